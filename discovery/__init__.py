@@ -1,0 +1,1 @@
+"""What causes what: pure mathematics, without files, clocks or network."""

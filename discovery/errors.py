@@ -1,0 +1,91 @@
+"""The errors a user can put right, from one root.
+
+::
+
+    WhydriftError
+    ├── SchemaError      a column, its kind or its role does not fit
+    ├── TooFewRows       not enough data for what was asked
+    ├── GraphError       a graph or a piece of knowledge is not usable
+    ├── OptionError      an argument has a value that is not offered
+    └── SourceError      a file, folder or address cannot be read
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "GraphError",
+    "OptionError",
+    "SchemaError",
+    "SourceError",
+    "TooFewRows",
+    "WhydriftError",
+    "nearest",
+    "unknown_name",
+]
+
+
+class WhydriftError(Exception):
+    """Something the user can put right: what happened, where, and the way out.
+
+    Parameters
+    ----------
+    what : str
+        What is wrong, without a final full stop.
+    where : str
+        The file, column, option or argument at fault.
+    remedy : str
+        What to do about it.
+    """
+
+    def __init__(self, what: str, *, where: str, remedy: str) -> None:
+        self.what, self.where, self.remedy = what, where, remedy
+        super().__init__(f"{where}: {what}. {remedy}")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Survive the trip between worker processes (exceptions pickle by position)."""
+        return _rebuild, (type(self), self.what, self.where, self.remedy)
+
+
+def _rebuild(kind: type[WhydriftError], what: str, where: str, remedy: str) -> WhydriftError:
+    return kind(what, where=where, remedy=remedy)
+
+
+class SchemaError(WhydriftError):
+    """A column is absent, or its kind or role does not fit."""
+
+
+class TooFewRows(WhydriftError):  # noqa: N818 - the name says the matter better than "...Error"
+    """There are too few rows for what was asked."""
+
+
+class GraphError(WhydriftError):
+    """A graph or a piece of knowledge contradicts itself or the data."""
+
+
+class OptionError(WhydriftError):
+    """An argument has a value that is not offered."""
+
+
+class SourceError(WhydriftError):
+    """Data cannot be read from where they were said to be."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """Return the known name that looks most like ``name``, or None."""
+    names = list(known)
+    lowered = {candidate.lower(): candidate for candidate in reversed(names)}
+    match = difflib.get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+    return lowered[match[0]] if match else None
+
+
+def unknown_name(what: str, name: str, *, known: Iterable[str], where: str) -> OptionError:
+    """Build the error for a name that is not in a table; it names the nearest one."""
+    names = list(known)
+    guess = nearest(name, names)
+    hint = f"Did you mean {guess!r}? " if guess else ""
+    return OptionError(
+        f"unknown {what} {name!r}", where=where, remedy=f"{hint}Known: {', '.join(names)}"
+    )

@@ -1,0 +1,271 @@
+"""Reads a column's kind off its values, and its values into numbers."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import Column, ColumnKind
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["Content", "as_categories", "as_numbers", "infer_column", "read_content"]
+
+# A few distinct whole numbers are grades; more are counts.
+_MOST_ORDINAL = 10
+# Beyond this many levels a text column names things, it does not classify them.
+_MOST_CATEGORIES = 1_000
+# Text is free text when most values are sentences.
+_FREE_TEXT_LENGTH = 40
+# Text columns are numbers (or dates) with dirt when at least this share parses.
+_PARSED_SHARE = 0.9
+_ID_NAME = re.compile(r"(^|_)(id|uuid|guid|key|index)$|[a-z]Id$|ID$", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Content:
+    """A column's values, decoded once.
+
+    Exactly one of ``numbers`` and ``texts`` is set (neither where every value is missing or the
+    type cannot be used).
+    """
+
+    storage: str  # number, boolean, text, time, other, empty
+    numbers: FloatArray | None = None  # NaN where missing
+    texts: pa.Array | None = None
+    infinite: int = 0
+    whole: bool = False  # stored as whole numbers
+
+
+def read_content(array: pa.ChunkedArray) -> Content:
+    """Decode an Arrow column; ±inf becomes missing and is counted."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if isinstance(array.type, pa.ExtensionType):
+        array = pa.chunked_array(
+            [chunk.storage for chunk in array.chunks], type=array.type.storage_type
+        )
+    kind = array.type
+    if pa.types.is_null(kind) or array.null_count == len(array):
+        return Content("empty")
+    if pa.types.is_dictionary(kind):
+        array = array.cast(kind.value_type)
+        kind = array.type
+    if pa.types.is_boolean(kind):
+        return Content("boolean", numbers=_floats(array.cast(pa.int8())), whole=True)
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        numbers = _floats(array)
+        infinite = np.isinf(numbers)
+        if infinite.any():
+            numbers = np.where(infinite, np.nan, numbers)
+        if not np.isfinite(numbers).any():
+            return Content("empty", infinite=int(infinite.sum()))
+        return Content(
+            "number", numbers=numbers, infinite=int(infinite.sum()), whole=pa.types.is_integer(kind)
+        )
+    if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and not pa.types.is_time(kind):
+        stamps = array.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)))
+        seconds = _floats(stamps.cast(pa.int64())) / 1e6
+        return Content("time", numbers=seconds)
+    if pa.types.is_duration(kind) or pa.types.is_time(kind):
+        width = pa.int32() if kind.bit_width == 32 else pa.int64()
+        return Content("number", numbers=_floats(array.cast(width)), whole=True)
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        texts = array.cast(pa.large_string()).combine_chunks()
+        if isinstance(texts, pa.ChunkedArray):
+            texts = pa.concat_arrays(texts.chunks)
+        # A blank cell is a missing value whichever tool wrote it.
+        texts = pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
+        return Content("text", texts=texts) if texts.null_count < len(texts) else Content("empty")
+    return Content("other")
+
+
+def _floats(array: Any) -> FloatArray:
+    import pyarrow as pa
+
+    values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+    return np.array(values, dtype=np.float64)  # our own copy: nulls are NaN, and it is writable
+
+
+def parse_numbers(texts: pa.Array) -> FloatArray:
+    """Return numbers written as text; NaN where a value is missing or is no number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    trimmed = pc.utf8_trim_whitespace(texts)
+    is_number = pc.match_substring_regex(trimmed, r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
+    return _floats(pc.if_else(is_number, trimmed, pa.scalar(None, trimmed.type)))
+
+
+def _looks_like_dates(texts: pa.Array) -> float:
+    import pyarrow.compute as pc
+
+    present = texts.drop_null()
+    pattern = r"^\d{4}-\d{2}-\d{2}([ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?(Z|[+-]\d{2}:?\d{2})?)?$"
+    found = pc.match_substring_regex(present, pattern)
+    return float(pc.mean(found.cast("float64")).as_py())
+
+
+def infer_column(name: str, content: Content) -> tuple[Column, tuple[Note, ...]]:
+    """Return the column with the kind that its values suggest, and notes on what is odd.
+
+    Parameters
+    ----------
+    name : str
+        The column's name; names such as ``user_id`` tip the balance for whole numbers.
+    content : Content
+        Its decoded values.
+    """
+    notes: list[Note] = []
+    if content.infinite:
+        notes.append(
+            Note(
+                "infinite_values",
+                name,
+                f"{content.infinite} infinite values in {name!r} are treated as missing",
+            )
+        )
+    if content.storage == "empty":
+        notes.append(
+            Note("all_missing", name, f"column {name!r} has no usable value; it is left out")
+        )
+        return Column(name, ColumnKind.IGNORED, why="no value at all"), tuple(notes)
+    if content.storage == "other":
+        notes.append(
+            Note(
+                "unsupported_type",
+                name,
+                f"column {name!r} holds nested or binary values; it is left out",
+            )
+        )
+        return Column(name, ColumnKind.IGNORED, why="nested or binary values"), tuple(notes)
+    if content.storage == "boolean":
+        return Column(name, ColumnKind.BINARY, why="true or false"), tuple(notes)
+    if content.storage == "time":
+        return Column(name, ColumnKind.TIMESTAMP, why="stored as a date or time"), tuple(notes)
+    if content.storage == "number":
+        assert content.numbers is not None
+        column = _number_kind(name, content.numbers, whole=content.whole)
+    else:
+        assert content.texts is not None
+        column = _text_kind(name, content.texts, notes)
+    if column.kind is ColumnKind.ID:
+        notes.append(
+            Note(
+                "id_column",
+                name,
+                f"column {name!r} looks like an id ({column.why}); it is left out",
+            )
+        )
+    return column, tuple(notes)
+
+
+def _number_kind(name: str, numbers: FloatArray, *, whole: bool) -> Column:
+    present = numbers[np.isfinite(numbers)]
+    distinct = np.unique(present)
+    count = len(distinct)
+    if count == 2:
+        return Column(name, ColumnKind.BINARY, why="two distinct numbers")
+    whole = whole or bool(np.all(distinct == np.floor(distinct)))
+    if not whole:
+        return Column(name, ColumnKind.CONTINUOUS, why=f"{count} distinct numbers")
+    every_row_differs = count == len(present) and count >= 50
+    if every_row_differs and (_ID_NAME.search(name) or np.all(np.diff(distinct) == 1)):
+        return Column(name, ColumnKind.ID, why="a different whole number in every row")
+    if count <= _MOST_ORDINAL:
+        return Column(name, ColumnKind.ORDINAL, why=f"{count} distinct whole numbers")
+    if distinct[0] >= 0:
+        return Column(name, ColumnKind.COUNT, why="whole numbers from 0 up")
+    return Column(name, ColumnKind.CONTINUOUS, why="whole numbers, some negative")
+
+
+def _text_kind(name: str, texts: pa.Array, notes: list[Note]) -> Column:
+    import pyarrow.compute as pc
+
+    present = texts.drop_null()
+    rows = len(present)
+    if _looks_like_dates(texts) >= _PARSED_SHARE:
+        return Column(name, ColumnKind.TIMESTAMP, why="text that reads as dates")
+    numbers = parse_numbers(texts)
+    parsed = int(np.isfinite(numbers).sum())
+    if parsed >= _PARSED_SHARE * rows:
+        if parsed < rows:
+            notes.append(
+                Note(
+                    "mixed_types",
+                    name,
+                    f"{rows - parsed} of {rows} values of {name!r} are text among numbers; "
+                    "they are treated as missing",
+                )
+            )
+        column = _number_kind(name, numbers, whole=False)
+        return Column(name, column.kind, why=f"text that reads as numbers: {column.why}")
+    distinct = pc.count_distinct(present).as_py()
+    if distinct == 2:
+        return Column(name, ColumnKind.BINARY, why="two distinct texts")
+    mean_length = float(pc.mean(pc.utf8_length(present)).as_py())
+    # Also a handful of long sentences: prose differs from row to row, a category does not.
+    if rows >= 20 and distinct > 0.5 * rows and mean_length > _FREE_TEXT_LENGTH:
+        notes.append(Note("free_text", name, f"column {name!r} is free text; it is left out"))
+        return Column(name, ColumnKind.IGNORED, why="free text")
+    if rows >= 50 and distinct > 0.9 * rows:
+        return Column(name, ColumnKind.ID, why="a different text in almost every row")
+    if distinct > _MOST_CATEGORIES:
+        notes.append(
+            Note(
+                "many_categories",
+                name,
+                f"column {name!r} has {distinct} categories; all but the commonest "
+                f"{_MOST_CATEGORIES} are pooled",
+            )
+        )
+    return Column(name, ColumnKind.CATEGORICAL, why=f"{distinct} distinct texts")
+
+
+def as_numbers(content: Content) -> tuple[FloatArray | None, BoolArray | None]:
+    """Return the values as numbers, and which present values are no numbers.
+
+    Returns
+    -------
+    numbers : ndarray of shape (n_rows,) or None
+        NaN where missing or no number; None where the column holds nothing that could be read.
+    misfit : ndarray of bool, shape (n_rows,) or None
+        Present values that are no numbers (None: there are none).
+    """
+    if content.texts is not None:
+        numbers = parse_numbers(content.texts)
+        present = ~np.asarray(content.texts.is_null())
+        misfit = present & ~np.isfinite(numbers)
+        return numbers, misfit if misfit.any() else None
+    return content.numbers, None
+
+
+def as_categories(content: Content) -> pa.Array | None:
+    """Return the values as text labels (whole numbers without a point), or None."""
+    import pyarrow as pa
+
+    if content.texts is not None:
+        return content.texts
+    if content.numbers is None:
+        return None
+    numbers = content.numbers
+    present = np.isfinite(numbers)
+    distinct, inverse = np.unique(numbers[present], return_inverse=True)
+    if content.storage == "boolean":
+        names = ["true" if v else "false" for v in distinct]
+    else:
+        names = [
+            str(int(v)) if v == np.floor(v) and abs(v) < 1e15 else repr(float(v)) for v in distinct
+        ]
+    codes = np.full(len(numbers), -1, dtype=np.int32)
+    codes[present] = inverse
+    return pa.DictionaryArray.from_arrays(
+        pa.array(codes, mask=codes < 0), pa.array(names, type=pa.large_string())
+    ).cast(pa.large_string())

@@ -1,0 +1,99 @@
+"""whydrift tells why a machine-learning system's data drifted.
+
+The public names are loaded when they are first used, so that ``import whydrift`` costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whydrift.discovery import (
+        ColumnKind as ColumnKind,
+    )
+    from whydrift.discovery import (
+        Edge as Edge,
+    )
+    from whydrift.discovery import (
+        Graph as Graph,
+    )
+    from whydrift.discovery import (
+        GraphError as GraphError,
+    )
+    from whydrift.discovery import (
+        Knowledge as Knowledge,
+    )
+    from whydrift.discovery import (
+        Mark as Mark,
+    )
+    from whydrift.discovery import (
+        OptionError as OptionError,
+    )
+    from whydrift.discovery import (
+        Role as Role,
+    )
+    from whydrift.discovery import (
+        Schema as Schema,
+    )
+    from whydrift.discovery import (
+        SchemaError as SchemaError,
+    )
+    from whydrift.discovery import (
+        Snapshot as Snapshot,
+    )
+    from whydrift.discovery import (
+        SourceError as SourceError,
+    )
+    from whydrift.discovery import (
+        TooFewRows as TooFewRows,
+    )
+    from whydrift.discovery import (
+        WhydriftError as WhydriftError,
+    )
+    from whydrift.discovery import (
+        discover as discover,
+    )
+    from whydrift.monitor import Diagnosis as Diagnosis
+    from whydrift.monitor import compare as compare
+    from whydrift.monitor import read_snapshot as read_snapshot
+
+_HOME = {
+    "whydrift.discovery": (
+        "ColumnKind",
+        "Edge",
+        "Graph",
+        "GraphError",
+        "Knowledge",
+        "Mark",
+        "OptionError",
+        "Role",
+        "Schema",
+        "SchemaError",
+        "Snapshot",
+        "SourceError",
+        "TooFewRows",
+        "WhydriftError",
+        "discover",
+    ),
+    "whydrift.monitor": ("Diagnosis", "compare", "read_snapshot"),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = ["__version__", *_MODULE_OF]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("whydrift")
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'whydrift' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
