@@ -1,0 +1,1 @@
+"""Searches for the graph behind the data."""

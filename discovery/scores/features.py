@@ -1,0 +1,102 @@
+"""Columns as features: rank-normal scores with hinges for numbers, indicators for categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import ndtri
+
+from whydrift.discovery.arrays import FloatArray
+
+__all__ = ["HINGES", "Features", "category_features", "number_features", "rank_normal"]
+
+# Knots on the scale of a standard normal: about its 12th, 27th, 50th, 73rd and 88th percentiles.
+HINGES = (-1.2, -0.6, 0.0, 0.6, 1.2)
+# More levels than this are pooled into one: their indicators would cost more than they tell.
+_MOST_LEVELS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """One column as numbers that a linear model can use.
+
+    Parameters
+    ----------
+    linear : ndarray of shape (n_rows, n_linear)
+        The rank-normal score of a number (one column), or indicators of all levels but the
+        commonest.
+    basis : ndarray of shape (n_rows, n_basis)
+        ``linear`` and, for numbers, the hinges. Rows where the value is missing hold NaN.
+    levels : tuple of int
+        Codes of the levels that the indicators stand for (empty for a number); −1 is the pool
+        of rare levels.
+    """
+
+    linear: FloatArray
+    basis: FloatArray
+    levels: tuple[int, ...] = ()
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether the column is categorical."""
+        return bool(self.levels)
+
+
+def rank_normal(values: FloatArray) -> FloatArray:
+    """Return Φ⁻¹(rank / (n + 1)) of a column; ties share their mean rank, NaN stays NaN.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows,)
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Scores that hardly differ from a standard normal where there are no ties.
+
+    References
+    ----------
+    van der Waerden (1952), Order tests for the two-sample problem and their power.
+    """
+    present = np.isfinite(values)
+    out = np.full(values.shape, np.nan)
+    observed = values[present]
+    count = observed.size
+    if count == 0:
+        return out
+    order = np.argsort(observed, kind="stable")
+    ordered = observed[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    last = np.r_[first[1:], count]
+    rank = np.empty(count)
+    rank[order] = np.repeat((first + last + 1) / 2, last - first)
+    out[present] = ndtri(rank / (count + 1))
+    return out
+
+
+def number_features(values: FloatArray) -> Features:
+    """Return the features of a number, shape (n_rows,), NaN where missing."""
+    score = rank_normal(values)
+    hinges = [np.maximum(score - knot, 0.0) for knot in HINGES]
+    linear = score[:, None]
+    return Features(linear, np.column_stack([score, *hinges]))
+
+
+def category_features(codes: FloatArray) -> Features:
+    """Return the features of category codes, shape (n_rows,), NaN where missing.
+
+    The commonest level is the base; all beyond the eleven next are pooled (code −1).
+    """
+    present = np.isfinite(codes)
+    found, counts = np.unique(codes[present], return_counts=True)
+    by_count = found[np.argsort(-counts, kind="stable")]
+    own, rare = by_count[1:_MOST_LEVELS], by_count[_MOST_LEVELS:]
+    indicators = (codes[:, None] == own[None, :]).astype(np.float64)
+    levels = tuple(int(c) for c in own)
+    if rare.size:
+        pooled = np.isin(codes, rare).astype(np.float64)
+        indicators = np.column_stack([indicators, pooled])
+        levels = (*levels, -1)
+    indicators[~present] = np.nan
+    return Features(indicators, indicators, levels)

@@ -1,0 +1,286 @@
+"""Search over orders of the columns: the best order's best parents are the graph.
+
+References
+----------
+Andrews, Ramsey, Sanchez Romero, Camchong & Kummerfeld (2023), Fast scalable and accurate
+discovery of DAGs using the best order score search and grow-shrink trees.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray
+from whydrift.discovery.graph import Edge, Graph, Origin
+from whydrift.discovery.knowledge import Knowledge
+from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.scores.environment import EnvironmentScore
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["order_search"]
+
+_MOST_PARENTS = 6
+_MOST_CANDIDATES = 12  # possible parents looked at per column where there are many columns
+_MANY_COLUMNS = 14  # up to here every column is a candidate
+_MOST_SWEEPS = 12
+
+
+def order_search(
+    windows: Sequence[Snapshot],
+    names: tuple[str, ...],
+    *,
+    knowledge: Knowledge | None = None,
+    penalty: float = 1.0,
+    starts: int = 4,
+    random_state: int = 0,
+    progress: Progress = silent,
+) -> tuple[Graph, tuple[Note, ...]]:
+    """Learn a DAG over one or several windows.
+
+    With two or more windows a column may pay for a changed mechanism, and the DAG returned is the
+    simplest explanation of the windows together: the one in which fewest mechanisms changed. With
+    one window only its equivalence class is identified (`discover` reduces it to that).
+
+    Parameters
+    ----------
+    windows : sequence of Snapshot
+        With the same meaning of category codes.
+    names : tuple of str
+        Columns that vary; at least one.
+    knowledge : Knowledge, optional
+        Tiers, required and forbidden edges are honoured.
+    penalty : float
+        Multiplies the BIC penalty of the score.
+    starts : int
+        Random orders to start from; the best result is kept.
+    random_state : int
+        Seed of the starts.
+    progress : Progress
+        Told after each sweep.
+
+    Returns
+    -------
+    graph : Graph
+        A DAG over ``names``.
+    notes : tuple of Note
+        What was left out of the search.
+    """
+    known = (knowledge or Knowledge()).within(names)
+    allowed = known.allowed_matrix(names)
+    score = EnvironmentScore(windows, names, penalty=penalty)
+    search = _Search(score, allowed, _required(known, names), knowledge=known)
+    rng = np.random.default_rng(random_state)
+    best_total, best_order = -np.inf, list(range(len(names)))
+    seen: set[tuple[int, ...]] = set()
+    for start in range(max(1, starts)):
+        order = search.valid_order(rng.permutation(len(names)).tolist())
+        total, order = search.improve(order, progress, start, starts)
+        if total > best_total + 1e-9:
+            best_total, best_order = total, order
+        if tuple(order) in seen:
+            continue
+        seen.add(tuple(order))
+    progress("learning the graph", starts, starts)
+    parents = search.parents_of(best_order)
+    required = set(known.required)
+    edges = [
+        Edge.of(
+            names[p], "-->", names[column],
+            origin=Origin.REQUIRED if (names[p], names[column]) in required else Origin.LEARNED,
+        )
+        for column in range(len(names))
+        for p in parents[column]
+    ]  # fmt: skip
+    return Graph(names, tuple(edges)), search.notes
+
+
+def _required(knowledge: Knowledge, names: tuple[str, ...]) -> list[frozenset[int]]:
+    position = {name: i for i, name in enumerate(names)}
+    parents: list[set[int]] = [set() for _ in names]
+    for cause, effect in knowledge.required:
+        parents[position[effect]].add(position[cause])
+    return [frozenset(p) for p in parents]
+
+
+class _Search:
+    """Best moves of single columns in an order, with cached grow–shrink results."""
+
+    def __init__(
+        self,
+        score: EnvironmentScore,
+        allowed: BoolArray,
+        required: list[frozenset[int]],
+        *,
+        knowledge: Knowledge,
+    ) -> None:
+        self.score = score
+        self.count = len(score.names)
+        self.allowed = allowed
+        self.required = required
+        self.notes: tuple[Note, ...] = ()
+        self._found: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
+        self.before = self._must_precede(knowledge)
+        self.candidates = self._candidates()
+
+    # ---- orders -------------------------------------------------------------------------------
+    def _must_precede(self, knowledge: Knowledge) -> BoolArray:
+        """Return ``before[i, j]``: whether i must stand before j (tiers and required edges)."""
+        before = np.zeros((self.count, self.count), dtype=bool)
+        position = {name: i for i, name in enumerate(self.score.names)}
+        for number, tier in enumerate(knowledge.tiers):
+            for later in knowledge.tiers[number + 1 :]:
+                for a in tier:
+                    for b in later:
+                        before[position[a], position[b]] = True
+        for effect, causes in enumerate(self.required):
+            for cause in causes:
+                before[cause, effect] = True
+        for _ in range(self.count.bit_length()):  # transitive closure by repeated squaring
+            before |= (before.astype(np.int64) @ before.astype(np.int64)) > 0
+        return before
+
+    def valid_order(self, order: list[int]) -> list[int]:
+        """Return the order with every column after those that must precede it, else unchanged."""
+        out: list[int] = []
+        waiting = list(order)
+        while waiting:
+            for column in waiting:
+                if not any(self.before[other, column] for other in waiting if other != column):
+                    out.append(column)
+                    waiting.remove(column)
+                    break
+            else:
+                raise AssertionError("Knowledge refuses cycles")
+        return out
+
+    def improve(
+        self, order: list[int], progress: Progress, start: int, starts: int
+    ) -> tuple[float, list[int]]:
+        """Move each column to its best place until nothing gains."""
+        rng = np.random.default_rng(start)
+        total = sum(self._scores(order))
+        for _ in range(_MOST_SWEEPS):
+            before = total
+            progress("learning the graph", start, starts)
+            for column in rng.permutation(self.count).tolist():
+                gain, order = self._best_place(order, column)
+                total += gain
+            if total - before < 1e-6:
+                break
+        return total, order
+
+    def _scores(self, order: list[int]) -> list[float]:
+        prefix, out = 0, []
+        for column in order:
+            out.append(self.grow_shrink(column, prefix)[0])
+            prefix |= 1 << column
+        return out
+
+    def _best_place(self, order: list[int], column: int) -> tuple[float, list[int]]:
+        """Return the gain of the column's best place, and the order with it there."""
+        rest = [c for c in order if c != column]
+        old = order.index(column)
+        low = max((i + 1 for i, c in enumerate(rest) if self.before[c, column]), default=0)
+        high = min((i for i, c in enumerate(rest) if self.before[column, c]), default=len(rest))
+        # without[i], with_[i]: score of the i-th other column with `column` after or before it.
+        bit, prefix = 1 << column, 0
+        own, without, with_ = [], [], []
+        for other in rest:
+            own.append(self.grow_shrink(column, prefix)[0])
+            without.append(self.grow_shrink(other, prefix)[0])
+            with_.append(self.grow_shrink(other, prefix | bit)[0])
+            prefix |= 1 << other
+        own.append(self.grow_shrink(column, prefix)[0])
+        ahead = np.concatenate([[0.0], np.cumsum(without)])
+        behind = np.concatenate([np.cumsum(with_[::-1])[::-1], [0.0]])
+        totals = ahead + behind + np.array(own)
+        place = low + int(np.argmax(totals[low : high + 1]))
+        gain = float(totals[place] - totals[old])
+        if gain <= 1e-9:
+            return 0.0, order
+        return gain, [*rest[:place], column, *rest[place:]]
+
+    # ---- parents ------------------------------------------------------------------------------
+    def _candidates(self) -> list[int]:
+        """Return, as bit masks, the columns that may become each column's parents.
+
+        Where there are many columns: those that join one by one when all are offered, and those
+        that score best alone.
+        """
+        masks = []
+        for column in range(self.count):
+            open_ = [j for j in range(self.count) if self.allowed[j, column]]
+            if self.count > _MANY_COLUMNS and len(open_) > _MOST_CANDIDATES:
+                alone = self.score.local(column, [(j,) for j in open_])
+                best = [open_[i] for i in np.argsort(-alone)[: 4 * _MOST_CANDIDATES]]
+                joint = self._grow(column, frozenset(), best, _MOST_CANDIDATES // 2)
+                chosen = dict.fromkeys([*sorted(joint), *best])
+                open_ = list(chosen)[:_MOST_CANDIDATES]
+            masks.append(sum(1 << j for j in {*open_, *self.required[column]}))
+        if self.count > _MANY_COLUMNS:
+            masks = self._both_ways(masks)
+        return masks
+
+    def _both_ways(self, masks: list[int]) -> list[int]:
+        """Let every pair be joined in both directions if it may be joined in one."""
+        out = list(masks)
+        for column, mask in enumerate(masks):
+            for other in range(self.count):
+                if mask >> other & 1 and self.allowed[column, other]:
+                    out[other] |= 1 << column
+        return out
+
+    def grow_shrink(self, column: int, prefix: int) -> tuple[float, tuple[int, ...]]:
+        """Return the best score of a column with parents from a prefix, and those parents."""
+        key = (column, prefix & self.candidates[column])
+        if key not in self._found:
+            offered = [j for j in range(self.count) if key[1] >> j & 1]
+            must = self.required[column]
+            parents = self._grow(column, must, offered, _MOST_PARENTS)
+            parents = self._shrink(column, must, parents)
+            final = tuple(sorted(parents))
+            self._found[key] = (float(self.score.local(column, [final])[0]), final)
+        return self._found[key]
+
+    def _grow(
+        self, column: int, start: frozenset[int], offered: list[int], most: int
+    ) -> frozenset[int]:
+        parents = start
+        best = float(self.score.local(column, [tuple(sorted(parents))])[0])
+        while len(parents) < most:
+            options = [j for j in offered if j not in parents]
+            if not options:
+                break
+            scores = self.score.local(column, [tuple(sorted({*parents, j})) for j in options])
+            top = int(np.argmax(scores))
+            if scores[top] <= best + 1e-9:
+                break
+            best = float(scores[top])
+            parents = parents | {options[top]}
+        return parents
+
+    def _shrink(
+        self, column: int, must: frozenset[int], parents: frozenset[int]
+    ) -> frozenset[int]:
+        best = float(self.score.local(column, [tuple(sorted(parents))])[0])
+        while len(parents) > len(must):
+            options = sorted(parents - must)
+            scores = self.score.local(column, [tuple(sorted(parents - {j})) for j in options])
+            top = int(np.argmax(scores))
+            if scores[top] <= best + 1e-9:
+                break
+            best = float(scores[top])
+            parents = parents - {options[top]}
+        return parents
+
+    def parents_of(self, order: list[int]) -> list[tuple[int, ...]]:
+        """Return every column's parents under an order."""
+        out: list[tuple[int, ...]] = [()] * self.count
+        prefix = 0
+        for column in order:
+            out[column] = self.grow_shrink(column, prefix)[1]
+            prefix |= 1 << column
+        return out

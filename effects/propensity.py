@@ -1,0 +1,123 @@
+"""The chance of belonging to the current group given covariates, and the overlap of the groups."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+
+from whydrift.discovery.arrays import FloatArray
+
+__all__ = ["Propensity", "fit_propensity", "logistic_ridge"]
+
+_STEPS = 25
+_LIMIT = 30.0  # beyond this, exp() says 0 or 1 in double precision
+
+
+@dataclass(frozen=True, slots=True)
+class Propensity:
+    """Fitted chances and how far the two groups overlap.
+
+    Parameters
+    ----------
+    chance : ndarray of shape (n_rows,)
+        P(current | covariates), fitted.
+    overlap : float
+        mean(e(1−e)) / (w̄(1−w̄)): 1 where the covariates say nothing about the group, 0 where
+        they tell it for certain.
+    """
+
+    chance: FloatArray
+    overlap: float
+
+
+def logistic_ridge(
+    design: FloatArray, label: FloatArray, *, penalty: float = 1.0, weight: FloatArray | None = None
+) -> FloatArray:
+    """Return coefficients of a ridge logistic regression by Newton's method.
+
+    Parameters
+    ----------
+    design : ndarray of shape (n_rows, n_features)
+        Its first column is the intercept, which is not penalised.
+    label : ndarray of shape (n_rows,)
+        0 or 1.
+    penalty : float
+        λ of ½ λ‖β‖².
+    weight : ndarray of shape (n_rows,), optional
+        Case weights.
+
+    Returns
+    -------
+    ndarray of shape (n_features,)
+    """
+    features = design.shape[1]
+    ridge = np.full(features, penalty)
+    ridge[0] = 1e-8
+    beta = np.zeros(features)
+    share = float(np.average(label, weights=weight))
+    share = min(max(share, 1e-6), 1 - 1e-6)
+    beta[0] = np.log(share / (1 - share))
+    eta = design @ beta
+    loss = _logistic_loss(eta, label, weight) + 0.5 * float(ridge @ beta**2)
+    for _ in range(_STEPS):
+        chance = expit(eta)
+        slack = chance * (1 - chance)
+        residual = label - chance
+        if weight is not None:
+            slack, residual = slack * weight, residual * weight
+        gradient = design.T @ residual - ridge * beta
+        hessian = design.T @ (design * slack[:, None])
+        hessian[np.diag_indices(features)] += ridge + 1e-9
+        step = cho_solve(cho_factor(hessian, check_finite=False), gradient, check_finite=False)
+        shrink = 1.0
+        while True:
+            candidate = beta + shrink * step
+            eta_new = design @ candidate
+            loss_new = _logistic_loss(eta_new, label, weight) + 0.5 * float(ridge @ candidate**2)
+            if loss_new <= loss + 1e-10 or shrink < 1e-3:
+                break
+            shrink /= 2
+        gained = loss - loss_new
+        beta, eta, loss = candidate, eta_new, loss_new
+        if gained < 1e-7 * len(label):
+            break
+    return beta
+
+
+def fit_propensity(design: FloatArray, current: FloatArray) -> Propensity:
+    """Fit P(current | covariates) by ridge logistic regression.
+
+    Parameters
+    ----------
+    design : ndarray of shape (n_rows, n_features)
+        Covariates, first column the intercept.
+    current : ndarray of shape (n_rows,)
+        1 for rows of the current group, 0 for the reference.
+
+    Returns
+    -------
+    Propensity
+
+    References
+    ----------
+    Rosenbaum & Rubin (1983), The central role of the propensity score.
+    Li, Morgan & Zaslavsky (2018), Balancing covariates via propensity score weighting: e(1−e) is
+    the overlap weight.
+    """
+    share = float(current.mean())
+    if design.shape[1] == 1:
+        return Propensity(np.full(len(current), share), 1.0)
+    chance = expit(design @ logistic_ridge(design, current))
+    return Propensity(chance, float(np.mean(chance * (1 - chance)) / (share * (1 - share))))
+
+
+def expit(eta: FloatArray) -> FloatArray:
+    """Return the logistic function, without overflow."""
+    return 1.0 / (1.0 + np.exp(-np.clip(eta, -_LIMIT, _LIMIT)))
+
+
+def _logistic_loss(eta: FloatArray, label: FloatArray, weight: FloatArray | None) -> float:
+    each = np.logaddexp(0.0, eta) - label * eta
+    return float(each.sum() if weight is None else each @ weight)

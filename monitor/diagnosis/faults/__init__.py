@@ -1,0 +1,1 @@
+"""Data faults: recorded values that broke, found before any mechanism is tested."""

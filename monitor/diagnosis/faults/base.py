@@ -1,0 +1,80 @@
+"""What a fault detector is given and what it finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+from scipy.special import ndtr
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import Fault
+
+__all__ = ["Detector", "Finding", "Suspects", "ks_distance", "share_rises"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A fault, and the current sample's columns as they would be without it.
+
+    Parameters
+    ----------
+    fault : Fault
+        What broke.
+    repairs : mapping of str to ndarray of shape (n_current_sampled,)
+        Repaired columns; rows that cannot be repaired are NaN. Empty where nothing can be done.
+    """
+
+    fault: Fault
+    repairs: Mapping[str, FloatArray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Two windows and the columns that are not yet known to be faulty.
+
+    Parameters
+    ----------
+    reference, current : Snapshot
+        ``current`` already has the repairs of the faults found before.
+    names : tuple of str
+        Columns that both windows have.
+    level : float
+        Chance of a false fault over all columns that a single detector may spend.
+    """
+
+    reference: Snapshot
+    current: Snapshot
+    names: tuple[str, ...]
+    level: float = 0.01
+
+
+class Detector(Protocol):
+    """Finds one family of faults."""
+
+    def __call__(self, suspects: Suspects) -> list[Finding]:
+        """Return what is broken; a column is named at most once."""
+        ...
+
+
+def ks_distance(a: FloatArray, b: FloatArray) -> float:
+    """Return the largest gap between two empirical distribution functions (NaN left out)."""
+    a, b = np.sort(a[np.isfinite(a)]), np.sort(b[np.isfinite(b)])
+    if not a.size or not b.size:
+        return 1.0
+    grid = np.concatenate([a, b])
+    gap = np.searchsorted(a, grid, "right") / a.size - np.searchsorted(b, grid, "right") / b.size
+    return float(np.abs(gap).max())
+
+
+def share_rises(before: int, before_rows: int, after: int, after_rows: int) -> float:
+    """Return the one-sided p-value that a share did not rise (two-proportion z with continuity)."""
+    pooled = (before + after) / (before_rows + after_rows)
+    if pooled in (0.0, 1.0):
+        return 1.0
+    error = np.sqrt(pooled * (1 - pooled) * (1 / before_rows + 1 / after_rows))
+    step = 0.5 * (1 / before_rows + 1 / after_rows)
+    return float(ndtr(-(after / after_rows - before / before_rows - step) / error))

@@ -1,0 +1,76 @@
+"""How a column hangs together with the others: what swaps and recodes are recognised by."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.scores.features import rank_normal
+from whydrift.discovery.snapshot.schema import Schema
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["context", "correlation_profile", "level_profile"]
+
+
+def context(
+    window: Snapshot, names: tuple[str, ...], rows: slice, schema: Schema
+) -> dict[str, FloatArray]:
+    """Return standardised features of each column within one window, missing values as 0.
+
+    Numbers are ranked inside the window, so that only dependence is left; categories become
+    indicators of the levels that ``schema`` (the reference's) knows.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_rows, n_features)
+    """
+    out: dict[str, FloatArray] = {}
+    for name in names:
+        values = window.column(name)[rows]
+        column = schema[name]
+        if column.kind.is_discrete:
+            levels = range(min(len(column.categories), 8))
+            block = np.column_stack([(values == level).astype(float) for level in levels])
+            block[~np.isfinite(values)] = np.nan
+        else:
+            block = rank_normal(values)[:, None]
+        centred = block - _mean(block)
+        spread = np.sqrt(_mean(centred**2))
+        out[name] = np.nan_to_num(centred / np.where(spread > 1e-12, spread, 1.0))
+    return out
+
+
+def _mean(block: FloatArray) -> FloatArray:
+    seen = np.isfinite(block)
+    total: FloatArray = np.where(seen, block, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
+    return total
+
+
+def correlation_profile(
+    features: dict[str, FloatArray], name: str, others: tuple[str, ...]
+) -> FloatArray:
+    """Return the correlations of a column's features with those of other columns, flattened."""
+    own = features[name]
+    blocks = [own.T @ features[other] / len(own) for other in others]
+    return np.concatenate([b.ravel() for b in blocks]) if blocks else np.empty(0)
+
+
+def level_profile(
+    codes: FloatArray, levels: int, features: dict[str, FloatArray], others: tuple[str, ...]
+) -> tuple[FloatArray, FloatArray]:
+    """Return each level's rows and the mean features of the other columns in it.
+
+    Returns
+    -------
+    counts : ndarray of shape (n_levels,)
+    means : ndarray of shape (n_levels, n_features)
+    """
+    stacked = np.column_stack([np.empty((len(codes), 0)), *(features[o] for o in others)])
+    counts = np.array([float((codes == level).sum()) for level in range(levels)])
+    means = np.array(
+        [
+            stacked[codes == level].mean(axis=0) if counts[level] else np.zeros(stacked.shape[1])
+            for level in range(levels)
+        ]
+    )
+    return counts, means

@@ -1,0 +1,138 @@
+"""Categories under new names: a label that replaced another, two that changed places, new ones."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.profile import context, level_profile
+
+__all__ = ["recode"]
+
+_LEAST_SHARE = 0.02
+_MOST_LEVELS = 12
+_LEAST_GAIN = 25.0  # of a discrepancy that is about χ² distributed
+
+
+def recode(suspects: Suspects) -> list[Finding]:
+    """Find categories that the reference does not know, and labels that changed places.
+
+    Two labels have changed places when exchanging them back brings the shares and the company that
+    each label keeps (the means of the other columns) near the reference again: chosen on every
+    second row, checked on the others.
+    """
+    found = []
+    for name in suspects.names:
+        if not suspects.reference.schema[name].kind.is_discrete:
+            continue
+        finding = _new_category(suspects, name) or _exchanged(suspects, name)
+        if finding:
+            found.append(finding)
+    return found
+
+
+def _new_category(suspects: Suspects, name: str) -> Finding | None:
+    known = suspects.reference.schema[name].categories
+    current = suspects.current.summaries[name]
+    names = suspects.current.schema[name].categories
+    new_counts = current.category_counts[len(known) :]
+    rows = max(1, current.count)
+    share = sum(new_counts) / rows
+    if share < _LEAST_SHARE or sum(new_counts) < 5:
+        return None
+    new = len(known) + int(np.argmax(new_counts))
+    before = suspects.reference.summaries[name]
+    vanished = [
+        level
+        for level, count in enumerate(before.category_counts)
+        if count / max(1, before.count) >= _LEAST_SHARE
+        and share_rises(current.category_counts[level], rows, count, max(1, before.count))
+        < suspects.level / len(suspects.names)
+    ]
+    codes = suspects.current.column(name)
+    for level in vanished:
+        lost = before.category_counts[level] / before.count - current.category_counts[level] / rows
+        if len(vanished) == 1 and abs(lost - share) < 0.25 * share + 0.02:
+            evidence = (
+                f"new category {names[new]!r} in {share:.1%} of the rows, as many as "
+                f"{known[level]!r} lost: it looks renamed"
+            )
+            repaired = np.where(codes == new, float(level), codes)
+            fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
+            return Finding(fault, {name: repaired})
+    shown = ", ".join(repr(n) for n in names[len(known) :][:3])
+    evidence = f"categories unknown to the reference ({shown}) in {share:.1%} of the rows"
+    repaired = np.where(codes >= len(known), np.nan, codes)
+    return Finding(Fault(FaultKind.CATEGORY_SET, (name,), share, evidence), {name: repaired})
+
+
+def _exchanged(suspects: Suspects, name: str) -> Finding | None:
+    levels = len(suspects.reference.schema[name].categories)
+    others = tuple(n for n in suspects.names if n != name)[:30]
+    if not 2 <= levels <= _MOST_LEVELS or not others:
+        return None
+    halves = (slice(0, None, 2), slice(1, None, 2))
+    reference = level_profile(
+        suspects.reference.column(name), levels,
+        context(suspects.reference, others, slice(None), suspects.reference.schema), others,
+    )  # fmt: skip
+    current = [
+        level_profile(
+            suspects.current.column(name)[half], levels,
+            context(suspects.current, others, half, suspects.reference.schema), others,
+        )
+        for half in halves
+    ]  # fmt: skip
+    identity = np.arange(levels)
+
+    def exchanged(a: int, b: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        out = identity.copy()
+        out[[a, b]] = b, a
+        return out
+
+    pairs = list(combinations(range(levels), 2))
+    plain = [_discrepancy(reference, half, identity) for half in current]
+    costs = [_discrepancy(reference, current[0], exchanged(a, b)) for a, b in pairs]
+    best = int(np.argmin(costs))
+    a, b = pairs[best]
+    checked = _discrepancy(reference, current[1], exchanged(a, b))
+    features = reference[1].shape[1]
+    if (
+        plain[0] - costs[best] < _LEAST_GAIN
+        or plain[1] - checked < _LEAST_GAIN
+        or checked > 0.35 * plain[1] + features
+    ):
+        return None
+    categories = suspects.reference.schema[name].categories
+    codes = suspects.current.column(name)
+    repaired = np.where(codes == a, float(b), np.where(codes == b, float(a), codes))
+    share = float(np.isin(codes, (a, b)).mean())
+    evidence = (
+        f"{categories[a]!r} and {categories[b]!r} seem to have changed places: exchanged back, "
+        f"{1 - checked / plain[1]:.0%} of the difference to the reference is gone"
+    )
+    fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
+    return Finding(fault, {name: repaired})
+
+
+def _discrepancy(
+    reference: tuple[FloatArray, FloatArray],
+    current: tuple[FloatArray, FloatArray],
+    order: np.ndarray[tuple[int], np.dtype[np.int64]],
+) -> float:
+    """Return how far the levels' shares and means are from the reference's, about χ² under none."""
+    counts_a, means_a = reference
+    counts_b, means_b = current[0][order], current[1][order]
+    rows_a, rows_b = counts_a.sum(), counts_b.sum()
+    pooled = (counts_a + counts_b) / (rows_a + rows_b)
+    usable = pooled > 0
+    gap = counts_a / rows_a - counts_b / rows_b
+    shares = float((gap[usable] ** 2 / pooled[usable]).sum()) / (1 / rows_a + 1 / rows_b)
+    weight = np.where((counts_a > 0) & (counts_b > 0), 1.0, 0.0) / (
+        1 / np.maximum(counts_a, 1) + 1 / np.maximum(counts_b, 1)
+    )
+    return shares + float((weight[:, None] * (means_a - means_b) ** 2).sum())

@@ -1,0 +1,89 @@
+"""Numbers recorded in another unit: multiplied by a power of ten, 24, 60, 1,024, … or °C/°F."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
+
+__all__ = ["unit_change"]
+
+_FACTORS = (*(10.0**k for k in range(1, 10)), 24.0, 60.0, 1024.0, 1024.0**2, 3600.0, 86400.0)
+_LEAST_DISTANCE = 0.2
+
+
+@dataclass(frozen=True)
+class _Conversion:
+    factor: float
+    shift: float
+    text: str
+
+    def undo(self, values: FloatArray) -> FloatArray:
+        out: FloatArray = (values - self.shift) / self.factor
+        return out
+
+
+def _conversions() -> list[_Conversion]:
+    found = [_Conversion(k, 0.0, f"× {k:,.0f}") for k in _FACTORS]
+    found += [_Conversion(1 / k, 0.0, f"÷ {k:,.0f}") for k in _FACTORS]
+    found.append(_Conversion(1.8, 32.0, "°C → °F (× 1.8 + 32)"))
+    found.append(_Conversion(1 / 1.8, -32.0 / 1.8, "°F → °C (− 32, ÷ 1.8)"))
+    return found
+
+
+_CONVERSIONS = _conversions()
+
+
+def unit_change(suspects: Suspects) -> list[Finding]:
+    """Find numbers that fit the reference once a common conversion is undone, and not before.
+
+    The conversion is chosen on every second row and checked on the others.
+    """
+    found = []
+    for name in suspects.names:
+        kind = suspects.reference.schema[name].kind
+        if kind not in {ColumnKind.CONTINUOUS, ColumnKind.COUNT}:
+            continue
+        before, after = suspects.reference.column(name), suspects.current.column(name)
+        present = after[np.isfinite(after)]
+        before = before[np.isfinite(before)]
+        if present.size < 20 or before.size < 20:
+            continue
+        choose, check = present[::2], present[1::2]
+        distance = ks_distance(check, before)
+        if distance < _LEAST_DISTANCE:
+            continue
+        candidates = [c for c in _CONVERSIONS if _plausible(c, choose, before)]
+        if not candidates:
+            continue
+        best = min(candidates, key=lambda c: ks_distance(c.undo(choose), before))
+        left = ks_distance(best.undo(check), before)
+        # An affine conversion has two numbers to match by chance: it must fit closely.
+        if left > (0.5 * distance if best.shift == 0 else min(0.15, 0.3 * distance)):
+            continue
+        evidence = (
+            f"values look converted by {best.text}: distance to the reference "
+            f"{distance:.2f} as recorded, {left:.2f} when undone"
+        )
+        found.append(
+            Finding(
+                Fault(FaultKind.UNIT_CHANGE, (name,), 1.0, evidence, repaired=True),
+                {name: best.undo(after)},
+            )
+        )
+    return found
+
+
+def _plausible(conversion: _Conversion, values: FloatArray, before: FloatArray) -> bool:
+    """Whether undoing the conversion brings the size of the values near the reference's."""
+    if conversion.shift:
+        return True
+    sizes = [float(np.quantile(np.abs(v), 0.75)) for v in (values, before)]
+    spreads = [float(np.subtract(*np.quantile(v, [0.9, 0.1]))) for v in (values, before)]
+    ratios = [a / b for a, b in (sizes, spreads) if a > 0 and b > 0]
+    return bool(ratios) and all(abs(np.log(r / conversion.factor)) < 0.5 for r in ratios)

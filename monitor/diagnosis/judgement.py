@@ -1,0 +1,273 @@
+"""Turns tests into verdicts: which columns moved of themselves, which merely inherited it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from scipy.special import ndtri
+
+from whydrift.discovery.graph import Graph
+from whydrift.monitor.diagnosis.diagnosis import (
+    ColumnVerdict,
+    Effect,
+    FaultKind,
+    ReasonCode,
+    Verdict,
+)
+from whydrift.monitor.diagnosis.mechanism.base import Component, MechanismTestResult, Untestable
+from whydrift.monitor.diagnosis.words import p_text
+
+__all__ = ["ColumnEvidence", "Floor", "Judged", "detectable_effect", "judge_columns", "judge_target"]
+
+_POWER = 0.84  # Φ⁻¹(0.8)
+_INTERVAL = 1.959964  # 95 %
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """Changes smaller than this are not worth knowing.
+
+    Parameters
+    ----------
+    sd : float
+        In reference standard deviations (also used for log ratios of spreads).
+    probability : float
+        In probability, for categories.
+    worth_knowing : float
+        A change of this many sd ought to have been seen, else silence is ``low_power``.
+    """
+
+    sd: float = 0.1
+    probability: float = 0.02
+    worth_knowing: float = 0.5
+
+    @classmethod
+    def of(cls, sd: float | None) -> Floor:
+        """Return the default floor, or one of ``sd`` with the probability scaled along."""
+        return cls() if sd is None else cls(sd, 0.2 * sd)
+
+    def covers(self, component: Component) -> bool:
+        """Whether the component's 95 % interval lies wholly inside the floor."""
+        limit = self.probability if component.unit == "probability" else self.sd
+        half = _INTERVAL * component.error
+        return -limit < component.value - half and component.value + half < limit
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnEvidence:
+    """What is known of one column before the columns are judged together.
+
+    Parameters
+    ----------
+    own : MechanismTestResult, optional
+        Test of P(column | parents); None for a faulty column.
+    marginal : MechanismTestResult, optional
+        Test of P(column); equal to ``own`` for a root.
+    fault : FaultKind, optional
+        Set where the recorded values broke.
+    undecided : bool
+        Whether an edge of open direction would change the answer.
+    missingness_moved : bool
+        Whether the share of missing values changed without being a fault.
+    """
+
+    own: MechanismTestResult | None
+    marginal: MechanismTestResult | None
+    fault: FaultKind | None = None
+    undecided: bool = False
+    missingness_moved: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A verdict and why."""
+
+    verdict: ColumnVerdict
+    reason_code: ReasonCode | None
+    reason: str
+    effect: Effect | None = None
+
+
+def detectable_effect(result: MechanismTestResult | None, level: float, tests: int) -> float | None:
+    """Return the change in level that would have been detected with 80 % power, or None."""
+    if result is None or result.level_error is None:
+        return None
+    return float((-ndtri(level / (2 * max(1, tests))) + _POWER) * result.level_error)
+
+
+def judge_columns(
+    evidence: Mapping[str, ColumnEvidence],
+    graph: Graph,
+    *,
+    rejected: frozenset[str],
+    marginally_rejected: frozenset[str],
+    floor: Floor,
+    level: float,
+    tests: int,
+) -> dict[str, Judged]:
+    """Return a verdict for every column, as section "What a verdict means" of the docs defines it.
+
+    Parameters
+    ----------
+    evidence : mapping of str to ColumnEvidence
+        All columns of the graph.
+    graph : Graph
+        Whose parents the tests were given.
+    rejected, marginally_rejected : frozenset of str
+        Columns whose own mechanism, or whose distribution, Holm's procedure says has moved.
+    floor : Floor
+        What is not worth knowing.
+    level : float
+        Family-wise level.
+    tests : int
+        Size of the family.
+    """
+    judged: dict[str, Judged] = {}
+    for name, item in evidence.items():
+        found = _origin(name, item, graph, name in rejected, floor)
+        if found is not None:
+            judged[name] = found
+    origins = {n for n, j in judged.items() if j.verdict.is_origin}
+    for name, item in evidence.items():
+        if name not in judged:
+            upstream = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
+            judged[name] = _follower(
+                item, name in marginally_rejected, upstream, graph.parents(name), floor, level, tests
+            )
+    return judged
+
+
+def _origin(
+    name: str, item: ColumnEvidence, graph: Graph, rejected: bool, floor: Floor
+) -> Judged | None:
+    if item.fault is not None:
+        return Judged(ColumnVerdict.FAULT, None, "")
+    own = item.own
+    if own is None or own.p_value is None or not rejected:
+        return None
+    leading = own.components[0]
+    if floor.covers(leading):
+        return None
+    if item.undecided:
+        return Judged(
+            ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE,
+            "It moved given its known parents, but not given a neighbour whose edge has no "
+            "direction yet.", _effect(leading),
+        )  # fmt: skip
+    parents = graph.parents(name)
+    if parents:
+        given = ", ".join(parents)
+        text = f"Given {given}, its {_words(leading)}; p = {p_text(own.p_value)}."
+        return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
+    text = f"It has no parents among the columns, and its {_words(leading)}; p = {p_text(own.p_value)}."
+    return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
+
+
+def _follower(
+    item: ColumnEvidence,
+    moved: bool,
+    upstream: list[str],
+    parents: tuple[str, ...],
+    floor: Floor,
+    level: float,
+    tests: int,
+) -> Judged:
+    own = item.own
+    effect = _effect(own.components[0]) if own is not None and own.components else None
+
+    def undetermined(code: ReasonCode, text: str) -> Judged:
+        return Judged(ColumnVerdict.UNDETERMINED, code, text, effect)
+
+    if own is None or own.untestable is Untestable.TOO_FEW_ROWS:
+        return undetermined(ReasonCode.LOW_POWER, "Too few complete rows to test it.")
+    if own.untestable is Untestable.NO_OVERLAP:
+        if upstream:
+            text = (
+                f"Its parents ({', '.join(parents)}) moved so far that hardly any rows can be "
+                f"compared (overlap {own.overlap:.2f}); the change upstream began at "
+                f"{', '.join(upstream)}."
+            )
+        else:
+            text = f"Hardly any rows have parents alike in both windows (overlap {own.overlap:.2f})."
+        return undetermined(ReasonCode.NO_OVERLAP, text)
+    if moved and upstream:
+        if not parents:  # a possible ancestor only: joined by edges of open direction
+            return undetermined(ReasonCode.UNDECIDED_EDGE, "It moved, and an edge of open direction "
+                                f"may lead to it from {', '.join(upstream)}.")  # fmt: skip
+        said = "" if own.p_value is None else f" (p = {p_text(own.p_value)})"
+        text = (
+            f"Its distribution moved, but given {', '.join(parents)} it behaves as before{said}; "
+            f"the change began at {', '.join(upstream)}."
+        )
+        return Judged(ColumnVerdict.INHERITED, None, text, effect)
+    if moved and parents and not (effect and floor.covers(own.components[0])):
+        return undetermined(
+            ReasonCode.NO_ORIGIN,
+            "Its distribution moved, but neither its own mechanism nor anything upstream did: "
+            "the graph may be wrong, or a cause is hidden.",
+        )
+    if item.missingness_moved:
+        return undetermined(
+            ReasonCode.MISSINGNESS_CHANGED, "The share of missing values changed, its values did not."
+        )
+    detectable = detectable_effect(own, level, tests)
+    worth = floor.worth_knowing
+    if own.components and own.components[0].unit == "probability":
+        worth = 0.5 * worth  # half an sd of a fair coin
+    if own.untestable is Untestable.CONSTANT:
+        return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
+    if detectable is not None and detectable > worth:
+        return undetermined(
+            ReasonCode.LOW_POWER,
+            f"Nothing was found, but a change below {detectable:.2g} would not have been seen.",
+        )
+    said = "" if own.p_value is None else f" (p = {p_text(own.p_value)})"
+    return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
+
+
+def judge_target(target: str, judged: Mapping[str, Judged], graph: Graph) -> Verdict:
+    """Return the verdict for one target from its own column's and its ancestors' verdicts.
+
+    Faulty columns count towards neither side.
+    """
+    moved = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
+    own = judged[target].verdict in moved
+    upstream = any(judged[a].verdict in moved for a in graph.ancestors(target) if a in judged)
+    if own and upstream:
+        return Verdict.BOTH
+    if own:
+        return Verdict.MECHANISM
+    if upstream:
+        return Verdict.COVARIATE
+    if judged[target].verdict is ColumnVerdict.UNDETERMINED:
+        return Verdict.UNDETERMINED
+    return Verdict.NONE
+
+
+def _possible(graph: Graph, node: str) -> frozenset[str]:
+    """Return possible ancestors: open edges count as if they led here."""
+    seen: set[str] = set()
+    todo = [*graph.parents(node), *graph.undecided_neighbours(node)]
+    while todo:
+        other = todo.pop()
+        if other not in seen and other != node:
+            seen.add(other)
+            todo += [*graph.parents(other), *graph.undecided_neighbours(other)]
+    return frozenset(seen)
+
+
+def _effect(component: Component) -> Effect:
+    half = _INTERVAL * component.error
+    return Effect(component.value, component.value - half, component.value + half, component.unit)
+
+
+def _words(component: Component) -> str:
+    """Return a component's change in words, such as ``level moved by +0.31 sd``."""
+    if component.unit == "log sd" and component.name == "spread":
+        import math
+
+        return f"spread changed by a factor of {math.exp(component.value):.2f}"
+    if component.unit == "probability":
+        return f"{component.name} moved by {100 * component.value:+.1f} points"
+    return f"{component.name} moved by {component.value:+.2f} {component.unit}"

@@ -1,0 +1,1 @@
+"""Mechanism tests: did P(column | parents) move?"""

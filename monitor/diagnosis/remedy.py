@@ -1,0 +1,117 @@
+"""What to do about it, from the verdict and the measure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from whydrift.monitor.diagnosis.diagnosis import (
+    Action,
+    Fault,
+    FaultKind,
+    Metric,
+    Remedy,
+    Verdict,
+)
+from whydrift.monitor.diagnosis.words import joined
+
+__all__ = ["choose_remedy"]
+
+
+def choose_remedy(
+    *,
+    verdict: Verdict,
+    conditional_shift: bool | None,
+    faults: Sequence[Fault],
+    ranking: Sequence[str],
+    target: str | None,
+    metric: Metric | None,
+    is_loss: bool,
+    has_labels: bool,
+    has_overlap: bool,
+) -> Remedy:
+    """Choose a remedy.
+
+    A fault is mended first. Without labels nothing can be said of the model's loss, so the answer
+    is never "it costs nothing". The gain is not measured yet, and null.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Of the window.
+    conditional_shift : bool, optional
+        Whether P(target | inputs) moved.
+    faults : sequence of Fault
+        What broke.
+    ranking : sequence of str
+        Columns at which a change began.
+    target : str, optional
+        The target.
+    metric : Metric, optional
+        The measure and its change.
+    is_loss : bool
+        Whether the measure is a loss.
+    has_labels, has_overlap : bool
+        Whether the current window has labels, and rows like the reference's.
+    """
+    if faults:
+        return _fix(faults)
+    columns = tuple(ranking)
+    named = joined(ranking)
+    if not ranking:
+        if verdict is Verdict.UNDETERMINED:
+            return Remedy(Action.INVESTIGATE, text="The data cannot tell; see the reasons given "
+                          "for the columns, and compare again with more rows.")  # fmt: skip
+        return Remedy(Action.NONE, text="Nothing to do.")
+    if verdict is Verdict.NONE:
+        return Remedy(
+            Action.NONE, columns,
+            text=f"{named} moved, but nothing says that it reaches {target or 'a sink'}.",
+        )  # fmt: skip
+    if target is None:
+        return Remedy(Action.INVESTIGATE, columns, text=f"Look at {named}: the change began there. "
+                      "Name a target to be told what it means for the model.")  # fmt: skip
+    if not has_labels:
+        if not has_overlap:
+            return Remedy(Action.COLLECT_AND_RETRAIN, columns, text="Rows lie outside what the "
+                          f"model was trained on (at {named}): collect labels for them. Without "
+                          "labels the cost is not known.")  # fmt: skip
+        return Remedy(Action.INVESTIGATE, columns, text=f"Look at {named}. Without labels nobody "
+                      "can say what it costs.")  # fmt: skip
+    if verdict in {Verdict.MECHANISM, Verdict.BOTH} or conditional_shift:
+        return Remedy(
+            Action.RETRAIN, columns,
+            text=f"What leads to {target} has changed: a model trained on old rows no longer fits. "
+            "Retrain on current rows, or mend what broke the relationship.",
+        )  # fmt: skip
+    low = metric.change.low if metric is not None else None
+    if is_loss and low is not None and low <= 0:
+        return Remedy(Action.NONE, columns, text=f"Inputs moved at {named}, and the loss did not "
+                      "rise: nothing to mend in the model.")  # fmt: skip
+    if not has_overlap:
+        return Remedy(Action.COLLECT_AND_RETRAIN, columns, text="Rows lie outside what the model "
+                      f"was trained on (at {named}): collect some and retrain.")  # fmt: skip
+    return Remedy(
+        Action.REWEIGHT, columns,
+        text=f"The relationships still hold; inputs moved at {named}. Mend the source if the move "
+        "was not meant; else reweight the training rows, or accept it.",
+    )  # fmt: skip
+
+
+_WORDS = {
+    FaultKind.NULL_SPIKE: "stop the missing values in",
+    FaultKind.STUCK_VALUE: "find out why values stand still in",
+    FaultKind.UNIT_CHANGE: "restore the unit of",
+    FaultKind.RECODE: "restore the category names of",
+    FaultKind.CATEGORY_SET: "map the unknown categories of",
+    FaultKind.SWAP: "exchange back",
+    FaultKind.TYPE_CHANGE: "restore the type of",
+}
+
+
+def _fix(faults: Sequence[Fault]) -> Remedy:
+    steps = [f"{_WORDS.get(f.kind, 'mend')} {joined(f.columns)}" for f in faults]
+    text = "; ".join(steps)
+    columns = tuple(dict.fromkeys(c for f in faults for c in f.columns))
+    return Remedy(
+        Action.FIX_PIPELINE, columns, text=f"Mend the pipeline: {text}. Then compare again."
+    )
