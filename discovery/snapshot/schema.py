@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Any
 
 from whydrift.discovery.errors import SchemaError, nearest
@@ -127,11 +128,15 @@ class Schema:
         """Return the first column that plays this role, or None."""
         return next((c.name for c in self.columns if c.role is role), None)
 
+    @cached_property
+    def _by_name(self) -> dict[object, Column]:
+        return {c.name: c for c in self.columns}
+
     def __getitem__(self, name: str) -> Column:
-        return next(c for c in self.columns if c.name == self.require(name))
+        return self._by_name[self.require(name)]
 
     def __contains__(self, name: object) -> bool:
-        return any(c.name == name for c in self.columns)
+        return name in self._by_name
 
     def __iter__(self) -> Iterator[Column]:
         return iter(self.columns)

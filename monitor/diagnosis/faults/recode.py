@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
 from whydrift.monitor.diagnosis.faults.profile import context, level_profile
@@ -15,6 +17,7 @@ __all__ = ["recode"]
 
 _LEAST_SHARE = 0.02
 _MOST_LEVELS = 12
+_MOST_COMPANIONS = 40
 _LEAST_GAIN = 25.0  # of a discrepancy that is about χ² distributed
 
 
@@ -26,10 +29,11 @@ def recode(suspects: Suspects) -> list[Finding]:
     second row, checked on the others.
     """
     found = []
+    company = _Company(suspects)
     for name in suspects.names:
         if not suspects.reference.schema[name].kind.is_discrete:
             continue
-        finding = _new_category(suspects, name) or _exchanged(suspects, name)
+        finding = _new_category(suspects, name) or _exchanged(suspects, name, company)
         if finding:
             found.append(finding)
     return found
@@ -70,23 +74,37 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
     return Finding(Fault(FaultKind.CATEGORY_SET, (name,), share, evidence), {name: repaired})
 
 
-def _exchanged(suspects: Suspects, name: str) -> Finding | None:
+class _Company:
+    """Features of all columns: the reference's, and those of both halves of the current window."""
+
+    def __init__(self, suspects: Suspects) -> None:
+        self.suspects = suspects
+        self.names = suspects.names[:_MOST_COMPANIONS]
+
+    @cached_property
+    def sides(self) -> list[tuple[Snapshot, slice, dict[str, FloatArray]]]:
+        """Window, rows and features of each side."""
+        reference, current = self.suspects.reference, self.suspects.current
+        rows = [(reference, slice(None)), (current, slice(0, None, 2)), (current, slice(1, None, 2))]
+        return [
+            (window, part, context(window, self.names, part, reference.schema))
+            for window, part in rows
+        ]
+
+    def profiles(self, name: str, levels: int) -> list[tuple[FloatArray, FloatArray]]:
+        """Return a column's level profile on each side."""
+        others = tuple(n for n in self.names if n != name)
+        return [
+            level_profile(window.column(name)[part], levels, features, others)
+            for window, part, features in self.sides
+        ]
+
+
+def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | None:
     levels = len(suspects.reference.schema[name].categories)
-    others = tuple(n for n in suspects.names if n != name)[:30]
-    if not 2 <= levels <= _MOST_LEVELS or not others:
+    if not 2 <= levels <= _MOST_LEVELS or len(company.names) < 2:
         return None
-    halves = (slice(0, None, 2), slice(1, None, 2))
-    reference = level_profile(
-        suspects.reference.column(name), levels,
-        context(suspects.reference, others, slice(None), suspects.reference.schema), others,
-    )  # fmt: skip
-    current = [
-        level_profile(
-            suspects.current.column(name)[half], levels,
-            context(suspects.current, others, half, suspects.reference.schema), others,
-        )
-        for half in halves
-    ]  # fmt: skip
+    reference, *current = company.profiles(name, levels)
     identity = np.arange(levels)
 
     def exchanged(a: int, b: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
@@ -100,11 +118,12 @@ def _exchanged(suspects: Suspects, name: str) -> Finding | None:
     best = int(np.argmin(costs))
     a, b = pairs[best]
     checked = _discrepancy(reference, current[1], exchanged(a, b))
-    features = reference[1].shape[1]
+    # What is left must look like chance: other changes would leave more.
+    by_chance = levels - 1 + levels * reference[1].shape[1]
     if (
         plain[0] - costs[best] < _LEAST_GAIN
         or plain[1] - checked < _LEAST_GAIN
-        or checked > 0.35 * plain[1] + features
+        or checked > 1.5 * by_chance + 0.05 * plain[1]
     ):
         return None
     categories = suspects.reference.schema[name].categories

@@ -32,12 +32,13 @@ def swap(suspects: Suspects) -> list[Finding]:
     current = [_Side(suspects, names, half, is_reference=False) for half in halves]
     plain = [{n: _discrepancy(reference, side, n, n, ()) for n in names} for side in current]
     moved = {n for n in names if plain[0][n] > _LEAST_GAIN / 2}
+    by_chance = 2.0 * sum(f.shape[1] for f in reference.features.values())
     candidates = []
     for a, b in combinations(names, 2):
         if a not in moved or b not in moved or not _alike(suspects, a, b):
             continue
         gains = [_gain(reference, side, a, b) for side in current]
-        if all(gain > _LEAST_GAIN and left < 0.25 * before for gain, left, before in gains):
+        if all(gain > _LEAST_GAIN and left < 0.2 * before + by_chance for gain, left, before in gains):
             candidates.append((sum(g[0] for g in gains), a, b, gains))
     found: list[Finding] = []
     taken: set[str] = set()

@@ -63,8 +63,10 @@ def unit_change(suspects: Suspects) -> list[Finding]:
             continue
         best = min(candidates, key=lambda c: ks_distance(c.undo(choose), before))
         left = ks_distance(best.undo(check), before)
+        noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))
         # An affine conversion has two numbers to match by chance: it must fit closely.
-        if left > (0.5 * distance if best.shift == 0 else min(0.15, 0.3 * distance)):
+        allowed = min(0.5 * distance, 0.15 + noise) if best.shift == 0 else 0.05 + noise
+        if left > allowed:
             continue
         evidence = (
             f"values look converted by {best.text}: distance to the reference "

@@ -1,0 +1,131 @@
+"""Which files a path, glob or folder stands for."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from pathlib import Path
+
+from whydrift.discovery.errors import SourceError, nearest
+
+__all__ = ["READABLE", "is_data_file", "missing_file", "resolve"]
+
+READABLE = "Parquet, CSV or TSV (plain, .gz, .zst, .bz2), Arrow, Feather"
+_DATA_SUFFIXES = frozenset(
+    ".parquet .pq .parq .csv .tsv .tab .txt .arrow .arrows .feather .ipc".split()
+)
+COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2"}
+_URL = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+def resolve(path: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """Return the files that a path, glob or folder stands for, in the order of their names.
+
+    Parameters
+    ----------
+    path : str or path
+        A file, a glob (``data/2026-*.parquet``, ``**`` for any depth), or a folder: then every
+        data file below it. ``~`` is the home folder.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, or a folder or glob has nothing that could be read.
+    """
+    text = os.fspath(path)
+    if not text.strip() or "\0" in text:
+        raise SourceError("the path is empty", where="data", remedy=f"Give a file of {READABLE}")
+    url = _URL.match(text)
+    if url and url.group(1).lower() == "file":
+        text = text[len("file://") :]
+    elif url:
+        raise _no_url(text, url.group(1))
+    found = Path(text).expanduser()
+    try:
+        if found.is_dir():
+            return _folder(found)
+        if found.exists():
+            return (found,)
+    except OSError as error:  # a name too long, or a folder on the way that is closed to us
+        raise SourceError(
+            (error.strerror or str(error)).lower(), where=text, remedy="Check the path"
+        ) from error
+    if glob.has_magic(text):
+        return _glob(text)
+    raise missing_file(found)
+
+
+def is_data_file(path: Path) -> bool:
+    """Whether the name says that this is a table we read."""
+    suffix = path.suffix.lower()
+    if suffix in COMPRESSED:
+        suffix = path.with_suffix("").suffix.lower()
+    return suffix in _DATA_SUFFIXES
+
+
+def missing_file(path: Path) -> SourceError:
+    """Build the error for a path that does not exist; it names the nearest one that does."""
+    folder = path.parent
+    if not folder.is_dir():
+        return SourceError(
+            "there is no such file, nor its folder", where=str(path), remedy="Check the path"
+        )
+    there = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    guess = nearest(path.name, there)
+    if guess:
+        remedy = f"Did you mean {str(folder / guess)!r}?"
+    elif there:
+        listed = ", ".join(there[:10]) + (" …" if len(there) > 10 else "")
+        remedy = f"The folder {str(folder)!r} has: {listed}"
+    else:
+        remedy = f"The folder {str(folder)!r} is empty"
+    return SourceError("there is no such file", where=str(path), remedy=remedy)
+
+
+def _no_url(text: str, scheme: str) -> SourceError:
+    # The address may hold a password: only its scheme is repeated.
+    if scheme.lower().split("+")[0] in {"postgresql", "postgres", "mysql", "sqlite", "duckdb"}:
+        what = "databases cannot be read yet; they come with a later release"
+        remedy = "For now, export the query's result to a Parquet or CSV file and give that"
+    else:
+        what = "addresses cannot be read yet; object stores come with a later release"
+        remedy = "For now, copy the files to this machine and give their path"
+    return SourceError(what, where=f"{scheme}://…", remedy=remedy)
+
+
+def _folder(folder: Path) -> tuple[Path, ...]:
+    try:
+        files = [p for p in folder.rglob("*") if not _is_hidden(p.relative_to(folder))]
+        files = sorted(p for p in files if p.is_file())
+    except PermissionError as error:
+        raise SourceError(
+            "permission denied", where=str(folder), remedy="Ask for the right to read this folder"
+        ) from error
+    tables = tuple(p for p in files if is_data_file(p))
+    if not tables:
+        has = ", ".join(p.name for p in files[:5]) + (" …" if len(files) > 5 else "")
+        raise SourceError(
+            f"the folder holds no table; it has {has}" if files else "the folder is empty",
+            where=str(folder),
+            remedy=f"Give a folder with files of {READABLE}",
+        )
+    return tables
+
+
+def _is_hidden(path: Path) -> bool:
+    # Spark and Hive leave _SUCCESS, _metadata and ._part.crc beside their data.
+    return any(part.startswith((".", "_")) for part in path.parts)
+
+
+def _glob(pattern: str) -> tuple[Path, ...]:
+    expanded = os.path.expanduser(pattern)  # noqa: PTH111 - Path would fold the pattern's "**"
+    matched = sorted(Path(name) for name in glob.glob(expanded, recursive=True))  # noqa: PTH207
+    files = tuple(p for p in matched if p.is_file() and not p.name.startswith("_"))
+    if not files:
+        raise SourceError(
+            "no file matches this pattern",
+            where=pattern,
+            remedy="Check it with `ls`, and quote it so that the shell leaves it alone",
+        )
+    return files
