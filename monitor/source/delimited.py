@@ -69,7 +69,7 @@ def read_delimited(
         table = _read_until_it_fits(open_stream, dialect, where)
     _refuse_open_quote(table, where)
     # A nameless first column is how pandas writes its row numbers.
-    named = [name or f"column {i + 1}" for i, name in enumerate(dialect.names)]
+    named = [name.strip() or f"column {i + 1}" for i, name in enumerate(dialect.names)]
     return table.rename_columns(named), tuple(notes)
 
 
@@ -133,7 +133,7 @@ def _decimal(lines: list[str], delimiter: str) -> str:
 def _header(head: bytes, encoding: str, dialect: _Dialect) -> tuple[str, ...]:
     text = _decode(head, encoding)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
-    return tuple(name.strip() for name in next(row for row in rows if any(row)))
+    return tuple(next(row for row in rows if any(row)))
 
 
 def _read_until_it_fits(open_stream: Opener, dialect: _Dialect, where: str) -> pa.Table:
@@ -150,6 +150,8 @@ def _read_until_it_fits(open_stream: Opener, dialect: _Dialect, where: str) -> p
                 dialect = replace(dialect, encoding="latin-1")
             elif refused and int(refused.group(1)) < columns:
                 dialect = _looser(dialect, int(refused.group(1)), refused.group(2))
+            elif "Empty CSV file" in str(error):  # a header without so much as a line's end
+                return pa.table({f"{i}": pa.nulls(0) for i in range(columns)})
             else:
                 raise _unreadable(error, open_stream, dialect, where) from error
             continue
@@ -171,30 +173,24 @@ def _looser(dialect: _Dialect, position: int, refused: str) -> _Dialect:
     """Return the dialect with one column's type widened: whole number, number, text."""
     import pyarrow as pa
 
-    name = f"f{position}"
+    name = dialect.names[position]
     wider = pa.float64() if refused.startswith("int") and name not in dialect.types else pa.string()
     if dialect.types.get(name) == pa.string():
         raise AssertionError(f"column {position} was refused as text")
     types = {**dialect.types, name: wider}
     # Past a few surprises every column is read as text: numbers are told from their texts later.
     if sum(kind == pa.string() for kind in types.values()) > 8:
-        types = {f"f{i}": pa.string() for i in range(len(dialect.names))}
+        types = dict.fromkeys(dialect.names, pa.string())
     return replace(dialect, types=types)
 
 
 def _read(open_stream: Opener, dialect: _Dialect) -> pa.Table:
     from pyarrow import csv as arrow_csv
 
-    # Names f0, f1 … are Arrow's own, so that two columns of one name can have different types.
     with open_stream() as stream:
         return arrow_csv.read_csv(
             stream,
-            read_options=arrow_csv.ReadOptions(
-                block_size=_BLOCK_BYTES,
-                encoding=dialect.encoding,
-                skip_rows_after_names=1,
-                column_names=[f"f{i}" for i in range(len(dialect.names))],
-            ),
+            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=dialect.encoding),
             parse_options=arrow_csv.ParseOptions(
                 delimiter=dialect.delimiter, newlines_in_values=True
             ),

@@ -12,8 +12,9 @@ from whydrift.discovery.errors import SourceError, nearest
 __all__ = ["READABLE", "is_data_file", "missing_file", "resolve"]
 
 READABLE = "Parquet, CSV or TSV (plain, .gz, .zst, .bz2), Arrow, Feather"
+# A .txt is read when it is named, but in a folder it is more likely a note to people.
 _DATA_SUFFIXES = frozenset(
-    ".parquet .pq .parq .csv .tsv .tab .txt .arrow .arrows .feather .ipc".split()
+    (".parquet", ".pq", ".parq", ".csv", ".tsv", ".tab", ".arrow", ".arrows", ".feather", ".ipc")
 )
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2"}
 _URL = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)

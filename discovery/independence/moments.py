@@ -1,0 +1,137 @@
+"""Second moments of the columns of many tests at once, each over the rows that have them all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+
+__all__ = ["Moments", "eliminate"]
+
+_FLAT = 1e-12  # variance of a standardised feature below which it is constant
+_MOST_NUMBERS = 4_000_000  # gathered at once: 32 MB
+
+
+class Moments:
+    """Correlations of features, with the rows that are incomplete handled test by test.
+
+    Where no column of a test has missing values, its block is cut from one matrix. Elsewhere it
+    is the block of the complete rows plus that of the incomplete rows that have this test's
+    columns (test-wise deletion).
+
+    Parameters
+    ----------
+    blocks : sequence of ndarray of shape (n_rows, n_features of the column)
+        One per column; all features of a column are NaN in the same rows.
+    """
+
+    def __init__(self, blocks: Sequence[FloatArray]) -> None:
+        stacked = np.column_stack(blocks)
+        self.rows, self.pad = stacked.shape  # the number after the last feature is padding
+        seen = np.column_stack([np.isfinite(block).all(axis=1) for block in blocks])
+        observed = np.isfinite(stacked)
+        counts = np.maximum(observed.sum(axis=0), 1)
+        # Around the first value, so that an offset of 1e9 costs no digits.
+        first = stacked[observed.argmax(axis=0), np.arange(self.pad)]
+        filled = np.where(observed, stacked - np.where(np.isfinite(first), first, 0.0), 0.0)
+        filled -= np.where(observed, filled.sum(axis=0) / counts, 0.0)
+        spread = np.sqrt((filled**2).sum(axis=0) / counts)
+        filled /= np.where(spread > 0, spread, 1.0)
+        filled = np.column_stack([filled, np.zeros(self.rows), np.ones(self.rows)])
+        self._whole: BoolArray = seen.all(axis=0)
+        self._matrix: FloatArray = filled.T @ filled / max(1, self.rows)
+        complete = seen.all(axis=1)
+        self._complete: FloatArray = filled[complete].T @ filled[complete]
+        self._filled = filled[~complete]
+        self._seen = seen[~complete]
+
+    def correlations(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return the correlation matrix of each test's features, and its number of rows.
+
+        Parameters
+        ----------
+        index : ndarray of int, shape (n_tests, n_features)
+            Feature numbers; ``self.pad`` stands for a feature uncorrelated with all others.
+        columns : ndarray of int, shape (n_tests, n_columns)
+            The columns that these features belong to.
+
+        Returns
+        -------
+        blocks : ndarray of shape (n_tests, n_features, n_features)
+            A feature that is constant in these rows has zeros, on the diagonal too.
+        rows : ndarray of shape (n_tests,)
+        """
+        easy = self._whole[columns].all(axis=1)
+        if easy.all():
+            return self._cut(index), np.full(len(index), float(self.rows))
+        size = index.shape[1]
+        blocks = np.empty((len(index), size, size))
+        rows = np.full(len(index), float(self.rows))
+        blocks[easy] = self._cut(index[easy])
+        hard = np.flatnonzero(~easy)
+        step = max(1, _MOST_NUMBERS // ((len(self._filled) + size) * (size + 1)))
+        for start in range(0, len(hard), step):
+            part = hard[start : start + step]
+            blocks[part], rows[part] = self._test_wise(index[part], columns[part])
+        return blocks, rows
+
+    def _cut(self, index: IntArray) -> FloatArray:
+        blocks: FloatArray = self._matrix[index[:, :, None], index[:, None, :]]
+        test, place = np.nonzero(index == self.pad)
+        blocks[test, place, place] = 1.0
+        return blocks
+
+    def _test_wise(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
+        one = np.full((len(index), 1), self.pad + 1)
+        wide = np.column_stack([index, one])
+        usable = self._seen.T[columns].all(axis=1)  # (n_tests, n_incomplete_rows)
+        part = self._filled.T[wide] * usable[:, None, :]  # (n_tests, n_features + 1, n_rows)
+        sums = self._complete[wide[:, :, None], wide[:, None, :]]
+        sums = sums + part @ np.swapaxes(part, 1, 2)
+        rows = sums[:, -1, -1].copy()
+        sums /= np.maximum(rows, 1.0)[:, None, None]
+        mean = sums[:, :-1, -1]
+        blocks = sums[:, :-1, :-1] - mean[:, :, None] * mean[:, None, :]
+        variance = np.diagonal(blocks, axis1=1, axis2=2)
+        flat = variance <= _FLAT
+        scale = np.where(flat, 0.0, 1 / np.sqrt(np.where(flat, 1.0, variance)))
+        blocks = blocks * scale[:, :, None] * scale[:, None, :]
+        test, place = np.nonzero(index == self.pad)
+        blocks[test, place, place] = 1.0
+        return blocks, rows
+
+
+def eliminate(
+    blocks: FloatArray, count: int, tolerance: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return the covariance of the later features given the first ``count``, batched.
+
+    Gaussian elimination on the diagonal: a feature whose remaining variance is within
+    ``tolerance`` is determined by those before it and is passed over, so that singular matrices
+    need no exception and no ridge.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (n_tests, n_features, n_features)
+        Positive semidefinite, with unit or zero diagonal.
+    count : int
+        Features to eliminate.
+    tolerance : float
+        Remaining variance that counts as none.
+
+    Returns
+    -------
+    rest : ndarray of shape (n_tests, n_features - count, n_features - count)
+    pivots : ndarray of shape (n_tests, count)
+        Remaining variance of each eliminated feature; 0 where it was passed over.
+    """
+    pivots = np.zeros((len(blocks), count))
+    for step in range(count):
+        pivot = blocks[:, 0, 0]
+        used = pivot > tolerance
+        pivots[:, step] = np.where(used, pivot, 0.0)
+        slope = blocks[:, 1:, 0] * np.where(used, 1 / np.where(used, pivot, 1.0), 0.0)[:, None]
+        blocks = blocks[:, 1:, 1:] - slope[:, :, None] * blocks[:, None, 0, 1:]
+    return blocks, pivots

@@ -1,0 +1,137 @@
+"""The table of conditional-independence tests, and the choice among them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.errors import OptionError, unknown_name
+from whydrift.discovery.independence.base import IndependenceTest
+from whydrift.discovery.independence.fisher_z import fisher_z, rank_fisher_z
+from whydrift.discovery.independence.g_square import g_square
+from whydrift.discovery.independence.mixed import mixed
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["Row", "choose_test", "independence_test", "rows", "test_names"]
+
+_NUMBERS = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
+_NAMES = frozenset({ColumnKind.CATEGORICAL, ColumnKind.BINARY})
+
+# The screen for Fisher's z on plain values: what linear-normal data hardly ever exceed, and what
+# hardly harms the test (its level holds for any noise; it is power that outliers cost).
+_MOST_SKEWNESS = 0.5
+_MOST_KURTOSIS = 1.0
+_STANDARD_ERRORS = 4.0
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One test: its name, how it is built, the kinds of column it serves, and its paper."""
+
+    name: str
+    build: Callable[[Snapshot, tuple[str, ...]], IndependenceTest]
+    kinds: frozenset[ColumnKind]
+    paper: str
+
+
+_TESTS: Final = {
+    row.name: row
+    for row in (
+        Row("fisher_z", fisher_z, _NUMBERS, "Fisher 1924"),
+        Row("rank_fisher_z", rank_fisher_z, _NUMBERS, "Harris & Drton 2013"),
+        Row("g_square", g_square, _NAMES | {ColumnKind.ORDINAL}, "Spirtes et al. 2000"),
+        Row("mixed", mixed, _NUMBERS | _NAMES, "Wilks 1932, Rao 1951"),
+    )
+}
+
+
+def rows() -> tuple[Row, ...]:
+    """Return all tests, for help texts and the common test suite."""
+    return tuple(_TESTS.values())
+
+
+def test_names() -> tuple[str, ...]:
+    """Return the names that `independence_test` knows, ``auto`` first."""
+    return ("auto", *_TESTS)
+
+
+test_names.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it
+
+
+def independence_test(
+    name: str, snapshot: Snapshot, names: tuple[str, ...]
+) -> tuple[IndependenceTest, Note]:
+    """Build a test over some columns.
+
+    Parameters
+    ----------
+    name : str
+        One of `test_names`.
+    snapshot : Snapshot
+        The window whose sample is tested.
+    names : tuple of str
+        Columns; their positions are the numbers that the test takes.
+
+    Returns
+    -------
+    test : IndependenceTest
+    note : Note
+        Which test it is and why (code ``method_choice``).
+
+    Raises
+    ------
+    OptionError
+        If there is no such test, or it does not serve the kind of one of the columns.
+    """
+    reason = "as asked"
+    if name == "auto":
+        name, reason = choose_test(snapshot, names)
+    if name not in _TESTS:
+        raise unknown_name("independence test", name, known=test_names(), where="test")
+    row = _TESTS[name]
+    for column in names:
+        kind = snapshot.schema[column].kind
+        if kind not in row.kinds:
+            raise OptionError(
+                f"test {name!r} does not serve column {column!r}, which is {kind}",
+                where="test",
+                remedy="Use 'mixed' or 'auto', or say what the column is with kinds={…}",
+            )
+    note = Note("method_choice", None, f"independence test {name}: {reason}")
+    return row.build(snapshot, names), note
+
+
+def choose_test(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[str, str]:
+    """Return the name of the test that suits the columns, and the reason in words."""
+    kinds = {snapshot.schema[name].kind for name in names}
+    if kinds <= _NAMES:
+        return "g_square", "all columns are categories"
+    if not kinds <= _NUMBERS:
+        return "mixed", "there are numbers and categories"
+    for name in names:
+        oddity = _oddity(snapshot.column(name))
+        if oddity:
+            return "rank_fisher_z", f"all columns are numbers, and {name!r} is not normal ({oddity})"
+    return "fisher_z", "all columns are numbers with nearly normal skewness and kurtosis"
+
+
+def _oddity(values: FloatArray) -> str | None:
+    """Return what is not normal about a column, or None."""
+    present = values[np.isfinite(values)]
+    centred = present - present.mean() if present.size else present
+    variance = float((centred**2).mean()) if present.size else 0.0
+    if variance <= 0:
+        return None
+    scaled = centred / np.sqrt(variance)
+    skewness, kurtosis = float((scaled**3).mean()), float((scaled**4).mean()) - 3
+    if abs(skewness) > max(_MOST_SKEWNESS, _STANDARD_ERRORS * (6 / present.size) ** 0.5):
+        return f"skewness {skewness:.1f}"
+    if abs(kurtosis) > max(_MOST_KURTOSIS, _STANDARD_ERRORS * (24 / present.size) ** 0.5):
+        return f"excess kurtosis {kurtosis:.1f}"
+    return None

@@ -1,0 +1,205 @@
+"""The public ``compare``: frames, Snapshots or files in, a Diagnosis out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from whydrift.discovery.errors import GraphError, OptionError, SchemaError
+from whydrift.discovery.graph import Graph
+from whydrift.discovery.knowledge import Knowledge
+from whydrift.monitor.windows import Window
+
+if TYPE_CHECKING:
+    from whydrift.discovery.progress import Progress
+    from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+
+__all__ = ["as_graph", "as_knowledge", "compare"]
+
+
+def compare(
+    reference: Any,
+    current: Any,
+    *,
+    graph: Any = None,
+    knowledge: Any = None,
+    target: str | None = None,
+    prediction: str | None = None,
+    loss: str = "auto",
+    time_column: str | None = None,
+    cluster: str | None = None,
+    floor: float | None = None,
+    method: str = "auto",
+    test: str = "auto",
+    score: str = "auto",
+    level: float = 0.05,
+    random_state: int = 0,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Tell why the current window differs from the reference, and in which column it began.
+
+    Parameters
+    ----------
+    reference, current : DataFrame, Table, Snapshot or path
+        A frame of pandas, polars or pyarrow; a :class:`~whydrift.Snapshot`; or a file, glob or
+        folder of tables. The current window is read with the reference's schema.
+    graph : Graph, path, dict or list of (cause, effect), optional
+        What causes what. Learned from both windows together when not given.
+    knowledge : Knowledge, path or dict, optional
+        What is known about causes, when the graph is learned.
+    target, prediction : str, optional
+        Columns. Where the current window lacks the target it is judged on its features only.
+    loss : str
+        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss`` or ``zero_one``.
+    time_column : str, optional
+        Puts the rows in order, and dates the windows.
+    cluster : str, optional
+        Column whose equal values mark rows that belong together (a user, a session).
+    floor : float, optional
+        Changes wholly inside this many reference sd are not worth knowing; default 0.1 (0.02 in
+        probability), 0 for none.
+    method, test, score : str
+        Of the graph search, when the graph is learned.
+    level : float
+        Chance of any false alarm in the window.
+    random_state : int
+        Seed of the graph search.
+    progress : callable, optional
+        Called with the stage in words, the steps done and the steps in all.
+
+    Returns
+    -------
+    Diagnosis
+
+    Raises
+    ------
+    WhydriftError
+        If the data, the graph or an option is not usable: ``SourceError``, ``SchemaError``,
+        ``GraphError`` or ``OptionError``, each with the way out.
+
+    Examples
+    --------
+    >>> import pandas as pd, whydrift as wd
+    >>> diagnosis = wd.compare("may.parquet", "june.parquet", target="price")  # doctest: +SKIP
+    >>> diagnosis.verdict, diagnosis.ranking  # doctest: +SKIP
+    """
+    if graph is not None and knowledge is not None:
+        raise OptionError(
+            "a graph and knowledge are both given",
+            where="graph, knowledge",
+            remedy="Knowledge guides the learning of a graph: give one of the two",
+        )
+    known_graph = None if graph is None else as_graph(graph)
+    known = None if knowledge is None else as_knowledge(knowledge)
+    before, after = Window.of(reference, "reference"), Window.of(current, "current")
+    named = {"target": target, "prediction": prediction, "time": time_column, "cluster": cluster}
+    roles = _roles(named, before, after)
+    if not set(before.names) & set(after.names):
+        raise SchemaError(
+            "the two windows have no column in common",
+            where=f"{before.where}, {after.where}",
+            remedy=f"The reference has {_listed(before.names)}; the current one has "
+            f"{_listed(after.names)}. Give windows of the same table",
+        )
+    first = before.snapshot(roles=roles)
+    second = after.snapshot(roles=roles, schema=first.schema)
+
+    from whydrift.monitor.diagnosis.compare import compare as judge
+
+    return judge(
+        first,
+        second,
+        graph=known_graph,
+        knowledge=known,
+        target=target,
+        prediction=prediction,
+        loss=loss,
+        floor=floor,
+        cluster=cluster,
+        method=method,
+        test=test,
+        score=score,
+        level=level,
+        random_state=random_state,
+        progress=progress,
+    )
+
+
+def as_graph(graph: Any) -> Graph:
+    """Return a graph given as a Graph, a file, a dict of the report contract, or pairs.
+
+    Raises
+    ------
+    GraphError
+        If it is none of these; the message says what was given.
+    """
+    if isinstance(graph, Graph):
+        return graph
+    if isinstance(graph, (str, os.PathLike)):
+        from whydrift.monitor.source.graph_file import read_graph
+
+        return read_graph(graph)
+    if isinstance(graph, Mapping):
+        return Graph.from_dict(graph)
+    if not isinstance(graph, Iterable):
+        raise GraphError(
+            f"a {type(graph).__name__} is no graph",
+            where="graph",
+            remedy="Give a Graph, a file, or a list of (cause, effect) pairs",
+        )
+    pairs = list(graph)
+    for position, pair in enumerate(pairs):
+        if isinstance(pair, str) or not isinstance(pair, Iterable) or len(list(pair)) != 2:
+            raise GraphError(
+                f"{pair!r} is not a (cause, effect) pair",
+                where=f"graph, pair number {position + 1}",
+                remedy="Write two column names, the cause first",
+            )
+    return Graph.from_pairs(pairs)
+
+
+def as_knowledge(knowledge: Any) -> Knowledge:
+    """Return knowledge given as a Knowledge, a file, or a dict.
+
+    Raises
+    ------
+    GraphError
+        If it is none of these; the message says what was given.
+    """
+    if isinstance(knowledge, Knowledge):
+        return knowledge
+    if isinstance(knowledge, (str, os.PathLike)):
+        from whydrift.monitor.source.graph_file import read_knowledge
+
+        return read_knowledge(knowledge)
+    if isinstance(knowledge, Mapping):
+        return Knowledge.from_dict(knowledge)
+    raise GraphError(
+        f"a {type(knowledge).__name__} is no knowledge",
+        where="knowledge",
+        remedy="Give a Knowledge, a file, or a dict with tiers, required and forbidden",
+    )
+
+
+def _roles(named: Mapping[str, str | None], before: Window, after: Window) -> dict[str, str]:
+    """Return the role of each named column, checked against both windows."""
+    roles: dict[str, str] = {}
+    for role, name in named.items():
+        if name is None:
+            continue
+        if name in roles:
+            raise SchemaError(
+                f"{name!r} is named as {roles[name]} and as {role}",
+                where=role,
+                remedy="Name two different columns",
+            )
+        before.require(name, role)
+        if role != "target":  # labels come late: features are judged without them
+            after.require(name, role)
+        roles[name] = role
+    return roles
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:8]) + (" …" if len(names) > 8 else "")

@@ -1,0 +1,168 @@
+"""``whydrift compare``: what changed between two windows, where it began, what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from whydrift.monitor.cli.exits import Status
+from whydrift.monitor.cli.options import (
+    DATA_HELP,
+    Cluster,
+    Debug,
+    Floor,
+    GraphFile,
+    Html,
+    Json,
+    Junit,
+    KnowledgeFile,
+    Level,
+    Loss,
+    Markdown,
+    Method,
+    Prediction,
+    Quiet,
+    RandomState,
+    Score,
+    Target,
+    Test,
+    TimeColumn,
+)
+
+if TYPE_CHECKING:
+    from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+
+__all__ = ["compare"]
+
+
+def compare(
+    reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=DATA_HELP)],
+    current: Annotated[str, typer.Argument(metavar="CURRENT", help="The window under judgement.")],
+    target: Target = None,
+    prediction: Prediction = None,
+    graph: GraphFile = None,
+    knowledge: KnowledgeFile = None,
+    save_graph: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write the graph: .json, .dot, .gml or .svg."),
+    ] = None,
+    method: Method = "auto",
+    test: Test = "auto",
+    score: Score = "auto",
+    loss: Loss = "auto",
+    time_column: TimeColumn = None,
+    cluster: Cluster = None,
+    floor: Floor = None,
+    level: Level = 0.05,
+    random_state: RandomState = 0,
+    json_file: Json = None,
+    html: Html = None,
+    markdown: Markdown = None,
+    junit: Junit = None,
+    fail_on: Annotated[
+        str,
+        typer.Option(
+            metavar="LIST",
+            help="What makes the exit status 1: fault, covariate, mechanism, undetermined, any "
+            "(the first three, or the target moving given its inputs), none.",
+        ),
+    ] = "any",
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Tell why CURRENT differs from REFERENCE: which column it began in, and what to do.
+
+    Try:
+      whydrift compare may.parquet june.parquet --target price
+      whydrift compare may.csv june.csv --target price --prediction price_hat --html why.html
+      whydrift compare 'data/05-*.csv' 'data/06-*.csv' --graph graph.json --json -
+      whydrift compare may.csv june.csv --fail-on fault,mechanism --junit drift.xml
+    """
+    from whydrift.monitor.cli.fail_on import findings, parse_fail_on
+    from whydrift.monitor.cli.graph_output import check_graph_format
+    from whydrift.monitor.cli.outputs import check_outputs
+    from whydrift.monitor.cli.progress import shown_progress
+
+    words = parse_fail_on(fail_on)
+    files = {"--json": json_file, "--html": html, "--markdown": markdown, "--junit": junit,
+             "--save-graph": save_graph}  # fmt: skip
+    check_graph_format(save_graph, "--save-graph")
+    check_outputs(files, inputs=(reference, current, *(str(p) for p in (graph, knowledge) if p)))
+    with shown_progress(quiet) as progress:
+        from whydrift.monitor.api import compare as judge
+
+        diagnosis = judge(
+            reference, current, graph=graph, knowledge=knowledge, target=target,
+            prediction=prediction, loss=loss, time_column=time_column, cluster=cluster,
+            floor=floor, method=method, test=test, score=score, level=level,
+            random_state=random_state, progress=progress,
+        )  # fmt: skip
+    failing = bool(words & findings(diagnosis))
+    on_stdout = _write(diagnosis, files, failing=failing, words=words)
+    if not quiet and not on_stdout:
+        _show(diagnosis, files)
+    return Status.FOUND if failing else Status.NOTHING
+
+
+def _write(
+    diagnosis: Diagnosis,
+    files: Mapping[str, Path | None],
+    *,
+    failing: bool,
+    words: frozenset[str],
+) -> bool:
+    """Write the files asked for; return whether one of them went to standard output."""
+    from whydrift.monitor.cli.graph_output import write_graph
+    from whydrift.monitor.cli.outputs import whole_file, write_text
+
+    on_stdout = False
+    for option, path in files.items():
+        if path is None:
+            continue
+        if option == "--html":
+            with whole_file(path, option) as draft:
+                diagnosis.save_html(draft)
+        elif option == "--save-graph":
+            write_graph(diagnosis.graph, path, option)
+        else:
+            text = _text(diagnosis, option, failing=failing, words=words)
+            if str(path) == "-":
+                on_stdout = True
+                _print(text)
+            else:
+                write_text(path, text, option)
+    return on_stdout
+
+
+def _text(diagnosis: Diagnosis, option: str, *, failing: bool, words: frozenset[str]) -> str:
+    if option == "--json":
+        return diagnosis.to_json() + "\n"
+    if option == "--markdown":
+        from whydrift.monitor.cli.markdown import to_markdown
+
+        return to_markdown(diagnosis)
+    from whydrift.monitor.cli.junit import to_junit
+
+    return to_junit(diagnosis, failing=failing, words=words)
+
+
+def _print(text: str) -> None:
+    from whydrift.monitor.cli.terminal import reader_may_leave
+
+    with reader_may_leave():
+        print(text, end="")
+
+
+def _show(diagnosis: Diagnosis, files: Mapping[str, Path | None]) -> None:
+    from whydrift.monitor.cli.table import show_diagnosis
+    from whydrift.monitor.cli.terminal import clean, console, reader_may_leave
+
+    with reader_may_leave():
+        screen = console()
+        show_diagnosis(diagnosis, screen)
+        written = [clean(str(path)) for path in files.values() if path is not None]
+        if written:
+            screen.print(f"written: {', '.join(written)}")

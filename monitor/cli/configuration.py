@@ -1,0 +1,122 @@
+"""Writes a commented configuration from what a table looks like."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING
+
+from whydrift.discovery.snapshot.schema import ColumnKind
+
+if TYPE_CHECKING:
+    from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.monitor.cli.suspects import Suspects
+
+__all__ = ["configuration"]
+
+_PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
+# Words that some YAML readers take for something other than text.
+_YAML_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
+
+
+def configuration(snapshot: Snapshot, suspects: Suspects, data: str) -> str:
+    """Return a YAML configuration with one monitor over the files that were looked at.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The window that was looked at.
+    suspects : Suspects
+        Guessed roles.
+    data : str
+        The path, glob or folder, as the user wrote it.
+    """
+    name = _monitor_name(data)
+    return "\n".join(
+        [
+            f"# Written by `whydrift init` from {_comment(data)}: {snapshot.rows:,} rows, "
+            f"{len(snapshot.schema)} columns.",
+            "# Lines marked CHECK are guesses from names and kinds: put them right.",
+            "version: 1",
+            "",
+            "store:",
+            "  url: sqlite:///whydrift.db      # results, snapshots and alerts",
+            "",
+            "sources:",
+            f"  {name}:",
+            "    # {date} stands for the day of a window: data/dt={date}/*.parquet",
+            f"    files: {_scalar(data)}",
+            *_optional("    time_column: ", suspects.time, "CHECK: puts rows into windows"),
+            "",
+            "monitors:",
+            f"  - name: {name}",
+            f"    source: {name}",
+            "    columns:",
+            *_roles(suspects),
+            "    window: {every: 1d, delay: 2h, timezone: UTC}",
+            "    reference: {last: 28d, exclude: [fault, drift]}",
+            "    graph:",
+            "      method: auto",
+            "      # What you know of causes, earliest first; it is worth more than any search:",
+            "      # knowledge: {tiers: [[region], [income, rooms], [price]]}",
+            *_loss(snapshot, suspects),
+            "    false_alarms_per_month: 0.2     # once in five months, on average",
+            "    alert: {after: 1, resolve_after: 2, severity: warning}",
+            "",
+            "# The kinds that were inferred:",
+            *(
+                f"#   {_comment(c.name)}: {c.kind.value} ({_comment(c.why)})"
+                for c in snapshot.schema
+            ),
+            "",
+        ]
+    )
+
+
+def _roles(suspects: Suspects) -> list[str]:
+    lines = [
+        *_optional("      target: ", suspects.target, "CHECK: what the model predicts"),
+        *_optional("      prediction: ", suspects.prediction, "CHECK: what it said"),
+        *_optional("      cluster: ", suspects.cluster, "CHECK: rows that belong together"),
+        *_optional("      version: ", suspects.version, "CHECK: the model's version"),
+    ]
+    if suspects.target is None:
+        lines.insert(0, "      # target: COLUMN              # CHECK: none was recognised")
+    ignored = [n for n in suspects.ignored if n != suspects.cluster]
+    listed = ", ".join(_scalar(n) for n in ignored)
+    return [*lines, f"      ignore: [{listed}]"]
+
+
+def _loss(snapshot: Snapshot, suspects: Suspects) -> list[str]:
+    if suspects.target is None or suspects.prediction is None:
+        return []
+    target, prediction = snapshot.schema[suspects.target], snapshot.schema[suspects.prediction]
+    if not target.kind.is_discrete:
+        return ["    loss: squared_error             # or absolute_error"]
+    if prediction.kind is ColumnKind.CONTINUOUS:
+        return ["    loss: log_loss"]
+    return ["    loss: zero_one"]
+
+
+def _optional(key: str, name: str | None, comment: str) -> list[str]:
+    return [] if name is None else [f"{key}{_scalar(name)}  # {comment}"]
+
+
+def _scalar(text: str) -> str:
+    """Return text as a YAML scalar: as it is where that is safe, else quoted as in JSON."""
+    if _PLAIN.match(text) and text.lower() not in _YAML_WORDS:
+        return text
+    return json.dumps(text)  # ASCII with escapes, which every YAML reader takes
+
+
+def _comment(text: str) -> str:
+    from whydrift.monitor.cli.terminal import clean
+
+    return clean(text, 60)
+
+
+def _monitor_name(data: str) -> str:
+    stem = os.path.basename(data.rstrip("/")).split(".")[0].lower()  # noqa: PTH119
+    name = re.sub(r"[^a-z0-9_-]+", "-", stem).strip("-_")
+    return name or "data"

@@ -1,0 +1,133 @@
+"""``whydrift discover``: what causes what in a table."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from whydrift.monitor.cli.exits import Status
+from whydrift.monitor.cli.options import (
+    DATA_HELP,
+    Alpha,
+    Bootstrap,
+    Debug,
+    KnowledgeFile,
+    Method,
+    Quiet,
+    RandomState,
+    Score,
+    Test,
+)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from whydrift.discovery.graph import Graph
+    from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["discover"]
+
+_MOST_EDGES = 40
+
+
+def discover(
+    data: Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="Write the graph: .json, .dot, .gml or .svg."
+        ),
+    ] = None,
+    method: Method = "auto",
+    test: Test = "auto",
+    score: Score = "auto",
+    alpha: Alpha = None,
+    knowledge: KnowledgeFile = None,
+    bootstrap: Bootstrap = 0,
+    random_state: RandomState = 0,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Learn what causes what from DATA, and print the edges.
+
+    Try:
+      whydrift discover may.parquet
+      whydrift discover may.parquet -o graph.json --knowledge known.yaml
+      whydrift discover may.parquet -o graph.svg --method pc --alpha 0.01 --bootstrap 50
+    """
+    from whydrift.discovery.errors import OptionError
+    from whydrift.monitor.cli.graph_output import check_graph_format, write_graph
+    from whydrift.monitor.cli.outputs import check_outputs
+    from whydrift.monitor.cli.progress import shown_progress
+
+    if bootstrap < 0:
+        raise OptionError(
+            f"{bootstrap} is negative", where="--bootstrap", remedy="Give 0, or 20 to 200 resamples"
+        )
+    check_graph_format(output, "-o")
+    check_outputs({"-o": output}, inputs=(data, str(knowledge) if knowledge else None))
+    with shown_progress(quiet) as progress:
+        from whydrift.discovery.discover import learn_graph
+        from whydrift.monitor.api import as_knowledge
+        from whydrift.monitor.source.snapshots import read_snapshot
+
+        known = None if knowledge is None else as_knowledge(knowledge)
+        snapshot = read_snapshot(data)
+        found = learn_graph(
+            snapshot, method=method, test=test, score=score, alpha=alpha, knowledge=known,
+            bootstrap=bootstrap, random_state=random_state, progress=progress,
+        )  # fmt: skip
+    if output is not None:
+        write_graph(found.graph, output, "-o")
+    if not quiet:
+        _show(found, snapshot, output)
+    return Status.NOTHING
+
+
+def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
+    from whydrift.monitor.cli.terminal import clean, console, reader_may_leave
+
+    graph: Graph = found.graph
+    with reader_may_leave():
+        screen = console()
+        by = f"{found.method}, {found.test}" if found.test else found.method
+        screen.print(
+            f"{len(graph)} edges between {len(graph.nodes)} columns, from {snapshot.rows:,} rows "
+            f"({by}; {found.seconds:.2g} s)"
+        )
+        if len(graph):
+            _show_edges(graph, screen)
+        alone = [n for n in graph.nodes if graph_degree(graph, n) == 0]
+        if alone:
+            screen.print(f"without an edge: {', '.join(clean(n, 40) for n in alone[:20])}")
+        for note in dict.fromkeys((*found.notes, *snapshot.notes)):
+            screen.print(f"note: {clean(note.text)}")
+        if output is not None:
+            screen.print(f"written: {clean(str(output))}")
+
+
+def graph_degree(graph: Graph, node: str) -> int:
+    """Return how many edges end at a node."""
+    return sum(node in {edge.a, edge.b} for edge in graph)
+
+
+def _show_edges(graph: Graph, screen: Console) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    from whydrift.monitor.cli.terminal import clean
+
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("from", "", "to", "confidence", "origin"):
+        table.add_column(title)
+    for edge in list(graph)[:_MOST_EDGES]:
+        sure = "" if edge.confidence is None else f"{edge.confidence:.2f}"
+        cells = (clean(edge.a, 40), edge.mark, clean(edge.b, 40), sure, edge.origin.value)
+        table.add_row(*(Text(cell) for cell in cells))
+    screen.print(table)
+    if len(graph) > _MOST_EDGES:
+        screen.print(f"… and {len(graph) - _MOST_EDGES} more; -o graph.json holds all")
+    if any(edge.is_undecided for edge in graph):
+        screen.print("--- and o: the data do not say which way it goes")

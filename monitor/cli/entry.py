@@ -1,0 +1,92 @@
+"""Runs the command line: every way out of it is one of the exit statuses."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+from whydrift.discovery.errors import WhydriftError
+from whydrift.monitor.cli.exits import Status
+from whydrift.monitor.cli.terminal import clean, reader_may_leave, tell_error
+
+__all__ = ["run"]
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run a command line and return its exit status; never raises."""
+    debug = "--debug" in argv
+    for stream in (sys.stdout, sys.stderr):
+        _never_fail_to_encode(stream)
+    with warnings.catch_warnings():
+        if not debug:  # numerical warnings of libraries are no message to the user
+            warnings.simplefilter("ignore")
+        status: int = Status.NOTHING
+        try:
+            with reader_may_leave():
+                status = _run(argv or ["--help"], debug)
+        except KeyboardInterrupt:
+            tell_error("interrupted")
+            return Status.INTERRUPTED
+    return status
+
+
+def _run(argv: Sequence[str], debug: bool) -> int:
+    try:
+        return _invoke(argv)
+    except WhydriftError as error:
+        if debug:
+            traceback.print_exc()
+        tell_error(str(error))
+        return Status.WRONG_INPUT
+    except MemoryError:
+        if debug:
+            traceback.print_exc()
+        tell_error("not enough memory for these files. Give fewer rows or columns, or a sample")
+        return Status.WRONG_INPUT
+    except (BrokenPipeError, KeyboardInterrupt):
+        raise
+    except Exception as error:  # the one broad catch: a bug must not look like a finding
+        if debug:
+            traceback.print_exc()
+        tell_error(_bug(error, debug))
+        return Status.BUG
+
+
+def _invoke(argv: Sequence[str]) -> int:
+    import typer
+
+    from whydrift.monitor.cli.app import app, check_verb
+    from whydrift.monitor.cli.usage import UsageError, plain
+
+    check_verb(argv)
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("whydrift", list(argv)) as context:
+            status = command.invoke(context)
+    except typer.Exit as leaving:
+        return leaving.exit_code
+    except typer.Abort as error:
+        raise KeyboardInterrupt from error
+    except UsageError as error:
+        raise plain(error) from error
+    return Status.NOTHING if status is None else int(status)
+
+
+def _bug(error: Exception, debug: bool) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
+    again = "" if debug else " with the output of the same command and --debug"
+    return clean(
+        f"this is a bug in whydrift ({type(error).__name__}{place}: {error}). "
+        f"Your data are as they were. Please report it{again}"
+    )
+
+
+def _never_fail_to_encode(stream: TextIO) -> None:
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")

@@ -1,0 +1,94 @@
+"""Options that several verbs share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = [
+    "Alpha", "Bootstrap", "Cluster", "Debug", "Floor", "GraphFile", "Html", "Json", "Junit",
+    "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "Prediction", "Quiet", "RandomState",
+    "Score", "Target", "Test", "TimeColumn",
+]  # fmt: skip
+
+DATA_HELP = "A file, glob or folder of Parquet, CSV, TSV (also .gz, .zst, .bz2), Arrow or Feather."
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+
+Target = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column that the model predicts.")
+]
+Prediction = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The model's prediction of it.")
+]
+TimeColumn = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="Puts the rows in order and dates the windows.")
+]
+Cluster = Annotated[
+    str | None,
+    typer.Option(metavar="COLUMN", help="Equal values mark rows that belong together (a user)."),
+]
+GraphFile = Annotated[
+    Path | None,
+    typer.Option("--graph", metavar="FILE", help="What causes what: JSON, DOT, GML or JSON pairs."),
+]
+KnowledgeFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--knowledge",
+        metavar="FILE",
+        help="What is known of it: tiers, required, forbidden (JSON, YAML).",
+    ),
+]
+Method = Annotated[
+    str, typer.Option(metavar="NAME", help="How the graph is learned: auto, boss, ges, pc, fci …")
+]
+Test = Annotated[str, typer.Option(metavar="NAME", help="Independence test of the graph search.")]
+Score = Annotated[str, typer.Option(metavar="NAME", help="Score of the graph search.")]
+Loss = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="auto, squared_error, absolute_error, log_loss or zero_one; needs --prediction.",
+    ),
+]
+Floor = Annotated[
+    float | None,
+    typer.Option(
+        metavar="SD",
+        help="Changes smaller than this many reference standard deviations do not matter "
+        "(default 0.1; 0 for none).",
+    ),
+]
+Level = Annotated[
+    float, typer.Option(metavar="P", help="Chance of any false alarm in this comparison.")
+]
+Alpha = Annotated[
+    float | None, typer.Option(metavar="P", help="Level of each independence test (pc, fci).")
+]
+Bootstrap = Annotated[
+    int, typer.Option(metavar="N", help="Learn on N resamples too: a confidence for every edge.")
+]
+RandomState = Annotated[
+    int, typer.Option(metavar="SEED", help="Seed: the same seed gives the same answer.")
+]
+Json = Annotated[
+    Path | None,
+    typer.Option(
+        "--json", metavar="FILE|-", help="Write the answer as JSON; - is standard output alone."
+    ),
+]
+Html = Annotated[
+    Path | None, typer.Option("--html", metavar="FILE", help="Write a report page: one HTML file.")
+]
+Markdown = Annotated[
+    Path | None,
+    typer.Option("--markdown", metavar="FILE", help="Write a short report for a pull request."),
+]
+Junit = Annotated[
+    Path | None,
+    typer.Option("--junit", metavar="FILE", help="Write JUnit XML: every column is a test."),
+]

@@ -1,0 +1,97 @@
+"""Shows on standard error how far long work is."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from whydrift.discovery.progress import Progress, silent
+from whydrift.monitor.cli.terminal import clean
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+    from rich.progress import TaskID
+
+__all__ = ["shown_progress"]
+
+_SECONDS_BEFORE = 1.0  # shorter work ends before anybody has read what it was
+
+
+@contextmanager
+def shown_progress(quiet: bool) -> Iterator[Progress]:
+    """Give a callable that shows progress: on a terminal, once work lasts longer than a second.
+
+    Parameters
+    ----------
+    quiet : bool
+        Show nothing at all.
+    """
+    if quiet or not sys.stderr.isatty():
+        yield silent
+        return
+    display = _Display()
+    try:
+        yield display.tell
+    finally:
+        display.close()
+
+
+class _Display:
+    """A bar that appears late, and goes without a trace."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._bar: Bar | None = None
+        self._task: TaskID | None = None
+        self._last = ("reading", 0, 1)
+        self._timer = threading.Timer(_SECONDS_BEFORE, self._show)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Take a step."""
+        with self._lock:
+            self._last = (stage, done, total)
+            self._draw()
+
+    def close(self) -> None:
+        """Take the bar away."""
+        self._timer.cancel()
+        with self._lock:
+            if self._bar is not None:
+                self._bar.stop()
+                self._bar = None
+
+    def _show(self) -> None:
+        from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as Bar
+
+        from whydrift.monitor.cli.terminal import console
+
+        with self._lock:
+            if self._timer.finished.is_set():
+                return  # the work ended in the meantime
+            self._bar = Bar(
+                SpinnerColumn(),
+                TextColumn("{task.description}", markup=False),
+                BarColumn(bar_width=30),
+                TimeElapsedColumn(),
+                console=console(sys.stderr),
+                transient=True,
+            )
+            self._task = self._bar.add_task("", total=None)
+            self._draw()
+            self._bar.start()
+
+    def _draw(self) -> None:
+        if self._bar is not None and self._task is not None:
+            stage, done, total = self._last
+            self._bar.update(
+                self._task,
+                description=clean(stage),
+                completed=done,
+                total=total if total > 1 else None,  # one step has no "how far"
+            )

@@ -1,0 +1,61 @@
+"""Guesses which columns are target, prediction, time and cluster, from names and kinds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["Suspects", "suspect_roles"]
+
+_TARGETS = ("target", "label", "labels", "y", "y_true", "outcome", "ground_truth", "churn",
+            "churned", "default", "is_fraud", "fraud", "clicked", "converted")  # fmt: skip
+_PREDICTION = re.compile(r"(^|_)(pred|prediction|predicted|y_?hat|y_pred|score)($|_)|_hat$", re.I)
+_STEM = re.compile(r"^(pred|prediction|predicted)_|_(hat|pred|prediction|predicted|score)$", re.I)
+_TIME = re.compile(r"(^|_)(time|timestamp|date|day|ts|at)$", re.IGNORECASE)
+_CLUSTER = re.compile(r"(^|_)(user|customer|client|account|session|device|patient)(_?id)?$", re.I)
+_VERSION = re.compile(r"(^|_)(model_)?version$", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Suspects:
+    """Columns that look like they play a role; None where none does."""
+
+    target: str | None = None
+    prediction: str | None = None
+    time: str | None = None
+    cluster: str | None = None
+    version: str | None = None
+    ignored: tuple[str, ...] = ()
+
+
+def suspect_roles(snapshot: Snapshot) -> Suspects:
+    """Return guesses, for a person to check: nothing is decided by them.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        The window that was looked at.
+    """
+    schema = snapshot.schema
+    modelled = {c.name: c for c in schema if c.kind.is_modelled}
+    prediction = next((n for n in modelled if _PREDICTION.search(n)), None)
+    lowered = {name.lower(): name for name in modelled}
+    target = None
+    if prediction is not None:
+        target = lowered.get(_STEM.sub("", prediction).lower())
+        target = None if target == prediction else target
+    if target is None:
+        target = next((lowered[word] for word in _TARGETS if word in lowered), None)
+    stamps = [c.name for c in schema if c.kind is ColumnKind.TIMESTAMP]
+    time = next((n for n in stamps if _TIME.search(n)), stamps[0] if stamps else None)
+    return Suspects(
+        target=target,
+        prediction=prediction,
+        time=time,
+        cluster=next((c.name for c in schema if _CLUSTER.search(c.name)), None),
+        version=next((c.name for c in schema if _VERSION.search(c.name)), None),
+        ignored=tuple(c.name for c in schema if c.kind in {ColumnKind.ID, ColumnKind.IGNORED}),
+    )

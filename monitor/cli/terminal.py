@@ -1,0 +1,81 @@
+"""What reaches the terminal: consoles, and text that cannot play tricks on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+__all__ = ["clean", "console", "has_colours", "reader_may_leave", "tell_error"]
+
+# Off a terminal nobody sees line ends: wide enough that nothing is folded or cut.
+_WIDE = 100_000
+
+
+def clean(text: str, most: int | None = None) -> str:
+    """Return text with everything unprintable written out, cut to ``most`` characters.
+
+    Names of columns come from the data: escape codes, line breaks and marks that turn the
+    direction of writing must not reach a terminal.
+    """
+    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return shown if most is None or len(shown) <= most else shown[: most - 1] + "…"
+
+
+def has_colours(stream: TextIO) -> bool:
+    """Whether colours are wanted: a terminal, and neither NO_COLOR nor a dumb one."""
+    return (
+        stream.isatty()
+        and not os.environ.get("NO_COLOR")
+        and os.environ.get("TERM", "") not in {"dumb", "unknown"}
+    )
+
+
+def console(stream: TextIO | None = None) -> Console:
+    """Return a rich console; without colours and as wide as need be where it is no terminal."""
+    from rich.console import Console
+
+    class Pipe(Console):
+        """A console that leaves a broken pipe to the caller (rich would exit with status 1)."""
+
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError
+
+    stream = sys.stdout if stream is None else stream
+    return Pipe(
+        file=stream,
+        color_system="auto" if has_colours(stream) else None,
+        force_terminal=stream.isatty(),
+        width=None if stream.isatty() else _WIDE,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        soft_wrap=not stream.isatty(),
+    )
+
+
+def tell_error(text: str) -> None:
+    """Write one plain line on standard error."""
+    word = "\x1b[1;31merror:\x1b[0m" if has_colours(sys.stderr) else "error:"
+    print(word, clean(text), file=sys.stderr)
+
+
+@contextmanager
+def reader_may_leave() -> Iterator[None]:
+    """Write to standard output within; a reader that leaves early (``| head``) is no error."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        try:  # so that Python's own flush at exit does not fail again
+            os.dup2(nowhere, sys.stdout.fileno())
+        except (OSError, ValueError):
+            pass  # standard output is no file here, as in a test
+        finally:
+            os.close(nowhere)

@@ -1,0 +1,180 @@
+"""One side of a comparison on its way in: a frame, a Snapshot or files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from whydrift.discovery.errors import SchemaError, nearest
+from whydrift.discovery.snapshot.schema import ColumnKind, Schema
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from whydrift.discovery.snapshot.note import Note
+
+__all__ = ["Window", "in_time_order"]
+
+# Whole numbers this large are times since 1970 in ns, us and ms; smaller ones are seconds.
+_EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e8, "s"))
+
+
+@dataclass(frozen=True)
+class Window:
+    """A window before it is summarised, so that names can be checked first.
+
+    Parameters
+    ----------
+    where : str
+        Names it in messages: the path, or which side it is.
+    names : tuple of str
+        Its columns.
+    table : pyarrow.Table, optional
+        Its rows; None where it came as a Snapshot.
+    given : Snapshot, optional
+        The Snapshot that was given.
+    notes : tuple of Note
+        What had to be mended while reading.
+    """
+
+    where: str
+    names: tuple[str, ...]
+    table: pa.Table | None = None
+    given: Snapshot | None = None
+    notes: tuple[Note, ...] = ()
+
+    @classmethod
+    def of(cls, value: Any, side: str) -> Window:
+        """Take a frame, a Snapshot or a path.
+
+        Raises
+        ------
+        SourceError
+            If it is a path, and the files cannot be read.
+        SchemaError
+            If it is none of these.
+        """
+        if isinstance(value, Snapshot):
+            names = tuple(n for n in value.schema.names if n not in value.absent)
+            return cls(side, names, given=value)
+        from whydrift.discovery.snapshot.arrow import to_table
+
+        if isinstance(value, (str, os.PathLike)):
+            from whydrift.monitor.source.files import read_noted
+
+            where = os.fspath(value)
+            frame, read = read_noted(value)
+        else:
+            where, frame, read = side, value, ()
+        table, notes = to_table(frame, where=where)
+        return cls(where, tuple(table.column_names), table=table, notes=(*read, *notes))
+
+    def require(self, name: str, role: str) -> None:
+        """Raise where the window has no such column; the message names the nearest."""
+        if name in self.names:
+            return
+        guess = nearest(name, self.names)
+        listed = ", ".join(self.names[:20]) + (" …" if len(self.names) > 20 else "")
+        raise SchemaError(
+            f"the {role} column {name!r} is not in the data",
+            where=self.where,
+            remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Columns are: {listed}",
+        )
+
+    def snapshot(self, *, roles: Mapping[str, str], schema: Schema | None = None) -> Snapshot:
+        """Summarise the window; with a schema, as that of the reference."""
+        if self.given is not None:
+            if schema is not None:
+                self._check_codes(self.given, schema)
+            here = {name: role for name, role in roles.items() if name in self.given.schema}
+            return self.given.with_roles(here)
+        assert self.table is not None
+        time = next((name for name, role in roles.items() if role == "time"), None)
+        table, kinds = self.table, {}
+        if time is not None:
+            table = in_time_order(table, time, self.where)
+            kinds = {time: ColumnKind.TIMESTAMP}
+        snapshot = Snapshot.from_frame(
+            table, schema=schema, kinds=kinds, roles=roles, where=self.where
+        )
+        return replace(snapshot, notes=(*self.notes, *snapshot.notes))
+
+    def _check_codes(self, given: Snapshot, schema: Schema) -> None:
+        """Raise where a Snapshot has another schema than the reference: codes would not match."""
+        mine = {column.name: column for column in given.schema}
+        for theirs in schema:
+            own = mine.get(theirs.name)
+            known = theirs.categories
+            if own and own.kind is theirs.kind and own.categories[: len(known)] == known:
+                continue
+            raise SchemaError(
+                "this Snapshot was not built with the reference's schema "
+                f"(column {theirs.name!r} differs)",
+                where=self.where,
+                remedy="Build it with Snapshot.from_frame(frame, schema=reference.schema)",
+            )
+
+
+def in_time_order(table: pa.Table, name: str, where: str) -> pa.Table:
+    """Return the rows in the order of a column of times, kept as such.
+
+    Parameters
+    ----------
+    table : pyarrow.Table
+        With unique column names.
+    name : str
+        Dates, times, ISO text, or seconds (ms, us, ns) since 1970.
+    where : str
+        Names the data in messages.
+
+    Raises
+    ------
+    SchemaError
+        If the column holds no times.
+    """
+    times = _as_times(table.column(name))
+    if times is None:
+        raise SchemaError(
+            f"the time column {name!r} holds no times ({table.schema.field(name).type})",
+            where=where,
+            remedy="Name a column of dates, times, ISO text (2026-05-04T09:00:00Z) or epochs",
+        )
+    table = table.set_column(table.column_names.index(name), name, times)
+    return table.sort_by([(name, "ascending")])
+
+
+def _as_times(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = column.type
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return column
+    try:
+        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
+            largest = pc.max(pc.abs(column)).as_py()
+            unit = next((u for least, u in _EPOCHS if largest and largest >= least), None)
+            if unit is None:
+                return None
+            whole = pc.floor(column).cast(pa.int64()) if pa.types.is_floating(kind) else column
+            return whole.cast(pa.int64()).cast(pa.timestamp(unit))
+        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+            return _parse(column)
+    except pa.ArrowException:
+        return None
+    return None
+
+
+def _parse(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
+    texts = pc.if_else(blank, pa.scalar(None, column.type), column)
+    try:
+        return texts.cast(pa.timestamp("us"))
+    except pa.ArrowInvalid:  # with a zone: "expected no zone offset"
+        return texts.cast(pa.timestamp("us", tz="UTC"))

@@ -1,0 +1,156 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.diagnosis.worlds import houses
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import FaultKind
+from whydrift.monitor.diagnosis.faults.registry import DETECTORS, find_faults
+
+
+def found(reference: pd.DataFrame, current: pd.DataFrame):
+    a = Snapshot.from_frame(reference)
+    b = Snapshot.from_frame(current, schema=a.schema)
+    findings, repaired = find_faults(a, b, a.schema.modelled)
+    return findings, repaired, b
+
+
+def kinds(findings) -> dict[FaultKind, tuple[str, ...]]:
+    return {f.fault.kind: f.fault.columns for f in findings}
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_sound_data_have_no_fault(seed):
+    findings, repaired, current = found(houses(500, seed), houses(500, seed + 100))
+    assert findings == ()
+    assert repaired is current
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_real_shift_is_no_fault(seed):
+    findings, _, _ = found(houses(500, seed), houses(500, seed + 100, income_shift=0.8))
+    assert findings == ()
+
+
+def test_a_null_spike_is_found_with_its_share():
+    current = houses(500, 2)
+    current.loc[::4, "rooms"] = np.nan
+    findings, _, _ = found(houses(500, 1), current)
+    assert kinds(findings) == {FaultKind.NULL_SPIKE: ("rooms",)}
+    assert findings[0].fault.share == pytest.approx(0.25)
+
+
+def test_missing_values_that_another_column_explains_are_no_fault():
+    rng = np.random.default_rng(0)
+
+    def window(shift: float) -> pd.DataFrame:
+        x = shift + rng.normal(size=3000)
+        z = np.where(rng.random(3000) < 1 / (1 + np.exp(2 - x)), np.nan, rng.normal(size=3000))
+        return pd.DataFrame({"x": x, "z": z, "w": rng.normal(size=3000)})
+
+    findings, _, _ = found(window(0.0), window(0.7))
+    assert findings == ()
+
+
+def test_a_stuck_value_is_found_and_its_rows_are_left_out_of_the_repair():
+    current = houses(500, 2)
+    current.loc[:149, "income"] = 1.2345
+    findings, repaired, _ = found(houses(500, 1), current)
+    assert kinds(findings) == {FaultKind.STUCK_VALUE: ("income",)}
+    assert np.isnan(repaired.column("income")[:150]).all()
+    assert np.isfinite(repaired.column("income")[150:]).all()
+
+
+def test_more_zeros_in_a_column_that_has_zeros_is_a_shift_and_no_stuck_value():
+    rng = np.random.default_rng(0)
+
+    def spending(zeros: float) -> pd.DataFrame:
+        return pd.DataFrame(
+            {"spend": np.where(rng.random(900) < zeros, 0.0, rng.exponential(size=900)),
+             "other": rng.normal(size=900)}
+        )  # fmt: skip
+
+    findings, _, _ = found(spending(0.2), spending(0.5))
+    assert findings == ()
+
+
+@pytest.mark.parametrize("factor", [1000.0, 0.01, 60.0, 1024.0, 10.0])
+def test_a_change_of_unit_is_found_and_undone(factor):
+    reference, current = houses(500, 1), houses(500, 2)
+    findings, repaired, _ = found(reference, current.assign(income=factor * current.income))
+    assert kinds(findings) == {FaultKind.UNIT_CHANGE: ("income",)}
+    assert findings[0].fault.repaired
+    np.testing.assert_allclose(repaired.column("income"), current.income, rtol=0.05)
+
+
+def test_fahrenheit_for_celsius_is_found_and_undone():
+    rng = np.random.default_rng(1)
+    celsius = 12 + 6 * rng.normal(size=(2, 800))
+    other = rng.normal(size=(2, 800))
+    findings, repaired, _ = found(
+        pd.DataFrame({"t": celsius[0], "o": other[0]}),
+        pd.DataFrame({"t": 32 + 1.8 * celsius[1], "o": other[1]}),
+    )
+    assert kinds(findings) == {FaultKind.UNIT_CHANGE: ("t",)}
+    np.testing.assert_allclose(repaired.column("t"), celsius[1], atol=1e-9)
+
+
+def test_a_renamed_category_is_recoded_back():
+    current = houses(800, 2)
+    findings, repaired, recorded = found(
+        houses(800, 1), current.assign(region=current.region.replace("south", "S"))
+    )
+    assert kinds(findings) == {FaultKind.RECODE: ("region",)}
+    south = recorded.schema["region"].categories.index("south")
+    assert (repaired.column("region") == south).sum() == (current.region == "south").sum()
+
+
+def test_a_new_category_that_replaces_nothing_is_an_unknown_category():
+    current = houses(800, 2)
+    current.loc[:99, "region"] = "overseas"
+    findings, _, _ = found(houses(800, 1), current)
+    assert kinds(findings) == {FaultKind.CATEGORY_SET: ("region",)}
+    assert "overseas" in findings[0].fault.evidence
+
+
+def test_exchanged_labels_are_recognised_by_the_company_they_keep():
+    current = houses(2000, 2)
+    exchanged = current.region.replace({"north": "south", "south": "north"})
+    findings, repaired, _ = found(houses(2000, 1), current.assign(region=exchanged))
+    assert kinds(findings) == {FaultKind.RECODE: ("region",)}
+    sound = found(houses(2000, 1), current)[2]
+    np.testing.assert_array_equal(repaired.column("region"), sound.column("region"))
+
+
+def test_swapped_columns_are_found_and_exchanged_back():
+    current = houses(1000, 2)
+    swapped = current.rename(columns={"rooms": "price", "price": "rooms"})[current.columns]
+    findings, repaired, _ = found(houses(1000, 1), swapped)
+    assert kinds(findings) == {FaultKind.SWAP: ("rooms", "price")}
+    np.testing.assert_array_equal(repaired.column("rooms"), current.rooms)
+
+
+def test_text_among_numbers_is_a_change_of_type():
+    current = houses(500, 2)
+    text = current.income.round(3).astype(str)
+    text[:100] = "n/a!"
+    findings, _, _ = found(houses(500, 1), current.assign(income=text))
+    assert kinds(findings)[FaultKind.TYPE_CHANGE] == ("income",)
+
+
+def test_numbers_that_arrive_as_text_are_read_and_are_no_fault():
+    current = houses(500, 2)
+    findings, _, _ = found(houses(500, 1), current.assign(income=current.income.astype(str)))
+    assert findings == ()
+
+
+def test_a_column_has_at_most_one_fault():
+    current = houses(500, 2)
+    current["income"] = 1000 * current.income
+    current.loc[::3, "income"] = np.nan
+    findings, _, _ = found(houses(500, 1), current)
+    named = [c for f in findings for c in f.fault.columns]
+    assert len(named) == len(set(named))
+    assert set(DETECTORS) == {
+        "type_change", "null_spike", "unit_change", "stuck_value", "recode", "swap"
+    }  # fmt: skip
