@@ -13,7 +13,7 @@ __all__ = ["GSquare", "g_square"]
 
 # With fewer rows per cell on average the χ² limit is too far away (Cochran 1954 asks for 5).
 _ROWS_PER_CELL = 5.0
-_MOST_CODES = 2_000_000  # rows of all tests counted at once
+_MOST_CODES = 1_000_000  # rows of all tests counted at once
 _MOST_CELLS = 8_000_000  # beyond this many possible cells, only those that exist are kept
 _MOST_LEVELS_SHOWN = 12  # levels that the autocorrelation of rows is looked for in
 

@@ -54,7 +54,7 @@ class Mixed:
         sizes = np.column_stack(
             [self._widths[given].sum(axis=1), self._widths[x], self._widths[y]]
         )
-        shapes = _WIDTHS[np.searchsorted(_WIDTHS, sizes)]
+        shapes = np.maximum(_WIDTHS[np.searchsorted(_WIDTHS[:-1], sizes)], sizes)
         found, group = np.unique(shapes, axis=0, return_inverse=True)
         group = group.ravel()
         out = np.empty(len(x))

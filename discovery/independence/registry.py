@@ -18,7 +18,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Row", "choose_test", "independence_test", "rows", "test_names"]
+__all__ = ["Row", "choose_test", "independence_test", "rows", "known_tests"]
 
 _NUMBERS = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
 _NAMES = frozenset({ColumnKind.CATEGORICAL, ColumnKind.BINARY})
@@ -56,12 +56,9 @@ def rows() -> tuple[Row, ...]:
     return tuple(_TESTS.values())
 
 
-def test_names() -> tuple[str, ...]:
+def known_tests() -> tuple[str, ...]:
     """Return the names that `independence_test` knows, ``auto`` first."""
     return ("auto", *_TESTS)
-
-
-test_names.__test__ = False  # type: ignore[attr-defined]  # pytest would collect it
 
 
 def independence_test(
@@ -72,7 +69,7 @@ def independence_test(
     Parameters
     ----------
     name : str
-        One of `test_names`.
+        One of `known_tests`.
     snapshot : Snapshot
         The window whose sample is tested.
     names : tuple of str
@@ -93,7 +90,7 @@ def independence_test(
     if name == "auto":
         name, reason = choose_test(snapshot, names)
     if name not in _TESTS:
-        raise unknown_name("independence test", name, known=test_names(), where="test")
+        raise unknown_name("independence test", name, known=known_tests(), where="test")
     row = _TESTS[name]
     for column in names:
         kind = snapshot.schema[column].kind

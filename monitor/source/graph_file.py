@@ -33,10 +33,10 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     GraphError
         If it holds no graph; the message names the file and the place in it.
     """
+    text = _text(Path(path))
     from whydrift.discovery.formats import graph_from_text
 
-    where = os.fspath(path)
-    return graph_from_text(_text(Path(path)), where=where)
+    return graph_from_text(text, where=os.fspath(path))
 
 
 def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:

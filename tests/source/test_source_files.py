@@ -12,7 +12,8 @@ import pytest
 from pyarrow import feather, parquet
 
 import whydrift.monitor.source.delimited as delimited
-from whydrift import SourceError, read_snapshot
+from whydrift import read_snapshot
+from whydrift.discovery.errors import SourceError
 from whydrift.monitor.source.files import read_noted, read_table, resolve
 
 TABLE = pa.table({"a": [1, 2, 3], "b": ["x", "y", "x"]})

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from whydrift import Graph, GraphError, Knowledge, SourceError
+from whydrift.discovery.errors import GraphError, SourceError
+from whydrift.discovery.graph import Graph
+from whydrift.discovery.knowledge import Knowledge
 from whydrift.monitor.source.graph_file import read_graph, read_knowledge
 
 KNOWN = Knowledge(tiers=(("a",), ("b",)), forbidden=(("a", "b"),))

@@ -1,0 +1,418 @@
+"""The one way in: learn a causal graph from data."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows, unknown_name
+from whydrift.discovery.progress import Progress, silent
+
+# Nothing else is imported here: the package imports this module when it is itself imported.
+if TYPE_CHECKING:
+    from whydrift.discovery.graph import Graph
+    from whydrift.discovery.knowledge import Knowledge
+    from whydrift.discovery.snapshot.note import Note
+    from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["Discovery", "discover", "learn_graph", "method_names"]
+
+_MOST_FOR_ORDERS = 150  # columns; a search over orders of more would take minutes
+_LEAST_ROWS = 20
+_SCORES: Final = ("auto", "spline_bic")
+_ALPHA = 0.05
+# In the design, and not here yet.
+_PLANNED: Final = ("fci", "ges", "lingam", "anm", "cd-nod")
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """A learned graph, and how it came about.
+
+    Parameters
+    ----------
+    graph : Graph
+        Over all columns asked for; confidences are None without bootstrap.
+    method : str
+        The search that was run, never ``auto``.
+    test : str, optional
+        The independence test that was used; None for a search by score.
+    notes : tuple of Note
+        What was chosen and why, and what to know about the data.
+    seconds : float
+        Time taken.
+    """
+
+    graph: Graph
+    method: str
+    test: str | None
+    notes: tuple[Note, ...]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What the searches take, checked."""
+
+    test: str
+    alpha: float
+    penalty: float
+    knowledge: Knowledge
+    random_state: int
+
+
+_Learned = tuple["Graph", "tuple[Note, ...]"]
+_Search = Callable[["Snapshot", "tuple[str, ...]", _Options, Progress], _Learned]
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    """One search: its name, how it is run, and the options that mean something to it."""
+
+    name: str
+    learn: _Search
+    options: frozenset[str]
+
+
+def _pc(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.pc import pc
+
+    return pc(
+        snapshot,
+        names,
+        test=options.test,
+        alpha=options.alpha,
+        knowledge=options.knowledge,
+        progress=progress,
+    )
+
+
+def _boss(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.orientation import dag_to_cpdag
+    from whydrift.discovery.search.order import order_search
+
+    dag, notes = order_search(
+        (snapshot,),
+        names,
+        knowledge=options.knowledge,
+        penalty=options.penalty,
+        random_state=options.random_state,
+        progress=progress,
+    )
+    return dag_to_cpdag(dag, options.knowledge), notes
+
+
+_METHODS: Final = {
+    method.name: method
+    for method in (
+        _Method("boss", _boss, frozenset({"score", "penalty"})),
+        _Method("pc", _pc, frozenset({"test", "alpha"})),
+    )
+}
+
+
+def method_names() -> tuple[str, ...]:
+    """Return the names that `discover` knows, ``auto`` first."""
+    return ("auto", *_METHODS)
+
+
+def discover(
+    data: Any,
+    method: str = "auto",
+    *,
+    test: str = "auto",
+    score: str = "auto",
+    alpha: float | None = None,
+    penalty: float | None = None,
+    knowledge: Knowledge | None = None,
+    bootstrap: int = 0,
+    random_state: int = 0,
+    progress: Progress | None = None,
+    columns: Sequence[str] | None = None,
+) -> Graph:
+    """Learn what causes what from one window of data.
+
+    Parameters
+    ----------
+    data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table
+        One window of rows, in the order of time where there is one.
+    method : str
+        ``boss`` (search over orders, by score), ``pc`` (tests of conditional independence) or
+        ``auto``: boss, and pc above 150 columns or where a test or alpha is named.
+    test : str
+        For pc: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or ``mixed``.
+    score : str
+        For boss: ``auto`` or ``spline_bic``.
+    alpha : float, optional
+        For pc: level of the tests, by default 0.05.
+    penalty : float, optional
+        For boss: multiplies the BIC penalty, by default 1; larger gives fewer edges.
+    knowledge : Knowledge, optional
+        Tiers, required and forbidden edges; every method honours them.
+    bootstrap : int
+        Draws of the rows from which each edge gets its confidence; 0 for none.
+    random_state : int
+        Seed of all that is random.
+    progress : callable, optional
+        Called with the stage in words, the steps done and the steps in all.
+    columns : sequence of str, optional
+        Columns of the graph, by default all numbers and categories that are feature, target or
+        segment.
+
+    Returns
+    -------
+    Graph
+        A CPDAG: an undirected edge has a direction that this data cannot tell. Columns that never
+        vary are in it, without edges.
+
+    Raises
+    ------
+    OptionError
+        On an unknown method, test or score, an option that the method does not have, or a value
+        out of range.
+    SchemaError
+        If a column is unknown or cannot be modelled, or fewer than two columns vary.
+    TooFewRows
+        With fewer than 20 rows.
+    GraphError
+        If knowledge names an unknown column.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> rng = np.random.default_rng(0)
+    >>> cause, other = rng.normal(size=(2, 1000))
+    >>> effect = cause + other + rng.normal(size=1000)
+    >>> graph = discover(pd.DataFrame({"cause": cause, "other": other, "effect": effect}))
+    >>> graph.parents("effect")
+    ('cause', 'other')
+    """
+    return learn_graph(
+        data,
+        method,
+        test=test,
+        score=score,
+        alpha=alpha,
+        penalty=penalty,
+        knowledge=knowledge,
+        bootstrap=bootstrap,
+        random_state=random_state,
+        progress=progress,
+        columns=columns,
+    ).graph
+
+
+def learn_graph(
+    data: Any,
+    method: str = "auto",
+    *,
+    test: str = "auto",
+    score: str = "auto",
+    alpha: float | None = None,
+    penalty: float | None = None,
+    knowledge: Knowledge | None = None,
+    bootstrap: int = 0,
+    random_state: int = 0,
+    progress: Progress | None = None,
+    columns: Sequence[str] | None = None,
+) -> Discovery:
+    """Learn a graph as `discover` does, and tell how.
+
+    Parameters and errors are those of `discover`.
+
+    Returns
+    -------
+    Discovery
+    """
+    from whydrift.discovery.knowledge import Knowledge
+    from whydrift.discovery.search.columns import varying_columns
+    from whydrift.discovery.snapshot.snapshot import Snapshot
+
+    began = time.perf_counter()
+    _check_options(method, score, alpha, penalty, bootstrap)
+    snapshot = (
+        data
+        if isinstance(data, Snapshot)
+        else Snapshot.from_frame(data, random_state=random_state)
+    )
+    names = _columns(snapshot, columns)
+    usable, notes = varying_columns(snapshot, names)
+    _check_size(snapshot, usable)
+    named = {
+        "test": test != "auto",
+        "alpha": alpha is not None,
+        "score": score != "auto",
+        "penalty": penalty is not None,
+    }
+    chosen, choice = _choose(method, len(usable), {name for name, is_set in named.items() if is_set})
+    known = (knowledge or Knowledge()).checked(snapshot.schema.names)
+    options = _Options(
+        test=_choose_test(chosen, test, snapshot, usable),
+        alpha=_ALPHA if alpha is None else alpha,
+        penalty=1.0 if penalty is None else penalty,
+        knowledge=known.within(usable),
+        random_state=random_state,
+    )
+    told = progress or silent
+    graph, more = chosen.learn(snapshot, usable, replace(options, test=test), told)
+    if bootstrap:
+        graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, told)
+    graph, left_out = _with_required(graph.with_nodes(names), known)
+    return Discovery(
+        graph,
+        chosen.name,
+        options.test if "test" in chosen.options else None,
+        (choice, *notes, *more, *left_out),
+        time.perf_counter() - began,
+    )
+
+
+# ---- checks -----------------------------------------------------------------------------------
+def _check_options(
+    method: str, score: str, alpha: float | None, penalty: float | None, bootstrap: int
+) -> None:
+    if method.lower() in _PLANNED:
+        raise OptionError(
+            f"method {method!r} is not built yet",
+            where="method",
+            remedy=f"Methods there are: {', '.join(method_names())}",
+        )
+    if method not in method_names():
+        raise unknown_name("method", method, known=method_names(), where="method")
+    if score not in _SCORES:
+        raise unknown_name("score", score, known=_SCORES, where="score")
+    if alpha is not None and not 0 < alpha < 1:
+        raise OptionError(
+            f"{alpha!r} is not between 0 and 1", where="alpha", remedy="Give a level such as 0.05"
+        )
+    if penalty is not None and not 0 < penalty < float("inf"):
+        raise OptionError(
+            f"{penalty!r} is not a positive number", where="penalty", remedy="1 is the plain BIC"
+        )
+    if bootstrap < 0:
+        raise OptionError(
+            f"{bootstrap!r} is negative", where="bootstrap", remedy="Give 0 for none, or about 50"
+        )
+
+
+def _columns(snapshot: Snapshot, columns: Sequence[str] | None) -> tuple[str, ...]:
+    if columns is None:
+        return tuple(name for name in snapshot.schema.modelled if snapshot.has(name))
+    names = tuple(dict.fromkeys(columns))
+    for name in names:
+        kind = snapshot.schema[snapshot.schema.require(name, where="columns")].kind
+        if not kind.is_modelled or not snapshot.has(name):
+            raise SchemaError(
+                f"column {name!r} is {kind} and cannot be in a graph",
+                where="columns",
+                remedy="Leave it out, or say what it is with Snapshot.from_frame(…, kinds={…})",
+            )
+    return names
+
+
+def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
+    rows = len(snapshot.sample)
+    if rows < _LEAST_ROWS:
+        raise TooFewRows(
+            f"{rows} rows are too few to learn a graph",
+            where="data",
+            remedy=f"Give at least {_LEAST_ROWS}; some hundreds are better",
+        )
+    if len(usable) < 2:
+        found = f"only {usable[0]!r} varies" if usable else "none varies"
+        raise SchemaError(
+            f"a graph needs two columns of numbers or categories that vary, and {found}",
+            where="data",
+            remedy="Look at the kinds in Snapshot.schema: ids, times and free text are left out",
+        )
+
+
+# ---- choices ----------------------------------------------------------------------------------
+def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
+    """Return the method and why, or raise where an option means nothing to it."""
+    from whydrift.discovery.snapshot.note import Note
+
+    reason = "as asked"
+    if method == "auto":
+        wanted = sorted(options & _METHODS["pc"].options)
+        if wanted:
+            method, reason = "pc", f"{' and '.join(wanted)} given"
+        elif count > _MOST_FOR_ORDERS and not options:
+            method = "pc"
+            reason = f"{count} columns; above {_MOST_FOR_ORDERS} a search over orders is slow"
+        else:
+            method, reason = "boss", f"the default for up to {_MOST_FOR_ORDERS} columns"
+    chosen = _METHODS[method]
+    for option in sorted(options - chosen.options):
+        raise OptionError(
+            f"method {method!r} has no {option}",
+            where=option,
+            remedy=f"Leave it out; options of {method!r}: {', '.join(sorted(chosen.options))}",
+        )
+    return chosen, Note("method_choice", None, f"method {method}: {reason}")
+
+
+def _choose_test(method: _Method, test: str, snapshot: Snapshot, usable: tuple[str, ...]) -> str:
+    """Return the test by name, so that all bootstrap draws use the one that suits the data."""
+    if "test" not in method.options or test != "auto":
+        return test
+    from whydrift.discovery.independence.registry import choose_test
+
+    return choose_test(snapshot, usable)[0]
+
+
+# ---- bootstrap and knowledge ------------------------------------------------------------------
+def _bootstrapped(
+    graph: Graph,
+    snapshot: Snapshot,
+    method: _Method,
+    options: _Options,
+    bootstrap: int,
+    progress: Progress,
+) -> Graph:
+    from whydrift.discovery.graph import Graph
+    from whydrift.discovery.search.columns import varying_columns
+    from whydrift.discovery.stability import with_confidence
+
+    def learn(drawn: Snapshot) -> Graph:
+        # A rare value may be missing from a draw, and its column constant there.
+        usable, _ = varying_columns(drawn, graph.nodes)
+        if len(usable) < 2:
+            return Graph(graph.nodes)
+        inside = replace(options, knowledge=options.knowledge.within(usable))
+        return method.learn(drawn, usable, inside, silent)[0].with_nodes(graph.nodes)
+
+    return with_confidence(
+        graph,
+        snapshot,
+        learn,
+        bootstrap=bootstrap,
+        random_state=options.random_state,
+        progress=progress,
+    )
+
+
+def _with_required(graph: Graph, knowledge: Knowledge) -> tuple[Graph, tuple[Note, ...]]:
+    """Return the graph with required edges at columns that the search could not use."""
+    from whydrift.discovery.errors import GraphError
+    from whydrift.discovery.graph import Edge, Origin
+    from whydrift.discovery.snapshot.note import Note
+
+    notes = []
+    for cause, effect in knowledge.required:
+        inside = cause in graph.nodes and effect in graph.nodes
+        if not inside or graph.edge_between(cause, effect) is not None:
+            continue
+        edge = Edge.of(cause, "-->", effect, origin=Origin.REQUIRED)
+        try:
+            graph = graph.with_edges((*graph.edges, edge))
+        except GraphError:
+            text = f"{cause} → {effect} is required, but would close a cycle and was left out"
+            notes.append(Note("required_left_out", None, text))
+    return graph, tuple(notes)

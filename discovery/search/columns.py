@@ -1,0 +1,87 @@
+"""Which columns a search can use: those that vary, and of copies only one."""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["copied_columns", "varying_columns"]
+
+
+def varying_columns(
+    snapshot: Snapshot, names: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[Note, ...]]:
+    """Return the columns with two different values in the sample, and a note on each other one."""
+    kept, notes = [], []
+    for name in names:
+        values = snapshot.column(name)
+        present = values[np.isfinite(values)]
+        if present.size and (present != present[0]).any():
+            kept.append(name)
+        else:
+            text = f"column {name!r} never varies; no edge can be learned for it"
+            notes.append(Note("constant_column", name, text))
+    return tuple(kept), tuple(notes)
+
+
+def copied_columns(
+    snapshot: Snapshot, names: tuple[str, ...]
+) -> tuple[dict[str, str], tuple[Note, ...]]:
+    """Return the columns that repeat another one, and which one.
+
+    A number is a copy if it has the same ranks, rising or falling, and the same rows missing (all
+    affine copies, and all monotone ones); a category, if it is the same under other names.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    names : tuple of str
+        Columns that vary.
+
+    Returns
+    -------
+    copies : dict of str to str
+        Copy to original; the original is the one that comes first in the alphabet, so that the
+        order of the columns does not matter.
+    notes : tuple of Note
+    """
+    first: dict[bytes, str] = {}
+    copies: dict[str, str] = {}
+    for name in sorted(names):
+        discrete = snapshot.schema[name].kind.is_discrete
+        print_ = _fingerprint(snapshot.column(name), discrete=discrete)
+        if print_ in first:
+            copies[name] = first[print_]
+        else:
+            first[print_] = name
+    notes = tuple(
+        Note(
+            "duplicate_column",
+            copy,
+            f"column {copy!r} repeats {original!r} on another scale or under other names; "
+            "it is joined to that column alone",
+        )
+        for copy, original in copies.items()
+    )
+    return copies, notes
+
+
+def _fingerprint(values: FloatArray, *, discrete: bool) -> bytes:
+    codes = np.full(len(values), -1, dtype=np.int32)
+    present = np.isfinite(values)
+    found, first, inverse = np.unique(values[present], return_index=True, return_inverse=True)
+    if discrete:  # levels in order of their first row
+        rank = np.empty(len(found), dtype=np.int32)
+        rank[np.argsort(first)] = np.arange(len(found), dtype=np.int32)
+        codes[present] = rank[inverse]
+    else:  # ranks, turned so that the first value off the middle lies in the lower half
+        turned = len(found) - 1 - inverse
+        off = np.flatnonzero(inverse != turned)
+        falls = off.size > 0 and inverse[off[0]] > turned[off[0]]
+        codes[present] = turned if falls else inverse
+    return hashlib.blake2b(codes.tobytes(), digest_size=16, person=b"d" if discrete else b"n").digest()
