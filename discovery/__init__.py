@@ -44,7 +44,7 @@ _HOME = {
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 
-__all__ = ["discover", *_MODULE_OF]  # noqa: PLE0604 - names, all of them
+__all__ = ["discover", *_MODULE_OF]
 
 
 def __getattr__(name: str) -> Any:

@@ -237,9 +237,7 @@ def learn_graph(
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
     snapshot = (
-        data
-        if isinstance(data, Snapshot)
-        else Snapshot.from_frame(data, random_state=random_state)
+        data if isinstance(data, Snapshot) else Snapshot.from_frame(data, random_state=random_state)
     )
     names = _columns(snapshot, columns)
     usable, notes = varying_columns(snapshot, names)
@@ -250,7 +248,9 @@ def learn_graph(
         "score": score != "auto",
         "penalty": penalty is not None,
     }
-    chosen, choice = _choose(method, len(usable), {name for name, is_set in named.items() if is_set})
+    chosen, choice = _choose(
+        method, len(usable), {name for name, is_set in named.items() if is_set}
+    )
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
     options = _Options(
         test=_choose_test(chosen, test, snapshot, usable),

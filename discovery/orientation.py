@@ -90,7 +90,8 @@ def collider_triples(directed: BoolArray) -> IntArray:
     """Return the v-structures x → z ← y of a directed graph; shape (n_triples, 3)."""
     triples = unshielded_triples(directed | directed.T)
     x, z, y = triples.T
-    return triples[directed[x, z] & directed[y, z]]
+    colliders: IntArray = triples[directed[x, z] & directed[y, z]]
+    return colliders
 
 
 def orient_colliders(
@@ -209,9 +210,7 @@ def from_matrices(
     return Graph(
         tuple(names),
         tuple(
-            Edge.of(
-                a, mark, b, origin=Origin.REQUIRED if (a, b) in required else Origin.LEARNED
-            )
+            Edge.of(a, mark, b, origin=Origin.REQUIRED if (a, b) in required else Origin.LEARNED)
             for a, mark, b in edges
         ),
     )

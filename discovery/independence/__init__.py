@@ -1,4 +1,4 @@
-"""Conditional-independence tests: is X independent of Y given Z?"""
+"""Conditional-independence tests: does X tell anything about Y once Z is known."""
 
 from whydrift.discovery.independence.base import IndependenceTest
 from whydrift.discovery.independence.registry import independence_test, known_tests

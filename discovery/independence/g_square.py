@@ -83,29 +83,28 @@ class GSquare:
         return np.where(enough, p_values, np.nan)
 
 
-def _tally(
-    cell: IntArray, test: IntArray, possible: int
-) -> tuple[IntArray, FloatArray, IntArray]:
+def _tally(cell: IntArray, test: IntArray, possible: int) -> tuple[IntArray, FloatArray, IntArray]:
     """Return the cells that occur, their counts, and the test that each belongs to."""
     if possible <= _MOST_CELLS:
         table = np.bincount(cell, minlength=1)
-        cells = np.flatnonzero(table)
         owner = np.zeros(len(table), dtype=np.int64)
         owner[cell] = test
-        return cells, table[cells].astype(np.float64), owner[cells]
+        occurring: IntArray = np.flatnonzero(table)
+        return occurring, table[occurring].astype(np.float64), owner[occurring]
     cells, first, counts = np.unique(cell, return_index=True, return_counts=True)
     return cells, counts.astype(np.float64), test[first]
 
 
 def _margin(key: IntArray, counts: FloatArray) -> tuple[FloatArray, IntArray]:
     """Return, for each cell, the count of its margin and the margin's number."""
-    _, inverse = np.unique(key, return_inverse=True)
-    return np.bincount(inverse, counts, minlength=1)[inverse], inverse
+    inverse: IntArray = np.unique(key, return_inverse=True)[1]
+    sums: FloatArray = np.bincount(inverse, counts, minlength=1)
+    return sums[inverse], inverse
 
 
 def _indicators(codes: IntArray) -> FloatArray:
     levels = np.argsort(-np.bincount(codes[codes >= 0], minlength=1))[:_MOST_LEVELS_SHOWN]
-    shown = (codes[:, None] == levels[None, :]).astype(np.float64)
+    shown: FloatArray = (codes[:, None] == levels[None, :]).astype(np.float64)
     shown[codes < 0] = np.nan
     return shown
 

@@ -24,7 +24,7 @@ _WIDTHS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 2
 
 
 class Mixed:
-    """Are the features of X and Y linearly unrelated, given those of Z?
+    """Tests whether features of X and of Y are linearly unrelated given those of Z.
 
     The likelihood-ratio statistic of multivariate regression, by Rao's F. For two numbers it is
     the exact t test of the partial correlation; for two categories it is close to Pearson's χ².
@@ -51,9 +51,7 @@ class Mixed:
 
     def __call__(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         """Return upper-tail p-values; see `IndependenceTest`."""
-        sizes = np.column_stack(
-            [self._widths[given].sum(axis=1), self._widths[x], self._widths[y]]
-        )
+        sizes = np.column_stack([self._widths[given].sum(axis=1), self._widths[x], self._widths[y]])
         shapes = np.maximum(_WIDTHS[np.searchsorted(_WIDTHS[:-1], sizes)], sizes)
         found, group = np.unique(shapes, axis=0, return_inverse=True)
         group = group.ravel()
@@ -83,8 +81,8 @@ class Mixed:
         root = np.linalg.cholesky(blocks)
         used = np.diagonal(root, axis1=1, axis2=2)[:, :of_given] ** 2 > _DETERMINED
         slopes = (used & ~spare[:, :of_given]).sum(axis=1)
-        rest = root[:, of_given:, of_given:]
-        rest = rest @ np.swapaxes(rest, 1, 2)  # covariance of X and Y given Z
+        left = root[:, of_given:, of_given:]
+        rest: FloatArray = left @ np.swapaxes(left, 1, 2)  # covariance of X and Y given Z
         log_lambda, q_x, q_y = _wilks(rest, of_x)
         q_x = q_x - spare[:, of_given : of_given + of_x].sum(axis=1)
         q_y = q_y - spare[:, of_given + of_x :].sum(axis=1)

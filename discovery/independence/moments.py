@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 
 __all__ = ["Moments", "eliminate"]
 
@@ -40,7 +40,7 @@ class Moments:
         spread = np.sqrt((filled**2).sum(axis=0) / counts)
         filled /= np.where(spread > 0, spread, 1.0)
         filled = np.column_stack([filled, np.zeros(self.rows), np.ones(self.rows)])
-        self._whole: BoolArray = seen.all(axis=0)
+        self._whole = np.asarray(seen.all(axis=0))
         self._matrix: FloatArray = filled.T @ filled / max(1, self.rows)
         complete = seen.all(axis=1)
         self._complete: FloatArray = filled[complete].T @ filled[complete]
@@ -86,7 +86,7 @@ class Moments:
     def _test_wise(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
         one = np.full((len(index), 1), self.pad + 1)
         wide = np.column_stack([index, one])
-        usable = self._seen.T[columns].all(axis=1)  # (n_tests, n_incomplete_rows)
+        usable = np.asarray(self._seen.T[columns].all(axis=1))  # (n_tests, n_incomplete_rows)
         part = self._filled.T[wide] * usable[:, None, :]  # (n_tests, n_features + 1, n_rows)
         sums = self._complete[wide[:, :, None], wide[:, None, :]]
         sums = sums + part @ np.swapaxes(part, 1, 2)
@@ -103,9 +103,7 @@ class Moments:
         return blocks, rows
 
 
-def eliminate(
-    blocks: FloatArray, count: int, tolerance: float
-) -> tuple[FloatArray, FloatArray]:
+def eliminate(blocks: FloatArray, count: int, tolerance: float) -> tuple[FloatArray, FloatArray]:
     """Return the covariance of the later features given the first ``count``, batched.
 
     Gaussian elimination on the diagonal: a feature whose remaining variance is within

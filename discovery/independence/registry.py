@@ -18,7 +18,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Row", "choose_test", "independence_test", "rows", "known_tests"]
+__all__ = ["Row", "choose_test", "independence_test", "known_tests", "rows"]
 
 _NUMBERS = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
 _NAMES = frozenset({ColumnKind.CATEGORICAL, ColumnKind.BINARY})
@@ -114,7 +114,10 @@ def choose_test(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[str, str]:
     for name in names:
         oddity = _oddity(snapshot.column(name))
         if oddity:
-            return "rank_fisher_z", f"all columns are numbers, and {name!r} is not normal ({oddity})"
+            return (
+                "rank_fisher_z",
+                f"all columns are numbers, and {name!r} is not normal ({oddity})",
+            )
     return "fisher_z", "all columns are numbers with nearly normal skewness and kurtosis"
 
 

@@ -84,4 +84,6 @@ def _fingerprint(values: FloatArray, *, discrete: bool) -> bytes:
         off = np.flatnonzero(inverse != turned)
         falls = off.size > 0 and inverse[off[0]] > turned[off[0]]
         codes[present] = turned if falls else inverse
-    return hashlib.blake2b(codes.tobytes(), digest_size=16, person=b"d" if discrete else b"n").digest()
+    return hashlib.blake2b(
+        codes.tobytes(), digest_size=16, person=b"d" if discrete else b"n"
+    ).digest()

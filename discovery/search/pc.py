@@ -38,6 +38,7 @@ __all__ = ["pc", "pc_from_test"]
 _CHUNK = 32_768  # tests asked at once; some tens of megabytes at usual depths
 # A level that would need more tests than this is not begun: the columns are too densely related.
 _MOST_TESTS = 5_000_000
+_LARGEST_SECOND_LOOK = 3  # columns in a set that decides about a collider
 
 
 def pc(
@@ -108,10 +109,12 @@ def pc_from_test(
 ) -> tuple[Graph, tuple[Note, ...]]:
     """Learn a CPDAG from anything that answers questions of independence.
 
-    Of all sets that separate a pair at the first level where one does, the one with the largest
-    p-value is kept. Colliders are oriented in the order of these p-values, the largest first
-    (equal ones by name); one that contradicts those before it is left unoriented. So neither
-    skeleton nor orientation depends on the order of the columns.
+    Whether the middle of x — z — y is a collider is read off the set, of up to three columns
+    adjacent to x or to y in the finished skeleton, that separates the two with the largest
+    p-value (PC-Max): the first set found is often one that a weak dependence slipped past.
+    Colliders are oriented in the order of these p-values, the largest first (equal ones by name);
+    one that contradicts those before it is left unoriented. So neither skeleton nor orientation
+    depends on the order of the columns.
 
     Parameters
     ----------
@@ -138,6 +141,7 @@ def pc_from_test(
     allowed = known.allowed_matrix(names)
     skeleton = _Skeleton.start(names, known, allowed, copies or {})
     notes = list(skeleton.learn(test, alpha, progress))
+    skeleton.look_again(test, alpha, progress)
     skeleton.join(copies or {}, allowed)
     adjacent = skeleton.adjacent
     directed = known_directions(adjacent, allowed)
@@ -226,6 +230,28 @@ class _Skeleton:
             self._separate(best, chosen, alpha, level)
             level += 1
 
+    def look_again(self, test: IndependenceTest, alpha: float, progress: Progress) -> None:
+        """Replace the sets on which orientation hangs by those with the largest p-values."""
+        triples = unshielded_triples(self.adjacent)
+        x, _, y = triples[self.separator[triples[:, 0], triples[:, 2]] >= 0].T
+        pairs = np.zeros_like(self.pending)
+        pairs[x, y] = pairs[y, x] = True
+        candidates = self.adjacent & self.allowed.T
+        best = np.full(pairs.size, -1.0)
+        chosen = np.zeros((pairs.size, _LARGEST_SECOND_LOOK), dtype=np.int64)
+        size = np.zeros(pairs.size, dtype=np.int64)
+        for level in range(_LARGEST_SECOND_LOOK + 1):
+            asked = pairs & (candidates.sum(axis=1)[:, None] >= level)
+            total = _count(asked, candidates, level)
+            if not asked.any() or total > _MOST_TESTS:
+                break
+            p_values, sets, _ = self._ask(test, asked, candidates, level, total, progress)
+            better = p_values > best
+            best[better], size[better] = p_values[better], level
+            chosen[better, :level] = sets[better]
+        for level in range(_LARGEST_SECOND_LOOK + 1):
+            self._separate(np.where(size == level, best, -1.0), chosen[:, :level], alpha, level)
+
     def _ask(
         self,
         test: IndependenceTest,
@@ -237,8 +263,8 @@ class _Skeleton:
     ) -> tuple[FloatArray, IntArray, bool]:
         """Return each pair's largest p-value (−1: none), its set, and if any test had an answer."""
         count = len(asked)
-        best = np.full(count * count, -1.0)
-        chosen = np.zeros((count * count, level), dtype=np.int32)
+        best: FloatArray = np.full(count * count, -1.0)
+        chosen: IntArray = np.zeros((count * count, level), dtype=np.int64)
         answered, done = False, 0
         for x, y, given in _tests(asked, candidates, level):
             p_values = test(x, y, given)
@@ -264,7 +290,7 @@ class _Skeleton:
         number = np.zeros(len(apart), dtype=np.int64)
         if level:
             number = len(self.sets) + np.arange(len(apart))
-            self.sets.extend(chosen[apart].astype(np.int64))
+            self.sets.extend(chosen[apart])
         for a, b in ((i, j), (j, i)):
             self.adjacent[a, b] = self.pending[a, b] = False
             self.p_values[a, b] = best[apart]
@@ -297,7 +323,9 @@ class _Skeleton:
         rank = np.empty(len(names), dtype=np.int64)  # place in the alphabet
         rank[np.argsort(np.array(names, dtype=object), kind="stable")] = np.arange(len(names))
         low, high = np.minimum(rank[x], rank[y]), np.maximum(rank[x], rank[y])
-        return triples[np.lexsort((high, low, rank[z], -self.p_values[x, y]))]
+        order = np.lexsort((high, low, rank[z], -self.p_values[x, y]))
+        sorted_: IntArray = triples[order]
+        return sorted_
 
 
 def _count(asked: BoolArray, candidates: BoolArray, level: int) -> int:

@@ -1,0 +1,1 @@
+"""Methods that answer the question "which mechanisms changed?", behind one table."""

@@ -1,0 +1,33 @@
+"""What a method is given and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+__all__ = ["Answer", "Method"]
+
+Answer = dict[str, Any]  # as the yardstick writes it
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the table.
+
+    Parameters
+    ----------
+    name : str
+        As in the output.
+    answer : callable
+        Takes reference, current, the case's public description and the floor; returns an answer in
+        the yardstick's words. It never sees the truth.
+    most_cases : int, optional
+        Slow methods run on the first so many cases, and say so.
+    """
+
+    name: str
+    answer: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, Any], float], Answer]
+    most_cases: int | None = None

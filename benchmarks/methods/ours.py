@@ -1,0 +1,64 @@
+"""whydrift, with the true graph, and with a learned one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import pandas as pd
+from methods.base import Answer, Method
+
+import whydrift as wd
+
+__all__ = ["METHODS"]
+
+_WORDS = {
+    "source": "mechanism",
+    "mechanism": "mechanism",
+    "fault": "mechanism",
+    "stable": "none",
+    "undetermined": "none",
+    "inherited": "inherited",
+}
+
+
+def _answer(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    meta: Mapping[str, Any],
+    floor: float,
+    *,
+    graph: str,
+) -> Answer:
+    target = meta["target"]
+    options: dict[str, Any] = {}
+    if graph == "true":
+        options["graph"] = [tuple(edge) for edge in meta["edges"]]
+    elif graph == "target last":
+        features = [c for c in meta["columns"] if c != target]
+        options["knowledge"] = wd.Knowledge(tiers=(features, (target,)))
+    diagnosis = wd.compare(reference, current, target=target, floor=floor, **options)
+    columns = diagnosis.columns
+    # The yardstick counts a faulty column as a changed mechanism, for the target's verdict too.
+    moved = set(diagnosis.ranking)
+    own, upstream = target in moved, bool(moved & diagnosis.graph.ancestors(target))
+    verdict = "both" if own and upstream else "mechanism" if own else "covariate" if upstream else "none"
+    nodes = {}
+    for name, column in columns.items():
+        part = column.contribution
+        nodes[name] = {
+            "verdict": _WORDS[column.verdict.value],
+            "undetermined": column.verdict.value == "undetermined",
+            "contribution": None if part is None else part.value,
+            "contribution_low": None if part is None else part.low,
+            "contribution_high": None if part is None else part.high,
+        }
+    return {"nodes": nodes, "target_verdict": verdict, "ranking": list(diagnosis.ranking)}
+
+
+METHODS = (
+    Method("whydrift, true graph", partial(_answer, graph="true")),
+    Method("whydrift, learned, target last", partial(_answer, graph="target last")),
+    Method("whydrift, learned", partial(_answer, graph="learned")),
+)

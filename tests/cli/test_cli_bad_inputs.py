@@ -1,0 +1,225 @@
+"""Whatever the input: one clear message and status 2, or a diagnosis that says what is odd."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import shell, window
+
+
+def pair(folder: Path, reference: pd.DataFrame, current: pd.DataFrame) -> tuple[Path, Path]:
+    reference.to_csv(folder / "reference.csv", index=False)
+    current.to_csv(folder / "current.csv", index=False)
+    return folder / "reference.csv", folder / "current.csv"
+
+
+def compared(folder, reference, current, *options):
+    return shell("compare", *pair(folder, reference, current), "--json", "-", *options)
+
+
+REFERENCE, CURRENT = window(300, 1), window(300, 2)
+
+
+def test_a_missing_file(tables):
+    shell("compare", tables / "referense.csv", tables / "same.csv").refused(
+        "no such file", "Did you mean", "reference.csv"
+    )
+
+
+def test_an_empty_file(tables, tmp_path):
+    (tmp_path / "empty.csv").write_text("")
+    shell("compare", tables / "reference.csv", tmp_path / "empty.csv").refused(
+        "empty.csv", "the file is empty"
+    )
+
+
+def test_one_row(tmp_path):
+    result = compared(tmp_path, REFERENCE, CURRENT.head(1), "--target", "price")
+    diagnosis = result.judged("few_rows")
+    assert diagnosis["verdict"] == "undetermined"
+    assert result.status == 0
+
+
+def test_one_row_on_both_sides(tmp_path):
+    diagnosis = compared(tmp_path, REFERENCE.head(1), CURRENT.head(1)).judged("few_rows")
+    assert diagnosis["verdict"] == "undetermined"
+
+
+def test_no_common_columns(tmp_path):
+    other = CURRENT.rename(columns=lambda name: f"{name}_v2")
+    compared(tmp_path, REFERENCE, other).refused("no column in common", "region", "region_v2")
+
+
+def test_a_column_that_is_all_missing_in_both(tmp_path):
+    diagnosis = compared(
+        tmp_path, REFERENCE.assign(rooms=np.nan), CURRENT.assign(rooms=np.nan)
+    ).judged("all_missing")
+    assert "rooms" not in diagnosis["columns"]
+
+
+def test_a_column_that_is_all_missing_now(tmp_path):
+    result = compared(tmp_path, REFERENCE, CURRENT.assign(rooms=np.nan), "--target", "price")
+    diagnosis = result.judged()
+    assert result.status == 1 and diagnosis["fault"]
+    assert diagnosis["columns"]["rooms"]["verdict"] == "fault"
+
+
+def test_a_constant_column(tmp_path):
+    compared(tmp_path, REFERENCE.assign(rooms=3), CURRENT.assign(rooms=3)).judged("constant_column")
+
+
+def test_a_column_that_became_constant(tmp_path):
+    result = compared(tmp_path, REFERENCE, CURRENT.assign(rooms=3), "--target", "price")
+    diagnosis = result.judged()
+    assert result.status == 1
+    assert diagnosis["columns"]["rooms"]["verdict"] in {"fault", "source"}
+
+
+def test_infinite_values(tmp_path):
+    infinite = CURRENT.copy()
+    infinite.loc[:9, "income"] = [np.inf, -np.inf] * 5
+    diagnosis = compared(tmp_path, REFERENCE, infinite).judged()
+    told = {w["code"] for w in diagnosis["warnings"]} | {f["kind"] for f in diagnosis["faults"]}
+    assert told & {"infinite_values", "null_spike"}
+
+
+def test_a_column_that_is_infinite_throughout(tmp_path):
+    diagnosis = compared(
+        tmp_path, REFERENCE.assign(income=np.inf), CURRENT.assign(income=np.inf)
+    ).judged("infinite_values")
+    assert "income" not in diagnosis["columns"]
+
+
+def test_a_name_that_occurs_twice(tmp_path):
+    def doubled(frame: pd.DataFrame) -> pd.DataFrame:
+        return pd.concat([frame, frame[["rooms"]] * 2], axis="columns")
+
+    compared(tmp_path, doubled(REFERENCE), doubled(CURRENT)).judged("duplicate_name")
+
+
+def test_two_columns_with_the_same_values(tmp_path):
+    result = compared(
+        tmp_path,
+        REFERENCE.assign(again=REFERENCE["income"]),
+        CURRENT.assign(again=CURRENT["income"]),
+        "--target",
+        "price",
+    )
+    assert result.judged()["verdict"] in {"none", "undetermined"}
+
+
+def test_mixed_types(tmp_path):
+    def dirty(frame: pd.DataFrame) -> pd.DataFrame:
+        return frame.assign(income=frame["income"].astype(object).where(frame.index % 30 > 0, "?"))
+
+    compared(tmp_path, dirty(REFERENCE), dirty(CURRENT)).judged("mixed_types")
+
+
+def test_dates(tmp_path):
+    days = pd.date_range("2026-05-01", periods=300, freq="h")
+    result = compared(
+        tmp_path, REFERENCE.assign(at=days), CURRENT.assign(at=days + pd.Timedelta(days=31)),
+        "--time-column", "at", "--target", "price",
+    )  # fmt: skip
+    diagnosis = result.judged()
+    assert diagnosis["windows"]["reference"]["start"].startswith("2026-05-01T00:00")
+    assert diagnosis["windows"]["current"]["start"].startswith("2026-06-01T00:00")
+    assert "at" not in diagnosis["columns"]
+
+
+def test_a_time_column_that_holds_no_times(tmp_path):
+    compared(tmp_path, REFERENCE, CURRENT, "--time-column", "region").refused(
+        "holds no times", "region"
+    )
+
+
+def test_free_text(tmp_path):
+    def chatty(frame: pd.DataFrame) -> pd.DataFrame:
+        text = [f"the customer of row {i} wrote a long, long letter to us" for i in frame.index]
+        return frame.assign(comment=text)
+
+    diagnosis = compared(tmp_path, chatty(REFERENCE), chatty(CURRENT)).judged("free_text")
+    assert "comment" not in diagnosis["columns"]
+
+
+def test_ids(tmp_path):
+    diagnosis = compared(
+        tmp_path,
+        REFERENCE.assign(id=range(300), key=[f"k{i:05}" for i in range(300)]),
+        CURRENT.assign(id=range(300, 600), key=[f"k{i:05}" for i in range(300, 600)]),
+    ).judged("id_column")
+    assert not {"id", "key"} & set(diagnosis["columns"])
+
+
+def test_a_thousand_columns(tmp_path):
+    rng = np.random.default_rng(5)
+    names = [f"c{i}" for i in range(1_000)]
+    started = time.monotonic()
+    result = compared(
+        tmp_path,
+        pd.DataFrame(rng.normal(size=(200, 1_000)), columns=names),
+        pd.DataFrame(rng.normal(size=(200, 1_000)), columns=names),
+    )
+    assert time.monotonic() - started < 60
+    if result.status == 2:
+        result.refused()
+    else:
+        assert result.judged()["verdict"] in {"none", "undetermined"}
+
+
+def test_the_target_missing_now(tmp_path):
+    diagnosis = compared(
+        tmp_path, REFERENCE, CURRENT.drop(columns="price"), "--target", "price"
+    ).judged("target_missing")
+    assert diagnosis["stage"] == "features" and diagnosis["target"] == "price"
+
+
+def test_the_target_missing_in_the_reference(tmp_path):
+    compared(tmp_path, REFERENCE, CURRENT, "--target", "prise").refused(
+        "'prise'", "reference.csv", "Did you mean 'price'?"
+    )
+
+
+def test_the_prediction_missing_now(tmp_path):
+    compared(
+        tmp_path, REFERENCE.assign(guess=1.5), CURRENT, "--target", "price", "--prediction", "guess"
+    ).refused("'guess'", "current.csv")
+
+
+@pytest.mark.parametrize(
+    ("graph", "says"),
+    [
+        ([["income", "price"], ["price", "income"]], "two edges"),
+        ([["income", "price"], ["price", "rooms"], ["rooms", "income"]], "cycle"),
+        ([["incme", "price"]], "Did you mean 'income'?"),
+        ('[["income", "price"', "line 1"),
+        ({"edges": [{"from": "income"}]}, "'from' and 'to'"),
+        ([["income"]], "pair"),
+        ("", "empty"),
+        ({"nodes": 7, "edges": 7}, "edges"),
+    ],
+)
+def test_a_graph_that_cannot_be_used(tables, tmp_path, graph, says):
+    path = tmp_path / "graph.json"
+    path.write_text(graph if isinstance(graph, str) else json.dumps(graph))
+    shell("compare", tables / "reference.csv", tables / "same.csv", "--graph", path).refused(says)
+
+
+def test_a_missing_graph(tables):
+    shell(
+        "compare", tables / "reference.csv", tables / "same.csv", "--graph", tables / "graf.json"
+    ).refused("no such file", "graph.json")
+
+
+def test_ragged_rows(tables, tmp_path):
+    (tmp_path / "ragged.csv").write_text("region,income\nnorth,1\nsouth\n")
+    shell("compare", tables / "reference.csv", tmp_path / "ragged.csv").refused("line 3")
+
+
+def test_an_address(tables):
+    shell("compare", tables / "reference.csv", "s3://bucket/june.parquet").refused("later release")

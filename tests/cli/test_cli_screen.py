@@ -1,0 +1,179 @@
+"""What a person sees: short, safe, and only coloured where colours are wanted."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import pytest
+from conftest import window
+
+from whydrift.discovery.graph import Graph
+from whydrift.discovery.snapshot.note import Note
+from whydrift.monitor.cli.fail_on import findings
+from whydrift.monitor.cli.markdown import to_markdown
+from whydrift.monitor.cli.table import show_diagnosis
+from whydrift.monitor.cli.terminal import clean, console
+from whydrift.monitor.diagnosis.diagnosis import (
+    Action,
+    ColumnResult,
+    ColumnVerdict,
+    Diagnosis,
+    Effect,
+    ErrorControl,
+    Fault,
+    FaultKind,
+    Remedy,
+    Stage,
+    Verdict,
+    Window,
+)
+
+EVIL = "[red]in\x1b[31mco\nme\u202e[/]"
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def diagnosis(columns: dict[str, ColumnResult], **changes: object) -> Diagnosis:
+    origins = tuple(name for name, c in columns.items() if c.verdict.is_origin)
+    base = Diagnosis(
+        id="1", stage=Stage.LABELS, reference=Window(5000), current=Window(2000), target="price",
+        prediction=None, targets={}, verdict=Verdict.COVARIATE, faults=(), conditional_shift=False,
+        shift_type=None, summary=f"It began at {EVIL}.", columns=columns, ranking=origins,
+        metric=None, remedy=Remedy(Action.REWEIGHT, origins, None, "Reweight."),
+        graph=Graph(tuple(columns)), error_control=ErrorControl(), warnings=(), seconds={},
+        version="0",
+    )  # fmt: skip
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def column(verdict: str, **changes: object) -> ColumnResult:
+    return ColumnResult(ColumnVerdict(verdict), "continuous", **changes)  # type: ignore[arg-type]
+
+
+COLUMNS = {
+    EVIL: column("source", p_value=1e-40, effect=Effect(0.4, 0.3, 0.5, "sd"), reason="It moved."),
+    "price": column("inherited", p_value=0.4),
+    **{f"calm_{i}": column("stable") for i in range(8)},
+}
+
+
+def screen(shown: Diagnosis, stream: io.StringIO | None = None) -> str:
+    stream = stream or io.StringIO()
+    show_diagnosis(shown, console(stream))
+    return stream.getvalue()
+
+
+def test_ten_columns_fit_one_screen_and_the_stable_ones_one_line():
+    text = screen(diagnosis(COLUMNS))
+    assert len(text.splitlines()) <= 24
+    assert "8 stable: calm_0, calm_1" in text
+    first = text.splitlines()[0]
+    assert first.startswith("COVARIATE SHIFT  It began at ")
+
+
+def test_names_reach_the_screen_as_text_and_never_as_commands():
+    for text in (screen(diagnosis(COLUMNS)), to_markdown(diagnosis(COLUMNS))):
+        assert "\x1b" not in text and "\u202e" not in text
+        assert "[red]in\\x1b[31mco\\nme\\u202e[/]" in text.replace("\\[", "[").replace(
+            "\\]", "]"
+        ).replace("\\\\", "\\")
+
+
+def test_colours_are_for_terminals_that_want_them(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in screen(diagnosis(COLUMNS), Terminal())
+    assert "\x1b[" not in screen(diagnosis(COLUMNS))
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in screen(diagnosis(COLUMNS), Terminal())
+
+
+def test_nothing_is_folded_or_cut_off_a_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "20")
+    long = "word " * 200
+    assert long.strip() in screen(diagnosis(COLUMNS, summary=long))
+
+
+def test_a_long_table_is_cut_and_says_so():
+    many = {f"c{i}": column("undetermined") for i in range(1000)}
+    notes = tuple(Note("constant_column", f"k{i}", f"column k{i} is constant") for i in range(300))
+    text = screen(diagnosis(many, warnings=notes))
+    assert len(text.splitlines()) < 40
+    assert "975 more; --json lists all" in text
+    assert "300 × constant column (k0, k1, k2, k3, k4 and 295 more)" in text
+
+
+def test_a_fault_alone_is_the_word_on_the_first_line():
+    fault = Fault(FaultKind.UNIT_CHANGE, ("income",), 1.0, "× 1000")
+    columns = {"income": column("fault", fault=FaultKind.UNIT_CHANGE, reason="× 1000.")}
+    text = screen(diagnosis(columns, verdict=Verdict.NONE, faults=(fault,)))
+    assert text.startswith("FAULT  ")
+    assert "fault: unit change" in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"verdict": Verdict.NONE}, set()),
+        ({"verdict": Verdict.COVARIATE}, {"covariate", "any"}),
+        ({"verdict": Verdict.BOTH}, {"covariate", "mechanism", "any"}),
+        ({"verdict": Verdict.UNDETERMINED}, {"undetermined"}),
+        ({"verdict": Verdict.NONE, "conditional_shift": True}, {"any"}),
+        (
+            {"verdict": Verdict.NONE, "faults": (Fault(FaultKind.SWAP, ("a", "b"), 1.0, ""),)},
+            {"fault", "any"},
+        ),
+    ],
+)
+def test_findings_follow_the_contract(changes, words):
+    assert findings(diagnosis(COLUMNS, **changes)) == words
+
+
+def test_clean_cuts_long_text():
+    assert clean("x" * 50, 10) == "x" * 9 + "…"
+
+
+def test_init_lists_columns_and_writes_a_configuration(call, tmp_path):
+    import yaml
+
+    frame = window(400, 9).assign(price_hat=1.5, user_id=lambda f: f.index)
+    frame["no"] = frame["region"]
+    frame.to_csv(tmp_path / "may.csv", index=False)
+    look = call("init", tmp_path / "may.csv")
+    assert look.status == 0, look.err
+    for words in ("400 rows, 7 columns", "continuous", "looks like the target: price", "first"):
+        assert words in look.out
+    assert not (tmp_path / "whydrift.yaml").exists()
+    target = tmp_path / "whydrift.yaml"
+    assert call("init", tmp_path / "may.csv", "-o", target).status == 0
+    written = yaml.safe_load(target.read_text())
+    assert written["version"] == 1
+    assert written["sources"]["may"]["files"] == str(tmp_path / "may.csv")
+    monitor = written["monitors"][0]
+    assert monitor["columns"]["target"] == "price"
+    assert monitor["columns"]["prediction"] == "price_hat"
+    call("init", tmp_path / "may.csv", "-o", target).refused("exists already", "--force")
+    assert call("init", tmp_path / "may.csv", "-o", target, "--force").status == 0
+
+
+def test_init_of_a_handful_of_rows_says_why_it_cannot_judge(call, tmp_path):
+    (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y\n")
+    assert "too few to compare" in call("init", tmp_path / "t.csv").out
+
+
+def test_discover_prints_edges_and_writes_every_format(call, tables, tmp_path):
+    for suffix in ("json", "dot", "gml", "svg"):
+        path = tmp_path / f"graph.{suffix}"
+        result = call("discover", tables / "reference.csv", "-o", path)
+        assert result.status == 0, result.err
+        assert path.read_text().strip()
+    assert "income" in result.out and "price" in result.out
+    again = call(
+        "compare", tables / "reference.csv", tables / "same.csv",
+        "--graph", tmp_path / "graph.json", "--quiet",
+    )  # fmt: skip
+    assert again.status == 0, again.err
