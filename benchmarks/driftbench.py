@@ -1,6 +1,6 @@
 """Verdicts on generated windows with known truth, beside other methods.
 
-    python benchmarks/driftbench.py --suite small --seeds 100-109
+python benchmarks/driftbench.py --suite small --seeds 100-109
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def seeds_of(text: str) -> list[int]:
         found += range(int(first), int(last or first) + 1)
     outside = [s for s in found if not (0 <= s <= 9 or 100 <= s <= 109)]
     if outside:
-        raise SystemExit(f"seeds {outside} are neither for tuning (0-9) nor for reporting (100-109)")
+        raise SystemExit(
+            f"seeds {outside} are neither for tuning (0-9) nor for reporting (100-109)"
+        )
     return found
 
 
@@ -121,11 +123,17 @@ def chosen(names: Iterable[str]) -> list[Method]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--suite", default="small", choices=["tiny", "small", "mid", "hard", "null"])
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument(
+        "--suite", default="small", choices=["tiny", "small", "mid", "hard", "null"]
+    )
     parser.add_argument("--seeds", default="100-102", help="such as 100-109 or 100,103")
     parser.add_argument("--methods", default="", help="words that name methods, comma-separated")
-    parser.add_argument("--floor", type=float, default=0.0, help="smallest change worth knowing, sd")
+    parser.add_argument(
+        "--floor", type=float, default=0.0, help="smallest change worth knowing, sd"
+    )
     parser.add_argument("--by", default="", help="breakdowns such as family,kind,strength")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     options = parser.parse_args()

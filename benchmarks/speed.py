@@ -1,6 +1,6 @@
 """How long `compare`, start-up and import take.
 
-    python benchmarks/speed.py
+python benchmarks/speed.py
 """
 
 from __future__ import annotations
@@ -67,7 +67,11 @@ def main() -> int:
             ("compare, graph given: whole process", seconds(given), "2.5"),
             ("compare, graph learned: work", learned["seconds"]["total"], "–"),
             ("whydrift --help", seconds([python, "-m", "whydrift", "--help"]), "0.4"),
-            ("import whydrift (with Python's start)", seconds([python, "-c", "import whydrift"]), "0.15"),
+            (
+                "import whydrift (with Python's start)",
+                seconds([python, "-c", "import whydrift"]),
+                "0.15",
+            ),
             ("import numpy, pandas (with Python's start)", peers, "–"),
         ]
     print(f"{ROWS} rows x {COLUMNS} columns a window, median of {REPEATS}; Python "

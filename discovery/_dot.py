@@ -22,11 +22,11 @@ _DRAWN = {
 }
 _TOKEN = re.compile(
     r"""
-    (?P<space>\s+|//[^\n]*|/\*.*?\*/|(?<![^\n])\#[^\n]*)
+    (?P<space>\s+|//[^\n]*|/\*.*?\*/|\#[^\n]*)
   | (?P<arrow>->|--)
   | (?P<punctuation>[{}\[\];,=:+])
   | (?P<quoted>"(?:[^"\\]|\\.)*")
-  | (?P<word>[^\W\d]\w*|-?(?:\.\d+|\d+(?:\.\d*)?))
+  | (?P<word>[^\W\d]\w*|-?(?:\.\d+|\d+(?:\.\d*)?)(?![\w.]))
   | (?P<html><[^<>]*>)
     """,
     re.VERBOSE | re.DOTALL,
@@ -176,6 +176,8 @@ class DotReader:
         defaults = dict(defaults)
         while self._peek() != "}":
             word = self._word()
+            if not self._peek():
+                raise self._error("a '{' is never closed", "Add the missing '}'")
             if self._peek() == ";":
                 self._at += 1
             elif word in {"graph", "node", "edge"}:
@@ -194,7 +196,7 @@ class DotReader:
 
     def _is_assignment(self) -> bool:
         following = self._tokens[self._at + 1 : self._at + 2]
-        return bool(following) and following[0].text == "=" and following[0].kind != "quoted"
+        return bool(following) and following[0].text == "="
 
     def _chain(self, defaults: Mapping[str, str], depth: int) -> list[str]:
         """Read ``a -> {b c} -> d [attributes]`` and return the nodes named."""
@@ -217,7 +219,7 @@ class DotReader:
             self._at += 1
             if self._peek() != "{":
                 self._identifier()
-        if self._peek() == "{" and self._tokens[self._at].kind == "punctuation":
+        if self._peek() == "{":
             return self._block(defaults, depth + 1)
         name = self._identifier()
         while self._peek() == ":":  # a port
@@ -259,5 +261,4 @@ def _mark(attributes: Mapping[str, str]) -> str:
     head = attributes.get("arrowhead", "normal") if direction in {"forward", "both"} else "none"
     tail = attributes.get("arrowtail", "normal") if direction in {"back", "both"} else "none"
     ends = {"none": "-", "odot": "o"}
-    mark = ends.get(tail, "<") + "-" + ends.get(head, ">")
-    return {"<--": "<--", "<-o": "<-o", "o--": "o--"}.get(mark, mark)
+    return ends.get(tail, "<") + "-" + ends.get(head, ">")

@@ -13,7 +13,7 @@ __all__ = ["read_gml", "to_gml"]
 
 _TOKEN = re.compile(
     r"""
-    (?P<space>\s+|(?<![^\n])[ \t]*\#[^\n]*)
+    (?P<space>\s+|\#[^\n]*)
   | (?P<bracket>[\[\]])
   | (?P<quoted>"[^"]*")
   | (?P<number>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?(?![\w.]))
@@ -105,11 +105,11 @@ def read_gml(text: str, where: str) -> tuple[list[str], list[tuple[str, str, str
     name_of: dict[str, str] = {}
     for entry in graph.entries:
         if entry.key == "node":
-            number = _required(entry, "id", where)
+            number, label = _required(entry, "id", where), _value(entry, "label")
             if number in name_of:
                 _fail(f"node id {number} occurs twice", where, entry.line, "Give each its own id")
-            name_of[number] = _value(entry, "label") or number
-    is_directed = _value(graph, "directed") != "0"
+            name_of[number] = number if label is None else label
+    is_directed = _value(graph, "directed") == "1"  # GML: undirected where nothing is said
     edges = []
     for entry in graph.entries:
         if entry.key != "edge":

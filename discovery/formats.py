@@ -90,7 +90,7 @@ def _from_json(text: str, where: str) -> Graph:
         raise GraphError(
             problem,
             where=where,
-            remedy='Write {"nodes": ["a", "b"], "edges": [{"from": "a", "to": "b", "mark": "-->"}]}',
+            remedy='Write {"nodes": ["a", "b"], "edges": [{"from": "a", "to": "b"}]}',
         )
     try:
         return Graph.from_dict(value)

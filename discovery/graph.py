@@ -221,7 +221,7 @@ class Graph:
         return cls(tuple(nodes), edges)
 
     def with_nodes(self, nodes: Iterable[str]) -> Graph:
-        """Return the graph over exactly these nodes: new ones isolated, others cut out with their edges."""
+        """Return the graph over exactly these nodes: new ones isolated, others cut out."""
         kept = tuple(nodes)
         inside = set(kept)
         return Graph(kept, tuple(e for e in self.edges if e.a in inside and e.b in inside))
@@ -246,7 +246,7 @@ class Graph:
         return tuple(n for n in self.nodes if n in found)
 
     def undecided_neighbours(self, node: str) -> tuple[str, ...]:
-        """Return the nodes joined by an edge that might point at ``node``: open, or an ``o->`` into it."""
+        """Return the nodes joined by an edge that might point at ``node``."""
         found = set()
         for e in self.edges:
             if not e.is_undecided:

@@ -7,9 +7,9 @@ from functools import partial
 from typing import Any
 
 import pandas as pd
-from methods.base import Answer, Method
 
 import whydrift as wd
+from methods.base import Answer, Method
 
 __all__ = ["METHODS"]
 
@@ -43,7 +43,9 @@ def _answer(
     # The yardstick counts a faulty column as a changed mechanism, for the target's verdict too.
     moved = set(diagnosis.ranking)
     own, upstream = target in moved, bool(moved & diagnosis.graph.ancestors(target))
-    verdict = "both" if own and upstream else "mechanism" if own else "covariate" if upstream else "none"
+    verdict = (
+        "both" if own and upstream else "mechanism" if own else "covariate" if upstream else "none"
+    )
     nodes = {}
     for name, column in columns.items():
         part = column.contribution

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from methods.base import Answer, Method
 from scipy.stats import chi2_contingency, ks_2samp
+
+from methods.base import Answer, Method
 
 __all__ = ["METHODS", "dowhy_is_installed"]
 
@@ -19,7 +20,10 @@ _DOWHY_CASES = 20
 
 def _p_value(a: pd.Series, b: pd.Series) -> float:
     missing = chi2_contingency(
-        [[a.isna().sum() + 0.5, a.notna().sum() + 0.5], [b.isna().sum() + 0.5, b.notna().sum() + 0.5]]
+        [
+            [a.isna().sum() + 0.5, a.notna().sum() + 0.5],
+            [b.isna().sum() + 0.5, b.notna().sum() + 0.5],
+        ]
     ).pvalue
     a, b = a.dropna(), b.dropna()
     if not len(a) or not len(b):
@@ -44,9 +48,13 @@ def _univariate(
 
 def _plain(p: Mapping[str, float], found: list[str], meta: Mapping[str, Any]) -> Answer:
     own, others = meta["target"] in found, any(c != meta["target"] for c in found)
-    verdict = "both" if own and others else "mechanism" if own else "covariate" if others else "none"
+    verdict = (
+        "both" if own and others else "mechanism" if own else "covariate" if others else "none"
+    )
     return {
-        "nodes": {c: {"verdict": "mechanism" if c in found else "none", "contribution": None} for c in p},
+        "nodes": {
+            c: {"verdict": "mechanism" if c in found else "none", "contribution": None} for c in p
+        },
         "target_verdict": verdict,
         "ranking": found,
     }

@@ -89,16 +89,16 @@ def _tally(cell: IntArray, test: IntArray, possible: int) -> tuple[IntArray, Flo
         table = np.bincount(cell, minlength=1)
         owner = np.zeros(len(table), dtype=np.int64)
         owner[cell] = test
-        occurring: IntArray = np.flatnonzero(table)
-        return occurring, table[occurring].astype(np.float64), owner[occurring]
-    cells, first, counts = np.unique(cell, return_index=True, return_counts=True)
-    return cells, counts.astype(np.float64), test[first]
+        occurs = np.flatnonzero(table)
+        return occurs, table[occurs].astype(np.float64), owner[occurs]
+    cells, first, counted = np.unique(cell, return_index=True, return_counts=True)
+    return cells, counted.astype(np.float64), test[first]
 
 
 def _margin(key: IntArray, counts: FloatArray) -> tuple[FloatArray, IntArray]:
     """Return, for each cell, the count of its margin and the margin's number."""
     inverse: IntArray = np.unique(key, return_inverse=True)[1]
-    sums: FloatArray = np.bincount(inverse, counts, minlength=1)
+    sums = np.bincount(inverse, counts, minlength=1).astype(np.float64)
     return sums[inverse], inverse
 
 

@@ -78,11 +78,11 @@ class Mixed:
         spare = index == self._moments.pad
         diagonal = np.arange(index.shape[1])
         blocks[:, diagonal, diagonal] += _RIDGE
-        root = np.linalg.cholesky(blocks)
+        root: FloatArray = np.linalg.cholesky(blocks).astype(np.float64, copy=False)
         used = np.diagonal(root, axis1=1, axis2=2)[:, :of_given] ** 2 > _DETERMINED
         slopes = (used & ~spare[:, :of_given]).sum(axis=1)
         left = root[:, of_given:, of_given:]
-        rest: FloatArray = left @ np.swapaxes(left, 1, 2)  # covariance of X and Y given Z
+        rest = left @ np.swapaxes(left, 1, 2)  # covariance of X and Y given Z
         log_lambda, q_x, q_y = _wilks(rest, of_x)
         q_x = q_x - spare[:, of_given : of_given + of_x].sum(axis=1)
         q_y = q_y - spare[:, of_given + of_x :].sum(axis=1)

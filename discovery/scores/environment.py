@@ -13,10 +13,11 @@ Mooij, Magliacane & Claassen (2020), Joint causal inference from multiple contex
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import Features, category_features, number_features
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -48,9 +49,7 @@ class EnvironmentScore:
         sizes = [f.basis.shape[1] for f in features]
         starts = np.concatenate([[1], 1 + np.cumsum(sizes)])[:-1]
         self.basis = [np.arange(s, s + n) for s, n in zip(starts, sizes, strict=True)]
-        self.linear = [
-            b[: f.linear.shape[1]] for b, f in zip(self.basis, features, strict=True)
-        ]
+        self.linear = [b[: f.linear.shape[1]] for b, f in zip(self.basis, features, strict=True)]
         bounds = np.cumsum([0, *(len(w.sample) for w in windows)])
         self._factor = np.array([_dependence(f, bounds) for f in features])
         self.width = 1 + sum(sizes)
@@ -122,14 +121,14 @@ class EnvironmentScore:
         unit = 0.5 * self.penalty * np.log(max(total, 2.0))
         spread = q * (q + 1) / 2
         blocks = [_submatrices(_extended(g, index), index) for g in self._grams]
-        pooled = sum(r * b for r, b in zip(rows, blocks, strict=True)) / total
-        same = -total / 2 * _residual_logdet(pooled, q) - unit * (sizes * q + spread)
+        pooled: FloatArray = np.average(blocks, axis=0, weights=rows)
+        same: FloatArray = -total / 2 * _residual_logdet(pooled, q) - unit * (sizes * q + spread)
         if len(blocks) == 1:
             return same
         count = len(blocks)
         # Own intercept and spread: centred within each window, slopes shared.
         centred = [_centred(b) for b in blocks]
-        slopes = sum(r * c for r, c in zip(rows, centred, strict=True)) / total
+        slopes: FloatArray = np.average(centred, axis=0, weights=rows)
         shared = -unit * ((sizes - 1) * q + count * (q + spread) + 1)
         own = -unit * (count * (sizes * q + spread) + 1)
         residuals = _residuals(slopes, centred, q)
@@ -151,7 +150,7 @@ def _dependence(features: Features, bounds: IntArray) -> float:
     """Return (1 − r²)/(1 + r²) for autocorrelated rows: how much a row tells; else 1."""
     worst = 0.0
     score = features.linear[:, 0] if features.linear.shape[1] else np.zeros(int(bounds[-1]))
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    for start, stop in pairwise(bounds.tolist()):
         part = score[start:stop]
         part = part[np.isfinite(part)]
         if part.size < 30:
@@ -171,8 +170,8 @@ def _grams(features: list[Features], bounds: IntArray) -> tuple[list[FloatArray]
     Where many rows are incomplete every pair of columns uses the rows that have both.
     """
     stacked = np.column_stack([f.basis for f in features])
-    seen = np.isfinite(stacked)
-    complete = seen.all(axis=1)
+    seen: BoolArray = np.isfinite(stacked)
+    complete: BoolArray = np.asarray(seen.all(axis=1))
     filled = np.where(seen, stacked, 0.0)
     counts = np.maximum(seen.sum(axis=0), 1)
     mean = filled.sum(axis=0) / counts
@@ -181,10 +180,10 @@ def _grams(features: list[Features], bounds: IntArray) -> tuple[list[FloatArray]
     scaled = np.column_stack([np.ones(len(scaled)), scaled])
     seen = np.column_stack([np.ones(len(seen), dtype=bool), seen])
     grams, rows = [], []
-    pairwise = complete.mean() < _LEAST_COMPLETE
-    for start, stop in zip(bounds[:-1], bounds[1:], strict=True):
+    by_pairs = complete.mean() < _LEAST_COMPLETE
+    for start, stop in pairwise(bounds.tolist()):
         part, mask = scaled[start:stop], seen[start:stop].astype(np.float64)
-        if pairwise:
+        if by_pairs:
             both = np.maximum(mask.T @ mask, 1.0)
             gram = (part.T @ part) / both
             # Pairwise moments need not be positive definite; the nearest that are, are.

@@ -76,26 +76,25 @@ def order_search(
     search = _Search(score, allowed, _required(known, names), knowledge=known)
     rng = np.random.default_rng(random_state)
     best_total, best_order = -np.inf, list(range(len(names)))
-    seen: set[tuple[int, ...]] = set()
-    for start in range(max(1, starts)):
+    for done in range(max(1, starts)):
+        progress("learning the graph", done, max(1, starts))
         order = search.valid_order(rng.permutation(len(names)).tolist())
-        total, order = search.improve(order, progress, start, starts)
-        if total > best_total + 1e-9:
+        total, order = search.improve(order, rng)
+        if total > best_total:
             best_total, best_order = total, order
-        if tuple(order) in seen:
-            continue
-        seen.add(tuple(order))
-    progress("learning the graph", starts, starts)
+    progress("learning the graph", max(1, starts), max(1, starts))
     parents = search.parents_of(best_order)
     required = set(known.required)
     edges = [
         Edge.of(
-            names[p], "-->", names[column],
+            names[p],
+            "-->",
+            names[column],
             origin=Origin.REQUIRED if (names[p], names[column]) in required else Origin.LEARNED,
         )
         for column in range(len(names))
         for p in parents[column]
-    ]  # fmt: skip
+    ]
     return Graph(names, tuple(edges)), search.notes
 
 
@@ -158,16 +157,12 @@ class _Search:
                 raise AssertionError("Knowledge refuses cycles")
         return out
 
-    def improve(
-        self, order: list[int], progress: Progress, start: int, starts: int
-    ) -> tuple[float, list[int]]:
-        """Move each column to its best place until nothing gains."""
-        rng = np.random.default_rng(start)
+    def improve(self, order: list[int], rng: np.random.Generator) -> tuple[float, list[int]]:
+        """Move each column to its best place, and turn edges, until nothing gains."""
         idle = 0
         total = self._segment(order, 0)
         best_total, best_order = total, order
         for _ in range(_MOST_SWEEPS):
-            progress("learning the graph", start, starts)
             for column in rng.permutation(self.count).tolist():
                 gain, order = self._best_place(order, column, rng)
                 total += gain
@@ -317,9 +312,7 @@ class _Search:
             parents = parents | {options[top]}
         return parents
 
-    def _shrink(
-        self, column: int, must: frozenset[int], parents: frozenset[int]
-    ) -> frozenset[int]:
+    def _shrink(self, column: int, must: frozenset[int], parents: frozenset[int]) -> frozenset[int]:
         best = float(self.score.local(column, [tuple(sorted(parents))])[0])
         while len(parents) > len(must):
             options = sorted(parents - must)

@@ -117,7 +117,7 @@ class Schema:
 
     @property
     def modelled(self) -> tuple[str, ...]:
-        """Columns that take part in graphs and tests: numbers and categories, features and target."""
+        """Columns that take part in graphs and tests: features and target of a usable kind."""
         return tuple(
             c.name
             for c in self.columns

@@ -236,7 +236,8 @@ class Snapshot:
 
         rows = "".join(
             f"<tr><td>{html.escape(c.name)}</td><td>{c.kind}</td>"
-            f"<td>{self.summaries[c.name].missing}</td><td>{_spread(self.summaries[c.name], c)}</td></tr>"
+            f"<td>{self.summaries[c.name].missing}</td>"
+            f"<td>{_spread(self.summaries[c.name], c)}</td></tr>"
             for c in self.schema
             if c.name in self.summaries
         )
@@ -400,7 +401,7 @@ class _Builder:
 def _encode(
     labels: pa.Array | None, known: tuple[str, ...], rows: int
 ) -> tuple[IntArray, tuple[str, ...]]:
-    """Return codes (−1 where missing) and the categories: the known ones, then new ones by frequency."""
+    """Return codes (−1 where missing) and the categories: the known ones, then new ones."""
     import pyarrow as pa
     import pyarrow.compute as pc
 

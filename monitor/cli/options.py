@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from whydrift.discovery.discover import method_names
+
 __all__ = [
     "Alpha", "Bootstrap", "Cluster", "Debug", "Floor", "GraphFile", "Html", "Json", "Junit",
     "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "Prediction", "Quiet", "RandomState",
@@ -44,7 +46,8 @@ KnowledgeFile = Annotated[
     ),
 ]
 Method = Annotated[
-    str, typer.Option(metavar="NAME", help="How the graph is learned: auto, boss, ges, pc, fci …")
+    str,
+    typer.Option(metavar="NAME", help=f"How the graph is learned: {', '.join(method_names())}."),
 ]
 Test = Annotated[str, typer.Option(metavar="NAME", help="Independence test of the graph search.")]
 Score = Annotated[str, typer.Option(metavar="NAME", help="Score of the graph search.")]

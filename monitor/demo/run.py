@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from whydrift.discovery.errors import SourceError
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.demo.scenes import PREDICTION, TARGET, Scene, Stage, build_stage
 from whydrift.monitor.demo.univariate import drifted_columns
@@ -99,8 +98,11 @@ def _tell(
     table.add_row("remedy", f"{diagnosis.remedy.action.value}: {escape(diagnosis.remedy.text)}")
     table.add_row("the truth", escape(scene.truth))
     count = len(diagnosis.columns)
-    table.add_row("plain tests", f"{len(alarms)} of {count} columns “drifted”"
-                  + (f": {escape(joined(alarms, most=8))}" if alarms else ""))  # fmt: skip
+    table.add_row(
+        "plain tests",
+        f"{len(alarms)} of {count} columns “drifted”"
+        + (f": {escape(joined(alarms, most=8))}" if alarms else ""),
+    )
     console.print(Padding(table, (0, 0, 1, 3)))
 
 
@@ -126,9 +128,10 @@ def _write_windows(out: Path, stage: Stage) -> None:
         )
     except OSError as error:
         raise SourceError(
-            f"cannot write there ({error.strerror or error})", where=str(out),
+            f"cannot write there ({error.strerror or error})",
+            where=str(out),
             remedy="Choose another folder with --out",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def _write_page(out: Path, scene: Scene, diagnosis: Diagnosis, alarms: tuple[str, ...]) -> None:

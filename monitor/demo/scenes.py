@@ -70,38 +70,40 @@ def build_stage() -> Stage:
     knowledge = Knowledge(tiers=(features, (TARGET,)))
     scenes = (
         Scene(
-            "quiet", "An ordinary day",
+            "quiet",
+            "An ordinary day",
             "New wines of the same kind arrive.",
             "Nothing was changed: other rows of the same table.",
             later,
         ),
         Scene(
-            "sweeter", "A sweeter order",
+            "sweeter",
+            "A sweeter order",
             "The buyers now order sweeter wines.",
             "Real rows, no value changed: rows were drawn with a chance that rises with "
             "residual_sugar. All else that moves follows from it.",
             later.take(_tilted(later, "residual_sugar", 1_000)),
         ),
         Scene(
-            "new_jury", "A new jury",
+            "new_jury",
+            "A new jury",
             "A new jury likes strong wines less; nobody told the data team.",
             "Injected: quality was lowered by 0.45 points per % vol of alcohol above 10.5 "
             "(raised below) and rounded. The wines themselves are untouched.",
             _new_jury(later),
         ),
         Scene(
-            "lab_export", "A new laboratory export",
+            "lab_export",
+            "A new laboratory export",
             "The laboratory's new export writes sugar in g per 100 ml.",
             "Injected: residual_sugar was divided by 10. The wines and the jury are the same.",
             _replaced(later, "residual_sugar", _column(later, "residual_sugar") / 10),
         ),
-    )  # fmt: skip
+    )
     return Stage(
         model.added_to(reference),
         knowledge,
-        tuple(
-            Scene(s.name, s.title, s.story, s.truth, model.added_to(s.window)) for s in scenes
-        ),
+        tuple(Scene(s.name, s.title, s.story, s.truth, model.added_to(s.window)) for s in scenes),
     )
 
 

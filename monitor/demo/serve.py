@@ -14,7 +14,7 @@ __all__ = ["serve_folder"]
 
 
 class _Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base's name
+    def log_message(self, format: str, *args: object) -> None:
         """Keep the terminal free of one line per request."""
 
 

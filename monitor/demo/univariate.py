@@ -21,9 +21,8 @@ def drifted_columns(
     This is what whydrift is compared with, not what it does.
     """
     return tuple(
-        n for n in names
-        if univariate_p_value(reference, current, n) <= level / max(1, len(names))
-    )  # fmt: skip
+        n for n in names if univariate_p_value(reference, current, n) <= level / max(1, len(names))
+    )
 
 
 def univariate_p_value(reference: Snapshot, current: Snapshot, name: str) -> float:

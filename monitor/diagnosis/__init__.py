@@ -1,0 +1,1 @@
+"""What changed between two windows: faults, mechanisms, verdicts; pure."""

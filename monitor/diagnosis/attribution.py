@@ -145,9 +145,12 @@ class _Change:
     """The measure's means, and its change with each group of rows left out in turn."""
 
     def __init__(
-        self, values: FloatArray, usable: np.ndarray[tuple[int], np.dtype[np.bool_]],
-        is_current: FloatArray, groups: IntArray,
-    ) -> None:  # fmt: skip
+        self,
+        values: FloatArray,
+        usable: np.ndarray[tuple[int], np.dtype[np.bool_]],
+        is_current: FloatArray,
+        groups: IntArray,
+    ) -> None:
         self.values = np.where(usable, values, 0.0)
         self.groups = groups
         self.sides = tuple(usable & (is_current == side) for side in (0, 1))
@@ -285,5 +288,7 @@ def _jackknifed(design: FloatArray, label: FloatArray, group: IntArray) -> Float
         without = hessian - block.T @ (block * slack[inside][:, None])
         without[np.diag_indices(len(without))] += 1e-6
         gradient = block.T @ residual[inside]
-        out[1 + g] -= cho_solve(cho_factor(without, check_finite=False), gradient, check_finite=False)
+        out[1 + g] -= cho_solve(
+            cho_factor(without, check_finite=False), gradient, check_finite=False
+        )
     return out

@@ -119,11 +119,17 @@ def compare(
     started = time.perf_counter()
     tell = progress or silent
     if not 0 < level < 1:
-        raise OptionError(f"level {level!r} is not between 0 and 1", where="level",
-                          remedy="Give a chance of false alarm such as 0.05")  # fmt: skip
+        raise OptionError(
+            f"level {level!r} is not between 0 and 1",
+            where="level",
+            remedy="Give a chance of false alarm such as 0.05",
+        )
     if floor is not None and floor < 0:
-        raise OptionError(f"floor {floor!r} is negative", where="floor",
-                          remedy="Give reference standard deviations, or 0 for none")  # fmt: skip
+        raise OptionError(
+            f"floor {floor!r} is negative",
+            where="floor",
+            remedy="Give reference standard deviations, or 0 for none",
+        )
     side = _prepare(reference, current, target, prediction, cluster)
     # A loss that does not fit is a mistake to be told before any work is done.
     measure = row_measure(
@@ -135,27 +141,48 @@ def compare(
     usable = tuple(n for n in side.names if n not in lost)
     clock = time.perf_counter()
     learned = window_graph(
-        side.reference, repaired, side.names, usable, graph=graph, knowledge=knowledge,
-        method=method, test=test, score=score, random_state=random_state, progress=tell,
-    )  # fmt: skip
+        side.reference,
+        repaired,
+        side.names,
+        usable,
+        graph=graph,
+        knowledge=knowledge,
+        method=method,
+        test=test,
+        score=score,
+        random_state=random_state,
+        progress=tell,
+    )
     graph_seconds = time.perf_counter() - clock
     clock = time.perf_counter()
-    testing = Testing(side.reference, side.current, repaired, findings, learned.graph, usable,
-                      cluster, tell)  # fmt: skip
+    testing = Testing(
+        side.reference, side.current, repaired, findings, learned.graph, usable, cluster, tell
+    )
     evidence = testing.evidence()
     conditional = testing.conditional(target, evidence) if side.has_labels else None
-    family = {n: e.own.p_value for n, e in evidence.items()
-              if e.own is not None and e.own.p_value is not None}  # fmt: skip
+    family = {
+        n: e.own.p_value
+        for n, e in evidence.items()
+        if e.own is not None and e.own.p_value is not None
+    }
     if conditional is not None and conditional.p_value is not None:
         family[_CONDITIONAL] = conditional.p_value
     rejected = holm(family, level)
-    marginal = {n: e.marginal.p_value for n, e in evidence.items()
-                if e.marginal is not None and e.marginal.p_value is not None}  # fmt: skip
+    marginal = {
+        n: e.marginal.p_value
+        for n, e in evidence.items()
+        if e.marginal is not None and e.marginal.p_value is not None
+    }
     bounds = Floor.of(floor)
     judged = judge_columns(
-        evidence, learned.graph, rejected=rejected, marginally_rejected=holm(marginal, level),
-        floor=bounds, level=level, tests=len(family),
-    )  # fmt: skip
+        evidence,
+        learned.graph,
+        rejected=rejected,
+        marginally_rejected=holm(marginal, level),
+        floor=bounds,
+        level=level,
+        tests=len(family),
+    )
     test_seconds = time.perf_counter() - clock
     ranking = _ranking(judged, evidence)
     conditional_shift = _conditional_shift(conditional, rejected, bounds, level, len(family))
@@ -166,25 +193,44 @@ def compare(
     attribution = None
     if measure is not None and target is not None:
         attribution = attribute(
-            testing.recorded, measure, learned.graph,
+            testing.recorded,
+            measure,
+            learned.graph,
             _players(ranking, learned.graph, target, measure),
-        )  # fmt: skip
+        )
     attribution_seconds = time.perf_counter() - clock
     faults = tuple(f.fault for f in testing.findings)
     metric = attribution.metric if attribution else None
     remedy = choose_remedy(
-        verdict=verdict, conditional_shift=conditional_shift, faults=faults, ranking=ranking,
-        target=target, metric=metric, is_loss=measure is not None and measure.is_loss,
-        has_labels=side.has_labels, has_overlap=_has_overlap(conditional, evidence),
-    )  # fmt: skip
-    summary = summarise(verdict=verdict, target=target, faults=faults, judged=judged,
-                        ranking=ranking, metric=metric)  # fmt: skip
+        verdict=verdict,
+        conditional_shift=conditional_shift,
+        faults=faults,
+        ranking=ranking,
+        target=target,
+        metric=metric,
+        is_loss=measure is not None and measure.is_loss,
+        has_labels=side.has_labels,
+        has_overlap=_has_overlap(conditional, evidence),
+    )
+    summary = summarise(
+        verdict=verdict, target=target, faults=faults, judged=judged, ranking=ranking, metric=metric
+    )
     q_values = benjamini_hochberg(family)
     columns = {
-        name: _column(name, side, judged[name], evidence[name], learned.graph, q_values,
-                      attribution, level, len(family), faults)
+        name: _column(
+            name,
+            side,
+            judged[name],
+            evidence[name],
+            learned.graph,
+            q_values,
+            attribution,
+            level,
+            len(family),
+            faults,
+        )
         for name in side.names
-    }  # fmt: skip
+    }
     columns |= _prediction(side, prediction, bool(ranking), testing, level)
     from importlib.metadata import version
 
@@ -241,14 +287,20 @@ def _prepare(
     cluster: str | None,
 ) -> _Sides:
     roles: dict[str, Role] = {}
-    for role, name in ((Role.TARGET, target), (Role.PREDICTION, prediction),
-                       (Role.CLUSTER, cluster)):  # fmt: skip
+    for role, name in (
+        (Role.TARGET, target),
+        (Role.PREDICTION, prediction),
+        (Role.CLUSTER, cluster),
+    ):
         if name is None:
             continue
         reference.schema.require(name, where=f"{role} (reference)")
         if name in roles:
-            raise SchemaError(f"{name!r} is named as {roles[name]} and as {role}",
-                              where=role.value, remedy="Name two different columns")  # fmt: skip
+            raise SchemaError(
+                f"{name!r} is named as {roles[name]} and as {role}",
+                where=role.value,
+                remedy="Name two different columns",
+            )
         roles[name] = role
     reference, current = reference.with_roles(roles), current.with_roles(roles)
     notes = [*_told("reference", reference), *_told("current", current)]
@@ -261,21 +313,43 @@ def _prepare(
             )
     has_labels = target is not None and _present(current, target)
     if target is not None and not has_labels:
-        notes.append(Note("target_missing", target,
-                          f"the current window has no values of {target!r}: judged on features only"))  # fmt: skip
+        notes.append(
+            Note(
+                "target_missing",
+                target,
+                f"the current window has no values of {target!r}: judged on features only",
+            )
+        )
     if prediction is not None and not _present(current, prediction):
-        raise SchemaError(f"column {prediction!r} has no values", where="prediction (current)",
-                          remedy="Give predictions in both windows, or name no prediction")  # fmt: skip
+        raise SchemaError(
+            f"column {prediction!r} has no values",
+            where="prediction (current)",
+            remedy="Give predictions in both windows, or name no prediction",
+        )
     names = []
     for name in reference.schema.modelled:
         if name in current.absent:
-            notes.append(Note("missing_column", name,
-                              f"column {name!r} is not in the current window; it is left out"))  # fmt: skip
+            notes.append(
+                Note(
+                    "missing_column",
+                    name,
+                    f"column {name!r} is not in the current window; it is left out",
+                )
+            )
         elif reference.summaries[name].count == 0 and current.summaries[name].count == 0:
             notes.append(Note("all_missing", name, f"column {name!r} has no usable value"))
-        elif reference.is_constant(name) and current.is_constant(name) and _same(reference, current, name):
-            notes.append(Note("constant_column", name,
-                              f"column {name!r} is constant and the same in both windows; it is left out"))  # fmt: skip
+        elif (
+            reference.is_constant(name)
+            and current.is_constant(name)
+            and _same(reference, current, name)
+        ):
+            notes.append(
+                Note(
+                    "constant_column",
+                    name,
+                    f"column {name!r} is constant and the same in both windows; it is left out",
+                )
+            )
         else:
             names.append(name)
     if not names:
@@ -287,8 +361,14 @@ def _prepare(
         )
     for label, window in (("reference", reference), ("current", current)):
         if window.rows < _LEAST_ROWS:
-            notes.append(Note("few_rows", None, f"the {label} window has {window.rows} rows: "
-                              f"below {_LEAST_ROWS} nothing can be tested"))  # fmt: skip
+            notes.append(
+                Note(
+                    "few_rows",
+                    None,
+                    f"the {label} window has {window.rows} rows: "
+                    f"below {_LEAST_ROWS} nothing can be tested",
+                )
+            )
     return _Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))
 
 
@@ -312,8 +392,9 @@ def _lost(findings: tuple[Finding, ...], side: _Sides) -> frozenset[str]:
     unreadable = {
         c for f in findings if f.fault.kind is FaultKind.TYPE_CHANGE for c in f.fault.columns
     }
-    empty = {n for n in side.names
-             if not (_present(side.reference, n) and _present(side.current, n))}  # fmt: skip
+    empty = {
+        n for n in side.names if not (_present(side.reference, n) and _present(side.current, n))
+    }
     return frozenset(unreadable | empty)
 
 
@@ -325,7 +406,11 @@ def _ranking(
     def key(name: str) -> tuple[bool, float, float]:
         own = evidence[name].own
         p_value = 0.0 if own is None or own.p_value is None else own.p_value
-        return judged[name].verdict is not ColumnVerdict.FAULT, p_value, -(own.strength if own else 0)
+        return (
+            judged[name].verdict is not ColumnVerdict.FAULT,
+            p_value,
+            -(own.strength if own else 0),
+        )
 
     return tuple(sorted((n for n, j in judged.items() if j.verdict.is_origin), key=key))
 
@@ -367,13 +452,18 @@ def _targets(
             verdict = judge_target(target, judged, graph)
             return {target: TargetResult(verdict, conditional_shift)}
         # Without labels the inputs are judged: any of them may matter to the target.
-        moved = any(j.verdict in {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM} for j in judged.values())
+        moved = any(
+            j.verdict in {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM} for j in judged.values()
+        )
         return {target: TargetResult(Verdict.COVARIATE if moved else Verdict.NONE, None)}
     sinks = [s for s in graph.sinks() if s in judged] or [
         n for n in graph.nodes if n in judged and not graph.children(n)
     ]
-    alone = [n for n in graph.nodes if n in judged and n not in sinks
-             and not graph.children(n) and judged[n].verdict.is_origin]  # fmt: skip
+    alone = [
+        n
+        for n in graph.nodes
+        if n in judged and n not in sinks and not graph.children(n) and judged[n].verdict.is_origin
+    ]
     return {s: TargetResult(judge_target(s, judged, graph)) for s in [*sinks, *alone]}
 
 
@@ -392,7 +482,9 @@ def _shift_type(verdict: Verdict, conditional_shift: bool | None) -> ShiftType |
     if conditional_shift is None:
         return None
     if conditional_shift:
-        return ShiftType.MIXED if verdict in {Verdict.COVARIATE, Verdict.BOTH} else ShiftType.CONCEPT
+        return (
+            ShiftType.MIXED if verdict in {Verdict.COVARIATE, Verdict.BOTH} else ShiftType.CONCEPT
+        )
     return ShiftType.COVARIATE if verdict is Verdict.COVARIATE else None
 
 
@@ -475,4 +567,3 @@ def _iso(seconds: float | None) -> str | None:
     if seconds is None:
         return None
     return f"{np.datetime64(round(seconds * 1000), 'ms')}Z"
-

@@ -18,7 +18,14 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.mechanism.base import Component, MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.words import p_text
 
-__all__ = ["ColumnEvidence", "Floor", "Judged", "detectable_effect", "judge_columns", "judge_target"]
+__all__ = [
+    "ColumnEvidence",
+    "Floor",
+    "Judged",
+    "detectable_effect",
+    "judge_columns",
+    "judge_target",
+]
 
 _POWER = 0.84  # Φ⁻¹(0.8)
 _INTERVAL = 1.959964  # 95 %
@@ -133,7 +140,13 @@ def judge_columns(
         if name not in judged:
             upstream = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
             judged[name] = _follower(
-                item, name in marginally_rejected, upstream, graph.parents(name), floor, level, tests
+                item,
+                name in marginally_rejected,
+                upstream,
+                graph.parents(name),
+                floor,
+                level,
+                tests,
             )
     return judged
 
@@ -151,16 +164,18 @@ def _origin(
         return None
     if item.undecided:
         return Judged(
-            ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE,
+            ColumnVerdict.UNDETERMINED,
+            ReasonCode.UNDECIDED_EDGE,
             "It moved given its known parents, but not given a neighbour whose edge has no "
-            "direction yet.", _effect(leading),
-        )  # fmt: skip
+            "direction yet.",
+            _effect(leading),
+        )
     parents = graph.parents(name)
     if parents:
         given = ", ".join(parents)
         text = f"Given {given}, its {_words(leading)}; p = {p_text(own.p_value)}."
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
-    text = f"It has no parents among the columns, and its {_words(leading)}; p = {p_text(own.p_value)}."
+    text = f"It has no known causes here, and its {_words(leading)}; p = {p_text(own.p_value)}."
     return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
 
 
@@ -189,12 +204,17 @@ def _follower(
                 f"{', '.join(upstream)}."
             )
         else:
-            text = f"Hardly any rows have parents alike in both windows (overlap {own.overlap:.2f})."
+            text = (
+                f"Hardly any rows have parents alike in both windows (overlap {own.overlap:.2f})."
+            )
         return undetermined(ReasonCode.NO_OVERLAP, text)
     if moved and upstream:
         if not parents:  # a possible ancestor only: joined by edges of open direction
-            return undetermined(ReasonCode.UNDECIDED_EDGE, "It moved, and an edge of open direction "
-                                f"may lead to it from {', '.join(upstream)}.")  # fmt: skip
+            return undetermined(
+                ReasonCode.UNDECIDED_EDGE,
+                "It moved, and an edge of open direction "
+                f"may lead to it from {', '.join(upstream)}.",
+            )
         said = "" if own.p_value is None else f" (p = {p_text(own.p_value)})"
         text = (
             f"Its distribution moved, but given {', '.join(parents)} it behaves as before{said}; "
@@ -209,7 +229,8 @@ def _follower(
         )
     if item.missingness_moved:
         return undetermined(
-            ReasonCode.MISSINGNESS_CHANGED, "The share of missing values changed, its values did not."
+            ReasonCode.MISSINGNESS_CHANGED,
+            "The share of missing values changed, its values did not.",
         )
     detectable = detectable_effect(own, level, tests)
     worth = floor.worth_knowing

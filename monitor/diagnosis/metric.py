@@ -32,7 +32,7 @@ def _log_loss(y: FloatArray, f: FloatArray) -> FloatArray:
 
 
 def _zero_one(y: FloatArray, f: FloatArray) -> FloatArray:
-    out = (y != f).astype(np.float64)
+    out: FloatArray = (y != f).astype(np.float64)
     out[~(np.isfinite(y) & np.isfinite(f))] = np.nan
     return out
 
@@ -131,7 +131,11 @@ def _loss(
         binary = column.kind.is_discrete and len(column.categories) == 2
         bounded = np.nanmin(guess[0]) >= 0 and np.nanmax(guess[0]) <= 1
         loss = "log_loss" if binary and bounded else "squared_error"
-    pairs = [LOSSES[loss](y, f) for y, f in zip(truth, guess, strict=True) if y is not None and f is not None]
+    pairs = [
+        LOSSES[loss](y, f)
+        for y, f in zip(truth, guess, strict=True)
+        if y is not None and f is not None
+    ]
     return RowMeasure(loss, pairs[0], pairs[1], is_loss=True)
 
 

@@ -43,7 +43,7 @@ class WindowPair:
     @cached_property
     def is_current(self) -> FloatArray:
         """1 for current rows, 0 for reference rows; shape (n_rows,)."""
-        return np.r_[np.zeros(self.split), np.ones(len(self.current.sample))]
+        return np.concatenate([np.zeros(self.split), np.ones(len(self.current.sample))])
 
     def values(self, name: str) -> FloatArray:
         """Return a column's pooled values, shape (n_rows,), NaN where missing."""

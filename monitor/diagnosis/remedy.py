@@ -59,42 +59,67 @@ def choose_remedy(
     named = joined(ranking)
     if not ranking:
         if verdict is Verdict.UNDETERMINED:
-            return Remedy(Action.INVESTIGATE, text="The data cannot tell; see the reasons given "
-                          "for the columns, and compare again with more rows.")  # fmt: skip
+            return Remedy(
+                Action.INVESTIGATE,
+                text="The data cannot tell; see the reasons given "
+                "for the columns, and compare again with more rows.",
+            )
         return Remedy(Action.NONE, text="Nothing to do.")
     if verdict is Verdict.NONE:
         return Remedy(
-            Action.NONE, columns,
+            Action.NONE,
+            columns,
             text=f"{named} moved, but nothing says that it reaches {target or 'a sink'}.",
-        )  # fmt: skip
+        )
     if target is None:
-        return Remedy(Action.INVESTIGATE, columns, text=f"Look at {named}: the change began there. "
-                      "Name a target to be told what it means for the model.")  # fmt: skip
+        return Remedy(
+            Action.INVESTIGATE,
+            columns,
+            text=f"Look at {named}: the change began there. "
+            "Name a target to be told what it means for the model.",
+        )
     if not has_labels:
         if not has_overlap:
-            return Remedy(Action.COLLECT_AND_RETRAIN, columns, text="Rows lie outside what the "
-                          f"model was trained on (at {named}): collect labels for them. Without "
-                          "labels the cost is not known.")  # fmt: skip
-        return Remedy(Action.INVESTIGATE, columns, text=f"Look at {named}. Without labels nobody "
-                      "can say what it costs.")  # fmt: skip
+            return Remedy(
+                Action.COLLECT_AND_RETRAIN,
+                columns,
+                text="Rows lie outside what the "
+                f"model was trained on (at {named}): collect labels for them. Without "
+                "labels the cost is not known.",
+            )
+        return Remedy(
+            Action.INVESTIGATE,
+            columns,
+            text=f"Look at {named}. Without labels nobody can say what it costs.",
+        )
     if verdict in {Verdict.MECHANISM, Verdict.BOTH} or conditional_shift:
         return Remedy(
-            Action.RETRAIN, columns,
+            Action.RETRAIN,
+            columns,
             text=f"What leads to {target} has changed: a model trained on old rows no longer fits. "
             "Retrain on current rows, or mend what broke the relationship.",
-        )  # fmt: skip
+        )
     low = metric.change.low if metric is not None else None
     if is_loss and low is not None and low <= 0:
-        return Remedy(Action.NONE, columns, text=f"Inputs moved at {named}, and the loss did not "
-                      "rise: nothing to mend in the model.")  # fmt: skip
+        return Remedy(
+            Action.NONE,
+            columns,
+            text=f"Inputs moved at {named}, and the loss did not "
+            "rise: nothing to mend in the model.",
+        )
     if not has_overlap:
-        return Remedy(Action.COLLECT_AND_RETRAIN, columns, text="Rows lie outside what the model "
-                      f"was trained on (at {named}): collect some and retrain.")  # fmt: skip
+        return Remedy(
+            Action.COLLECT_AND_RETRAIN,
+            columns,
+            text="Rows lie outside what the model "
+            f"was trained on (at {named}): collect some and retrain.",
+        )
     return Remedy(
-        Action.REWEIGHT, columns,
+        Action.REWEIGHT,
+        columns,
         text=f"The relationships still hold; inputs moved at {named}. Mend the source if the move "
         "was not meant; else reweight the training rows, or accept it.",
-    )  # fmt: skip
+    )
 
 
 _WORDS = {

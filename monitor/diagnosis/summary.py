@@ -54,7 +54,9 @@ def summarise(
     if parts:
         text = ". ".join(parts)
         if inherited:
-            text += f" ({len(inherited)} more column{'s' if len(inherited) > 1 else ''} inherited it)"
+            text += (
+                f" ({len(inherited)} more column{'s' if len(inherited) > 1 else ''} inherited it)"
+            )
         return text + _measure(metric) + "."
     unsure = [c for c, j in judged.items() if j.verdict is ColumnVerdict.UNDETERMINED]
     if verdict is Verdict.UNDETERMINED:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
@@ -62,7 +60,9 @@ class Testing:
         self.notes: list[Note] = []
         self.recorded = WindowPair(reference, current, usable, cluster)
         has_repairs = any(f.repairs for f in self.findings)
-        self.repaired = WindowPair(reference, repaired, usable, cluster) if has_repairs else self.recorded
+        self.repaired = (
+            WindowPair(reference, repaired, usable, cluster) if has_repairs else self.recorded
+        )
         self._tests = {id(pair): ResidualScores() for pair in (self.recorded, self.repaired)}
 
     def evidence(self) -> dict[str, ColumnEvidence]:
@@ -83,7 +83,11 @@ class Testing:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
                 for column in finding.fault.columns:
                     self.notes.append(
-                        Note("left_out", column, f"{column!r} cannot be repaired and is left out as a parent")
+                        Note(
+                            "left_out",
+                            column,
+                            f"{column!r} cannot be repaired and is left out as a parent",
+                        )
                     )
         return out
 
@@ -95,7 +99,7 @@ class Testing:
         if undecided and own.p_value is not None:
             wider = self._both(name, (*parents, *undecided), repairable)
             if wider.p_value is not None and wider.p_value > own.p_value:
-                own, is_open = replace(own, p_value=own.p_value), wider.p_value > 0.05
+                is_open = wider.p_value > 0.05
         pair = self.repaired
         marginal = own if not parents else self._tests[id(pair)](pair, name, ())
         return ColumnEvidence(
@@ -105,7 +109,7 @@ class Testing:
     def _both(
         self, name: str, parents: tuple[str, ...], repairable: set[str]
     ) -> MechanismTestResult:
-        """Test as recorded and as repaired where these differ, and return the more cautious answer."""
+        """Test as recorded and as repaired where these differ; the more cautious answer counts."""
         pair = self.repaired
         repaired = self._tests[id(pair)](pair, name, parents)
         if not repairable & {name, *parents}:
@@ -113,9 +117,7 @@ class Testing:
         recorded = self._tests[id(self.recorded)](self.recorded, name, parents)
         if recorded.p_value is not None and repaired.p_value is not None:
             return max(recorded, repaired, key=lambda r: (r.p_value or 0.0, -r.strength))
-        one, other = (
-            (repaired, recorded) if repaired.p_value is not None else (recorded, repaired)
-        )
+        one, other = (repaired, recorded) if repaired.p_value is not None else (recorded, repaired)
         # Where it moved given one version of its parent, the other, untestable one is the answer.
         return other if one.p_value is not None and one.p_value < 0.05 else one
 
@@ -132,10 +134,16 @@ class Testing:
         """
         if target is None or target not in self.usable or evidence[target].fault is not None:
             return None
-        broken = {c for f in self.findings if not f.repairs for c in f.fault.columns
-                  if f.fault.kind is not FaultKind.NULL_SPIKE}  # fmt: skip
-        inputs = tuple(n for n in self.graph.nodes
-                       if n in self.usable and n != target and n not in broken)  # fmt: skip
+        broken = {
+            c
+            for f in self.findings
+            if not f.repairs
+            for c in f.fault.columns
+            if f.fault.kind is not FaultKind.NULL_SPIKE
+        }
+        inputs = tuple(
+            n for n in self.graph.nodes if n in self.usable and n != target and n not in broken
+        )
         if not inputs:
             return None
         pair = self.repaired
@@ -145,9 +153,12 @@ class Testing:
         rows = int(pair.complete((target, *inputs)).sum())
         if rows < _ROWS_PER_FEATURE * (1 + features + products):
             self.notes.append(
-                Note("conditional_not_tested", target,
-                     f"P({target} | all inputs) was not tested directly: too few complete rows "
-                     f"for {len(inputs)} inputs")
+                Note(
+                    "conditional_not_tested",
+                    target,
+                    f"P({target} | all inputs) was not tested directly: too few complete rows "
+                    f"for {len(inputs)} inputs",
+                )
             )
             return None
         return self._tests[id(pair)](pair, target, inputs)

@@ -61,37 +61,57 @@ def window_graph(
     known_columns = reference.schema.names
     if graph is not None:
         if knowledge is not None and not knowledge.is_empty:
-            raise GraphError("a graph and knowledge are both given", where="graph",
-                             remedy="Give one: knowledge guides the learning of a graph")  # fmt: skip
+            raise GraphError(
+                "a graph and knowledge are both given",
+                where="graph",
+                remedy="Give one: knowledge guides the learning of a graph",
+            )
         return _given(graph, names, known_columns)
     known = (knowledge or Knowledge()).checked(known_columns).within(usable)
     if score not in {"auto", "spline_bic"}:
-        raise OptionError(f"unknown score {score!r}", where="--score",
-                          remedy="Known: auto, spline_bic")  # fmt: skip
+        raise OptionError(
+            f"unknown score {score!r}", where="--score", remedy="Known: auto, spline_bic"
+        )
     if len(usable) < 2:
         return WindowGraph(Graph(names), ())
     if method in _BOTH_WINDOWS and len(usable) <= _MOST_COLUMNS:
         from whydrift.discovery.search.order import order_search
 
-        varying = tuple(n for n in usable if not (reference.is_constant(n) and current.is_constant(n)))
+        varying = tuple(
+            n for n in usable if not (reference.is_constant(n) and current.is_constant(n))
+        )
         learned, notes = order_search(
-            (reference, current), varying, knowledge=known, random_state=random_state,
+            (reference, current),
+            varying,
+            knowledge=known,
+            random_state=random_state,
             progress=progress,
-        )  # fmt: skip
+        )
         note = Note(
-            "graph_learned", None,
+            "graph_learned",
+            None,
             "the graph was learned from both windows: it is the simplest explanation of the two "
             "together, not a certainty; give a graph or knowledge where you have them",
-        )  # fmt: skip
+        )
         return WindowGraph(learned.with_nodes(names), (note, *notes))
     from whydrift.discovery.discover import learn_graph
     from whydrift.discovery.orientation import cpdag_to_dag
 
-    found = learn_graph(reference, method, test=test, score=score, knowledge=known,
-                        random_state=random_state, progress=progress)  # fmt: skip
+    found = learn_graph(
+        reference,
+        method,
+        test=test,
+        score=score,
+        knowledge=known,
+        random_state=random_state,
+        progress=progress,
+    )
     graph = found.graph.with_nodes(names)
-    note = Note("graph_learned", None,
-                "the graph was learned from the reference alone; edges may be missing or turned")  # fmt: skip
+    note = Note(
+        "graph_learned",
+        None,
+        "the graph was learned from the reference alone; edges may be missing or turned",
+    )
     directed = cpdag_to_dag(graph)
     return WindowGraph(directed or graph, (note, *found.notes))
 
@@ -101,20 +121,29 @@ def _given(graph: Graph, names: tuple[str, ...], known: tuple[str, ...]) -> Wind
         if node not in known:
             guess = nearest(node, known)
             raise GraphError(
-                f"unknown column {node!r}", where="graph",
-                remedy=f"Did you mean {guess!r}?" if guess else f"Columns are: {', '.join(known[:20])}",
-            )  # fmt: skip
+                f"unknown column {node!r}",
+                where="graph",
+                remedy=f"Did you mean {guess!r}?"
+                if guess
+                else f"Columns are: {', '.join(known[:20])}",
+            )
     notes = []
     outside = [n for n in names if n not in graph.nodes]
     if outside and len(outside) <= len(names):
         notes.append(
-            Note("not_in_graph", outside[0] if len(outside) == 1 else None,
-                 f"not in the given graph, treated as without causes: {', '.join(outside[:10])}")
+            Note(
+                "not_in_graph",
+                outside[0] if len(outside) == 1 else None,
+                f"not in the given graph, treated as without causes: {', '.join(outside[:10])}",
+            )
         )
     dropped = [n for n in graph.nodes if n not in names]
     if any(graph.parents(n) or graph.children(n) for n in dropped):
         notes.append(
-            Note("graph_cut", None,
-                 f"left out of the graph (constant, missing or not judged): {', '.join(dropped[:10])}")
+            Note(
+                "graph_cut",
+                None,
+                f"not judged, and left out of the graph: {', '.join(dropped[:10])}",
+            )
         )
     return WindowGraph(graph.with_nodes(names), tuple(notes))

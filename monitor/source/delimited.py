@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["read_delimited"]
 
 # Types are inferred from the first block alone: a large one makes surprises later in the file rare.
-_BLOCK_BYTES = 64 * 1024 * 1024
+_BLOCK_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 256 * 1024
 _DELIMITERS = (",", ";", "\t", "|")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))

@@ -48,8 +48,11 @@ def test_nothing_changed_is_said_so():
 def test_a_shift_upstream_is_inherited_and_not_blamed_on_the_children():
     diagnosis = diagnose(houses(1500, 1), houses(1500, 2, income_shift=0.6))
     assert verdicts(diagnosis) == {
-        "region": "stable", "income": "mechanism", "rooms": "inherited", "price": "inherited",
-    }  # fmt: skip
+        "region": "stable",
+        "income": "mechanism",
+        "rooms": "inherited",
+        "price": "inherited",
+    }
     assert diagnosis.verdict is Verdict.COVARIATE
     assert diagnosis.conditional_shift is False
     assert diagnosis.ranking == ("income",)
@@ -96,9 +99,10 @@ def test_a_unit_that_children_read_too_is_blamed_on_the_first_column_only():
 
 def test_the_graph_is_learned_when_none_is_given():
     diagnosis = diagnose(
-        houses(1500, 1), houses(1500, 2, income_shift=0.6),
+        houses(1500, 1),
+        houses(1500, 2, income_shift=0.6),
         knowledge=Knowledge(tiers=(("region",), ("income", "rooms"), ("price",))),
-    )  # fmt: skip
+    )
     assert diagnosis.ranking == ("income",)
     assert {(e.a, e.b) for e in diagnosis.graph} >= {("income", "rooms"), ("rooms", "price")}
     assert "graph_learned" in {w.code for w in diagnosis.warnings}
@@ -122,9 +126,10 @@ def test_the_mean_loss_is_explained_where_a_prediction_is_named():
         return frame.assign(guess=0.8 * frame.income + 0.6 * frame.rooms)
 
     diagnosis = diagnose(
-        with_model(houses(1500, 1)), with_model(houses(1500, 2, price_slope=-0.2)),
+        with_model(houses(1500, 1)),
+        with_model(houses(1500, 2, price_slope=-0.2)),
         prediction="guess",
-    )  # fmt: skip
+    )
     assert diagnosis.metric.name == "squared_error"
     assert diagnosis.metric.reference == pytest.approx(1.0, abs=0.15)
     assert diagnosis.metric.change.low > 0.5
@@ -156,8 +161,9 @@ def test_changes_inside_the_floor_are_not_worth_knowing():
 
 
 def test_an_edge_of_open_direction_leaves_the_verdict_open():
-    open_graph = Graph(GRAPH.nodes, (*(e for e in GRAPH if e.b != "rooms"),
-                                     Edge.of("income", "---", "rooms")))  # fmt: skip
+    open_graph = Graph(
+        GRAPH.nodes, (*(e for e in GRAPH if e.b != "rooms"), Edge.of("income", "---", "rooms"))
+    )
     diagnosis = diagnose(houses(1500, 1), houses(1500, 2, income_shift=0.6), graph=open_graph)
     assert diagnosis.columns["rooms"].reason_code is ReasonCode.UNDECIDED_EDGE
 
@@ -178,8 +184,9 @@ def test_renaming_columns_renames_the_answer():
     renamed = diagnose(
         houses(900, 1).rename(columns=new),
         houses(900, 2, income_shift=0.5).rename(columns=new),
-        graph=Graph.from_pairs([(new[a], new[b]) for a, b in EDGES]), target="cost",
-    )  # fmt: skip
+        graph=Graph.from_pairs([(new[a], new[b]) for a, b in EDGES]),
+        target="cost",
+    )
     for name, column in plain.columns.items():
         assert renamed.columns[new[name]].verdict is column.verdict
         assert renamed.columns[new[name]].p_value == pytest.approx(column.p_value)

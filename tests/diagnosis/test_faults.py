@@ -66,9 +66,11 @@ def test_more_zeros_in_a_column_that_has_zeros_is_a_shift_and_no_stuck_value():
 
     def spending(zeros: float) -> pd.DataFrame:
         return pd.DataFrame(
-            {"spend": np.where(rng.random(900) < zeros, 0.0, rng.exponential(size=900)),
-             "other": rng.normal(size=900)}
-        )  # fmt: skip
+            {
+                "spend": np.where(rng.random(900) < zeros, 0.0, rng.exponential(size=900)),
+                "other": rng.normal(size=900),
+            }
+        )
 
     findings, _, _ = found(spending(0.2), spending(0.5))
     assert findings == ()
@@ -152,5 +154,10 @@ def test_a_column_has_at_most_one_fault():
     named = [c for f in findings for c in f.fault.columns]
     assert len(named) == len(set(named))
     assert set(DETECTORS) == {
-        "type_change", "null_spike", "unit_change", "stuck_value", "recode", "swap"
-    }  # fmt: skip
+        "type_change",
+        "null_spike",
+        "unit_change",
+        "stuck_value",
+        "recode",
+        "swap",
+    }

@@ -44,7 +44,7 @@ def null_spike(suspects: Suspects) -> list[Finding]:
 
 
 def _explained(suspects: Suspects, name: str) -> float:
-    """Return the p-value that missingness given the other columns stayed the same (0: no overlap)."""
+    """Return the p-value of "missing as before, given the other columns" (0: no overlap)."""
     reference, current = suspects.reference, suspects.current
     window = np.r_[np.zeros(len(reference.sample)), np.ones(len(current.sample))]
     columns = [np.ones(len(window))]

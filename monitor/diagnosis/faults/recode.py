@@ -85,7 +85,11 @@ class _Company:
     def sides(self) -> list[tuple[Snapshot, slice, dict[str, FloatArray]]]:
         """Window, rows and features of each side."""
         reference, current = self.suspects.reference, self.suspects.current
-        rows = [(reference, slice(None)), (current, slice(0, None, 2)), (current, slice(1, None, 2))]
+        rows = [
+            (reference, slice(None)),
+            (current, slice(0, None, 2)),
+            (current, slice(1, None, 2)),
+        ]
         return [
             (window, part, context(window, self.names, part, reference.schema))
             for window, part in rows
@@ -154,4 +158,4 @@ def _discrepancy(
     weight = np.where((counts_a > 0) & (counts_b > 0), 1.0, 0.0) / (
         1 / np.maximum(counts_a, 1) + 1 / np.maximum(counts_b, 1)
     )
-    return shares + float((weight[:, None] * (means_a - means_b) ** 2).sum())
+    return float(shares + (weight[:, None] * (means_a - means_b) ** 2).sum())

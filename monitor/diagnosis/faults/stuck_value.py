@@ -31,9 +31,7 @@ def stuck_value(suspects: Suspects) -> list[Finding]:
         top = int(counts.argmax())
         value, count = float(distinct[top]), int(counts[top])
         share, share_before = count / values.size, float((before == value).mean())
-        p_value = share_rises(
-            int((before == value).sum()), before.size, count, values.size
-        )
+        p_value = share_rises(int((before == value).sum()), before.size, count, values.size)
         kind = suspects.reference.schema[name].kind
         if share >= _CONSTANT:
             is_stuck = share_before < 0.9
@@ -52,8 +50,13 @@ def stuck_value(suspects: Suspects) -> list[Finding]:
         repaired = np.where(after == value, np.nan, after)
         found.append(
             Finding(
-                Fault(FaultKind.STUCK_VALUE, (name,), share - share_before, evidence,
-                      repaired=share < _CONSTANT),
+                Fault(
+                    FaultKind.STUCK_VALUE,
+                    (name,),
+                    share - share_before,
+                    evidence,
+                    repaired=share < _CONSTANT,
+                ),
                 {name: repaired},
             )
         )

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from itertools import combinations
 
-import numpy as np
-
 from whydrift.discovery.arrays import FloatArray
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
@@ -38,7 +36,9 @@ def swap(suspects: Suspects) -> list[Finding]:
         if a not in moved or b not in moved or not _alike(suspects, a, b):
             continue
         gains = [_gain(reference, side, a, b) for side in current]
-        if all(gain > _LEAST_GAIN and left < 0.2 * before + by_chance for gain, left, before in gains):
+        if all(
+            gain > _LEAST_GAIN and left < 0.2 * before + by_chance for gain, left, before in gains
+        ):
             candidates.append((sum(g[0] for g in gains), a, b, gains))
     found: list[Finding] = []
     taken: set[str] = set()

@@ -1,1 +1,1 @@
-"""Mechanism tests: did P(column | parents) move?"""
+"""Tests of whether P(column | parents) moved."""

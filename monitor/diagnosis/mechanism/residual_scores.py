@@ -92,22 +92,24 @@ class ResidualScores:
         everything = bool(inside.all())
         matrix = design.matrix if everything else design.matrix[inside]
         linear = design.linear if everything else design.linear[inside]
-        propensity = (
-            design.propensity if everything else fit_propensity(matrix, current[rows])
-        )
+        propensity = design.propensity if everything else fit_propensity(matrix, current[rows])
         if propensity.overlap < _LEAST_OVERLAP:
-            return MechanismTestResult(
-                None, Untestable.NO_OVERLAP, propensity.overlap, sum(counts)
-            )
+            return MechanismTestResult(None, Untestable.NO_OVERLAP, propensity.overlap, sum(counts))
         chance = propensity.chance
         trusted = (chance > _TRUSTED[0]) & (chance < _TRUSTED[1])
         residual_window = np.where(trusted, current[rows] - chance, 0.0)
         clusters = None if pair.clusters is None else pair.clusters[rows]
         work = _Work(
-            matrix, linear, design.names, residual_window, counts[0],
-            pair.is_autocorrelated, clusters, _has_predecessor(rows, pair.split),
+            matrix,
+            linear,
+            design.names,
+            residual_window,
+            counts[0],
+            pair.is_autocorrelated,
+            clusters,
+            _has_predecessor(rows, pair.split),
             current[rows],
-        )  # fmt: skip
+        )
         if pair.is_discrete(column):
             scores = _category_scores(work, response, _level_names(pair, column))
         else:
@@ -244,7 +246,7 @@ class _Work:
 
 @dataclass
 class _Scores:
-    """Score columns, what each means, and the first ``leading`` of them that form the short test."""
+    """Score columns and what each means; the first ``leading`` form the short test."""
 
     columns: list[FloatArray]
     names: list[str]
@@ -346,9 +348,7 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
         error = abs(value / z[k]) if abs(z[k]) > 1e-3 else float("nan")
         if not np.isfinite(error) or error == 0:
             error = float(spread[k]) / information
-        components.append(
-            Component(scores.names[k], value, error, scores.units[k], float(z[k]))
-        )
+        components.append(Component(scores.names[k], value, error, scores.units[k], float(z[k])))
     level = [c for c in components[: scores.leading] if c.unit != "log sd"]
     components.sort(key=lambda c: -abs(c.z))
     return MechanismTestResult(
@@ -361,9 +361,7 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
     )
 
 
-def _wald(
-    total: FloatArray, variance: FloatArray, chosen: BoolArray, freedom: float
-) -> float:
+def _wald(total: FloatArray, variance: FloatArray, chosen: BoolArray, freedom: float) -> float:
     """Return the p-value of an F-type Wald test that the chosen totals are zero."""
     index = np.flatnonzero(chosen)
     if not index.size:
