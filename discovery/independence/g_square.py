@@ -35,9 +35,11 @@ class GSquare:
     """
 
     def __init__(self, codes: IntArray) -> None:
-        self._codes = np.ascontiguousarray(codes.T)  # (n_columns, n_rows)
+        self._missing = np.ascontiguousarray(codes.T < 0)
+        self._codes = np.ascontiguousarray(np.maximum(codes, 0).T)  # (n_columns, n_rows)
+        self._whole = np.asarray(~self._missing.any(axis=1))
         self._levels = codes.max(axis=0, initial=0) + 1
-        self._factors = row_factors([_indicators(column) for column in self._codes])
+        self._factors = row_factors([_indicators(column) for column in codes.T])
 
     def __call__(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         """Return upper-tail p-values; see `IndependenceTest`."""
@@ -50,19 +52,25 @@ class GSquare:
 
     def _chunk(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         tests = len(x)
-        columns = np.column_stack([x, y, given])
-        test, row = np.nonzero((self._codes[columns] >= 0).all(axis=1))
-        stratum, strata = test, tests
+        # A stratum's number belongs to the test owner[number // width].
+        stratum = np.broadcast_to(np.arange(tests)[:, None], (tests, self._codes.shape[1]))
+        owner, width = np.arange(tests), 1
         for place in range(given.shape[1]):
             levels = int(self._levels[given[:, place]].max())
-            stratum = stratum * levels + self._codes[given[test, place], row]
-            strata *= levels
-            if strata > _MOST_CELLS:  # keep the numbers small: only strata that occur
-                found, stratum = np.unique(stratum, return_inverse=True)
-                strata = len(found)
+            stratum = stratum * levels + self._codes[given[:, place]]
+            width *= levels
+            if len(owner) * width > _MOST_CELLS:  # keep the numbers small: only strata that occur
+                found, inverse = np.unique(stratum, return_inverse=True)
+                stratum = inverse.reshape(stratum.shape)
+                owner, width = owner[found // width], 1
         of_x, of_y = int(self._levels[x].max()), int(self._levels[y].max())
-        cell = (stratum * of_x + self._codes[x[test], row]) * of_y + self._codes[y[test], row]
-        cells, counts, owner = _tally(cell, test, strata * of_x * of_y)
+        cell = ((stratum * of_x + self._codes[x]) * of_y + self._codes[y]).ravel()
+        columns = np.column_stack([x, y, given])
+        if not self._whole[columns].all():
+            lacking = np.asarray(self._missing[columns].any(axis=1))
+            cell = cell[~lacking.ravel()]
+        cells, counts = _tally(cell, len(owner) * width * of_x * of_y)
+        owner = owner[cells // (of_x * of_y) // width]
         rows_x, rows_y = cells // of_y, cells // (of_x * of_y) * of_y + cells % of_y
         in_x, levels_x = _margin(rows_x, counts)
         in_y, levels_y = _margin(rows_y, counts)
@@ -83,16 +91,14 @@ class GSquare:
         return np.where(enough, p_values, np.nan)
 
 
-def _tally(cell: IntArray, test: IntArray, possible: int) -> tuple[IntArray, FloatArray, IntArray]:
-    """Return the cells that occur, their counts, and the test that each belongs to."""
+def _tally(cell: IntArray, possible: int) -> tuple[IntArray, FloatArray]:
+    """Return the cells that occur, and their counts."""
     if possible <= _MOST_CELLS:
         table = np.bincount(cell, minlength=1)
-        owner = np.zeros(len(table), dtype=np.int64)
-        owner[cell] = test
         occurs = np.flatnonzero(table)
-        return occurs, table[occurs].astype(np.float64), owner[occurs]
-    cells, first, counted = np.unique(cell, return_index=True, return_counts=True)
-    return cells, counted.astype(np.float64), test[first]
+        return occurs, table[occurs].astype(np.float64)
+    cells, counted = np.unique(cell, return_counts=True)
+    return cells, counted.astype(np.float64)
 
 
 def _margin(key: IntArray, counts: FloatArray) -> tuple[FloatArray, IntArray]:

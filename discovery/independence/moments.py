@@ -11,7 +11,7 @@ from whydrift.discovery.arrays import FloatArray, IntArray
 __all__ = ["Moments", "eliminate"]
 
 _FLAT = 1e-12  # variance of a standardised feature below which it is constant
-_MOST_NUMBERS = 4_000_000  # gathered at once: 32 MB
+_MOST_NUMBERS = 1_000_000  # gathered at once: 8 MB, about a processor's cache
 
 
 class Moments:
@@ -44,8 +44,9 @@ class Moments:
         self._matrix: FloatArray = filled.T @ filled / max(1, self.rows)
         complete = seen.all(axis=1)
         self._complete: FloatArray = filled[complete].T @ filled[complete]
-        self._filled = filled[~complete]
-        self._seen = seen[~complete]
+        # By column, so that each test gathers runs of memory.
+        self._filled = np.ascontiguousarray(filled[~complete].T)
+        self._seen = np.ascontiguousarray(seen[~complete].T)
 
     def correlations(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the correlation matrix of each test's features, and its number of rows.
@@ -70,12 +71,25 @@ class Moments:
         blocks = np.empty((len(index), size, size))
         rows = np.full(len(index), float(self.rows))
         blocks[easy] = self._cut(index[easy])
-        hard = np.flatnonzero(~easy)
-        step = max(1, _MOST_NUMBERS // ((len(self._filled) + size) * (size + 1)))
-        for start in range(0, len(hard), step):
-            part = hard[start : start + step]
-            blocks[part], rows[part] = self._test_wise(index[part], columns[part])
+        blocks[~easy], rows[~easy] = self._each_set_once(index[~easy], columns[~easy])
         return blocks, rows
+
+    def _each_set_once(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Return blocks and rows; X ⊥ Y | Z and X ⊥ Z | Y share their moments."""
+        order = np.argsort(index, axis=1, kind="stable")
+        features = np.take_along_axis(index, order, axis=1)
+        _, first, inverse = np.unique(features, axis=0, return_index=True, return_inverse=True)
+        inverse = inverse.ravel()
+        size = index.shape[1]
+        blocks, rows = np.empty((len(first), size, size)), np.empty(len(first))
+        step = max(1, _MOST_NUMBERS // ((self._filled.shape[1] + size) * (size + 1)))
+        for start in range(0, len(first), step):
+            part = slice(start, start + step)
+            own = first[part]
+            blocks[part], rows[part] = self._test_wise(features[own], columns[own])
+        place = np.argsort(order, axis=1)
+        turned = blocks[inverse[:, None, None], place[:, :, None], place[:, None, :]]
+        return turned, rows[inverse]
 
     def _cut(self, index: IntArray) -> FloatArray:
         blocks: FloatArray = self._matrix[index[:, :, None], index[:, None, :]]
@@ -86,8 +100,8 @@ class Moments:
     def _test_wise(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
         one = np.full((len(index), 1), self.pad + 1)
         wide = np.column_stack([index, one])
-        usable = np.asarray(self._seen.T[columns].all(axis=1))  # (n_tests, n_incomplete_rows)
-        part = self._filled.T[wide] * usable[:, None, :]  # (n_tests, n_features + 1, n_rows)
+        usable = np.asarray(self._seen[columns].all(axis=1))  # (n_tests, n_incomplete_rows)
+        part = self._filled[wide] * usable[:, None, :]  # (n_tests, n_features + 1, n_rows)
         sums = self._complete[wide[:, :, None], wide[:, None, :]]
         sums = sums + part @ np.swapaxes(part, 1, 2)
         rows = sums[:, -1, -1].copy()

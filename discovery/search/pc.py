@@ -38,6 +38,7 @@ __all__ = ["pc", "pc_from_test"]
 _CHUNK = 32_768  # tests asked at once; some tens of megabytes at usual depths
 # A level that would need more tests than this is not begun: the columns are too densely related.
 _MOST_TESTS = 5_000_000
+_UNTESTED = 2.0  # stands for a p-value where a pair's rows never meet
 _LARGEST_SECOND_LOOK = 3  # columns in a set that decides about a collider
 
 
@@ -272,7 +273,7 @@ class _Skeleton:
             answered = answered or not missing.all()
             # Nothing speaks for an edge between columns that are never seen together; but an
             # edge once found is not given up for want of rows.
-            p_values = np.where(missing, 1.0 if level == 0 else -1.0, p_values)
+            p_values = np.where(missing, _UNTESTED if level == 0 else -1.0, p_values)
             pair = np.minimum(x, y) * count + np.maximum(x, y)
             order = np.lexsort((p_values, pair))
             last = order[np.r_[pair[order][1:] != pair[order][:-1], True]]
@@ -291,6 +292,7 @@ class _Skeleton:
         if level:
             number = len(self.sets) + np.arange(len(apart))
             self.sets.extend(chosen[apart])
+        number[best[apart] == _UNTESTED] = -1  # and so nothing is oriented by it
         for a, b in ((i, j), (j, i)):
             self.adjacent[a, b] = self.pending[a, b] = False
             self.p_values[a, b] = best[apart]

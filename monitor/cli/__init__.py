@@ -22,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 nothing to report, 1 found what ``--fail-on`` names, 2 wrong input or options, 70 a bug
         of ours, 130 interrupted.
     """
-    from whydrift.monitor.cli.entry import run
+    try:
+        from whydrift.monitor.cli.entry import run
 
-    return run(list(sys.argv[1:] if argv is None else argv))
+        return run(list(sys.argv[1:] if argv is None else argv))
+    except KeyboardInterrupt:  # so early that nothing was loaded yet, or so late that all is said
+        return 130

@@ -34,6 +34,6 @@ def demo(
     from whydrift.monitor.cli.terminal import console
     from whydrift.monitor.demo import run_demo
 
-    screen = console(io.StringIO() if quiet else None)
+    screen = console(io.StringIO() if quiet else None, markup=True)
     with shown_progress(quiet) as progress:
         return int(run_demo(out, console=screen, serve=serve, progress=progress))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 __all__ = ["clean", "console", "has_colours", "reader_may_leave", "tell_error"]
 
 # Off a terminal nobody sees line ends: wide enough that nothing is folded or cut.
-_WIDE = 100_000
+_WIDE = 10_000
 
 
 def clean(text: str, most: int | None = None) -> str:
@@ -36,8 +37,16 @@ def has_colours(stream: TextIO) -> bool:
     )
 
 
-def console(stream: TextIO | None = None) -> Console:
-    """Return a rich console; without colours and as wide as need be where it is no terminal."""
+def console(stream: TextIO | None = None, *, markup: bool = False) -> Console:
+    """Return a rich console; without colours and as wide as need be where it is no terminal.
+
+    Parameters
+    ----------
+    stream : file, optional
+        Where to write; standard output by default.
+    markup : bool
+        Whether ``[bold]`` and its like are obeyed: only where no text comes from the data.
+    """
     from rich.console import Console
 
     class Pipe(Console):
@@ -48,15 +57,28 @@ def console(stream: TextIO | None = None) -> Console:
 
     stream = sys.stdout if stream is None else stream
     return Pipe(
-        file=stream,
+        file=stream if stream.isatty() else cast(IO[str], _Trimmed(stream)),
         color_system="auto" if has_colours(stream) else None,
         force_terminal=stream.isatty(),
         width=None if stream.isatty() else _WIDE,
         highlight=False,
-        markup=False,
+        markup=markup,
         emoji=False,
         soft_wrap=not stream.isatty(),
     )
+
+
+class _Trimmed:
+    """A stream without the blanks that tables put at the ends of lines."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        return self._stream.write(re.sub(r"[ ]+(?=\n)", "", text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def tell_error(text: str) -> None:

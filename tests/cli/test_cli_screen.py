@@ -95,7 +95,9 @@ def test_colours_are_for_terminals_that_want_them(monkeypatch):
 def test_nothing_is_folded_or_cut_off_a_terminal(monkeypatch):
     monkeypatch.setenv("COLUMNS", "20")
     long = "word " * 200
-    assert long.strip() in screen(diagnosis(COLUMNS, summary=long))
+    text = screen(diagnosis(COLUMNS, summary=long))
+    assert long.strip() in text
+    assert all(line == line.rstrip() for line in text.splitlines())
 
 
 def test_a_long_table_is_cut_and_says_so():

@@ -54,7 +54,7 @@ def window(
         "z": z,
         "w": column(kinds[3], np.zeros(count), rng),
     }
-    chosen = {name: kind for name, kind in zip(NAMES, kinds, strict=True)}
+    chosen = dict(zip(NAMES, kinds, strict=True))
     return Snapshot.from_frame(pa.table(values), kinds=chosen)
 
 

@@ -186,12 +186,14 @@ def test_missing_values_leave_the_graph_as_it_is(linear_gaussian, edges_of):
     assert edges_of(graph) == edges_of(dag)
 
 
-def test_columns_never_seen_together_get_no_edge():
+@pytest.mark.parametrize("test", ["fisher_z", "rank_fisher_z", "mixed"])
+def test_columns_never_seen_together_get_no_edge_and_orient_nothing(test):
     x = np.random.default_rng(0).normal(size=200)
     half = np.arange(200) < 100
-    frame = pa.table({"a": np.where(half, x, np.nan), "b": np.where(half, np.nan, x)})
-    for test in ("fisher_z", "mixed"):
-        assert len(pc(Snapshot.from_frame(frame), ("a", "b"), test=test)[0]) == 0
+    frame = {"a": np.where(half, x, np.nan), "b": np.where(half, np.nan, x)}
+    frame["c"] = x + np.random.default_rng(1).normal(size=200)
+    graph, _ = pc(Snapshot.from_frame(pa.table(frame)), ("a", "b", "c"), test=test)
+    assert {(e.a, e.mark, e.b) for e in graph} == {("a", "---", "c"), ("b", "---", "c")}
 
 
 def test_progress_reaches_the_end_of_each_level(linear_gaussian):

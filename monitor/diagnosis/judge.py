@@ -1,0 +1,202 @@
+"""Judges all columns together: error control, verdicts, ranking, targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from whydrift.discovery.graph import Graph
+from whydrift.monitor.diagnosis.diagnosis import (
+    ColumnVerdict,
+    ShiftType,
+    TargetResult,
+    Verdict,
+)
+from whydrift.monitor.diagnosis.error_control import benjamini_hochberg, holm
+from whydrift.monitor.diagnosis.judgement import (
+    ColumnEvidence,
+    Floor,
+    Judged,
+    detectable_effect,
+    judge_columns,
+    judge_target,
+)
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
+from whydrift.monitor.diagnosis.testing import Testing
+
+__all__ = ["Judgement", "judge"]
+
+_CONDITIONAL = "\x00target given inputs"  # no column can have this name
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the tests say of the window.
+
+    Parameters
+    ----------
+    evidence, judged : mapping of str to ColumnEvidence and to Judged
+        Per column.
+    tests : int
+        Size of the family that Holm's procedure corrected for.
+    q_values : mapping of str to float
+        Per tested column.
+    ranking : tuple of str
+        Where a change began, most responsible first.
+    targets : mapping of str to TargetResult
+        Per target, or per sink.
+    verdict : Verdict
+        The worst of the targets'.
+    conditional_shift : bool, optional
+        Whether P(target | inputs) moved.
+    has_overlap : bool
+        Whether the current rows lie where the reference has rows too.
+    """
+
+    evidence: Mapping[str, ColumnEvidence]
+    judged: Mapping[str, Judged]
+    tests: int
+    q_values: Mapping[str, float]
+    ranking: tuple[str, ...]
+    targets: Mapping[str, TargetResult]
+    verdict: Verdict
+    conditional_shift: bool | None
+    has_overlap: bool
+
+    @property
+    def shift_type(self) -> ShiftType | None:
+        """The shift in the literature's words, where the two verdicts settle it."""
+        # Label shift needs a test of P(inputs | target), which is not made yet.
+        if self.conditional_shift is None:
+            return None
+        if self.conditional_shift:
+            inputs_moved = self.verdict in {Verdict.COVARIATE, Verdict.BOTH}
+            return ShiftType.MIXED if inputs_moved else ShiftType.CONCEPT
+        return ShiftType.COVARIATE if self.verdict is Verdict.COVARIATE else None
+
+
+def judge(
+    testing: Testing,
+    graph: Graph,
+    *,
+    target: str | None,
+    has_labels: bool,
+    floor: Floor,
+    level: float,
+) -> Judgement:
+    """Test every column, correct for their number, and judge them together."""
+    evidence = testing.evidence()
+    conditional = testing.conditional(target, evidence) if has_labels else None
+    family = {
+        n: e.own.p_value
+        for n, e in evidence.items()
+        if e.own is not None and e.own.p_value is not None
+    }
+    if conditional is not None and conditional.p_value is not None:
+        family[_CONDITIONAL] = conditional.p_value
+    marginal = {
+        n: e.marginal.p_value
+        for n, e in evidence.items()
+        if e.marginal is not None and e.marginal.p_value is not None
+    }
+    rejected = holm(family, level)
+    judged = judge_columns(
+        evidence,
+        graph,
+        rejected=rejected,
+        marginally_rejected=holm(marginal, level),
+        floor=floor,
+        level=level,
+        tests=len(family),
+    )
+    shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
+    targets = _targets(target, judged, graph, shifted)
+    return Judgement(
+        evidence,
+        judged,
+        len(family),
+        benjamini_hochberg(family),
+        _ranking(judged, evidence),
+        targets,
+        _worst([t.verdict for t in targets.values()]),
+        shifted,
+        _has_overlap(conditional, evidence),
+    )
+
+
+def _ranking(
+    judged: Mapping[str, Judged], evidence: Mapping[str, ColumnEvidence]
+) -> tuple[str, ...]:
+    """Return the columns where a change began: faults first, then by strength of evidence."""
+
+    def key(name: str) -> tuple[bool, float, float]:
+        own = evidence[name].own
+        p_value = 0.0 if own is None or own.p_value is None else own.p_value
+        return (
+            judged[name].verdict is not ColumnVerdict.FAULT,
+            p_value,
+            -(own.strength if own else 0),
+        )
+
+    return tuple(sorted((n for n, j in judged.items() if j.verdict.is_origin), key=key))
+
+
+def _conditional_shift(
+    conditional: MechanismTestResult | None,
+    rejected: frozenset[str],
+    floor: Floor,
+    level: float,
+    tests: int,
+) -> bool | None:
+    if conditional is None or conditional.p_value is None:
+        return None
+    if _CONDITIONAL in rejected and not floor.covers(conditional.components[0]):
+        return True
+    detectable = detectable_effect(conditional, level, tests)
+    return False if detectable is not None and detectable <= floor.worth_knowing else None
+
+
+def _targets(
+    target: str | None,
+    judged: Mapping[str, Judged],
+    graph: Graph,
+    conditional_shift: bool | None,
+) -> dict[str, TargetResult]:
+    if target is not None:
+        if target in judged:
+            verdict = judge_target(target, judged, graph)
+            return {target: TargetResult(verdict, conditional_shift)}
+        # Without labels the inputs are judged: any of them may matter to the target.
+        moved = any(
+            j.verdict in {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM} for j in judged.values()
+        )
+        return {target: TargetResult(Verdict.COVARIATE if moved else Verdict.NONE, None)}
+    sinks = [s for s in graph.sinks() if s in judged] or [
+        n for n in graph.nodes if n in judged and not graph.children(n)
+    ]
+    alone = [
+        n
+        for n in graph.nodes
+        if n in judged and n not in sinks and not graph.children(n) and judged[n].verdict.is_origin
+    ]
+    return {s: TargetResult(judge_target(s, judged, graph)) for s in [*sinks, *alone]}
+
+
+def _worst(verdicts: list[Verdict]) -> Verdict:
+    found = set(verdicts)
+    if Verdict.BOTH in found or {Verdict.COVARIATE, Verdict.MECHANISM} <= found:
+        return Verdict.BOTH
+    for verdict in (Verdict.MECHANISM, Verdict.COVARIATE, Verdict.NONE):
+        if verdict in found:
+            return verdict
+    return Verdict.UNDETERMINED
+
+
+def _has_overlap(
+    conditional: MechanismTestResult | None, evidence: Mapping[str, ColumnEvidence]
+) -> bool:
+    """Whether the current rows lie where the reference has rows too."""
+    if conditional is not None:
+        return conditional.untestable is not Untestable.NO_OVERLAP
+    tested = [e.own for e in evidence.values() if e.own is not None]
+    return all(t.untestable is not Untestable.NO_OVERLAP for t in tested)

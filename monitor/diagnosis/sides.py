@@ -1,0 +1,155 @@
+"""Gets the two windows of a comparison ready: roles, common columns, what is odd."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import Role
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import FaultKind
+from whydrift.monitor.diagnosis.faults.base import Finding
+
+__all__ = ["Sides", "prepare", "unusable"]
+
+_LEAST_ROWS = 20
+
+
+@dataclass(frozen=True)
+class Sides:
+    """The two windows with roles set, and the columns that both have."""
+
+    reference: Snapshot
+    current: Snapshot
+    names: tuple[str, ...]
+    has_labels: bool
+    notes: tuple[Note, ...]
+
+
+def prepare(
+    reference: Snapshot,
+    current: Snapshot,
+    target: str | None,
+    prediction: str | None,
+    cluster: str | None,
+) -> Sides:
+    """Check what is named, set roles, and find the columns that can be compared.
+
+    Raises
+    ------
+    SchemaError
+        If a named column is absent or unfit, or nothing can be compared.
+    """
+    roles: dict[str, Role] = {}
+    for role, name in (
+        (Role.TARGET, target),
+        (Role.PREDICTION, prediction),
+        (Role.CLUSTER, cluster),
+    ):
+        if name is None:
+            continue
+        reference.schema.require(name, where=f"{role} (reference)")
+        if name in roles:
+            raise SchemaError(
+                f"{name!r} is named as {roles[name]} and as {role}",
+                where=role.value,
+                remedy="Name two different columns",
+            )
+        roles[name] = role
+    reference, current = reference.with_roles(roles), current.with_roles(roles)
+    notes = [*_told("reference", reference), *_told("current", current)]
+    for name in (target, prediction):
+        if name is not None and not reference.schema[name].kind.is_modelled:
+            raise SchemaError(
+                f"column {name!r} is of the kind {reference.schema[name].kind}",
+                where=roles[name].value,
+                remedy="Name a column of numbers or categories, or override its kind",
+            )
+    has_labels = target is not None and _present(current, target)
+    if target is not None and not has_labels:
+        notes.append(
+            Note(
+                "target_missing",
+                target,
+                f"the current window has no values of {target!r}: judged on features only",
+            )
+        )
+    if prediction is not None and not _present(current, prediction):
+        raise SchemaError(
+            f"column {prediction!r} has no values",
+            where="prediction (current)",
+            remedy="Give predictions in both windows, or name no prediction",
+        )
+    names = []
+    for name in reference.schema.modelled:
+        if name in current.absent:
+            notes.append(
+                Note(
+                    "missing_column",
+                    name,
+                    f"column {name!r} is not in the current window; it is left out",
+                )
+            )
+        elif reference.summaries[name].count == 0 and current.summaries[name].count == 0:
+            notes.append(Note("all_missing", name, f"column {name!r} has no usable value"))
+        elif (
+            reference.is_constant(name)
+            and current.is_constant(name)
+            and _same(reference, current, name)
+        ):
+            notes.append(
+                Note(
+                    "constant_column",
+                    name,
+                    f"column {name!r} is constant and the same in both windows; it is left out",
+                )
+            )
+        else:
+            names.append(name)
+    if not names:
+        raise SchemaError(
+            "the two windows have no usable column in common",
+            where="compare",
+            remedy=f"The reference has {', '.join(reference.schema.names[:10])}; "
+            "give windows with the same columns",
+        )
+    for label, window in (("reference", reference), ("current", current)):
+        if window.rows < _LEAST_ROWS:
+            notes.append(
+                Note(
+                    "few_rows",
+                    None,
+                    f"the {label} window has {window.rows} rows: "
+                    f"below {_LEAST_ROWS} nothing can be tested",
+                )
+            )
+    return Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))
+
+
+def _told(side: str, window: Snapshot) -> list[Note]:
+    return [replace(n, text=f"{side}: {n.text}") for n in window.notes]
+
+
+def _present(window: Snapshot, name: str) -> bool:
+    return window.has(name) and window.summaries[name].count > 0
+
+
+def _same(reference: Snapshot, current: Snapshot, name: str) -> bool:
+    a, b = reference.summaries[name], current.summaries[name]
+    if a.category_counts:
+        return list(np.flatnonzero(a.category_counts)) == list(np.flatnonzero(b.category_counts))
+    return a.low == b.low
+
+
+def unusable(findings: tuple[Finding, ...], side: Sides) -> frozenset[str]:
+    """Return columns of which nothing usable is left in one of the windows."""
+    unreadable = {
+        c for f in findings if f.fault.kind is FaultKind.TYPE_CHANGE for c in f.fault.columns
+    }
+    empty = {
+        n for n in side.names if not (_present(side.reference, n) and _present(side.current, n))
+    }
+    return frozenset(unreadable | empty)
