@@ -1,17 +1,24 @@
 """Verdicts on generated windows with known truth, beside other methods.
 
 python benchmarks/driftbench.py --suite small --seeds 100-109
+
+*false alarms* is the share of windows without any shift in which a column was said to have
+changed; *inherited blamed* the share of columns that inherited a change and were said to have
+changed themselves. Methods see the two windows and the case's public description only.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import signal
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -31,9 +38,12 @@ COLUMNS = {
     "precision": "precision",
     "recall": "recall",
     "fwer_mech": "false alarms",
+    "fwer_any": "any verdict, no shift",
     "inherited_as_mech": "inherited blamed",
     "top1": "top-1",
+    "top3": "top-3",
     "target_acc": "target",
+    "verdict_acc_lenient": "columns right",
     "undetermined": "undetermined",
     "answered": "answered",
     "seconds_mean": "s/case",
@@ -55,63 +65,91 @@ def seeds_of(text: str) -> list[int]:
     return found
 
 
-def answer_cases(method: Method, cases: Path, answers: Path, floor: float) -> None:
+@contextmanager
+def time_limit(seconds: float) -> Iterator[None]:
+    """Stop the block after so many seconds (compiled code is left to return first)."""
+
+    def stop(*_: object) -> None:
+        raise TimeoutError(f"more than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def answer_cases(method: Method, cases: Path, answers: Path, floor: float, limit: float) -> None:
     """Answer every case of a folder; a failure leaves no answer, which is scored as such."""
     answers.mkdir(parents=True, exist_ok=True)
     folders = sorted(cases.iterdir())[: method.most_cases]
     for done, folder in enumerate(folders):
         if sys.stderr.isatty():
-            print(f"\r{method.name}: {done}/{len(folders)}   ", end="", file=sys.stderr)
-        reference, current, meta, _ = yardstick.load_case(folder)
+            print(f"\r{method.name}: {done}/{len(folders)}\x1b[K", end="", file=sys.stderr)
+        # Not load_case: it reads the truth as well.
+        reference, current = (pd.read_parquet(folder / f"{w}.parquet") for w in ("ref", "cur"))
+        meta = json.loads((folder / "meta.json").read_text())
         started = time.perf_counter()
         try:
-            answer = method.answer(reference, current, meta, floor)
-        except Exception as error:  # a peer's failure is a result, told below the table
-            print(f"\n{method.name} failed on {folder.name}: {error!r}", file=sys.stderr)
+            with time_limit(limit):
+                answer = method.answer(reference, current, meta, floor)
+        except Exception as error:  # a peer's failure is a result: it counts as not answered
+            print(f"\n{method.name} gave no answer to {folder.name}: {error!r}", file=sys.stderr)
             continue
         answer["seconds"] = time.perf_counter() - started
         (answers / f"{folder.name}.json").write_text(json.dumps(answer))
-    if sys.stderr.isatty():
-        print("\r" + " " * 60 + "\r", end="", file=sys.stderr)
+    print("\r\x1b[K" if sys.stderr.isatty() else f"{method.name}: {cases.name} done",
+          end="" if sys.stderr.isatty() else "\n", file=sys.stderr)  # fmt: skip
 
 
-def undetermined_share(answers: Path) -> float:
-    """Return the share of columns that a method left undetermined."""
-    nodes = [n for f in answers.glob("*.json") for n in json.loads(f.read_text())["nodes"].values()]
-    return float(np.mean([bool(n.get("undetermined")) for n in nodes])) if nodes else float("nan")
+def scored(cases: Path, answers: Path, most: int | None = None) -> pd.DataFrame:
+    """Return a row for each case, or for the first so many."""
+    rows = yardstick.score_answers(cases, answers).head(most or 10**9)
+    shares = []
+    for case in rows["case_id"]:
+        file = answers / f"{case}.json"
+        nodes = json.loads(file.read_text())["nodes"].values() if file.exists() else ()
+        shares.append(np.mean([bool(n.get("undetermined")) for n in nodes]) if nodes else np.nan)
+    return rows.assign(undetermined=shares)
 
 
-def scored(method: Method, cases: Path, answers: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """Return the summary and the rows of one folder, over the cases the method was asked."""
-    rows = yardstick.score_answers(cases, answers).head(method.most_cases or 10**9)
-    summary = yardstick.summarise(rows)
-    summary["undetermined"] = undetermined_share(answers)
-    return summary, rows
+def summary(rows: pd.DataFrame) -> dict[str, Any]:
+    """Return the yardstick's summary and the share of columns left undetermined."""
+    return {**yardstick.summarise(rows), "undetermined": float(rows["undetermined"].mean())}
 
 
-def table(results: dict[str, list[dict[str, Any]]], rows: dict[str, pd.DataFrame]) -> str:
+def table(rows: dict[str, list[pd.DataFrame]]) -> str:
     """Return a markdown table: means over seeds, their standard errors, and the worst family."""
     head = ["method", *COLUMNS.values(), "worst family F1", "worst family false alarms"]
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
-    for name, summaries in results.items():
+    for name, seeds in rows.items():
+        summaries = [summary(part) for part in seeds]
         cells = [name]
         for key in COLUMNS:
             values = np.array([s.get(key, np.nan) for s in summaries], dtype=float)
             if key == "answered":
-                asked = sum(s["cases"] for s in summaries)
-                cells.append(f"{int(values.sum())}/{asked}")
+                cells.append(f"{int(values.sum())}/{sum(s['cases'] for s in summaries)}")
                 continue
             values = values[np.isfinite(values)]
             if not values.size:
                 cells.append("–")
                 continue
             error = f" ± {values.std(ddof=1) / np.sqrt(len(values)):.2f}" if len(values) > 1 else ""
-            cells.append(f"{values.mean():.2f}" + (error if key in {"f1", "fwer_mech"} else ""))
-        families = {f: yardstick.summarise(g) for f, g in rows[name].groupby("family")}
+            value = values.max() if key == "seconds_max" else values.mean()
+            cells.append(f"{value:.2f}" + (error if key in {"f1", "fwer_mech"} else ""))
+        families = dict(list(pd.concat(seeds).groupby("family")))
         for key, pick in (("f1", min), ("fwer_mech", max)):
-            known = {f: s[key] for f, s in families.items() if np.isfinite(s.get(key, np.nan))}
-            worst = pick(known, key=known.__getitem__) if known else None
-            cells.append("–" if worst is None else f"{known[worst]:.2f} ({worst})")
+            found = {f: yardstick.summarise(part).get(key, np.nan) for f, part in families.items()}
+            known = {f: value for f, value in found.items() if np.isfinite(value)}
+            if not known:
+                cells.append("–")
+                continue
+            worst = pick(known, key=known.__getitem__)
+            part = families[worst]
+            count = len(part) if key == "f1" else int((part["noshift"] == True).sum())  # noqa: E712
+            cells.append(f"{known[worst]:.2f} ({worst}, {count} windows)")
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
@@ -134,40 +172,52 @@ def main() -> int:
     parser.add_argument(
         "--floor", type=float, default=0.0, help="smallest change worth knowing, sd"
     )
+    parser.add_argument(
+        "--limit", type=float, default=120.0, help="seconds a method has for a case"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="suite tiny, seed 100: a look in half a minute"
+    )
     parser.add_argument("--by", default="", help="breakdowns such as family,kind,strength")
     parser.add_argument("--json", type=Path, help="write all numbers here")
     options = parser.parse_args()
+    if options.quick:
+        options.suite, options.seeds = "tiny", "100"
+    methods = chosen(filter(None, options.methods.split(",")))
+    if not methods:
+        parser.error(f"no method is named so; there are: {', '.join(m.name for m in METHODS)}")
     seeds = seeds_of(options.seeds)
-    results: dict[str, list[dict[str, Any]]] = {}
     rows: dict[str, list[pd.DataFrame]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for seed in seeds:
             cases = Path(scratch) / f"cases-{seed}"
             for spec in yardstick.suite_specs(options.suite, seed):
                 yardstick.write_case(yardstick.make_case(spec), cases)
-            for method in chosen(filter(None, options.methods.split(","))):
+            for method in methods:
                 answers = Path(scratch) / f"answers-{seed}-{method.name}"
-                answer_cases(method, cases, answers, options.floor)
-                summary, scores = scored(method, cases, answers)
-                results.setdefault(method.name, []).append(summary)
-                rows.setdefault(method.name, []).append(scores)
-    pooled = {name: pd.concat(parts) for name, parts in rows.items()}
+                answer_cases(method, cases, answers, options.floor, options.limit)
+                rows.setdefault(method.name, []).append(scored(cases, answers, method.most_cases))
     print(f"suite {options.suite}, seeds {options.seeds}, floor {options.floor:g}; "
-          f"whydrift {version('whydrift')}, numpy {np.__version__}, Python "
-          f"{platform.python_version()}, {platform.machine()}\n")  # fmt: skip
-    print(table(results, pooled))
-    for method in METHODS:
-        if method.most_cases and method.name in results:
-            print(f"\n{method.name}: the first {method.most_cases} cases of each seed only.")
+          f"whydrift {version('whydrift')}, numpy {np.__version__}, "
+          f"pandas {pd.__version__}{peers.dowhy_version()}, Python {platform.python_version()}, "
+          f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores\n")  # fmt: skip
+    print(table(rows))
+    slow = [m for m in methods if m.most_cases]
+    if slow:
+        most = min(m.most_cases or 0 for m in slow)
+        names = " and ".join(m.name for m in slow)
+        print(f"\nOnly the first {most} cases of each seed: {names}. All methods on those cases:\n")
+        print(table({name: [part.head(most) for part in parts] for name, parts in rows.items()}))
     if not peers.dowhy_is_installed():
         print("\nDoWhy is not installed here and was not measured.")
     for column in filter(None, options.by.split(",")):
-        for name, part in pooled.items():
+        for name, parts in rows.items():
             print(f"\n{name}, by {column}")
-            groups = {k: yardstick.summarise(g) for k, g in part.groupby(column)}
+            groups = {k: summary(g) for k, g in pd.concat(parts).groupby(column)}
             keep = [c for c in COLUMNS if c in next(iter(groups.values()))]
             print(pd.DataFrame(groups).T.reindex(columns=keep).round(3).to_string())
     if options.json:
+        results = {name: [summary(part) for part in parts] for name, parts in rows.items()}
         options.json.write_text(json.dumps(results, indent=1, default=float))
     return 0
 

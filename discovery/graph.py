@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
+from functools import cached_property
 from typing import Any
 
 from whydrift.discovery.errors import GraphError, nearest
@@ -65,6 +66,14 @@ class Edge:
     mark_at_b: Mark = Mark.ARROW
     confidence: float | None = None
     origin: Origin = Origin.LEARNED
+
+    def __post_init__(self) -> None:
+        if (self.mark_at_a, self.mark_at_b) not in _TEXTS:
+            raise GraphError(
+                "an edge is written so that its arrow points at its second node",
+                where=f"edge {self.a} – {self.b}",
+                remedy="Exchange the two nodes and their marks, or build it with Edge.of",
+            )
 
     @property
     def mark(self) -> str:
@@ -234,26 +243,41 @@ class Graph:
         """Return the graph with each edge marked as coming from ``origin``."""
         return self.with_edges(replace(e, origin=origin) for e in self.edges)
 
+    # ---- indexes, built once: graphs may have a thousand nodes -------------------------------
+    def _index(self, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+        """Return, for each first of a pair, its seconds in the order of ``nodes``."""
+        found: dict[str, list[str]] = {}
+        for one, other in pairs:
+            found.setdefault(one, []).append(other)
+        place = {n: i for i, n in enumerate(self.nodes)}
+        return {n: tuple(sorted(o, key=place.__getitem__)) for n, o in found.items()}
+
+    @cached_property
+    def _parents(self) -> dict[str, tuple[str, ...]]:
+        return self._index((e.b, e.a) for e in self.edges if e.is_directed)
+
+    @cached_property
+    def _children(self) -> dict[str, tuple[str, ...]]:
+        return self._index((e.a, e.b) for e in self.edges if e.is_directed)
+
+    @cached_property
+    def _undecided(self) -> dict[str, tuple[str, ...]]:
+        open_ = [e for e in self.edges if e.is_undecided]
+        both = [(e.a, e.b) for e in open_ if e.mark in {"---", "o-o"}]
+        return self._index([*((e.b, e.a) for e in open_), *both])
+
     # ---- asking -------------------------------------------------------------------------------
     def parents(self, node: str) -> tuple[str, ...]:
         """Return the direct causes of a node, in the order of ``nodes``."""
-        found = {e.a for e in self.edges if e.b == node and e.is_directed}
-        return tuple(n for n in self.nodes if n in found)
+        return self._parents.get(node, ())
 
     def children(self, node: str) -> tuple[str, ...]:
         """Return the direct effects of a node, in the order of ``nodes``."""
-        found = {e.b for e in self.edges if e.a == node and e.is_directed}
-        return tuple(n for n in self.nodes if n in found)
+        return self._children.get(node, ())
 
     def undecided_neighbours(self, node: str) -> tuple[str, ...]:
         """Return the nodes joined by an edge that might point at ``node``."""
-        found = set()
-        for e in self.edges:
-            if not e.is_undecided:
-                continue
-            if e.b == node or (e.a == node and e.mark in {"---", "o-o"}):
-                found.add(e.a if e.b == node else e.b)
-        return tuple(n for n in self.nodes if n in found)
+        return self._undecided.get(node, ())
 
     def edge_between(self, a: str, b: str) -> Edge | None:
         """Return the edge that joins two nodes, or None."""
@@ -261,11 +285,11 @@ class Graph:
 
     def ancestors(self, node: str) -> frozenset[str]:
         """Return all causes of a node, direct or not, itself left out."""
-        return self._reach(node, {n: self.parents(n) for n in self.nodes})
+        return self._reach(node, self._parents)
 
     def descendants(self, node: str) -> frozenset[str]:
         """Return all effects of a node, direct or not, itself left out."""
-        return self._reach(node, {n: self.children(n) for n in self.nodes})
+        return self._reach(node, self._children)
 
     def sinks(self) -> tuple[str, ...]:
         """Return the nodes with at least one cause and no effect."""
@@ -273,17 +297,15 @@ class Graph:
 
     def topological_order(self) -> tuple[str, ...]:
         """Return the nodes with every cause before its effects (by directed edges)."""
-        waiting = {n: set(self.parents(n)) for n in self.nodes}
-        order: list[str] = []
-        while waiting:
-            ready = [n for n, causes in waiting.items() if not causes]
-            assert ready, "the constructor refuses cycles"
-            for node in ready:
-                del waiting[node]
-            for causes in waiting.values():
-                causes.difference_update(ready)
-            order.extend(ready)
-        return tuple(order)
+        waiting = {n: len(self.parents(n)) for n in self.nodes}
+        ready = [n for n in self.nodes if not waiting[n]]
+        for node in ready:  # grows while it is walked
+            for child in self.children(node):
+                waiting[child] -= 1
+                if not waiting[child]:
+                    ready.append(child)
+        assert len(ready) == len(self.nodes), "the constructor refuses cycles"
+        return tuple(ready)
 
     @property
     def is_dag(self) -> bool:
@@ -321,8 +343,12 @@ class Graph:
                 where="graph",
                 remedy="Write the graph again with `whydrift discover -o`",
             )
+        for key in ("nodes", "edges"):
+            rows = value.get(key)
+            if rows is not None and (isinstance(rows, str) or not isinstance(rows, Sequence)):
+                raise GraphError(f"{key!r} is no list", where="graph", remedy=f'Write "{key}": […]')
         edges = []
-        for position, row in enumerate(value.get("edges", ())):
+        for position, row in enumerate(value.get("edges") or ()):
             where = f"graph edge number {position + 1}"
             if not isinstance(row, Mapping) or not {"from", "to"} <= row.keys():
                 raise GraphError(
@@ -376,12 +402,12 @@ class Graph:
     @staticmethod
     def _reach(start: str, step: Mapping[str, Sequence[str]]) -> frozenset[str]:
         seen: set[str] = set()
-        todo = list(step[start])
+        todo = list(step.get(start, ()))
         while todo:
             node = todo.pop()
             if node not in seen:
                 seen.add(node)
-                todo.extend(step[node])
+                todo.extend(step.get(node, ()))
         return frozenset(seen)
 
     def _cycle(self) -> list[str]:

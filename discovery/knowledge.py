@@ -38,6 +38,12 @@ class Knowledge:
     _tier_of: Mapping[str, int] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        if any(isinstance(tier, str) for tier in self.tiers):
+            raise GraphError(
+                "a tier is a single name",
+                where="knowledge",
+                remedy='Write tiers=[["a", "b"], ["c"]]',
+            )
         tiers = tuple(tuple(str(c) for c in tier) for tier in self.tiers)
         required = tuple(_pair(p, "required") for p in self.required)
         forbidden = tuple(_pair(p, "forbidden") for p in self.forbidden)
@@ -83,7 +89,16 @@ class Knowledge:
         # Graph's own constructor finds cycles and names them.
         from whydrift.discovery.graph import Graph
 
-        Graph.from_pairs(required)
+        demanded = Graph.from_pairs(required)
+        for effect in demanded.nodes:
+            for cause in sorted(demanded.ancestors(effect)):
+                if tier_of.get(cause, -1) > tier_of.get(effect, len(tiers)):
+                    raise GraphError(
+                        f"required edges lead from {cause!r} (tier {tier_of[cause] + 1}) to "
+                        f"{effect!r} (tier {tier_of[effect] + 1})",
+                        where="knowledge",
+                        remedy="Move one of the two, or drop an edge between them",
+                    )
 
     @property
     def is_empty(self) -> bool:

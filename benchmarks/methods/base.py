@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
-__all__ = ["Answer", "Method"]
+__all__ = ["Answer", "Method", "minus_log10"]
 
 Answer = dict[str, Any]  # as the yardstick writes it
 
@@ -31,3 +32,8 @@ class Method:
     name: str
     answer: Callable[[pd.DataFrame, pd.DataFrame, Mapping[str, Any], float], Answer]
     most_cases: int | None = None
+
+
+def minus_log10(p: float | None) -> float | None:
+    """Return the yardstick's score of a p-value, finite also where p is exactly 0."""
+    return None if p is None else -math.log10(max(p, 1e-300))

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 import whydrift as wd
-from methods.base import Answer, Method
+from methods.base import Answer, Method, minus_log10
 
 __all__ = ["METHODS"]
 
@@ -52,6 +52,7 @@ def _answer(
         nodes[name] = {
             "verdict": _WORDS[column.verdict.value],
             "undetermined": column.verdict.value == "undetermined",
+            "score": minus_log10(column.p_value),
             "contribution": None if part is None else part.value,
             "contribution_low": None if part is None else part.low,
             "contribution_high": None if part is None else part.high,

@@ -196,10 +196,17 @@ class Schema:
         Raises
         ------
         SchemaError
-            On an unknown column.
+            On an unknown column or role.
         """
-        for name in roles:
+        known = [r.value for r in Role]
+        for name, role in roles.items():
             self.require(name)
+            if str(role) not in known:
+                raise SchemaError(
+                    f"unknown role {str(role)!r}",
+                    where=f"column {name!r}",
+                    remedy=f"Known roles: {', '.join(known)}",
+                )
         return Schema(
             tuple(
                 replace(c, role=Role(roles[c.name])) if c.name in roles else c for c in self.columns

@@ -107,6 +107,7 @@ def _settle(
     rest = totals - shares.sum(axis=1)
     unexplained = None
     leftover = np.zeros_like(rest)
+    doubt = np.zeros(len(seen))
     if len(blind) == 1:
         contributions[blind[0]] = _interval(rest)
     elif blind:
@@ -120,17 +121,21 @@ def _settle(
         leftover = rest - moved
         if gross > 0:
             shares = shares + moved[:, None] * (size / gross)[None, :]
+            # What the ratios fail to explain shows how wrong they are: intervals say so.
+            doubt = abs(float(rest[0])) * np.maximum(size / gross, 1 / len(seen))
         unexplained = float(moved[0])
     for position, name in enumerate(seen):
-        contributions[name] = _interval(shares[:, position])
+        contributions[name] = _interval(shares[:, position], float(doubt[position]))
     return float(leftover[0]), unexplained
 
 
-def _interval(replicates: FloatArray) -> Estimate:
+def _interval(replicates: FloatArray, doubt: float = 0.0) -> Estimate:
+    """Return value and interval; ``doubt`` is a further standard error, added in quadrature."""
     value, left_out = float(replicates[0]), replicates[1:]
     count = len(left_out)
     error = float(np.sqrt((count - 1) / count * ((left_out - left_out.mean()) ** 2).sum()))
-    return Estimate(value, value - _QUANTILE * error, value + _QUANTILE * error)
+    half = _QUANTILE * float(np.hypot(error, doubt))
+    return Estimate(value, value - half, value + half)
 
 
 def _groups(split: int, rows: int) -> IntArray:

@@ -167,19 +167,19 @@ def _targets(
             verdict = judge_target(target, judged, graph)
             return {target: TargetResult(verdict, conditional_shift)}
         # Without labels the inputs are judged: any of them may matter to the target.
-        moved = any(
-            j.verdict in {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM} for j in judged.values()
-        )
+        shifted = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
+        moved = any(j.verdict in shifted for j in judged.values())
         return {target: TargetResult(Verdict.COVARIATE if moved else Verdict.NONE, None)}
-    sinks = [s for s in graph.sinks() if s in judged] or [
-        n for n in graph.nodes if n in judged and not graph.children(n)
-    ]
-    alone = [
-        n
-        for n in graph.nodes
-        if n in judged and n not in sinks and not graph.children(n) and judged[n].verdict.is_origin
-    ]
-    return {s: TargetResult(judge_target(s, judged, graph)) for s in [*sinks, *alone]}
+    out = {}
+    for name in graph.nodes:
+        if name not in judged or graph.children(name):
+            continue
+        verdict = judge_target(name, judged, graph)
+        # A column joined to nothing is an input as much as a sink: what moved is a covariate.
+        if verdict is Verdict.MECHANISM and judged[name].verdict is ColumnVerdict.SOURCE:
+            verdict = Verdict.COVARIATE
+        out[name] = TargetResult(verdict)
+    return out
 
 
 def _worst(verdicts: list[Verdict]) -> Verdict:

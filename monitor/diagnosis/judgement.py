@@ -173,9 +173,9 @@ def _origin(
     parents = graph.parents(name)
     if parents:
         given = ", ".join(parents)
-        text = f"Given {given}, its {_words(leading)}; p = {p_text(own.p_value)}."
+        text = f"Given {given}, its {_words(leading)}; {p_text(own.p_value)}."
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
-    text = f"It has no known causes here, and its {_words(leading)}; p = {p_text(own.p_value)}."
+    text = f"It has no known causes here, and its {_words(leading)}; {p_text(own.p_value)}."
     return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
 
 
@@ -189,7 +189,7 @@ def _follower(
     tests: int,
 ) -> Judged:
     own = item.own
-    effect = _effect(own.components[0]) if own is not None and own.components else None
+    effect = _effect(_level(own)) if own is not None and own.components else None
 
     def undetermined(code: ReasonCode, text: str) -> Judged:
         return Judged(ColumnVerdict.UNDETERMINED, code, text, effect)
@@ -215,7 +215,7 @@ def _follower(
                 "It moved, and an edge of open direction "
                 f"may lead to it from {', '.join(upstream)}.",
             )
-        said = "" if own.p_value is None else f" (p = {p_text(own.p_value)})"
+        said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
         text = (
             f"Its distribution moved, but given {', '.join(parents)} it behaves as before{said}; "
             f"the change began at {', '.join(upstream)}."
@@ -243,7 +243,7 @@ def _follower(
             ReasonCode.LOW_POWER,
             f"Nothing was found, but a change below {detectable:.2g} would not have been seen.",
         )
-    said = "" if own.p_value is None else f" (p = {p_text(own.p_value)})"
+    said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
     return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
 
 
@@ -276,6 +276,15 @@ def _possible(graph: Graph, node: str) -> frozenset[str]:
             seen.add(other)
             todo += [*graph.parents(other), *graph.undecided_neighbours(other)]
     return frozenset(seen)
+
+
+def _level(result: MechanismTestResult) -> Component:
+    """Return the change in level (or of a share): what a column that did not move is described by.
+
+    The strongest of many components would look like a finding by its own 95 % interval.
+    """
+    plain = [c for c in result.components if c.name == "level" or c.unit == "probability"]
+    return next((c for c in plain if " along " not in c.name), result.components[0])
 
 
 def _effect(component: Component) -> Effect:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from whydrift.discovery.errors import GraphError, OptionError, nearest
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
@@ -72,14 +74,16 @@ def window_graph(
         raise OptionError(
             f"unknown score {score!r}", where="--score", remedy="Known: auto, spline_bic"
         )
-    if len(usable) < 2:
+    if method == "auto" and test != "auto":
+        method = "pc"  # the order search has a score, no test
+    both = method in _BOTH_WINDOWS and len(usable) <= _MOST_COLUMNS
+    windows = (reference, current) if both else (reference,)
+    varying = tuple(n for n in usable if _varies(windows, n))
+    if len(varying) < 2:
         return WindowGraph(Graph(names), ())
-    if method in _BOTH_WINDOWS and len(usable) <= _MOST_COLUMNS:
+    if both:
         from whydrift.discovery.search.order import order_search
 
-        varying = tuple(
-            n for n in usable if not (reference.is_constant(n) and current.is_constant(n))
-        )
         learned, notes = order_search(
             (reference, current),
             varying,
@@ -95,7 +99,6 @@ def window_graph(
         )
         return WindowGraph(learned.with_nodes(names), (note, *notes))
     from whydrift.discovery.discover import learn_graph
-    from whydrift.discovery.orientation import cpdag_to_dag
 
     found = learn_graph(
         reference,
@@ -106,14 +109,20 @@ def window_graph(
         random_state=random_state,
         progress=progress,
     )
-    graph = found.graph.with_nodes(names)
     note = Note(
         "graph_learned",
         None,
-        "the graph was learned from the reference alone; edges may be missing or turned",
+        "the graph was learned from the reference alone; edges may be missing or turned, and "
+        "some have no direction",
     )
-    directed = cpdag_to_dag(graph)
-    return WindowGraph(directed or graph, (note, *found.notes))
+    return WindowGraph(found.graph.with_nodes(names), (note, *found.notes))
+
+
+def _varies(windows: tuple[Snapshot, ...], name: str) -> bool:
+    """Whether a column has two values in the windows' samples together."""
+    values = np.concatenate([w.column(name) for w in windows])
+    values = values[np.isfinite(values)]
+    return bool(values.size) and bool(np.any(values != values[0]))
 
 
 def _given(graph: Graph, names: tuple[str, ...], known: tuple[str, ...]) -> WindowGraph:

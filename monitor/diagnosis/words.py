@@ -17,5 +17,5 @@ def joined(names: Sequence[str], most: int = 4) -> str:
 
 
 def p_text(value: float) -> str:
-    """Return a p-value with two digits; those that underflow as a bound."""
-    return "< 1e-300" if value < 1e-300 else f"{value:.2g}"
+    """Return ``p = 0.012``: two digits, and a bound for those that underflow."""
+    return "p < 1e-300" if value < 1e-300 else f"p = {value:.2g}"

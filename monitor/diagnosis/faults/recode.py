@@ -17,6 +17,7 @@ __all__ = ["recode"]
 
 _LEAST_SHARE = 0.02
 _MOST_LEVELS = 12
+_LEAST_ROWS = 25  # with a value, on each side
 _MOST_COMPANIONS = 40
 _LEAST_GAIN = 25.0  # of a discrepancy that is about χ² distributed
 
@@ -109,6 +110,8 @@ def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | No
     if not 2 <= levels <= _MOST_LEVELS or len(company.names) < 2:
         return None
     reference, *current = company.profiles(name, levels)
+    if min(float(counts.sum()) for counts, _ in (reference, *current)) < _LEAST_ROWS:
+        return None
     identity = np.arange(levels)
 
     def exchanged(a: int, b: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

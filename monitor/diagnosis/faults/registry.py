@@ -15,6 +15,8 @@ from whydrift.monitor.diagnosis.faults.unit_change import unit_change
 
 __all__ = ["DETECTORS", "find_faults"]
 
+_LEAST_ROWS = 20  # below this nothing can be told from chance
+
 # A column that is not readable at all comes first, then what spoils single columns; a swap is
 # looked for last, among the columns whose own values are sound.
 DETECTORS: Final[dict[str, Detector]] = {
@@ -48,6 +50,8 @@ def find_faults(
     repaired : Snapshot
         The current window with everything undone that can be undone.
     """
+    if min(len(reference.sample), len(current.sample)) < _LEAST_ROWS:
+        return (), current
     findings: list[Finding] = []
     faulty: set[str] = set()
     for detector in DETECTORS.values():

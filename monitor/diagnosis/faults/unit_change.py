@@ -15,6 +15,7 @@ __all__ = ["unit_change"]
 
 _FACTORS = (*(10.0**k for k in range(1, 10)), 24.0, 60.0, 1024.0, 1024.0**2, 3600.0, 86400.0)
 _LEAST_DISTANCE = 0.2
+_LEAST_ROWS = 50
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def unit_change(suspects: Suspects) -> list[Finding]:
         before, after = suspects.reference.column(name), suspects.current.column(name)
         present = after[np.isfinite(after)]
         before = before[np.isfinite(before)]
-        if present.size < 20 or before.size < 20:
+        if present.size < _LEAST_ROWS or before.size < _LEAST_ROWS:
             continue
         choose, check = present[::2], present[1::2]
         distance = ks_distance(check, before)
