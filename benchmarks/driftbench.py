@@ -203,8 +203,8 @@ def main() -> int:
           f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores\n")  # fmt: skip
     print(table(rows))
     slow = [m for m in methods if m.most_cases]
-    if slow:
-        most = min(m.most_cases or 0 for m in slow)
+    most = min((m.most_cases or 0 for m in slow), default=0)
+    if slow and len(slow) < len(methods) and most < max(len(p) for ps in rows.values() for p in ps):
         names = " and ".join(m.name for m in slow)
         print(f"\nOnly the first {most} cases of each seed: {names}. All methods on those cases:\n")
         print(table({name: [part.head(most) for part in parts] for name, parts in rows.items()}))

@@ -136,13 +136,18 @@ def _dowhy_change(
     target = meta["target"]
     contributions, changed, _, _ = gcm.distribution_change(
         model, a, b, target, return_additional_info=True,
-        difference_estimation_func=lambda x, y: float(np.mean(y) - np.mean(x)),
+        difference_estimation_func=_change_of_mean,
     )  # fmt: skip
     found = sorted((c for c in changed if changed[c]), key=lambda c: -abs(contributions[c]))
     answer = _named(dict.fromkeys(meta["columns"], 1.0), found, target, {*changed} - {target})
     for column, part in contributions.items():
         answer["nodes"][column]["contribution"] = float(part)
     return answer
+
+
+def _change_of_mean(a: np.ndarray, b: np.ndarray) -> float:
+    # A discrete target went in as strings, as DoWhy wants it; its classes are numbers.
+    return float(np.mean(b.astype(float)) - np.mean(a.astype(float)))
 
 
 def _ancestors(parents: Mapping[str, list[str]], column: str) -> set[str]:
