@@ -65,10 +65,10 @@ def _bar(
     if part.low is not None and part.high is not None:
         a, b = x(part.low), x(part.high)
         parts.append(tag("line", x1=a, x2=b, y1=middle, y2=middle, class_="whisker"))
-        for end in (a, b):
-            parts.append(
-                tag("line", x1=end, x2=end, y1=middle - 4, y2=middle + 4, class_="whisker")
-            )
+        parts += [
+            tag("line", x1=end, x2=end, y1=middle - 4, y2=middle + 4, class_="whisker")
+            for end in (a, b)
+        ]
     sign = "+" if part.value > 0 else ""
     parts.append(tag("text", f"{sign}{rounded(part.value)}", x=_WIDTH - 2, y=middle + 4,
                      text_anchor="end", class_="strong" if is_total else None))  # fmt: skip

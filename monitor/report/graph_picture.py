@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 
 from markupsafe import Markup
 
@@ -25,7 +26,7 @@ _MOST_NODES = 40
 _LONGEST_NAME = 22
 _HALF_HEIGHT = 15.0
 
-GRAPH_STYLE = """
+GRAPH_STYLE = Markup("""
 .node rect{fill:var(--node,#f4f5f6);stroke:var(--edge,#8a8f98);stroke-width:1.2}
 .node text{font:13px system-ui,sans-serif;fill:var(--ink,#1b1d21)}
 .node .letter{font-weight:700;fill:#fff}
@@ -44,11 +45,13 @@ GRAPH_STYLE = """
 .link{fill:none;stroke:var(--edge,#8a8f98)}
 .head{fill:var(--edge,#8a8f98)}
 .ring{fill:var(--paper,#fff);stroke:var(--edge,#8a8f98);stroke-width:1.3}
-"""
-_ALONE = """
-svg{--paper:#fff;--node:#f4f5f6;--ink:#1b1d21;--muted:#5f6672;--edge:#8a8f98;background:var(--paper)}
-@media (prefers-color-scheme:dark){svg{--paper:#15171a;--node:#23262b;--ink:#e8eaed;--muted:#a0a6b0;--edge:#7d8490}}
-"""
+""")
+_ALONE = Markup("""
+svg{--paper:#fff;--node:#f4f5f6;--ink:#1b1d21;--muted:#5f6672;--edge:#8a8f98}
+svg{background:var(--paper)}
+@media (prefers-color-scheme:dark){
+svg{--paper:#15171a;--node:#23262b;--ink:#e8eaed;--muted:#a0a6b0;--edge:#7d8490}}
+""")
 
 
 def graph_svg(
@@ -57,7 +60,7 @@ def graph_svg(
     target: str | None = None,
     *,
     standalone: bool = True,
-) -> str:
+) -> Markup:
     """Return the graph as SVG.
 
     Parameters
@@ -74,7 +77,7 @@ def graph_svg(
 
     Returns
     -------
-    str
+    Markup
         Edges with a confidence are drawn the wider the surer they are.
     """
     verdicts = verdicts or {}
@@ -90,9 +93,7 @@ def graph_svg(
         children.append(tag("text", note, x=20, y=height - 10, font_size=13, fill="currentColor"))
     title = f"Graph of {len(graph.nodes)} columns and {len(graph.edges)} edges"
     style = _ALONE + GRAPH_STYLE if standalone else None
-    return str(
-        picture(max(layout.width, 320), height, title, *children, style=style, class_="graph")
-    )
+    return picture(max(layout.width, 320), height, title, *children, style=style, class_="graph")
 
 
 def relevant_part(graph: Graph, verdicts: Mapping[str, str], target: str | None) -> Graph:
@@ -109,7 +110,7 @@ def relevant_part(graph: Graph, verdicts: Mapping[str, str], target: str | None)
     for name in list(kept):
         kept |= dict.fromkeys((*graph.parents(name), *graph.children(name)))
     # Without origins: the columns with most edges.
-    degree = {n: 0 for n in graph.nodes}
+    degree = dict.fromkeys(graph.nodes, 0)
     for edge in graph:
         degree[edge.a] += 1
         degree[edge.b] += 1
@@ -154,7 +155,7 @@ def _edge(edge: Edge, layout: Layout, widths: Mapping[str, float]) -> Markup:
     end = _border((bx, by), last, widths[edge.b])
     points = [start, *via, end]
     path = f"M{number(start[0])} {number(start[1])}"
-    for (x0, y0), (x1, y1) in zip(points[:-1], points[1:], strict=True):
+    for (x0, y0), (x1, y1) in pairwise(points):
         middle = (y0 + y1) / 2 if abs(y1 - y0) > 1 else y0 - 26
         path += (
             f"C{number(x0)} {number(middle)} {number(x1)} {number(middle)} "

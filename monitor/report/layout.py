@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 from whydrift.discovery.graph import Edge, Graph
 
@@ -137,7 +139,7 @@ def _neighbours(
             *bends.get(edge, []),
             (edge.b, level[edge.b]),
         ]
-        for one, other in zip(chain[:-1], chain[1:], strict=True):
+        for one, other in pairwise(chain):
             out.setdefault(one[0], []).append(other)
             out.setdefault(other[0], []).append(one)
     return out
@@ -148,15 +150,17 @@ def _uncross(rows: list[list[_Item]], neighbours: Mapping[_Item, list[tuple[_Ite
     for sweep in range(_SWEEPS):
         down = sweep % 2 == 0
         position = {item: i / max(1, len(row)) for row in rows for i, item in enumerate(row)}
+
+        def mean_neighbour(
+            item: _Item, side: int, position: dict[_Item, float] = position
+        ) -> float:
+            near = [position[o] for o, at in neighbours.get(item, []) if at == side]
+            return sum(near) / len(near) if near else position[item]
+
         depths = range(1, len(rows)) if down else range(len(rows) - 2, -1, -1)
         for depth in depths:
             side = depth - 1 if down else depth + 1
-
-            def key(item: _Item, side: int = side) -> float:
-                near = [position[o] for o, at in neighbours.get(item, []) if at == side]
-                return sum(near) / len(near) if near else position[item]
-
-            rows[depth].sort(key=key)
+            rows[depth].sort(key=partial(mean_neighbour, side=side))
             for i, item in enumerate(rows[depth]):
                 position[item] = i / max(1, len(rows[depth]))
 

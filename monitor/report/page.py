@@ -68,15 +68,13 @@ def render_html(
     columns = sorted(
         diagnosis.columns.items(), key=lambda item: _ORDER.index(item[1].verdict.value)
     )
-    return _template(
-        "report.html.j2"
-    ).render(
+    return _template("report.html.j2").render(
         d=diagnosis,
         title=title or "Why the data drifted",
         context=context or {},
         word="fault" if diagnosis.fault else diagnosis.verdict.value,
-        graph=Markup(graph_svg(diagnosis.graph, verdicts, diagnosis.target, standalone=False)),  # noqa: S704 - built by svg.py, which escapes
-        graph_style=Markup(GRAPH_STYLE),  # noqa: S704 - a constant
+        graph=graph_svg(diagnosis.graph, verdicts, diagnosis.target, standalone=False),
+        graph_style=GRAPH_STYLE,
         cards=[_card(diagnosis, n) for n in diagnosis.ranking[:_MOST_CARDS]],
         more_causes=diagnosis.ranking[_MOST_CARDS:],
         contributions=contribution_svg(diagnosis),

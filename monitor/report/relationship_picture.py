@@ -139,9 +139,13 @@ def _draw(curve: _Curve, name: str) -> Markup:
     where = np.arange(len(curve.labels), dtype=float) if categorical else curve.x
     x = linear_scale(float(first), float(last), left + 6, _WIDTH - 8)
     y = linear_scale(low, high, bottom - 4, 10)
-    parts = [tag("line", x1=left, x2=left, y1=8, y2=bottom, class_="axis")]
-    for value in (low, high):
-        parts.append(tag("text", rounded(value), x=left - 6, y=y(value) + 4, text_anchor="end"))
+    parts = [
+        tag("line", x1=left, x2=left, y1=8, y2=bottom, class_="axis"),
+        *(
+            tag("text", rounded(value), x=left - 6, y=y(value) + 4, text_anchor="end")
+            for value in (low, high)
+        ),
+    ]
     for half, (side, mean, error) in enumerate(
         zip(("ref", "cur"), curve.means, curve.errors, strict=True)
     ):
@@ -159,8 +163,10 @@ def _draw(curve: _Curve, name: str) -> Markup:
             parts.append(tag("polyline", points=line, class_=f"line {side}"))
         for (px, py), m, e in zip(points, mean, error, strict=True):
             if categorical:
-                parts.append(tag("line", x1=px, x2=px, y1=y(float(m - 2 * e)), y2=y(float(m + 2 * e)),
-                                 class_=f"line {side}"))  # fmt: skip
+                reach = [y(float(m + sign * 2 * e)) for sign in (-1, 1)]
+                parts.append(
+                    tag("line", x1=px, x2=px, y1=reach[0], y2=reach[1], class_=f"line {side}")
+                )
             parts.append(tag("circle", cx=px, cy=py, r=3.0, class_=f"dot {side}"))
     if categorical:
         for position, label in enumerate(curve.labels):

@@ -27,16 +27,22 @@ def tag(name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     attributes : str, float, int or None
         ``stroke_width`` becomes ``stroke-width``, ``class_`` becomes ``class``; None is left out.
     """
-    parts = [Markup("<"), Markup(name)]
-    for key, value in attributes.items():
-        if value is None:
-            continue
-        text = number(value) if isinstance(value, float) else str(value)
-        parts.append(Markup(' {}="{}"').format(Markup(key.rstrip("_").replace("_", "-")), text))
+    # Names of elements and attributes are our own words; what comes from data is escaped below.
+    assert name.isidentifier(), name
+    given = [
+        Markup(' {}="{}"').format(
+            key.rstrip("_").replace("_", "-"),
+            number(value) if isinstance(value, float) else str(value),
+        )
+        for key, value in attributes.items()
+        if value is not None
+    ]
+    opening = Markup("<{}{}").format(name, Markup("").join(given))
     if not children:
-        return Markup("").join([*parts, Markup("/>")])
-    inside = Markup("").join(escape(c) for c in children)
-    return Markup("").join([*parts, Markup(">"), inside, Markup(f"</{name}>")])
+        return opening + Markup("/>")
+    return Markup("{}>{}</{}>").format(
+        opening, Markup("").join(escape(child) for child in children), name
+    )
 
 
 def picture(
@@ -44,7 +50,7 @@ def picture(
     height: float,
     title: str,
     *children: Markup,
-    style: str | None = None,
+    style: Markup | None = None,
     class_: str = "picture",
 ) -> Markup:
     """Return a whole SVG image with a title that screen readers say.
@@ -57,14 +63,14 @@ def picture(
         What the picture shows, in words.
     children : Markup
         Its elements.
-    style : str, optional
+    style : Markup, optional
         A style sheet, for images that stand alone.
     class_ : str
         For the page's style sheet.
     """
     head = [tag("title", title)]
     if style:
-        head.append(tag("style", Markup(style)))
+        head.append(tag("style", style))
     return tag(
         "svg",
         *head,
