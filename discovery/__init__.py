@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from whydrift.discovery.discover import discover
 
 if TYPE_CHECKING:
+    from whydrift.discovery.errors import ConfigError as ConfigError
     from whydrift.discovery.errors import GraphError as GraphError
     from whydrift.discovery.errors import OptionError as OptionError
     from whydrift.discovery.errors import SchemaError as SchemaError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "whydrift.discovery.errors": (
+        "ConfigError",
         "GraphError",
         "OptionError",
         "SchemaError",
