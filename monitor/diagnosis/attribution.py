@@ -29,7 +29,7 @@ from whydrift.monitor.diagnosis.pair import WindowPair
 
 __all__ = ["Attribution", "attribute"]
 
-_GROUPS = 20  # contiguous groups per window for the delete-a-group jackknife
+_GROUPS = 20  # groups of rows for the delete-a-group jackknife
 _QUANTILE = 1.644854  # 90 % intervals
 _MOST_RATIO = 30.0
 _LEAST_OVERLAP = 0.10
@@ -63,14 +63,14 @@ def attribute(
     Returns
     -------
     Attribution
-        Intervals are at 90 %, from a delete-a-group jackknife over contiguous groups of rows. A
-        single player takes the whole change. Of several, those whose ratio cannot be estimated for
-        lack of overlap share nothing: one such player takes what the others leave, with two or
-        more it stays ``unattributed``.
+        Intervals are at 90 %, from a delete-a-group jackknife over groups of clusters, or of
+        neighbouring rows. A single player takes the whole change. Of several, those whose ratio
+        cannot be estimated for lack of overlap share nothing: one such player takes what the
+        others leave, with two or more it stays ``unattributed``.
     """
     values = np.concatenate([measure.reference, measure.current])
     usable = np.isfinite(values)
-    groups = _groups(pair.split, len(values))
+    groups = _groups(pair)
     change = _Change(values, usable, pair.is_current, groups)
     observed = change.estimate
     contributions: dict[str, Estimate] = {}
@@ -138,8 +138,12 @@ def _interval(replicates: FloatArray, doubt: float = 0.0) -> Estimate:
     return Estimate(value, value - half, value + half)
 
 
-def _groups(split: int, rows: int) -> IntArray:
-    """Return each pooled row's group: contiguous stretches within each window."""
+def _groups(pair: WindowPair) -> IntArray:
+    """Return each pooled row's group: whole clusters, else contiguous stretches of each window."""
+    split, rows = pair.split, len(pair.is_current)
+    if pair.clusters is not None:
+        number = np.unique(pair.clusters, return_inverse=True)[1]
+        return np.asarray(number * _GROUPS // (int(number.max()) + 1), dtype=np.int64)
     out = np.empty(rows, dtype=np.int64)
     out[:split] = np.arange(split) * _GROUPS // max(1, split)
     out[split:] = np.arange(rows - split) * _GROUPS // max(1, rows - split)

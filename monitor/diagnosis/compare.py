@@ -154,7 +154,8 @@ def compare(
         name: _column(name, side, judgement, learned.graph, attribution, level, faults)
         for name in side.names
     }
-    columns |= _prediction(side, prediction, bool(judgement.ranking), testing, level)
+    share = level / max(1, judgement.tests)
+    columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
     metric = attribution.metric if attribution else None
     from importlib.metadata import version
 
@@ -177,6 +178,7 @@ def compare(
             judged=judgement.judged,
             ranking=judgement.ranking,
             metric=metric,
+            conditional_shift=judgement.conditional_shift,
         ),
         columns=columns,
         ranking=judgement.ranking,

@@ -17,9 +17,9 @@ from whydrift.monitor.diagnosis.judgement import (
     ColumnEvidence,
     Floor,
     Judged,
-    detectable_effect,
     judge_columns,
     judge_target,
+    sees_enough,
 )
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.testing import Testing
@@ -152,8 +152,7 @@ def _conditional_shift(
         return None
     if _CONDITIONAL in rejected and not floor.covers(conditional.components[0]):
         return True
-    detectable = detectable_effect(conditional, level, tests)
-    return False if detectable is not None and detectable <= floor.worth_knowing else None
+    return False if sees_enough(conditional, floor, level, tests) else None
 
 
 def _targets(

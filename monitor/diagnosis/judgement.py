@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from scipy.special import ndtri
+import numpy as np
+from scipy.special import fdtri, ncfdtrinc
 
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -25,9 +26,10 @@ __all__ = [
     "detectable_effect",
     "judge_columns",
     "judge_target",
+    "sees_enough",
 ]
 
-_POWER = 0.84  # Φ⁻¹(0.8)
+_POWER = 0.8
 _INTERVAL = 1.959964  # 95 %
 
 
@@ -40,7 +42,8 @@ class Floor:
     sd : float
         In reference standard deviations (also used for log ratios of spreads).
     probability : float
-        In probability, for categories.
+        The largest floor in probability, for categories. A share p has its own sd, √(p(1 − p)):
+        ``sd`` of those, where that is less, so that a rare event may not quadruple unseen.
     worth_knowing : float
         A change of this many sd ought to have been seen, else silence is ``low_power``.
     """
@@ -56,7 +59,9 @@ class Floor:
 
     def covers(self, component: Component) -> bool:
         """Whether the component's 95 % interval lies wholly inside the floor."""
-        limit = self.probability if component.unit == "probability" else self.sd
+        limit = self.sd * component.scale
+        if component.unit == "probability":
+            limit = min(limit, self.probability)
         half = _INTERVAL * component.error
         return -limit < component.value - half and component.value + half < limit
 
@@ -97,10 +102,29 @@ class Judged:
 
 
 def detectable_effect(result: MechanismTestResult | None, level: float, tests: int) -> float | None:
-    """Return the change in level that would have been detected with 80 % power, or None."""
-    if result is None or result.level_error is None:
+    """Return the change in level that would have been detected with 80 % power, or None.
+
+    By the noncentral F distribution of the short test, at the level that Holm leaves for the
+    smallest of all p-values.
+    """
+    if result is None or result.level is None or result.power is None:
         return None
-    return float((-ndtri(level / (2 * max(1, tests))) + _POWER) * result.level_error)
+    power = result.power
+    limit = float(fdtri(power.rank, power.freedom, 1 - level / (power.tests * max(1, tests))))
+    noncentrality = ncfdtrinc(power.rank, power.freedom, 1 - _POWER, limit)
+    if not np.isfinite(noncentrality):  # so few degrees of freedom that nothing would be seen
+        return None
+    return float(np.sqrt(noncentrality) * result.level.error)
+
+
+def sees_enough(
+    result: MechanismTestResult | None, floor: Floor, level: float, tests: int
+) -> bool | None:
+    """Whether a change worth knowing would have been seen; None where that is not known."""
+    if result is None or result.level is None:
+        return None
+    detectable = detectable_effect(result, level, tests)
+    return detectable is not None and detectable <= floor.worth_knowing * result.level.scale
 
 
 def judge_columns(
@@ -232,16 +256,18 @@ def _follower(
             ReasonCode.MISSINGNESS_CHANGED,
             "The share of missing values changed, its values did not.",
         )
-    detectable = detectable_effect(own, level, tests)
-    worth = floor.worth_knowing
-    if own.components and own.components[0].unit == "probability":
-        worth = 0.5 * worth  # half an sd of a fair coin
     if own.untestable is Untestable.CONSTANT:
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
-    if detectable is not None and detectable > worth:
+    if sees_enough(own, floor, level, tests) is False:
+        detectable = detectable_effect(own, level, tests)
+        unit = " sd" if own.level is None or own.level.unit == "sd" else ""
+        seen = (
+            "hardly any change" if detectable is None else f"a change below {detectable:.2g}{unit}"
+        )
         return undetermined(
             ReasonCode.LOW_POWER,
-            f"Nothing was found, but a change below {detectable:.2g} would not have been seen.",
+            f"Nothing was found, but {seen} would{'' if detectable is None else ' not'} have been "
+            "seen.",
         )
     said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
     return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
@@ -262,6 +288,11 @@ def judge_target(target: str, judged: Mapping[str, Judged], graph: Graph) -> Ver
     if upstream:
         return Verdict.COVARIATE
     if judged[target].verdict is ColumnVerdict.UNDETERMINED:
+        return Verdict.UNDETERMINED
+    # An ancestor that moved for reasons unknown may carry the target with it; one of which nothing
+    # was seen, with little power, is no such sign.
+    unknown = [judged[a].reason_code for a in graph.ancestors(target) if a in judged]
+    if any(code not in {None, ReasonCode.LOW_POWER} for code in unknown):
         return Verdict.UNDETERMINED
     return Verdict.NONE
 

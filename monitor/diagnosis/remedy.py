@@ -57,7 +57,15 @@ def choose_remedy(
         return _fix(faults)
     columns = tuple(ranking)
     named = joined(ranking)
-    if not ranking:
+    rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
+    if rose and verdict in {Verdict.NONE, Verdict.UNDETERMINED} and not conditional_shift:
+        return Remedy(
+            Action.INVESTIGATE,
+            columns,
+            text="The loss rose, and no change that was found explains it: a change of a shape "
+            "that these tests do not see, or in columns that are not here.",
+        )
+    if not ranking and not conditional_shift:
         if verdict is Verdict.UNDETERMINED:
             return Remedy(
                 Action.INVESTIGATE,
@@ -65,7 +73,7 @@ def choose_remedy(
                 "for the columns, and compare again with more rows.",
             )
         return Remedy(Action.NONE, text="Nothing to do.")
-    if verdict is Verdict.NONE:
+    if verdict is Verdict.NONE and not conditional_shift:
         return Remedy(
             Action.NONE,
             columns,
@@ -96,8 +104,8 @@ def choose_remedy(
         return Remedy(
             Action.RETRAIN,
             columns,
-            text=f"What leads to {target} has changed: a model trained on old rows no longer fits. "
-            "Retrain on current rows, or mend what broke the relationship.",
+            text=f"What the inputs say of {target} has changed: a model trained on old rows no "
+            "longer fits. Retrain on current rows, or mend what broke the relationship.",
         )
     low = metric.change.low if metric is not None else None
     if is_loss and low is not None and low <= 0:

@@ -83,6 +83,11 @@ def prepare(
             where="prediction (current)",
             remedy="Give predictions in both windows, or name no prediction",
         )
+    told = {(note.code, note.column) for note in notes}
+    for name, summary in current.summaries.items():
+        if summary.infinite and ("infinite_values", name) not in told:
+            text = f"current: {summary.infinite} infinite values in {name!r} are treated as missing"
+            notes.append(Note("infinite_values", name, text))
     names = []
     for name in reference.schema.modelled:
         if name in current.absent:
@@ -126,7 +131,38 @@ def prepare(
                     f"below {_LEAST_ROWS} nothing can be tested",
                 )
             )
+    by = None if reference.schema.with_role(Role.TIME) else _sorted_by(reference, current, names)
+    if by is not None:
+        notes.append(
+            Note(
+                "rows_sorted",
+                by,
+                f"the rows of each window are sorted by {by!r}: their order is taken to mean "
+                "nothing (name the time column if they follow each other in time)",
+            )
+        )
+        reference, current = (_shuffled(w, seed) for seed, w in enumerate((reference, current)))
     return Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))
+
+
+def _sorted_by(reference: Snapshot, current: Snapshot, names: list[str]) -> str | None:
+    """Return a number by which both windows are sorted from the same start: no clock does that."""
+    for name in names:
+        if not reference.schema[name].kind.is_numeric:
+            continue
+        seen = [v[np.isfinite(v)] for v in (reference.column(name), current.column(name))]
+        if min(v.size for v in seen) < _LEAST_ROWS:
+            continue
+        steps = [np.diff(v) for v in seen]
+        rises, falls = (all((s >= 0).all() for s in x) for x in (steps, [-s for s in steps]))
+        low, high = max(v.min() for v in seen), min(v.max() for v in seen)
+        if (rises or falls) and low < high:
+            return name
+    return None
+
+
+def _shuffled(window: Snapshot, seed: int) -> Snapshot:
+    return window.take(np.random.default_rng(seed).permutation(len(window.sample)))
 
 
 def _told(side: str, window: Snapshot) -> list[Note]:

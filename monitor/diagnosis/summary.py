@@ -29,6 +29,7 @@ def summarise(
     judged: Mapping[str, Judged],
     ranking: Sequence[str],
     metric: Metric | None,
+    conditional_shift: bool | None = None,
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure."""
     parts = []
@@ -49,7 +50,11 @@ def summarise(
         parts.append(f"Mechanism shift at {joined(broken)}")
     elif verdict is Verdict.NONE and (sources or upstream):
         aside = joined([*sources, *upstream])
-        parts.append(f"{aside} moved, without a way to reach {target or 'any sink'}")
+        parts.append(
+            f"{aside} moved, and what the inputs say of {target} with it"
+            if conditional_shift
+            else f"{aside} moved, without a way to reach {target or 'any sink'}"
+        )
     inherited = [c for c, j in judged.items() if j.verdict is ColumnVerdict.INHERITED]
     if parts:
         text = ". ".join(parts)
@@ -58,6 +63,8 @@ def summarise(
                 f" ({len(inherited)} more column{'s' if len(inherited) > 1 else ''} inherited it)"
             )
         return text + _measure(metric) + "."
+    if conditional_shift:
+        return f"What the inputs say of {target} has changed{_measure(metric)}."
     unsure = [c for c, j in judged.items() if j.verdict is ColumnVerdict.UNDETERMINED]
     if verdict is Verdict.UNDETERMINED:
         return f"The data cannot tell whether {target or 'anything'} moved{_measure(metric)}."

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import ndtr, ndtri
 
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.independence.dependence import lag_one
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
@@ -14,7 +16,8 @@ __all__ = ["null_spike"]
 
 _LEAST_RISE = 0.02
 _LEAST_RATIO = 1.3
-_MOST_DRIVERS = 30
+_MOST_DRIVERS = 10
+_LEAST_OVERLAP = 0.35
 
 
 def null_spike(suspects: Suspects) -> list[Finding]:
@@ -44,25 +47,45 @@ def null_spike(suspects: Suspects) -> list[Finding]:
 
 
 def _explained(suspects: Suspects, name: str) -> float:
-    """Return the p-value of "missing as before, given the other columns" (0: no overlap)."""
+    """Return the p-value of "missing as before, given the columns that missingness goes with"."""
     reference, current = suspects.reference, suspects.current
     window = np.r_[np.zeros(len(reference.sample)), np.ones(len(current.sample))]
-    columns = [np.ones(len(window))]
-    for other in suspects.names[:_MOST_DRIVERS]:
-        if other == name:
-            continue
-        values = np.concatenate([reference.column(other), current.column(other)])
-        build = category_features if reference.schema[other].kind.is_discrete else number_features
-        columns += list(np.nan_to_num(build(values).linear).T)
-    if len(columns) == 1:
-        return 0.0
-    design = np.column_stack(columns)
-    propensity = fit_propensity(design, window)
-    if propensity.overlap < 0.35:
-        return 0.0
     gone = ~np.isfinite(np.concatenate([reference.column(name), current.column(name)]))
+    drivers = _drivers(suspects, name, gone, window)
+    design = np.column_stack([np.ones(len(window)), *drivers])
+    propensity = fit_propensity(design, window)
+    if propensity.overlap < _LEAST_OVERLAP:
+        # What missingness goes with moved out of the reference's range: it may explain the rise.
+        return 1.0
     gram = design.T @ design + np.eye(design.shape[1])
     residual = gone - design @ np.linalg.solve(gram, design.T @ gone)
     score = residual * (window - propensity.chance)
-    spread = float(np.sqrt(score @ score))
+    # Missing values come in bursts: neighbours that are alike count for less.
+    r = max(0.0, *(lag_one(gone[window == w][:, None].astype(np.float64)) for w in (0, 1)))
+    spread = float(np.sqrt(score @ score * (1 + r) / (1 - r)))
     return 2 * float(ndtr(-abs(score.sum()) / spread)) if spread > 0 else 1.0
+
+
+def _drivers(
+    suspects: Suspects, name: str, gone: BoolArray, window: FloatArray
+) -> list[FloatArray]:
+    """Return the features of other columns that missingness goes with inside the windows."""
+    reference, current = suspects.reference, suspects.current
+    found: list[tuple[float, FloatArray]] = []
+    within = gone - np.where(window == 1, gone[window == 1].mean(), gone[window == 0].mean())
+    spread = float(np.sqrt((within**2).mean()))
+    others = [other for other in suspects.names if other != name]
+    limit = -float(ndtri(0.01 / (2 * max(1, len(others))))) / np.sqrt(len(window))
+    for other in others if spread > 0 else ():
+        values = np.concatenate([reference.column(other), current.column(other)])
+        build = category_features if reference.schema[other].kind.is_discrete else number_features
+        block = np.nan_to_num(build(values).linear)
+        if not block.shape[1]:
+            continue
+        centred = block - block.mean(axis=0)
+        scale = np.maximum(np.sqrt((centred**2).mean(axis=0)), 1e-12)
+        r = float(np.max(np.abs(within @ centred) / len(window) / scale / spread))
+        if r > limit:
+            found.append((r, block))
+    found.sort(key=lambda pair: -pair[0])
+    return [column for _, block in found[:_MOST_DRIVERS] for column in block.T]

@@ -6,9 +6,10 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
+from scipy.special import bdtrc
 
 from whydrift.discovery.arrays import FloatArray
-from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
 from whydrift.monitor.diagnosis.faults.profile import context, level_profile
@@ -16,7 +17,7 @@ from whydrift.monitor.diagnosis.faults.profile import context, level_profile
 __all__ = ["recode"]
 
 _LEAST_SHARE = 0.02
-_MOST_KEPT = 0.5  # of its rows, by a category that was renamed
+_MOST_KEPT = 0.2  # of its rows, by a category that was renamed
 _MOST_LEVELS = 12
 _LEAST_ROWS = 25  # with a value, on each side
 _MOST_COMPANIONS = 40
@@ -52,6 +53,9 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
         return None
     new = len(known) + int(np.argmax(new_counts))
     before = suspects.reference.summaries[name]
+    single = [c for c, n in zip(new_counts, names[len(known) :], strict=True) if n != OTHER]
+    if not _surprising(single, sum(new_counts), rows, before, suspects.level / len(suspects.names)):
+        return None
     vanished = [
         level
         for level, count in enumerate(before.category_counts)
@@ -79,6 +83,22 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
     evidence = f"categories unknown to the reference ({shown}) in {share:.1%} of the rows"
     repaired = np.where(codes >= len(known), np.nan, codes)
     return Finding(Fault(FaultKind.CATEGORY_SET, (name,), share, evidence), {name: repaired})
+
+
+def _surprising(
+    single: list[int], total: int, rows: int, before: ColumnSummary, level: float
+) -> bool:
+    """Whether categories that the reference does not know are more than its own long tail.
+
+    The share of rows whose category was not seen before is estimated by that of the categories
+    seen once (Good 1953, The population frequencies of species); or else one new category has to
+    be so common that the reference would have had it.
+    """
+    once = sum(count == 1 for count in before.category_counts)
+    unseen = (once + 3 * np.sqrt(once + 1)) / max(1, before.count)
+    by_chance = float(bdtrc(total - 1, rows, min(1.0, unseen)))
+    largest = share_rises(0, max(1, before.count), max(single, default=0), rows)
+    return by_chance < level or largest < level / max(1, len(single))
 
 
 class _Company:

@@ -67,9 +67,8 @@ def unit_change(suspects: Suspects) -> list[Finding]:
         best = min(candidates, key=lambda c: ks_distance(c.undo(choose), before))
         left = ks_distance(best.undo(check), before)
         noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))
-        # An affine conversion has two numbers to match by chance: it must fit closely.
-        allowed = min(0.5 * distance, 0.15 + noise) if best.shift == 0 else 0.05 + noise
-        if left > allowed:
+        # Growth is not a unit: what is undone has to fit closely.
+        if left > min(0.5 * distance, 0.05 + noise):
             continue
         evidence = (
             f"values look converted by {best.text}: distance to the reference "
@@ -97,10 +96,18 @@ def _distance_by_chance(a: FloatArray, b: FloatArray) -> float:
 
 
 def _plausible(conversion: _Conversion, values: FloatArray, before: FloatArray) -> bool:
-    """Whether undoing the conversion brings the size of the values near the reference's."""
+    """Whether undoing the conversion brings the size of the values to the reference's.
+
+    The conversions lie so densely that some one of them is near any growth: the ratio of the
+    typical sizes has to be this one, but for sampling error.
+    """
     if conversion.shift:
         return True
-    sizes = [float(np.quantile(np.abs(v), 0.75)) for v in (values, before)]
-    spreads = [float(np.subtract(*np.quantile(v, [0.9, 0.1]))) for v in (values, before)]
-    ratios = [a / b for a, b in (sizes, spreads) if a > 0 and b > 0]
-    return bool(ratios) and all(abs(np.log(r / conversion.factor)) < 0.5 for r in ratios)
+    sizes = [np.abs(v[v != 0]) for v in (values, before)]
+    if min(s.size for s in sizes) < _LEAST_ROWS // 2:
+        return False
+    logs = [np.log(s) for s in sizes]
+    gap = float(np.median(logs[0]) - np.median(logs[1])) - np.log(conversion.factor)
+    # The standard error of a median, by the spread of the middle half (1.25 · sd / √n).
+    errors = [1.25 * np.subtract(*np.quantile(x, [0.75, 0.25])) / 1.35 / x.size**0.5 for x in logs]
+    return bool(abs(gap) < 0.03 + 2 * float(np.hypot(*errors)))

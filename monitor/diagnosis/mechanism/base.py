@@ -8,7 +8,7 @@ from typing import Protocol
 
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["Component", "MechanismTest", "MechanismTestResult", "Untestable"]
+__all__ = ["Component", "MechanismTest", "MechanismTestResult", "Power", "Untestable"]
 
 
 class Untestable(StrEnum):
@@ -36,6 +36,9 @@ class Component:
         ``sd``, ``log sd`` or ``probability``.
     z : float
         The score's standardised value: the evidence.
+    scale : float
+        One standard deviation of what the change is measured in: 1 for ``sd`` and ``log sd``,
+        √(p(1 − p)) for a share p.
     """
 
     name: str
@@ -43,6 +46,26 @@ class Component:
     error: float
     unit: str
     z: float
+    scale: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Power:
+    """What the power of the test against a change in level follows from.
+
+    Parameters
+    ----------
+    rank : int
+        Components that the short test looks at together.
+    freedom : float
+        Denominator degrees of freedom.
+    tests : int
+        P-values of which the smallest counts, times their number.
+    """
+
+    rank: int
+    freedom: float
+    tests: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +84,10 @@ class MechanismTestResult:
         Complete rows used, both windows together.
     components : tuple of Component
         The ways to change that were looked at, strongest evidence first.
-    level_error : float, optional
-        Standard error of a change in level (or share), from which the detectable change follows.
+    level : Component, optional
+        The change in level (or in the share that is known least well).
+    power : Power, optional
+        From which, and the error of ``level``, the detectable change follows.
     """
 
     p_value: float | None
@@ -70,7 +95,8 @@ class MechanismTestResult:
     overlap: float
     rows: int
     components: tuple[Component, ...] = ()
-    level_error: float | None = None
+    level: Component | None = None
+    power: Power | None = None
 
     @property
     def strength(self) -> float:

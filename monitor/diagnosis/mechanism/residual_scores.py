@@ -29,6 +29,7 @@ from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.mechanism.base import (
     Component,
     MechanismTestResult,
+    Power,
     Untestable,
 )
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -37,10 +38,12 @@ __all__ = ["ResidualScores"]
 
 _LEAST_OVERLAP = 0.35
 _LEAST_ROWS = 20  # complete rows in each window
-_TRUSTED = (0.02, 0.98)  # rows whose chance lies outside tell nothing about the other window
-_MOST_PRODUCTS = 6
+# Rows whose chance, were the windows equally long, lies outside tell nothing about the other one.
+_TRUSTED = (0.02, 0.98)
+_LEAST_EXPECTED = 5.0  # rows of a category in the smaller window (Cochran 1954)
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _MOST_SCORES = 60
+_LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _MOST_GAPS = 2  # the first row of each window has no predecessor anyway
 
 
@@ -87,6 +90,11 @@ class ResidualScores:
         response = pair.features(column).linear[rows]
         if not response.size or np.all(response == response[0]):
             return MechanismTestResult(None, Untestable.CONSTANT, 1.0, sum(counts))
+        levels = _level_names(pair, column)
+        if pair.is_discrete(column):
+            response, levels = _without_rare(response, levels, min(counts) / sum(counts))
+            if not levels:
+                return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
         design = self._design(pair, parents)
         inside = rows[design.rows]
         everything = bool(inside.all())
@@ -95,10 +103,13 @@ class ResidualScores:
         propensity = design.propensity if everything else fit_propensity(matrix, current[rows])
         if propensity.overlap < _LEAST_OVERLAP:
             return MechanismTestResult(None, Untestable.NO_OVERLAP, propensity.overlap, sum(counts))
-        chance = propensity.chance
-        trusted = (chance > _TRUSTED[0]) & (chance < _TRUSTED[1])
-        residual_window = np.where(trusted, current[rows] - chance, 0.0)
+        residual_window = _window_residual(current[rows], propensity)
         clusters = None if pair.clusters is None else pair.clusters[rows]
+        adjacent = _has_predecessor(rows, pair.split)
+        if pair.is_autocorrelated and clusters is None:
+            fresh = [int((adjacent & (current[rows] == side)).sum()) for side in (0, 1)]
+            if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
+                return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
         work = _Work(
             matrix,
             linear,
@@ -107,11 +118,11 @@ class ResidualScores:
             counts[0],
             pair.is_autocorrelated,
             clusters,
-            _has_predecessor(rows, pair.split),
+            adjacent,
             current[rows],
         )
         if pair.is_discrete(column):
-            scores = _category_scores(work, response, _level_names(pair, column))
+            scores = _category_scores(work, response, levels)
         else:
             scores = _number_scores(work, response[:, 0], reference_rows=counts[0])
         return _judge(work, scores, propensity.overlap)
@@ -145,6 +156,33 @@ class ResidualScores:
                 rows, matrix, np.clip(stacked, -3, 3), names, propensity
             )
         return self._designs[parents]
+
+
+def _window_residual(current: FloatArray, propensity: Propensity) -> FloatArray:
+    """Return w − e, and 0 where the parents tell the window nearly for certain."""
+    chance, share = propensity.chance, float(current.mean())
+    fair = chance * (1 - share) / (chance * (1 - share) + (1 - chance) * share)
+    trusted = (fair > _TRUSTED[0]) & (fair < _TRUSTED[1])
+    return np.where(trusted, current - chance, 0.0)
+
+
+def _without_rare(
+    indicators: FloatArray, levels: list[str], smaller: float
+) -> tuple[FloatArray, list[str]]:
+    """Return the indicators of levels with enough rows, the others pooled or left out.
+
+    Where the smaller window expects a row or two of a level it often has none, and then no
+    variance of its own either.
+    """
+    expected = indicators.sum(axis=0) * smaller
+    common = expected >= _LEAST_EXPECTED
+    kept = [name for name, is_common in zip(levels, common, strict=True) if is_common]
+    if common.all():
+        return indicators, kept
+    rest = indicators[:, ~common].sum(axis=1)
+    if rest.sum() * smaller < _LEAST_EXPECTED:
+        return indicators[:, common], kept
+    return np.column_stack([indicators[:, common], rest]), [*kept, "(rare)"]
 
 
 def _ridge_factor(matrix: FloatArray) -> tuple[FloatArray, bool]:
@@ -202,9 +240,8 @@ class _Work:
         if self.autocorrelated and len(adjacent) - adjacent.sum() > _MOST_GAPS:
             self.fresh = adjacent
             inside = fit_propensity(matrix[adjacent], current[adjacent])
-            trusted = (inside.chance > _TRUSTED[0]) & (inside.chance < _TRUSTED[1])
             self.innovative = np.zeros(len(matrix))
-            self.innovative[adjacent] = np.where(trusted, current[adjacent] - inside.chance, 0.0)
+            self.innovative[adjacent] = _window_residual(current[adjacent], inside)
             self._fresh_factor = _ridge_factor(matrix[adjacent])
 
     def fitted(self, response: FloatArray) -> FloatArray:
@@ -254,6 +291,9 @@ class _Scores:
     leverage: list[FloatArray]  # what it is multiplied by
     units: list[str]
     leading: int
+    # For shares: the variance that the score would have by the fitted shares alone, a lower bound.
+    least_variance: list[float] = field(default_factory=list)
+    scale: list[float] = field(default_factory=list)  # sd of what each change is measured in
 
 
 def _number_scores(work: _Work, score: FloatArray, reference_rows: int) -> _Scores:
@@ -290,35 +330,48 @@ def _number_scores(work: _Work, score: FloatArray, reference_rows: int) -> _Scor
     for k, name in enumerate(work.names if few else ()):
         if np.any((lin[:, k] != 0) & (lin[:, k] != 1)):  # the square of an indicator is itself
             add(u, in_sd, np.clip(lin[:, k] ** 2 - 1, -1, 4), f"curvature of {name}", "sd")
-    pairs = list(combinations(range(lin.shape[1]), 2)) if few else []
-    for a, b in pairs[:_MOST_PRODUCTS]:
+    for a, b in _pairs(work, len(out.columns)) if few else ():
         add(u, in_sd, lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}", "sd")
     return out
 
 
+def _pairs(work: _Work, taken: int) -> list[tuple[int, int]]:
+    """Return the pairs of parents' features whose products become scores, as many as rows allow."""
+    smaller = min(work.split, len(work.matrix) - work.split)
+    room = max(_LEAST_PRODUCTS, min(_MOST_SCORES - taken, smaller // _ROWS_PER_PRODUCT))
+    return list(combinations(range(work.linear.shape[1]), 2))[:room]
+
+
 def _category_scores(work: _Work, indicators: FloatArray, levels: list[str]) -> _Scores:
-    residual = work.residual(indicators)
+    fitted = work.fitted(indicators)
+    residual = indicators - fitted
+    overall = indicators.mean(axis=0)
+    chance = np.clip(fitted, 0.25 * overall, 1 - 0.25 * (1 - overall))
     w, fresh, lin = work.window, work.innovative, work.linear
     out = _Scores([], [], [], [], [], indicators.shape[1])
-    for k, level in enumerate(levels):
-        out.columns.append(residual[:, k] * w)
-        out.names.append(f"share of {level}")
+
+    def add(k: int, column: FloatArray, leverage: FloatArray, name: str) -> None:
+        out.columns.append(column)
+        out.names.append(name)
         out.raw.append(residual[:, k])
-        out.leverage.append(w)
+        out.leverage.append(leverage)
         out.units.append("probability")
-    pairs = list(combinations(range(lin.shape[1]), 2))[:_MOST_PRODUCTS]
+        out.least_variance.append(float(leverage**2 @ (chance[:, k] * (1 - chance[:, k]))))
+        out.scale.append(float(np.sqrt(overall[k] * (1 - overall[k]))))
+
+    for k, level in enumerate(levels):
+        add(k, residual[:, k] * w, w, f"share of {level}")
     along = [(lin[:, j], work.names[j]) for j in range(lin.shape[1])]
-    along += [(lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}") for a, b in pairs]
+    along += [
+        (lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}")
+        for a, b in _pairs(work, len(out.columns) + len(along))
+    ]
+    innovations = [work.innovation(residual[:, k]) for k in range(len(levels))]
     for by, name in along:
         for k, level in enumerate(levels):
             if len(out.columns) >= _MOST_SCORES:
                 return out
-            innovation = work.innovation(residual[:, k])
-            out.columns.append(innovation * fresh * by)
-            out.names.append(f"share of {level} along {name}")
-            out.raw.append(residual[:, k])
-            out.leverage.append(fresh * by)
-            out.units.append("probability")
+            add(k, innovations[k] * fresh * by, fresh * by, f"share of {level} along {name}")
     return out
 
 
@@ -326,7 +379,10 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
     stacked = np.column_stack(scores.columns)
     rows = len(stacked)
     total = stacked.sum(axis=0)
+    if not work.window.any():
+        return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, rows)
     variance, freedom = _variance(work, stacked)
+    variance = _at_least(variance, scores.least_variance)
     spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
     usable = spread > 1e-10 * max(1.0, float(spread.max(initial=0.0)))
     if not usable.any():
@@ -343,13 +399,26 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
     level = [c for c in components[: scores.leading] if c.unit != "log sd"]
     components.sort(key=lambda c: -abs(c.z))
     return MechanismTestResult(
-        min(1.0, 3 * min(p_values)),
+        min(1.0, len(p_values) * min(p_values)),
         None,
         overlap,
         rows,
         tuple(components),
-        max((c.error for c in level), default=None),
+        max(level, key=lambda c: c.error / c.scale, default=None),
+        Power(scores.leading, freedom, len(p_values)),
     )
+
+
+def _at_least(variance: FloatArray, least: list[float]) -> FloatArray:
+    """Return the variance with its diagonal raised to lower bounds, correlations kept."""
+    if not least:
+        return variance
+    own = np.diag(variance)
+    raised = np.maximum(own, least)
+    factor = np.sqrt(np.divide(raised, own, out=np.ones_like(own), where=own > 0))
+    out: FloatArray = variance * np.outer(factor, factor)
+    np.fill_diagonal(out, raised)
+    return out
 
 
 def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) -> list[Component]:
@@ -361,7 +430,7 @@ def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) 
     leverage = np.column_stack(scores.leverage)
     raw = leverage * np.column_stack(scores.raw)
     information = (leverage**2).sum(axis=0)
-    errors = np.sqrt(np.maximum(np.diag(_variance(work, raw)[0]), 0.0))
+    errors = np.sqrt(np.diag(_at_least(_variance(work, raw)[0], scores.least_variance)))
     return [
         Component(
             scores.names[k],
@@ -369,6 +438,7 @@ def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) 
             float(errors[k] / information[k]),
             scores.units[k],
             float(z[k]),
+            scores.scale[k] if scores.scale else 1.0,
         )
         for k in np.flatnonzero(usable & (information > 0))
     ]
@@ -400,8 +470,10 @@ def _variance(work: _Work, scores: FloatArray) -> tuple[FloatArray, float]:
         np.add.at(sums, inverse, scores)
         return sums.T @ sums, max(1.0, len(found) / 2)
     variance = scores.T @ scores
+    # The smaller window's rows: half of all where the two are alike.
+    smaller = min(work.split, rows - work.split)
     if not work.autocorrelated:
-        return variance, rows / 2
+        return variance, float(smaller)
     parts = [p for p in (scores[: work.split], scores[work.split :]) if len(p) > 3]
     rho = max(float(np.max(_lag_one(p), initial=0.0)) for p in parts)
     rho = min(max(rho, 0.0), 0.99)
@@ -411,7 +483,7 @@ def _variance(work: _Work, scores: FloatArray) -> tuple[FloatArray, float]:
         for lag in range(1, min(lags, len(part) - 1) + 1):
             product = part[lag:].T @ part[:-lag]
             variance += (1 - lag / (lags + 1)) * (product + product.T)
-    return variance, max(1.0, rows / 2 / (lags + 1))
+    return variance, max(1.0, smaller / (lags + 1))
 
 
 def _lag_one(series: FloatArray) -> FloatArray:
