@@ -60,7 +60,8 @@ def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:
     value = _json(text, where) if is_json else _yaml(text, where)
     if not isinstance(value, Mapping):
         raise GraphError(
-            "this is no knowledge: an object with tiers, required or forbidden is expected",
+            "this is no knowledge: an object with tiers, required, forbidden, never_a_cause or "
+            "exogenous is expected",
             where=where,
             remedy='Write for example {"tiers": [["region"], ["income"], ["price"]]}',
         )
