@@ -266,6 +266,14 @@ class Graph:
         both = [(e.a, e.b) for e in open_ if e.mark in {"---", "o-o"}]
         return self._index([*((e.b, e.a) for e in open_), *both])
 
+    @cached_property
+    def _ends(self) -> dict[str, tuple[tuple[str, Mark, Mark], ...]]:
+        out: dict[str, list[tuple[str, Mark, Mark]]] = {}
+        for e in self.edges:
+            out.setdefault(e.a, []).append((e.b, e.mark_at_a, e.mark_at_b))
+            out.setdefault(e.b, []).append((e.a, e.mark_at_b, e.mark_at_a))
+        return {node: tuple(found) for node, found in out.items()}
+
     # ---- asking -------------------------------------------------------------------------------
     def parents(self, node: str) -> tuple[str, ...]:
         """Return the direct causes of a node, in the order of ``nodes``."""
@@ -279,6 +287,10 @@ class Graph:
         """Return the nodes joined by an edge that might point at ``node``."""
         return self._undecided.get(node, ())
 
+    def ends(self, node: str) -> tuple[tuple[str, Mark, Mark], ...]:
+        """Return, for each edge of a node, its other end, the mark here and the mark there."""
+        return self._ends.get(node, ())
+
     def edge_between(self, a: str, b: str) -> Edge | None:
         """Return the edge that joins two nodes, or None."""
         return next((e for e in self.edges if {e.a, e.b} == {a, b}), None)
@@ -290,6 +302,24 @@ class Graph:
     def descendants(self, node: str) -> frozenset[str]:
         """Return all effects of a node, direct or not, itself left out."""
         return self._reach(node, self._children)
+
+    def is_separated(
+        self, x: str | Iterable[str], y: str | Iterable[str], given: str | Iterable[str] = ()
+    ) -> bool:
+        """Whether ``given`` d- or m-separates ``x`` from ``y``; see `separation.is_separated`."""
+        from whydrift.discovery.separation import is_separated
+
+        return is_separated(self, x, y, given)
+
+    def markov_blanket(self, node: str) -> frozenset[str]:
+        """Return all that shields a node from the others; see `separation.markov_blanket`."""
+        from whydrift.discovery.separation import markov_blanket
+
+        return markov_blanket(self, node)
+
+    def mediators(self, cause: str, effect: str) -> frozenset[str]:
+        """Return the nodes between a cause and an effect, on directed paths."""
+        return self.descendants(cause) & self.ancestors(effect)
 
     def sinks(self) -> tuple[str, ...]:
         """Return the nodes with at least one cause and no effect."""
