@@ -6,9 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import GraphError, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 __all__ = ["GRAPH_SCHEMA", "Edge", "Graph", "Mark", "Origin"]
 
@@ -414,6 +417,40 @@ class Graph:
             nodes = dict.fromkeys(end for e in edges for end in (e.a, e.b))
         return cls(tuple(str(n) for n in nodes), tuple(edges))
 
+    # ---- drawing ------------------------------------------------------------------------------
+    def to_svg(self) -> str:
+        """Return a picture as SVG: causes above effects, marks at the ends of edges.
+
+        Edges with a confidence are the wider the surer they are. Of more than 40 columns those with
+        most edges are drawn, and the picture says how many are not.
+        """
+        from whydrift.discovery.picture.drawing import drawing_of
+        from whydrift.discovery.picture.graph_svg import graph_svg
+
+        return str(graph_svg(drawing_of(self)))
+
+    def to_dot(self) -> str:
+        """Return the graph in DOT, for Graphviz; see `formats.to_dot`."""
+        from whydrift.discovery.formats import to_dot
+
+        return to_dot(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the graph with matplotlib, on the axes given or on new ones, and return them.
+
+        Raises
+        ------
+        OptionError
+            If matplotlib is not installed.
+        """
+        from whydrift.discovery.picture.axes import plot
+        from whydrift.discovery.picture.drawing import drawing_of
+
+        return plot(drawing_of(self), ax)
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
+
     def _repr_html_(self) -> str:
         import html
 
@@ -424,8 +461,10 @@ class Graph:
             for e in self.edges
         )
         return (
-            f"<table><caption>{len(self.nodes)} nodes, {len(self.edges)} edges</caption>"
-            f"<tr><th>from</th><th></th><th>to</th><th>confidence</th></tr>{rows}</table>"
+            f'<div style="overflow-x:auto">{self.to_svg()}</div>'
+            f"<details><summary>{len(self.nodes)} nodes, {len(self.edges)} edges</summary>"
+            f"<table><tr><th>from</th><th></th><th>to</th><th>confidence</th></tr>{rows}</table>"
+            f"</details>"
         )
 
     # ---- inside -------------------------------------------------------------------------------
