@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,8 @@ from whydrift.discovery.errors import GraphError, nearest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from whydrift.discovery.stability import Stability
 
 __all__ = ["GRAPH_SCHEMA", "Edge", "Graph", "Mark", "Origin"]
 
@@ -157,6 +159,9 @@ class Graph:
         All columns, those without an edge too, in the order of the data.
     edges : tuple of Edge
         At most one edge for a pair of nodes.
+    stability : Stability, optional
+        Where a bootstrap was asked for: the shares of graphs with each edge and each orientation,
+        for pairs without an edge here too. Graphs that differ in it alone are equal.
 
     Raises
     ------
@@ -166,6 +171,7 @@ class Graph:
 
     nodes: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
+    stability: Stability | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         known = set(self.nodes)
@@ -236,11 +242,13 @@ class Graph:
         """Return the graph over exactly these nodes: new ones isolated, others cut out."""
         kept = tuple(nodes)
         inside = set(kept)
-        return Graph(kept, tuple(e for e in self.edges if e.a in inside and e.b in inside))
+        edges = tuple(e for e in self.edges if e.a in inside and e.b in inside)
+        stability = None if self.stability is None else self.stability.within(kept)
+        return Graph(kept, edges, stability)
 
     def with_edges(self, edges: Iterable[Edge]) -> Graph:
         """Return a graph over the same nodes with these edges instead."""
-        return Graph(self.nodes, tuple(edges))
+        return Graph(self.nodes, tuple(edges), self.stability)
 
     def with_origin(self, origin: Origin) -> Graph:
         """Return the graph with each edge marked as coming from ``origin``."""
@@ -358,6 +366,7 @@ class Graph:
             "schema": GRAPH_SCHEMA,
             "nodes": list(self.nodes),
             "edges": [e.to_dict() for e in self.edges],
+            **({} if self.stability is None else {"stability": self.stability.to_dict()}),
         }
 
     @classmethod
@@ -415,7 +424,12 @@ class Graph:
         nodes = value.get("nodes")
         if nodes is None:
             nodes = dict.fromkeys(end for e in edges for end in (e.a, e.b))
-        return cls(tuple(str(n) for n in nodes), tuple(edges))
+        stability = None
+        if value.get("stability") is not None:
+            from whydrift.discovery.stability import Stability
+
+            stability = Stability.from_dict(value["stability"])
+        return cls(tuple(str(n) for n in nodes), tuple(edges), stability)
 
     # ---- drawing ------------------------------------------------------------------------------
     def to_svg(self) -> str:
