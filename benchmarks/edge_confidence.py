@@ -15,6 +15,7 @@ import platform
 import sys
 import time
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -57,7 +58,7 @@ def edges_of_case(spec: yardstick.GraphSpec, method: str, draws: int) -> list[di
 def reliability(rows: pd.DataFrame, share: str, right: str) -> str:
     """Return a table: edges by share, how many of them are right, and how sure that is."""
     lines = ["| share | edges | mean share | right | s.e. |", "|---|---|---|---|---|"]
-    for low, high in zip(BINS[:-1], BINS[1:], strict=True):
+    for low, high in pairwise(BINS):
         part = rows[(rows[share] >= low) & (rows[share] < high)]
         if len(part):
             hits = part[right].mean()

@@ -19,7 +19,14 @@ from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["PairShares", "Stability", "block_length", "resampled_rows", "with_confidence"]
+__all__ = [
+    "PairShares",
+    "Stability",
+    "block_length",
+    "resampled_rows",
+    "row_groups",
+    "with_confidence",
+]
 
 _LEAST_BLOCKS = 20  # fewer would hardly differ from one draw to the next
 _LEAST_CLUSTERS = 10
@@ -330,6 +337,21 @@ def _jobs(asked: int | None, seconds: float) -> int:
     from joblib import effective_n_jobs
 
     return int(effective_n_jobs(-1 if asked is None else asked))
+
+
+def row_groups(snapshot: Snapshot) -> IntArray:
+    """Return a number for each sampled row; rows of different numbers count as independent.
+
+    Clusters where a column has that role, runs of neighbours where neighbouring rows are alike,
+    else each row by itself.
+    """
+    plan = _Plan.of(snapshot)
+    if not plan.clusters:
+        return np.arange(plan.rows) // plan.length
+    groups = np.empty(plan.rows, dtype=np.int64)
+    for number, members in enumerate(plan.clusters):
+        groups[members] = number
+    return groups
 
 
 def resampled_rows(rows: int, length: int, rng: np.random.Generator) -> IntArray:
