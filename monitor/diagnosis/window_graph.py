@@ -15,8 +15,15 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["WindowGraph", "window_graph"]
 
-_BOTH_WINDOWS = ("auto", "boss")
 _MOST_COLUMNS = 150  # an order search over more columns would take minutes
+_FROM_BOTH = (
+    "the graph was learned from both windows: it is the simplest explanation of the two "
+    "together, not a certainty; give a graph or knowledge where you have them"
+)
+_FROM_REFERENCE = (
+    "the graph was learned from the reference alone; edges may be missing or turned, and some "
+    "have no direction"
+)
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,8 @@ def window_graph(
     graph, knowledge : optional
         At most one of the two.
     method, test, score, random_state, progress
-        As in `discover`; ``auto`` and ``boss`` learn from both windows together, other methods
-        from the reference alone.
+        As in `discover`; ``auto`` searches over orders, and takes ``pc`` above 150 columns. Both
+        learn from the two windows together, other methods from the reference alone.
 
     Raises
     ------
@@ -74,48 +81,39 @@ def window_graph(
         raise OptionError(
             f"unknown score {score!r}", where="--score", remedy="Known: auto, spline_bic"
         )
-    if method == "auto" and test != "auto":
-        method = "pc"  # the order search has a score, no test
-    both = method in _BOTH_WINDOWS and len(usable) <= _MOST_COLUMNS
+    if method == "auto":
+        # The order search has a score and no test, and takes minutes on many columns.
+        method = "pc" if test != "auto" or len(usable) > _MOST_COLUMNS else "boss"
+    both = method in {"pc", "boss"}
     windows = (reference, current) if both else (reference,)
     varying = tuple(n for n in usable if _varies(windows, n))
     if len(varying) < 2:
         return WindowGraph(Graph(names), ())
-    if both:
+    if method == "boss":
         from whydrift.discovery.search.order import order_search
 
         learned, notes = order_search(
-            (reference, current),
-            varying,
+            windows, varying, knowledge=known, random_state=random_state, progress=progress
+        )
+    elif method == "pc":
+        from whydrift.discovery.search.context_pc import context_pc
+
+        learned, notes = context_pc(windows, varying, test=test, knowledge=known, progress=progress)
+    else:
+        from whydrift.discovery.discover import learn_graph
+
+        found = learn_graph(
+            reference,
+            method,
+            test=test,
+            score=score,
             knowledge=known,
             random_state=random_state,
             progress=progress,
         )
-        note = Note(
-            "graph_learned",
-            None,
-            "the graph was learned from both windows: it is the simplest explanation of the two "
-            "together, not a certainty; give a graph or knowledge where you have them",
-        )
-        return WindowGraph(learned.with_nodes(names), (note, *notes))
-    from whydrift.discovery.discover import learn_graph
-
-    found = learn_graph(
-        reference,
-        method,
-        test=test,
-        score=score,
-        knowledge=known,
-        random_state=random_state,
-        progress=progress,
-    )
-    note = Note(
-        "graph_learned",
-        None,
-        "the graph was learned from the reference alone; edges may be missing or turned, and "
-        "some have no direction",
-    )
-    return WindowGraph(found.graph.with_nodes(names), (note, *found.notes))
+        learned, notes = found.graph, found.notes
+    note = Note("graph_learned", None, _FROM_BOTH if both else _FROM_REFERENCE)
+    return WindowGraph(learned.with_nodes(names), (note, *notes))
 
 
 def _varies(windows: tuple[Snapshot, ...], name: str) -> bool:

@@ -161,3 +161,24 @@ def test_a_column_has_at_most_one_fault():
         "recode",
         "swap",
     }
+
+
+def test_no_columns_seem_swapped_where_many_columns_are_unrelated():
+    # With 60 columns there are 1,770 pairs: the best of them must not look like a finding.
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        names = [f"c{i}" for i in range(60)]
+        windows = [pd.DataFrame(rng.normal(size=(200, 60)), columns=names) for _ in range(2)]
+        assert found(*windows)[0] == ()
+
+
+def test_slow_series_are_not_taken_for_another_unit():
+    # A window of 200 rows, each nearly the row before it, holds about ten independent ones.
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        rows = rng.normal(size=(400, 20))
+        for row in range(1, 400):
+            rows[row] = 0.9 * rows[row - 1] + 0.44 * rows[row]
+        frame = pd.DataFrame(50 + 100 * rows, columns=[f"c{i}" for i in range(20)])
+        findings = found(frame[:200], frame[200:])[0]
+        assert FaultKind.UNIT_CHANGE not in kinds(findings)

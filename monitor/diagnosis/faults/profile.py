@@ -9,7 +9,7 @@ from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["context", "correlation_profile", "level_profile"]
+__all__ = ["context", "level_profile"]
 
 
 def context(
@@ -44,15 +44,6 @@ def _mean(block: FloatArray) -> FloatArray:
     seen = np.isfinite(block)
     total: FloatArray = np.where(seen, block, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
     return total
-
-
-def correlation_profile(
-    features: dict[str, FloatArray], name: str, others: tuple[str, ...]
-) -> FloatArray:
-    """Return the correlations of a column's features with those of other columns, flattened."""
-    own = features[name]
-    blocks = [own.T @ features[other] / len(own) for other in others]
-    return np.concatenate([b.ravel() for b in blocks]) if blocks else np.empty(0)
 
 
 def level_profile(

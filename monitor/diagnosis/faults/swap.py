@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from itertools import combinations
+
+import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
-from whydrift.monitor.diagnosis.faults.profile import context, correlation_profile
+from whydrift.monitor.diagnosis.faults.profile import context
 
 __all__ = ["swap"]
 
 _MOST_COLUMNS = 60
 _LEAST_GAIN = 30.0
+# Standard errors of a chance gain that a pair has to exceed: as the best of all pairs on the rows
+# it is chosen on, and once more, alone, on the others.
+_CHOSEN, _CHECKED = 4.0, 2.0
 
 
 def swap(suspects: Suspects) -> list[Finding]:
@@ -28,28 +34,23 @@ def swap(suspects: Suspects) -> list[Finding]:
     halves = (slice(0, rows // 2), slice(rows // 2, rows))
     reference = _Side(suspects, names, slice(None), is_reference=True)
     current = [_Side(suspects, names, half, is_reference=False) for half in halves]
-    plain = [{n: _discrepancy(reference, side, n, n, ()) for n in names} for side in current]
-    moved = {n for n in names if plain[0][n] > _LEAST_GAIN / 2}
-    by_chance = 2.0 * sum(f.shape[1] for f in reference.features.values())
+    moved = {n for n in names if _moved(*_discrepancy(reference, current[0], n, n, ()))}
     candidates = []
     for a, b in combinations(names, 2):
         if a not in moved or b not in moved or not _alike(suspects, a, b):
             continue
         gains = [_gain(reference, side, a, b) for side in current]
-        if all(
-            gain > _LEAST_GAIN and left < 0.2 * before + by_chance for gain, left, before in gains
-        ):
-            candidates.append((sum(g[0] for g in gains), a, b, gains))
+        if _holds(gains[0], _CHOSEN) and _holds(gains[1], _CHECKED):
+            candidates.append((gains[0].value + gains[1].value, a, b, gains[1]))
     found: list[Finding] = []
     taken: set[str] = set()
-    for _, a, b, gains in sorted(candidates, reverse=True):
+    for _, a, b, checked in sorted(candidates, key=lambda c: -c[0]):
         if taken & {a, b}:
             continue
         taken |= {a, b}
-        left = gains[1][1] / gains[1][2]
         evidence = (
             f"{a!r} and {b!r} seem to have changed places: exchanged back, "
-            f"{1 - left:.0%} of their difference to the reference is gone"
+            f"{checked.value / checked.before:.0%} of their difference to the reference is gone"
         )
         fault = Fault(FaultKind.SWAP, (a, b), 1.0, evidence, repaired=True)
         repairs = {a: suspects.current.column(b), b: suspects.current.column(a)}
@@ -63,14 +64,25 @@ class _Side:
     def __init__(
         self, suspects: Suspects, names: tuple[str, ...], rows: slice, *, is_reference: bool
     ) -> None:
-        self.names = names
         self.window = suspects.reference if is_reference else suspects.current
         self.slice = rows
-        self.features = context(self.window, names, rows, suspects.reference.schema)
-        self.rows = len(next(iter(self.features.values())))
+        features = context(self.window, names, rows, suspects.reference.schema)
+        stacked = np.column_stack(list(features.values()))
+        ends = np.cumsum([block.shape[1] for block in features.values()])
+        self.block = {
+            name: slice(int(end) - features[name].shape[1], int(end))
+            for name, end in zip(features, ends, strict=True)
+        }
+        self.rows = len(stacked)
+        self.correlation: FloatArray = stacked.T @ stacked / self.rows
 
     def values(self, name: str) -> FloatArray:
         return self.window.column(name)[self.slice]
+
+
+def _moved(discrepancy: float, terms: int) -> bool:
+    """Whether a column is further from the reference's than chance would have it."""
+    return bool(discrepancy > max(_LEAST_GAIN / 2, terms + 2 * (2 * terms) ** 0.5))
 
 
 def _alike(suspects: Suspects, a: str, b: str) -> bool:
@@ -84,21 +96,50 @@ def _alike(suspects: Suspects, a: str, b: str) -> bool:
 
 def _discrepancy(
     reference: _Side, current: _Side, as_column: str, recorded: str, left_out: tuple[str, ...]
-) -> float:
-    """Return how far the recorded column is from being ``as_column``, about χ² under none."""
+) -> tuple[float, int]:
+    """Return how far the recorded column is from being ``as_column``, and its terms.
+
+    By chance each of the terms is about χ² with one degree of freedom.
+    """
     scale = 1 / (1 / reference.rows + 1 / current.rows)
-    others = tuple(n for n in reference.names if n not in {as_column, recorded, *left_out})
-    gap = correlation_profile(reference.features, as_column, others) - correlation_profile(
-        current.features, recorded, others
+    gap = (
+        reference.correlation[reference.block[as_column]]
+        - current.correlation[current.block[recorded]]
     )
+    others = np.ones(gap.shape[1], dtype=bool)
+    for name in {as_column, recorded, *left_out}:
+        others[reference.block[name]] = False
+    apart = float((gap[:, others] ** 2).sum())
     marginal = ks_distance(reference.values(as_column), current.values(recorded))
-    return scale * (float(gap @ gap) + 4 * marginal**2)
+    return scale * (apart + 4 * marginal**2), len(gap) * int(others.sum()) + 1
 
 
-def _gain(reference: _Side, current: _Side, a: str, b: str) -> tuple[float, float, float]:
-    """Return the gain of exchanging two columns, what is left after it and what was before."""
-    before = _discrepancy(reference, current, a, a, (b,)) + _discrepancy(
-        reference, current, b, b, (a,)
-    )
-    after = _discrepancy(reference, current, a, b, ()) + _discrepancy(reference, current, b, a, ())
-    return before - after, after, before
+@dataclass(frozen=True, slots=True)
+class _Gain:
+    """What exchanging two columns brings: their discrepancy before and after, of so many terms."""
+
+    before: float
+    after: float
+    terms: int
+
+    @property
+    def value(self) -> float:
+        return self.before - self.after
+
+
+def _gain(reference: _Side, current: _Side, a: str, b: str) -> _Gain:
+    parts = [
+        _discrepancy(reference, current, a, a, (b,)),
+        _discrepancy(reference, current, b, b, (a,)),
+        _discrepancy(reference, current, a, b, ()),
+        _discrepancy(reference, current, b, a, ()),
+    ]
+    before, after = parts[0][0] + parts[1][0], parts[2][0] + parts[3][0]
+    return _Gain(before, after, parts[0][1] + parts[1][1])
+
+
+def _holds(gain: _Gain, errors: float) -> bool:
+    """Whether the gain is more than chance, and what is left after it is not."""
+    by_chance = 2 * gain.terms**0.5  # sd of the difference of two χ², each with so many terms
+    leftover = gain.terms + 2 * by_chance + 0.2 * max(0.0, gain.before - gain.terms)
+    return bool(gain.value > max(_LEAST_GAIN, errors * by_chance) and gain.after < leftover)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.independence.dependence import lag_one
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
@@ -16,6 +17,7 @@ __all__ = ["unit_change"]
 _FACTORS = (*(10.0**k for k in range(1, 10)), 24.0, 60.0, 1024.0, 1024.0**2, 3600.0, 86400.0)
 _LEAST_DISTANCE = 0.2
 _LEAST_ROWS = 50
+_KS_ONE_PERCENT = 1.63
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def unit_change(suspects: Suspects) -> list[Finding]:
             continue
         choose, check = present[::2], present[1::2]
         distance = ks_distance(check, before)
-        if distance < _LEAST_DISTANCE:
+        if distance < max(_LEAST_DISTANCE, _distance_by_chance(check, before)):
             continue
         candidates = [c for c in _CONVERSIONS if _plausible(c, choose, before)]
         if not candidates:
@@ -80,6 +82,18 @@ def unit_change(suspects: Suspects) -> list[Finding]:
             )
         )
     return found
+
+
+def _distance_by_chance(a: FloatArray, b: FloatArray) -> float:
+    """Return a distance that two windows of the same series exceed once in a hundred times.
+
+    Neighbouring rows that are alike (by the lag-one correlation r) count as (1 − r)/(1 + r) rows.
+    """
+    rows = []
+    for values in (a, b):
+        r = max(0.0, lag_one(values[:, None]))
+        rows.append(values.size * (1 - r) / (1 + r))
+    return float(_KS_ONE_PERCENT * np.sqrt(sum(1 / count for count in rows)))
 
 
 def _plausible(conversion: _Conversion, values: FloatArray, before: FloatArray) -> bool:
