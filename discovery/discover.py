@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.snapshot.note import Note
     from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.discovery.stability import Stability
 
 __all__ = ["Discovery", "discover", "learn_graph", "method_names"]
 
@@ -50,6 +51,11 @@ class Discovery:
     test: str | None
     notes: tuple[Note, ...]
     seconds: float
+
+    @property
+    def stability(self) -> Stability | None:
+        """The shares of bootstrap graphs with each edge and orientation, if one was asked for."""
+        return self.graph.stability
 
 
 @dataclass(frozen=True, slots=True)

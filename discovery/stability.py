@@ -322,8 +322,8 @@ def _run(
         for task in tasks:
             yield _drawn_edges(learn, snapshot, plan, task)
         return
-    # Processes, not threads: the searches spend their time in many small steps of Python (on two
-    # processors threads were slower than one, processes 1.7 times as fast).
+    # Processes, not threads: the searches take many small steps of Python, which threads take one
+    # after the other (two of them gained 3 % where this was measured).
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered")
