@@ -53,16 +53,16 @@ def adjustment_problem(graph: Graph, x: Nodes, y: Nodes, given: Nodes = ()) -> s
     Parameters
     ----------
     graph : Graph
-        A DAG, a CPDAG (where knowledge directs more, an effect may be called open that is not), or
-        a graph with double-headed arrows, each a hidden common cause. Where one of these was
-        learned, directed edges may hide others, and a cause counts only by visible edges (Zhang
-        2008, definition 8).
+        A DAG, a CPDAG (where knowledge directs more, an effect may be called open that is not), a
+        PAG, or a graph with double-headed arrows, each a hidden common cause. Where there is a
+        circle, or a double-headed arrow that was learned, directed edges may hide others, and a
+        cause counts only by visible edges (Zhang 2008, definition 8).
     x, y, given : str or iterable of str
 
     Raises
     ------
     GraphError
-        If a node is unknown, sets overlap, or an edge has a circle.
+        If a node is unknown, or sets overlap.
     """
     causes, effects, fixed = (as_nodes(graph, nodes) for nodes in (x, y, given))
     problem = _Problem.of(graph, causes, effects)
@@ -173,9 +173,10 @@ def optimal_adjustment_set(graph: Graph, x: str, y: str) -> frozenset[str] | Non
     """
     problem = _Problem.of(graph, as_nodes(graph, x), as_nodes(graph, y))
     for edge in graph:
-        if edge.mark == "<->":
+        if edge.mark not in {"-->", "---"}:
             raise GraphError(
-                f"the best set is not known where causes are hidden ({edge.a} <-> {edge.b})",
+                "the best set is not known where causes may be hidden: "
+                f"{edge.a} {edge.mark} {edge.b}",
                 where="adjustment",
                 remedy="Ask for minimal_adjustment_set",
             )
@@ -214,13 +215,6 @@ class _Problem:
 
     @classmethod
     def of(cls, graph: Graph, causes: frozenset[str], effects: frozenset[str]) -> _Problem:
-        for edge in graph:
-            if Mark.CIRCLE in (edge.mark_at_a, edge.mark_at_b):
-                raise GraphError(
-                    f"the circle of {edge.a} {edge.mark} {edge.b} leaves open what causes what",
-                    where="adjustment",
-                    remedy="Direct the edges by knowledge, or ask of one MAG (pag_to_mag)",
-                )
         if causes & effects or not causes or not effects:
             raise GraphError(
                 "cause and effect must be different columns, at least one of each",
@@ -233,7 +227,11 @@ class _Problem:
         up = _possibly_along(graph, effects, outward=False, never=causes)
         between = down & up
         forbidden = causes | _possibly_along(graph, between, outward=True, never=frozenset())
-        hides = any(e.mark == "<->" and e.origin is Origin.LEARNED for e in graph)
+        hides = any(
+            Mark.CIRCLE in (e.mark_at_a, e.mark_at_b)
+            or (e.mark == "<->" and e.origin is Origin.LEARNED)
+            for e in graph
+        )
         open_edge = None
         removed: set[frozenset[str]] = set()
         for edge in graph:
@@ -258,8 +256,9 @@ def _next(graph: Graph, node: str, *, outward: bool = True) -> list[str]:
     """Return the nodes that a node may cause directly, or that may cause it."""
     found = []
     for other, here, there in graph.ends(node):
-        tail, head = (here, there) if outward else (there, here)
-        if tail is Mark.TAIL and head in (Mark.ARROW, Mark.TAIL):
+        start, end = (here, there) if outward else (there, here)
+        # A tail at both ends is an edge whose direction is open, as a circle is.
+        if start is not Mark.ARROW and (end is not Mark.TAIL or start is end):
             found.append(other)
     return found
 

@@ -121,8 +121,8 @@ class GraphDifference:
 def difference(
     before: Graph,
     after: Graph,
-    reference: Snapshot | None = None,
-    current: Snapshot | None = None,
+    reference: Any = None,
+    current: Any = None,
     *,
     level: float = _LEVEL,
     margin: float = _MARGIN,
@@ -152,7 +152,7 @@ def difference(
     ----------
     before, after : Graph
         DAGs, CPDAGs, MAGs or PAGs.
-    reference, current : Snapshot, optional
+    reference, current : Snapshot or frame, optional
         The windows they were learned from, the second read with the schema of the first. Without
         them only added, removed and reversed edges are listed, without p-values.
     level : float
@@ -169,6 +169,11 @@ def difference(
     OptionError
         If only one window is given, or ``level`` or ``margin`` is not between 0 and 1.
     """
+    if reference is not None and not isinstance(reference, Snapshot):
+        reference = Snapshot.from_frame(reference)
+    if current is not None and not isinstance(current, Snapshot):
+        schema = None if reference is None else reference.schema
+        current = Snapshot.from_frame(current, schema=schema)
     _check(before, after, reference, current, level, margin)
     test = None
     if reference is not None and current is not None:

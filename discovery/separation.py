@@ -18,7 +18,16 @@ from functools import lru_cache
 from whydrift.discovery.errors import GraphError, nearest
 from whydrift.discovery.graph import Graph, Mark
 
-__all__ = ["as_nodes", "connected_nodes", "is_separated", "markov_blanket", "minimal_separator"]
+__all__ = [
+    "Nodes",
+    "anterior",
+    "as_nodes",
+    "connected_nodes",
+    "is_separated",
+    "markov_blanket",
+    "minimal_separator",
+    "read_as_decided",
+]
 
 Nodes = str | Iterable[str]
 

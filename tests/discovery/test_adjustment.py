@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import chain, combinations
+from itertools import chain, combinations, product
 
 import numpy as np
 import pytest
 
-from whydrift.discovery import Edge, Graph, GraphError, Origin
+from whydrift.discovery import Edge, Graph, GraphError, Mark, Origin
 from whydrift.discovery.adjustment import (
     Instrument,
     adjustment_problem,
@@ -19,6 +19,7 @@ from whydrift.discovery.adjustment import (
     minimal_adjustment_set,
     optimal_adjustment_set,
 )
+from whydrift.discovery.ancestral import is_mag
 from whydrift.discovery.classes import class_members
 from whydrift.discovery.orientation import dag_to_cpdag
 
@@ -150,9 +151,58 @@ def test_a_learned_hidden_cause_means_that_other_edges_may_hide_one_too():
     assert is_adjustment_set(visible, "x", "y")
 
 
-def test_a_circle_is_refused():
-    with pytest.raises(GraphError, match="circle"):
-        adjustment_problem(graph_of("x o-> y"), "x", "y")
+def test_in_a_pag_a_set_is_valid_where_it_is_in_every_mag_of_the_class():
+    # All PAGs of four nodes in which c and d are apart, each from all MAGs of its class.
+    names, hint = tuple("abcd"), Edge.of("p", "<->", "q", origin=Origin.LEARNED)
+    pairs = [pair for pair in combinations(names, 2) if pair != ("c", "d")]
+    classes: dict[frozenset, list[Graph]] = {}
+    for marks in product([None, "-->", "<--", "<->"], repeat=len(pairs)):
+        edges = tuple(Edge.of(x, m, y) for (x, y), m in zip(pairs, marks, strict=True) if m)
+        if len(edges) < 4 or has_cycle(edges):
+            continue
+        # Learned, so that in members without a double-headed arrow edges may hide one too.
+        mag = Graph((*names, "p", "q"), (*edges, hint))
+        if is_mag(mag):
+            classes.setdefault(separations(mag, names), []).append(mag)
+    assert len(classes) > 20
+    valid = 0
+    for members in classes.values():
+        pag = common_marks(members)
+        for x, y in (("a", "b"), ("a", "c"), ("c", "a"), ("c", "d")):
+            for given in subsets([n for n in names if n not in (x, y)]):
+                everywhere = all(is_adjustment_set(m, x, y, given) for m in members)
+                assert is_adjustment_set(pag, x, y, given) == everywhere
+                valid += everywhere
+    assert valid > 50
+
+
+def has_cycle(edges: tuple[Edge, ...]) -> bool:
+    try:
+        Graph(tuple("abcd"), edges)
+    except GraphError:
+        return True
+    return False
+
+
+def separations(graph: Graph, names: tuple[str, ...]) -> frozenset:
+    return frozenset(
+        (x, y, given)
+        for x, y in combinations(names, 2)
+        for given in subsets([n for n in names if n not in (x, y)])
+        if graph.is_separated(x, y, given)
+    )
+
+
+def common_marks(members: list[Graph]) -> Graph:
+    edges = []
+    for edge in members[0]:
+        ends = []
+        for here, there in ((edge.a, edge.b), (edge.b, edge.a)):
+            found = {mark for m in members for other, mark, _ in m.ends(here) if other == there}
+            ends.append(found.pop() if len(found) == 1 else Mark.CIRCLE)
+        left = {Mark.ARROW: "<"}.get(ends[0], ends[0].value)
+        edges.append(Edge.of(edge.a, f"{left}-{ends[1].value}", edge.b))
+    return members[0].with_edges(edges)
 
 
 def test_a_flood_of_minimal_sets_is_refused():
@@ -194,6 +244,8 @@ def test_the_best_set_of_a_published_example():
     with pytest.raises(GraphError, match="total effect is zero"):
         optimal_adjustment_set(graph, "y", "x")
     assert optimal_adjustment_set(graph_of("x --- y, y --- z"), "x", "y") is None
+    with pytest.raises(GraphError, match="may be hidden"):
+        optimal_adjustment_set(graph_of("x --> y, z o-> y"), "x", "y")
 
 
 # ---- front doors ------------------------------------------------------------------------------
