@@ -7,6 +7,8 @@ from itertools import chain, combinations
 import networkx as nx
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from whydrift.discovery import Edge, Graph, GraphError
 from whydrift.discovery.ancestral import dag_to_mag, is_mag, mag_problem, pag_to_mag
@@ -51,10 +53,10 @@ def as_networkx(dag: Graph) -> nx.DiGraph:
 
 def separations(graph: Graph) -> set[tuple[str, str, tuple[str, ...]]]:
     return {
-        (x, y, given)
+        (x, y, fixed)
         for x, y in combinations(graph.nodes, 2)
-        for given in subsets([n for n in graph.nodes if n not in (x, y)])
-        if graph.is_separated(x, y, given)
+        for fixed in subsets([n for n in graph.nodes if n not in (x, y)])
+        if graph.is_separated(x, y, fixed)
     }
 
 
@@ -65,9 +67,9 @@ def test_separation_agrees_with_networkx_where_hidden_causes_are_written_out():
         graph = random_admg(rng)
         truth = as_networkx(with_hidden_nodes(graph))
         for x, y in combinations(graph.nodes, 2):
-            for given in subsets([n for n in graph.nodes if n not in (x, y)]):
-                assert graph.is_separated(x, y, given) == nx.is_d_separator(
-                    truth, {x}, {y}, set(given)
+            for fixed in subsets([n for n in graph.nodes if n not in (x, y)]):
+                assert graph.is_separated(x, y, fixed) == nx.is_d_separator(
+                    truth, {x}, {y}, set(fixed)
                 )
 
 
@@ -76,11 +78,11 @@ def test_sets_are_separated_where_networkx_says_so(random_dag):
     for _ in range(100):
         dag = random_dag(tuple("abcdefghij"), 3, rng)
         parts = rng.integers(4, size=10)
-        x, y, given = (
+        x, y, fixed = (
             {n for n, at in zip(dag.nodes, parts, strict=True) if at == k} for k in range(3)
         )
         if x and y:
-            assert dag.is_separated(x, y, given) == nx.is_d_separator(as_networkx(dag), x, y, given)
+            assert dag.is_separated(x, y, fixed) == nx.is_d_separator(as_networkx(dag), x, y, fixed)
 
 
 def test_conditioning_on_what_a_collider_causes_opens_it():
@@ -199,9 +201,9 @@ def test_a_latent_projection_separates_what_the_whole_graph_separates(random_dag
         assert mag_problem(mag) is None
         truth = as_networkx(dag)
         for x, y in combinations(mag.nodes, 2):
-            for given in subsets([n for n in mag.nodes if n not in (x, y)]):
-                assert mag.is_separated(x, y, given) == nx.is_d_separator(
-                    truth, {x}, {y}, {*given, *selected}
+            for fixed in subsets([n for n in mag.nodes if n not in (x, y)]):
+                assert mag.is_separated(x, y, fixed) == nx.is_d_separator(
+                    truth, {x}, {y}, {*fixed, *selected}
                 )
 
 
@@ -265,3 +267,19 @@ def test_marks_that_fit_no_mag_are_refused(edges):
     nodes = tuple(sorted({end for e in parsed for end in (e.a, e.b)}))
     with pytest.raises(GraphError, match="no MAG"):
         pag_to_mag(Graph(nodes, parsed))
+
+
+@given(st.integers(0, 2**32 - 1), st.permutations(list("uvwxyz")))
+@settings(max_examples=40, deadline=None)
+def test_renaming_and_exchanging_sides_change_no_answer(seed, new):
+    rng = np.random.default_rng(seed)
+    graph = random_admg(rng, 6)
+    name = dict(zip(graph.nodes, new, strict=True))
+    renamed = Graph(tuple(sorted(new)), tuple(Edge.of(name[e.a], e.mark, name[e.b]) for e in graph))
+    parts = rng.permutation(6)
+    x, y, *others = (graph.nodes[i] for i in parts)
+    fixed = others[: rng.integers(5)]
+    answer = graph.is_separated(x, y, fixed)
+    assert graph.is_separated(y, x, fixed) == answer
+    assert renamed.is_separated(name[x], name[y], [name[n] for n in fixed]) == answer
+    assert renamed.markov_blanket(name[x]) == {name[n] for n in graph.markov_blanket(x)}
