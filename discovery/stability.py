@@ -29,7 +29,6 @@ __all__ = [
 ]
 
 _LEAST_BLOCKS = 20  # fewer would hardly differ from one draw to the next
-_LEAST_CLUSTERS = 10
 # Starting processes takes a second or two; below this many seconds of work one process is as fast.
 _WORTH_PROCESSES = 6.0
 _TASKS_A_JOB = 4  # so that progress moves, and that a slow draw holds nobody up
@@ -281,7 +280,7 @@ class _Plan:
             starts = np.flatnonzero(np.diff(values[order])) + 1
             clusters = [c for c in np.split(order, starts) if len(c)]
             clusters += [alone[i : i + 1] for i in range(len(alone))]
-            if len(clusters) >= _LEAST_CLUSTERS:
+            if len(clusters) > 1:  # of one alone every draw is the same
                 return cls(rows, 1, tuple(clusters))
         return cls(rows, block_length(snapshot))
 
