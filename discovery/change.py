@@ -51,8 +51,8 @@ class GraphChange:
     mark_before, mark_after : str, optional
         From ``a`` to ``b``; None where there is no edge.
     strength_before, strength_after : float, optional
-        Partial correlation of the two given the parents in either graph (the largest canonical one
-        where a category is among them, and then without a sign).
+        Partial correlation of the two given the parents in either graph (where a category is among
+        them, the largest multiple one of a level, without a sign).
     """
 
     a: str
@@ -144,9 +144,9 @@ def difference(
 
     P-values are Holm's over all pairs of columns: which pairs the graphs differ in was chosen by
     the same data. They are those of Wald tests with variances that hold for rows of unequal
-    spread, in blocks where neighbouring rows are alike or by cluster; numbers enter on
-    the scale on which the reference is normal, so that a straight relation to a shifted cause
-    stays straight; a bent one that is seen on another part of its range may look changed.
+    spread, in blocks where neighbouring rows are alike or by cluster. Numbers enter on the scale
+    on which the reference is normal, so that a straight relation to a shifted cause stays
+    straight; a bent one that is seen on another part of its range may look changed.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def difference(
         The windows they were learned from, the second read with the schema of the first. Without
         them only added, removed and reversed edges are listed, without p-values.
     level : float
-        At which a change is called weakened or strengthened.
+        At which a slope is said to differ, and to be smaller than the margin.
     margin : float
         Partial correlation below which an edge counts as gone.
 
