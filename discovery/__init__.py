@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.distances import AdjustmentDistance as AdjustmentDistance
     from whydrift.discovery.distances import adjustment_distance as adjustment_distance
     from whydrift.discovery.distances import structural_distance as structural_distance
+    from whydrift.discovery.errors import ConfigError as ConfigError
     from whydrift.discovery.errors import GraphError as GraphError
     from whydrift.discovery.errors import OptionError as OptionError
     from whydrift.discovery.errors import SchemaError as SchemaError
@@ -87,6 +88,7 @@ _HOME = {
         "structural_distance",
     ),
     "whydrift.discovery.errors": (
+        "ConfigError",
         "GraphError",
         "OptionError",
         "SchemaError",

@@ -6,6 +6,7 @@
     ├── SchemaError      a column, its kind or its role does not fit
     ├── TooFewRows       not enough data for what was asked
     ├── GraphError       a graph or a piece of knowledge is not usable
+    ├── ConfigError      a configuration says what cannot be
     ├── OptionError      an argument has a value that is not offered
     └── SourceError      a file, folder or address cannot be read
 """
@@ -16,6 +17,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ConfigError",
     "GraphError",
     "OptionError",
     "SchemaError",
@@ -67,6 +69,10 @@ class GraphError(WhydriftError):
 
 class OptionError(WhydriftError):
     """An argument has a value that is not offered."""
+
+
+class ConfigError(WhydriftError):
+    """A configuration says something that cannot be, or is not there."""
 
 
 class SourceError(WhydriftError):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import GraphError, OptionError, SchemaError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
+from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.windows import Window
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def compare(
     loss: str = "auto",
     time_column: str | None = None,
     cluster: str | None = None,
+    ignore: Sequence[str] = (),
     floor: float | None = None,
     method: str = "auto",
     test: str = "auto",
@@ -56,6 +58,8 @@ def compare(
         Puts the rows in order, and dates the windows.
     cluster : str, optional
         Column whose equal values mark rows that belong together (a user, a session).
+    ignore : sequence of str
+        Columns to leave out.
     floor : float, optional
         Changes wholly inside this many reference sd are not worth knowing; default 0.1 (0.02 in
         probability), 0 for none.
@@ -102,7 +106,8 @@ def compare(
             remedy=f"The reference has {_listed(before.names)}; the current one has "
             f"{_listed(after.names)}. Give windows of the same table",
         )
-    first = before.snapshot(roles=roles)
+    kinds = dict.fromkeys(_ignored(ignore, roles, before), ColumnKind.IGNORED)
+    first = before.snapshot(roles=roles, kinds=kinds)
     second = after.snapshot(roles=roles, schema=first.schema)
 
     from whydrift.monitor.diagnosis.compare import compare as judge
@@ -199,6 +204,18 @@ def _roles(named: Mapping[str, str | None], before: Window, after: Window) -> di
             after.require(name, role)
         roles[name] = role
     return roles
+
+
+def _ignored(ignore: Sequence[str], roles: Mapping[str, str], before: Window) -> tuple[str, ...]:
+    for name in ignore:
+        before.require(name, "ignored")
+        if name in roles:
+            raise SchemaError(
+                f"{name!r} is named as {roles[name]} and is to be ignored",
+                where="ignore",
+                remedy="Drop one of the two",
+            )
+    return tuple(ignore)
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -84,19 +84,39 @@ class Window:
             remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Columns are: {listed}",
         )
 
-    def snapshot(self, *, roles: Mapping[str, str], schema: Schema | None = None) -> Snapshot:
-        """Summarise the window; with a schema, as that of the reference."""
+    def snapshot(
+        self,
+        *,
+        roles: Mapping[str, str],
+        kinds: Mapping[str, ColumnKind] | None = None,
+        schema: Schema | None = None,
+    ) -> Snapshot:
+        """Summarise the window; with a schema, as that of the reference.
+
+        Raises
+        ------
+        SchemaError
+            If it came as a Snapshot of another schema, or with other kinds.
+        """
         if self.given is not None:
+            for name, kind in (kinds or {}).items():
+                if self.given.schema[name].kind is not kind:
+                    raise SchemaError(
+                        f"the Snapshot was built with column {name!r} as "
+                        f"{self.given.schema[name].kind}",
+                        where=self.where,
+                        remedy=f"Build it with from_frame(…, kinds={{{name!r}: {kind.value!r}}})",
+                    )
             if schema is not None:
                 self._check_codes(self.given, schema)
             here = {name: role for name, role in roles.items() if name in self.given.schema}
             return self.given.with_roles(here)
         assert self.table is not None
         time = next((name for name, role in roles.items() if role == "time"), None)
-        table, kinds = self.table, {}
+        table, kinds = self.table, dict(kinds or {})
         if time is not None:
             table = in_time_order(table, time, self.where)
-            kinds = {time: ColumnKind.TIMESTAMP}
+            kinds[time] = ColumnKind.TIMESTAMP
         snapshot = Snapshot.from_frame(
             table, schema=schema, kinds=kinds, roles=roles, where=self.where
         )

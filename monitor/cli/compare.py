@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from whydrift.discovery.errors import OptionError
 from whydrift.monitor.cli.exits import Status
 from whydrift.monitor.cli.options import (
     DATA_HELP,
     Cluster,
+    ConfigFile,
     Debug,
     Floor,
     GraphFile,
@@ -23,6 +25,7 @@ from whydrift.monitor.cli.options import (
     Loss,
     Markdown,
     Method,
+    MonitorName,
     Prediction,
     Quiet,
     RandomState,
@@ -33,6 +36,7 @@ from whydrift.monitor.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from whydrift.monitor.comparison_config import ComparisonConfig
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 
 __all__ = ["compare"]
@@ -55,6 +59,8 @@ def compare(
     loss: Loss = "auto",
     time_column: TimeColumn = None,
     cluster: Cluster = None,
+    config: ConfigFile = None,
+    monitor: MonitorName = None,
     floor: Floor = None,
     level: Level = 0.05,
     random_state: RandomState = 0,
@@ -80,6 +86,7 @@ def compare(
       whydrift compare may.csv june.csv --target price --prediction price_hat --html why.html
       whydrift compare 'data/05-*.csv' 'data/06-*.csv' --graph graph.json --json -
       whydrift compare may.csv june.csv --fail-on fault,mechanism --junit drift.xml
+      whydrift compare may.csv june.csv --config whydrift.yaml
     """
     from whydrift.monitor.cli.fail_on import findings, parse_fail_on
     from whydrift.monitor.cli.graph_output import check_graph_format
@@ -90,21 +97,45 @@ def compare(
     files = {"--json": json_file, "--html": html, "--markdown": markdown, "--junit": junit,
              "--save-graph": save_graph}  # fmt: skip
     check_graph_format(save_graph, "--save-graph")
-    check_outputs(files, inputs=(reference, current, *(str(p) for p in (graph, knowledge) if p)))
+    inputs = (reference, current, *(str(p) for p in (graph, knowledge, config) if p))
+    check_outputs(files, inputs=inputs)
+    said = _configured(config, monitor)
     with shown_progress(quiet) as progress:
         from whydrift.monitor.api import compare as judge
 
         diagnosis = judge(
-            reference, current, graph=graph, knowledge=knowledge, target=target,
-            prediction=prediction, loss=loss, time_column=time_column, cluster=cluster,
-            floor=floor, method=method, test=test, score=score, level=level,
-            random_state=random_state, progress=progress,
+            reference, current, graph=graph,
+            knowledge=knowledge or (None if graph else said.knowledge),
+            target=target or said.target, prediction=prediction or said.prediction,
+            loss=said.loss if loss == "auto" else loss,
+            time_column=time_column or said.time_column, cluster=cluster or said.cluster,
+            ignore=said.ignore, floor=said.floor if floor is None else floor,
+            method=said.method if method == "auto" else method, test=test, score=score,
+            level=level, random_state=random_state, progress=progress,
         )  # fmt: skip
     failing = bool(words & findings(diagnosis))
     on_stdout = _write(diagnosis, files, failing=failing, words=words)
     if not quiet and not on_stdout:
         _show(diagnosis, files)
     return Status.FOUND if failing else Status.NOTHING
+
+
+def _configured(config: Path | None, monitor: str | None) -> ComparisonConfig:
+    from whydrift.monitor.comparison_config import ComparisonConfig as Settings
+    from whydrift.monitor.comparison_config import comparison_config
+
+    if config is None:
+        if monitor is not None:
+            raise OptionError(
+                "a monitor is named, but no configuration",
+                where="--monitor",
+                remedy="Add --config FILE",
+            )
+        return Settings()
+    from whydrift.monitor.source.text_file import read_text
+    from whydrift.monitor.strict_yaml import read_yaml
+
+    return comparison_config(read_yaml(read_text(config), str(config)), monitor)
 
 
 def _write(

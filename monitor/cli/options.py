@@ -10,9 +10,9 @@ import typer
 from whydrift.discovery.discover import method_names
 
 __all__ = [
-    "Alpha", "Bootstrap", "Cluster", "Debug", "Floor", "GraphFile", "Html", "Json", "Junit",
-    "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "Prediction", "Quiet", "RandomState",
-    "Score", "Target", "Test", "TimeColumn",
+    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "Debug", "Floor", "GraphFile", "Html", "Json",
+    "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName", "Prediction",
+    "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn",
 ]  # fmt: skip
 
 DATA_HELP = "A file, glob or folder of Parquet, CSV, TSV (also .gz, .zst, .bz2), Arrow or Feather."
@@ -44,6 +44,19 @@ KnowledgeFile = Annotated[
         metavar="FILE",
         help="JSON or YAML: tiers, required, forbidden, never_a_cause, exogenous.",
     ),
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        metavar="FILE",
+        help="A configuration (see `init`): columns, loss and knowledge of its monitor, "
+        "where no option says otherwise.",
+    ),
+]
+MonitorName = Annotated[
+    str | None,
+    typer.Option("--monitor", metavar="NAME", help="Which monitor of --config, of several."),
 ]
 Method = Annotated[
     str,

@@ -45,6 +45,10 @@ LOSSES: Final[dict[str, Callable[[FloatArray, FloatArray], FloatArray]]] = {
 }
 
 
+# Words for "it happened"; where a binary target uses none of them its classes have no such order.
+_YES: Final = frozenset({"true", "t", "yes", "y", "1", "positive", "pos", "on"})
+
+
 @dataclass(frozen=True)
 class RowMeasure:
     """The measure of every sampled row of both windows.
@@ -57,12 +61,15 @@ class RowMeasure:
         NaN where target or prediction is missing.
     is_loss : bool
         Whether more is worse.
+    guessed_positive : str, optional
+        The class of a binary target that was taken for 1, where its name does not say so.
     """
 
     name: str
     reference: FloatArray
     current: FloatArray
     is_loss: bool
+    guessed_positive: str | None = None
 
 
 def row_measure(
@@ -77,7 +84,8 @@ def row_measure(
 
     ``auto`` takes the squared error for numbers, the log loss for a binary target with
     predictions in [0, 1], and the 0-1 loss for other categories. Without a prediction the measure
-    is the target itself (for a binary target the share of its second category).
+    is the target itself (for a binary target the share of one class). A target's classes are those
+    of the reference: rows of a class that is new have no measure.
 
     Raises
     ------
@@ -92,32 +100,31 @@ def row_measure(
         return None
     if not np.isfinite(current.column(target)).any():
         return None
-    column = current.schema[target]
-    if prediction is None:
-        values = [_numbers(w, target, column) for w in (reference, current)]
-        if values[0] is None or values[1] is None:
-            return None
-        what = (
-            f"share of {target} = {column.categories[1]}"
-            if column.kind.is_discrete and not _is_numeric(column.categories)
-            else f"mean of {target}"
-        )
-        return RowMeasure(what, values[0], values[1], is_loss=False)
-    return _loss(reference, current, target, prediction, loss)
+    if prediction is not None:
+        return _loss(reference, current, target, prediction, loss)
+    column = reference.schema[target]
+    values = [_numbers(w, target, column) for w in (reference, current)]
+    if values[0] is None or values[1] is None:
+        return None
+    what = f"mean of {target}"
+    if column.kind.is_discrete and not _is_numeric(column.categories):
+        what = f"share of {target} = {column.categories[_positive(column.categories)]}"
+    return RowMeasure(what, values[0], values[1], is_loss=False)
 
 
 def _loss(
     reference: Snapshot, current: Snapshot, target: str, prediction: str, loss: str
 ) -> RowMeasure:
-    column, predicted = current.schema[target], current.schema[prediction]
+    column, predicted = reference.schema[target], current.schema[prediction]
     both = (reference, current)
     if loss in {"auto", "zero_one"} and column.kind.is_discrete and predicted.kind.is_discrete:
-        names = "zero_one"
         codes = [
-            _zero_one(w.column(target), _recoded(w.column(prediction), predicted, column))
+            _zero_one(_known(w.column(target), column), _recoded(w.column(prediction), predicted,
+                                                                 column))
             for w in both
-        ]
-        return RowMeasure(names, codes[0], codes[1], is_loss=True)
+        ]  # fmt: skip
+        return RowMeasure("zero_one", codes[0], codes[1], is_loss=True)
+    binary = column.kind.is_discrete and len(column.categories) == 2
     truth = [_numbers(w, target, column) for w in both]
     guess = [_numbers(w, prediction, predicted) for w in both]
     if truth[0] is None or truth[1] is None or guess[0] is None or guess[1] is None:
@@ -127,16 +134,34 @@ def _loss(
             where="--prediction",
             remedy="Name a prediction of the target's kind, or a probability for a binary target",
         )
+    pairs = [(y, f) for y, f in zip(truth, guess, strict=True) if y is not None and f is not None]
     if loss == "auto":
-        binary = column.kind.is_discrete and len(column.categories) == 2
-        bounded = np.nanmin(guess[0]) >= 0 and np.nanmax(guess[0]) <= 1
-        loss = "log_loss" if binary and bounded else "squared_error"
-    pairs = [
-        LOSSES[loss](y, f)
-        for y, f in zip(truth, guess, strict=True)
-        if y is not None and f is not None
-    ]
-    return RowMeasure(loss, pairs[0], pairs[1], is_loss=True)
+        loss = "log_loss" if binary and _are_chances(pairs[0][1]) else "squared_error"
+    guessed = None
+    if loss == "log_loss":
+        if not binary or not all(_are_chances(f) for _, f in pairs):
+            raise SchemaError(
+                "the log loss needs a binary target and predictions in [0, 1]; "
+                f"{target!r} is {column.kind}, {prediction!r} is {predicted.kind}",
+                where="--loss",
+                remedy="Name the column of probabilities, or another loss: squared_error",
+            )
+        pairs = [(_as_chance(y, column.categories), f) for y, f in pairs]
+        if not (_is_numeric(column.categories) or _says_yes(column.categories)):
+            # The prediction is the chance of one class; the reference's rows tell of which.
+            y, f = pairs[0]
+            if np.nanmean(_log_loss(1 - y, f)) < np.nanmean(_log_loss(y, f)):
+                pairs = [(1 - y, f) for y, f in pairs]
+                guessed = column.categories[1 - _positive(column.categories)]
+            else:
+                guessed = column.categories[_positive(column.categories)]
+    values = [LOSSES[loss](y, f) for y, f in pairs]
+    return RowMeasure(loss, values[0], values[1], is_loss=True, guessed_positive=guessed)
+
+
+def _are_chances(values: FloatArray) -> bool:
+    present = values[np.isfinite(values)]
+    return bool(present.size) and bool(present.min() >= 0 and present.max() <= 1)
 
 
 def _is_numeric(categories: tuple[str, ...]) -> bool:
@@ -147,17 +172,44 @@ def _is_numeric(categories: tuple[str, ...]) -> bool:
     return True
 
 
+def _says_yes(categories: tuple[str, ...]) -> bool:
+    return sum(c.strip().lower() in _YES for c in categories) == 1
+
+
+def _positive(categories: tuple[str, ...]) -> int:
+    """Return which of two classes counts as 1: the one that says yes, else the last by name."""
+    if _says_yes(categories):
+        return next(i for i, c in enumerate(categories) if c.strip().lower() in _YES)
+    return categories.index(max(categories))
+
+
+def _as_chance(values: FloatArray, categories: tuple[str, ...]) -> FloatArray:
+    """Return a binary target as 0 and 1 where its classes are other numbers, such as 1 and 2."""
+    if not _is_numeric(categories):
+        return values
+    low, high = sorted(float(c) for c in categories)
+    out: FloatArray = (values - low) / (high - low)
+    return out
+
+
+def _known(codes: FloatArray, column: Column) -> FloatArray:
+    """Return codes with those of categories that the column does not know as NaN."""
+    return np.where(codes < len(column.categories), codes, np.nan)
+
+
 def _numbers(window: Snapshot, name: str, column: Column) -> FloatArray | None:
-    """Return a column as numbers: a category's own number, or 1 for the second of two."""
+    """Return a column as numbers: a category's own number, or 1 and 0 for two classes."""
     values = window.column(name)
     if not column.kind.is_discrete:
         return values
     if _is_numeric(column.categories):
         table = np.array([float(c) for c in column.categories])
     elif len(column.categories) == 2:
-        table = np.array([0.0, 1.0])
+        table = np.zeros(2)
+        table[_positive(column.categories)] = 1.0
     else:
         return None
+    values = _known(values, column)
     out = np.full(values.shape, np.nan)
     present = np.isfinite(values)
     out[present] = table[values[present].astype(np.int64)]

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whydrift.discovery.errors import GraphError, SourceError
+from whydrift.discovery.errors import ConfigError, GraphError
 from whydrift.discovery.knowledge import Knowledge
-from whydrift.monitor.source.paths import missing_file
+from whydrift.monitor.source.text_file import read_text
+from whydrift.monitor.strict_yaml import read_yaml
 
 if TYPE_CHECKING:
     from whydrift.discovery.graph import Graph
@@ -33,7 +34,7 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
     GraphError
         If it holds no graph; the message names the file and the place in it.
     """
-    text = _text(Path(path))
+    text = read_text(Path(path))
     from whydrift.discovery.formats import graph_from_text
 
     return graph_from_text(text, where=os.fspath(path))
@@ -55,7 +56,7 @@ def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:
         If it holds no knowledge, or statements clash; the message names the file and the place.
     """
     where = os.fspath(path)
-    text = _text(Path(path))
+    text = read_text(Path(path))
     is_json = Path(path).suffix.lower() == ".json" or text.lstrip().startswith("{")
     value = _json(text, where) if is_json else _yaml(text, where)
     if not isinstance(value, Mapping):
@@ -71,27 +72,6 @@ def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:
         raise GraphError(
             error.what, where=f"{where}, {error.where}", remedy=error.remedy
         ) from error
-
-
-def _text(path: Path) -> str:
-    path = path.expanduser()
-    if not path.exists():
-        raise missing_file(path)
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise SourceError(
-            "this is no text (not UTF-8)", where=str(path), remedy="Save it as UTF-8 text"
-        ) from error
-    except OSError as error:
-        raise SourceError(
-            (error.strerror or "it cannot be read").lower(),
-            where=str(path),
-            remedy="Give a file that you may read",
-        ) from error
-    if not text.strip():
-        raise SourceError("the file is empty", where=str(path), remedy="Give a file with contents")
-    return text
 
 
 def _json(text: str, where: str) -> Any:
@@ -110,14 +90,7 @@ def _json(text: str, where: str) -> Any:
 
 
 def _yaml(text: str, where: str) -> Any:
-    import yaml
-
     try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or "unreadable"
-        raise GraphError(
-            f"not YAML ({reason})", where=where + place, remedy="Mend the file there"
-        ) from error
+        return read_yaml(text, where).value
+    except ConfigError as error:
+        raise GraphError(error.what, where=error.where, remedy=error.remedy) from error

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
         ColumnKind as ColumnKind,
     )
     from whydrift.discovery import (
+        ConfigError as ConfigError,
+    )
+    from whydrift.discovery import (
         Edge as Edge,
     )
     from whydrift.discovery import (
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
 _HOME = {
     "whydrift.discovery": (
         "ColumnKind",
+        "ConfigError",
         "Edge",
         "Graph",
         "GraphError",

@@ -133,3 +133,24 @@ def test_clusters_widen_the_uncertainty():
             p_value = ResidualScores()(WindowPair(a, b, ("y",), cluster), "y", ()).p_value
             rejected[name] += p_value is not None and p_value <= 0.05
     assert rejected["clusters"] <= binom.isf(1e-4, 40, 0.05)
+
+
+@pytest.mark.parametrize("kind", ["linear", "uneven", "heavy"])
+@pytest.mark.parametrize("change", [0.0, 0.3])
+def test_intervals_of_the_change_in_level_cover_the_truth(kind, change):
+    trials, covered, errors, values = 150, 0, [], []
+    rng = np.random.default_rng(17)
+    for _ in range(trials):
+        reference, current = world(rng, 300, kind=kind), world(rng, 300, kind=kind)
+        found = result(reference, current.assign(y=current.y + change), "y", ("x",))
+        level = next(c for c in found.components if c.name == "level")
+        # In units of the reference's rank-normal sd: for this world close to its plain sd.
+        truth = change / reference.y.std()
+        covered += abs(level.value - truth) <= 1.96 * level.error
+        errors.append(level.error)
+        values.append(level.value)
+    if kind == "linear" or not change:  # ranks bend a shift where the noise is not normal
+        assert covered >= binom.ppf(1e-4, trials, 0.92)
+    # A standard error is a steady number: never blown up where the evidence happens to be near 0.
+    assert max(errors) < 3 * np.median(errors)
+    assert np.median(errors) == pytest.approx(np.std(values), rel=0.25)

@@ -16,6 +16,7 @@ from whydrift.monitor.diagnosis.faults.profile import context, level_profile
 __all__ = ["recode"]
 
 _LEAST_SHARE = 0.02
+_MOST_KEPT = 0.5  # of its rows, by a category that was renamed
 _MOST_LEVELS = 12
 _LEAST_ROWS = 25  # with a value, on each side
 _MOST_COMPANIONS = 40
@@ -60,8 +61,13 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
     ]
     codes = suspects.current.column(name)
     for level in vanished:
-        lost = before.category_counts[level] / before.count - current.category_counts[level] / rows
-        if len(vanished) == 1 and abs(lost - share) < 0.25 * share + 0.02:
+        had, has = (
+            before.category_counts[level] / before.count,
+            current.category_counts[level] / rows,
+        )
+        # One that keeps most of its rows may as well have shared its loss with others.
+        is_gone = has < _MOST_KEPT * had
+        if len(vanished) == 1 and is_gone and abs(had - has - share) < 0.25 * share + 0.02:
             evidence = (
                 f"new category {names[new]!r} in {share:.1%} of the rows, as many as "
                 f"{known[level]!r} lost: it looks renamed"

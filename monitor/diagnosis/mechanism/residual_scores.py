@@ -339,16 +339,7 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
         _wald(total, variance, usable, freedom),
         float(min(1.0, usable.sum() * 2 * stdtr(freedom, -np.abs(z).max()))),
     ]
-    components = []
-    for k in np.flatnonzero(usable):
-        information = float(scores.leverage[k] @ scores.leverage[k])
-        if information <= 0:
-            continue
-        value = float(scores.leverage[k] @ scores.raw[k]) / information
-        error = abs(value / z[k]) if abs(z[k]) > 1e-3 else float("nan")
-        if not np.isfinite(error) or error == 0:
-            error = float(spread[k]) / information
-        components.append(Component(scores.names[k], value, error, scores.units[k], float(z[k])))
+    components = _components(work, scores, z, usable)
     level = [c for c in components[: scores.leading] if c.unit != "log sd"]
     components.sort(key=lambda c: -abs(c.z))
     return MechanismTestResult(
@@ -359,6 +350,28 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
         tuple(components),
         max((c.error for c in level), default=None),
     )
+
+
+def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) -> list[Component]:
+    """Return the size of each change in reported units, with a standard error of its own.
+
+    Not value / z: the score is scaled row by row where the spread varies, so the two need not
+    cross zero together.
+    """
+    leverage = np.column_stack(scores.leverage)
+    raw = leverage * np.column_stack(scores.raw)
+    information = (leverage**2).sum(axis=0)
+    errors = np.sqrt(np.maximum(np.diag(_variance(work, raw)[0]), 0.0))
+    return [
+        Component(
+            scores.names[k],
+            float(raw[:, k].sum() / information[k]),
+            float(errors[k] / information[k]),
+            scores.units[k],
+            float(z[k]),
+        )
+        for k in np.flatnonzero(usable & (information > 0))
+    ]
 
 
 def _wald(total: FloatArray, variance: FloatArray, chosen: BoolArray, freedom: float) -> float:

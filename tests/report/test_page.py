@@ -1,0 +1,149 @@
+"""The report page: safe whatever the data hold, whole without network or script, and honest."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import whydrift as wd
+from tests.diagnosis.worlds import EDGES, houses
+from whydrift.monitor.report import notebook_view, render_html, save_html
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
+
+
+class Page(HTMLParser):
+    """Elements, attributes and words of a page."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+    def count(self, tag: str, class_: str | None = None) -> int:
+        return sum(
+            t == tag and (class_ is None or class_ in (a.get("class") or "").split())
+            for t, a in self.elements
+        )
+
+
+def diagnosed(**changes: float) -> wd.Diagnosis:
+    return wd.compare(
+        houses(1500, 1), houses(1500, 2, **changes), graph=wd.Graph.from_pairs(EDGES),
+        target="price",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def both() -> wd.Diagnosis:
+    return diagnosed(income_shift=0.6, price_slope=0.2)
+
+
+def test_the_page_opens_with_the_sentence_for_the_person_on_call(both):
+    page = Page(render_html(both))
+    first = next(i for i, (tag, _) in enumerate(page.elements) if tag == "h1")
+    assert "h2" not in [tag for tag, _ in page.elements[:first]]
+    assert both.summary in page.text
+    assert both.remedy.text in page.text
+
+
+def test_the_page_needs_neither_network_nor_script(both):
+    page = Page(render_html(both))
+    assert not {"script", "link", "iframe", "object", "base"} & {tag for tag, _ in page.elements}
+    for _, attributes in page.elements:
+        assert not {"src", "href", "srcset", "action"} & attributes.keys()
+        assert not [name for name in attributes if name.startswith("on")]
+    policy = [a.get("content") for _, a in page.elements
+              if a.get("http-equiv") == "Content-Security-Policy"]  # fmt: skip
+    assert policy and str(policy[0]).startswith("default-src 'none'")
+
+
+def test_every_cause_has_a_card_with_pictures_of_what_moved(both):
+    page = Page(render_html(both))
+    assert both.ranking and page.count("article") == len(both.ranking)
+    # The graph, two pictures of the broken relationship, one of the source, the contributions.
+    assert page.count("svg") >= 1 + len(both.ranking) + 1
+    for name in both.graph.nodes:
+        assert name in page.text
+    assert page.count("g", "node") == len(both.graph.nodes)
+    for name, verdict in (("income", "mechanism"), ("price", "mechanism")):
+        assert both.columns[name].verdict == verdict
+    assert page.count("g", "mechanism") == 2
+
+
+def test_names_and_values_from_the_data_stay_text():
+    rng = np.random.default_rng(0)
+    bait = ["<b>x</b>", "</style><script>alert(3)</script>", "plain"]
+
+    def frame(shift: float) -> pd.DataFrame:
+        a = shift + rng.normal(size=600)
+        return pd.DataFrame(
+            {
+                HOSTILE: a,
+                "</title><script>": rng.choice(bait, 600, p=[0.5, 0.3, 0.2]),
+                "y": a + rng.normal(size=600),
+            }
+        )
+
+    diagnosis = wd.compare(frame(0), frame(1), graph=[(HOSTILE, "y")], target="y")
+    assert HOSTILE in diagnosis.ranking
+    for text in (render_html(diagnosis), notebook_view(diagnosis), diagnosis.graph._repr_html_()):
+        page = Page(text)
+        assert not {"script", "img", "b>x"} & {tag for tag, _ in page.elements}
+        assert not [n for _, attributes in page.elements for n in attributes if n.startswith("on")]
+    assert HOSTILE in "".join(Page(render_html(diagnosis)).words)
+
+
+def test_a_diagnosis_read_from_json_gives_a_page_that_says_what_it_lacks(both):
+    again = wd.Diagnosis.from_dict(both.to_dict())
+    page = Page(render_html(again))
+    assert "from the JSON report alone" in page.text
+    assert both.summary in page.text
+    assert page.count("article") == len(both.ranking)
+
+
+def test_a_quiet_window_gives_a_page_without_causes():
+    diagnosis = diagnosed()
+    page = Page(render_html(diagnosis))
+    assert diagnosis.ranking == () and page.count("article") == 0
+    assert "Nothing to do" in page.text
+
+
+@pytest.mark.parametrize("case", ["one column", "constant", "missing", "many categories"])
+def test_awkward_columns_are_drawn(case):
+    rng = np.random.default_rng(4)
+
+    def frame(now: bool) -> pd.DataFrame:
+        x = rng.normal(size=400) + 2 * now
+        if case == "one column":
+            return pd.DataFrame({"x": x})
+        if case == "constant":
+            return pd.DataFrame({"x": x, "c": np.full(400, 5.0 if now else 1.0)})
+        if case == "missing":
+            return pd.DataFrame({"x": np.where(rng.random(400) < 0.4 * now, np.nan, x)})
+        return pd.DataFrame({"x": x, "k": rng.choice([f"k{i}" for i in range(300)], 400)})
+
+    diagnosis = wd.compare(frame(False), frame(True))
+    assert diagnosis.found or diagnosis.ranking
+    assert Page(render_html(diagnosis)).count("svg") >= 1
+
+
+def test_a_page_that_cannot_be_written_is_told_with_the_file(both, tmp_path):
+    with pytest.raises(wd.SourceError, match="nowhere"):
+        save_html(both, tmp_path / "nowhere" / "why.html")
+    both.save_html(tmp_path / "why.html")
+    assert [f.name for f in tmp_path.iterdir()] == ["why.html"]
