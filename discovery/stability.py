@@ -61,8 +61,10 @@ class PairShares:
 class Stability:
     """The shares of bootstrap graphs with each edge and each orientation.
 
-    They say how much the search wavers on rows like these, not how probable an edge is: see
-    ``benchmarks/edge_confidence.py`` for how often edges of a share were right.
+    They say how much the search wavers on rows like these, not how probable an edge is. How often
+    edges of a share are right depends on the search, and no one map mends it for all: shares of
+    ``boss`` are too modest, those of ``pc`` hold up to .85 and overstate beyond
+    (``benchmarks/edge_confidence.py``).
 
     Parameters
     ----------

@@ -41,7 +41,7 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
 
 
 def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:
-    """Read what is known about causes: tiers, required and forbidden edges, as JSON or YAML.
+    """Read what is known about causes, as JSON or YAML: tiers, required edges and the rest.
 
     Parameters
     ----------
