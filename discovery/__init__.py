@@ -13,6 +13,27 @@ from typing import TYPE_CHECKING, Any
 from whydrift.discovery.discover import discover
 
 if TYPE_CHECKING:
+    from whydrift.discovery.adjustment import Instrument as Instrument
+    from whydrift.discovery.adjustment import adjustment_problem as adjustment_problem
+    from whydrift.discovery.adjustment import adjustment_sets as adjustment_sets
+    from whydrift.discovery.adjustment import front_door_sets as front_door_sets
+    from whydrift.discovery.adjustment import instruments as instruments
+    from whydrift.discovery.adjustment import is_adjustment_set as is_adjustment_set
+    from whydrift.discovery.adjustment import is_front_door_set as is_front_door_set
+    from whydrift.discovery.adjustment import minimal_adjustment_set as minimal_adjustment_set
+    from whydrift.discovery.adjustment import optimal_adjustment_set as optimal_adjustment_set
+    from whydrift.discovery.ancestral import dag_to_mag as dag_to_mag
+    from whydrift.discovery.ancestral import is_mag as is_mag
+    from whydrift.discovery.ancestral import mag_problem as mag_problem
+    from whydrift.discovery.ancestral import pag_to_mag as pag_to_mag
+    from whydrift.discovery.change import GraphChange as GraphChange
+    from whydrift.discovery.change import GraphDifference as GraphDifference
+    from whydrift.discovery.change import difference as difference
+    from whydrift.discovery.classes import class_members as class_members
+    from whydrift.discovery.classes import is_cpdag as is_cpdag
+    from whydrift.discovery.distances import AdjustmentDistance as AdjustmentDistance
+    from whydrift.discovery.distances import adjustment_distance as adjustment_distance
+    from whydrift.discovery.distances import structural_distance as structural_distance
     from whydrift.discovery.errors import ConfigError as ConfigError
     from whydrift.discovery.errors import GraphError as GraphError
     from whydrift.discovery.errors import OptionError as OptionError
@@ -25,12 +46,47 @@ if TYPE_CHECKING:
     from whydrift.discovery.graph import Mark as Mark
     from whydrift.discovery.graph import Origin as Origin
     from whydrift.discovery.knowledge import Knowledge as Knowledge
+    from whydrift.discovery.separation import is_separated as is_separated
+    from whydrift.discovery.separation import markov_blanket as markov_blanket
+    from whydrift.discovery.separation import minimal_separator as minimal_separator
     from whydrift.discovery.snapshot import ColumnKind as ColumnKind
     from whydrift.discovery.snapshot import Role as Role
     from whydrift.discovery.snapshot import Schema as Schema
     from whydrift.discovery.snapshot import Snapshot as Snapshot
+    from whydrift.discovery.stability import Stability as Stability
 
 _HOME = {
+    "whydrift.discovery.adjustment": (
+        "Instrument",
+        "adjustment_problem",
+        "adjustment_sets",
+        "front_door_sets",
+        "instruments",
+        "is_adjustment_set",
+        "is_front_door_set",
+        "minimal_adjustment_set",
+        "optimal_adjustment_set",
+    ),
+    "whydrift.discovery.ancestral": (
+        "dag_to_mag",
+        "is_mag",
+        "mag_problem",
+        "pag_to_mag",
+    ),
+    "whydrift.discovery.change": (
+        "GraphChange",
+        "GraphDifference",
+        "difference",
+    ),
+    "whydrift.discovery.classes": (
+        "class_members",
+        "is_cpdag",
+    ),
+    "whydrift.discovery.distances": (
+        "AdjustmentDistance",
+        "adjustment_distance",
+        "structural_distance",
+    ),
     "whydrift.discovery.errors": (
         "ConfigError",
         "GraphError",
@@ -42,7 +98,13 @@ _HOME = {
     ),
     "whydrift.discovery.graph": ("Edge", "Graph", "Mark", "Origin"),
     "whydrift.discovery.knowledge": ("Knowledge",),
+    "whydrift.discovery.separation": (
+        "is_separated",
+        "markov_blanket",
+        "minimal_separator",
+    ),
     "whydrift.discovery.snapshot": ("ColumnKind", "Role", "Schema", "Snapshot"),
+    "whydrift.discovery.stability": ("Stability",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

@@ -36,7 +36,7 @@ _MOST_NESTED = 50
 
 
 def to_dot(graph: Graph) -> str:
-    """Return the graph in DOT, for Graphviz; confidences become labels.
+    """Return the graph in DOT, for Graphviz; a confidence becomes a label and the edge's width.
 
     Parameters
     ----------
@@ -47,9 +47,14 @@ def to_dot(graph: Graph) -> str:
     str
         `graph_from_text` reads it back, but for confidence and origin.
     """
-    lines = ["digraph {", *(f"  {_quoted(node)};" for node in graph.nodes)]
+    lines = [
+        "digraph {",
+        "  node [shape=box, style=rounded];",
+        *(f"  {_quoted(node)};" for node in graph.nodes),
+    ]
     for edge in graph:
-        label = "" if edge.confidence is None else f'label="{edge.confidence:.2f}"'
+        sure = edge.confidence
+        label = "" if sure is None else f'label="{sure:.2f}", penwidth={0.5 + 2 * sure:.2f}'
         attributes = ", ".join(part for part in (_DRAWN[edge.mark], label) if part)
         suffix = f" [{attributes}]" if attributes else ""
         lines.append(f"  {_quoted(edge.a)} -> {_quoted(edge.b)}{suffix};")

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.snapshot.note import Note
     from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.discovery.stability import Stability
 
 __all__ = ["Discovery", "discover", "learn_graph", "method_names"]
 
@@ -50,6 +51,11 @@ class Discovery:
     test: str | None
     notes: tuple[Note, ...]
     seconds: float
+
+    @property
+    def stability(self) -> Stability | None:
+        """The shares of bootstrap graphs with each edge and orientation, if one was asked for."""
+        return self.graph.stability
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +138,7 @@ def discover(
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
+    n_jobs: int | None = None,
     random_state: int = 0,
     progress: Progress | None = None,
     columns: Sequence[str] | None = None,
@@ -156,7 +163,11 @@ def discover(
     knowledge : Knowledge, optional
         Tiers, required and forbidden edges; every method honours them.
     bootstrap : int
-        Draws of the rows from which each edge gets its confidence; 0 for none.
+        Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
+        graph its table of shares (``graph.stability``); 0 for none.
+    n_jobs : int, optional
+        Processes for the bootstrap, -1 for all processors; by default several only where it would
+        take long. The result does not depend on it.
     random_state : int
         Seed of all that is random.
     progress : callable, optional
@@ -202,6 +213,7 @@ def discover(
         penalty=penalty,
         knowledge=knowledge,
         bootstrap=bootstrap,
+        n_jobs=n_jobs,
         random_state=random_state,
         progress=progress,
         columns=columns,
@@ -218,6 +230,7 @@ def learn_graph(
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
+    n_jobs: int | None = None,
     random_state: int = 0,
     progress: Progress | None = None,
     columns: Sequence[str] | None = None,
@@ -262,7 +275,7 @@ def learn_graph(
     told = progress or silent
     graph, more = chosen.learn(snapshot, usable, replace(options, test=test), told)
     if bootstrap:
-        graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, told)
+        graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, n_jobs, told)
     graph, left_out = _with_required(graph.with_nodes(names), known)
     return Discovery(
         graph,
@@ -374,6 +387,7 @@ def _bootstrapped(
     method: _Method,
     options: _Options,
     bootstrap: int,
+    n_jobs: int | None,
     progress: Progress,
 ) -> Graph:
     from whydrift.discovery.graph import Graph
@@ -393,6 +407,7 @@ def _bootstrapped(
         snapshot,
         learn,
         bootstrap=bootstrap,
+        n_jobs=n_jobs,
         random_state=options.random_state,
         progress=progress,
     )

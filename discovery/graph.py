@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import GraphError, nearest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from whydrift.discovery.stability import Stability
 
 __all__ = ["GRAPH_SCHEMA", "Edge", "Graph", "Mark", "Origin"]
 
@@ -154,6 +159,9 @@ class Graph:
         All columns, those without an edge too, in the order of the data.
     edges : tuple of Edge
         At most one edge for a pair of nodes.
+    stability : Stability, optional
+        Where a bootstrap was asked for: the shares of graphs with each edge and each orientation,
+        for pairs without an edge here too. Graphs that differ in it alone are equal.
 
     Raises
     ------
@@ -163,6 +171,7 @@ class Graph:
 
     nodes: tuple[str, ...]
     edges: tuple[Edge, ...] = ()
+    stability: Stability | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         known = set(self.nodes)
@@ -233,11 +242,13 @@ class Graph:
         """Return the graph over exactly these nodes: new ones isolated, others cut out."""
         kept = tuple(nodes)
         inside = set(kept)
-        return Graph(kept, tuple(e for e in self.edges if e.a in inside and e.b in inside))
+        edges = tuple(e for e in self.edges if e.a in inside and e.b in inside)
+        stability = None if self.stability is None else self.stability.within(kept)
+        return Graph(kept, edges, stability)
 
     def with_edges(self, edges: Iterable[Edge]) -> Graph:
         """Return a graph over the same nodes with these edges instead."""
-        return Graph(self.nodes, tuple(edges))
+        return Graph(self.nodes, tuple(edges), self.stability)
 
     def with_origin(self, origin: Origin) -> Graph:
         """Return the graph with each edge marked as coming from ``origin``."""
@@ -266,6 +277,14 @@ class Graph:
         both = [(e.a, e.b) for e in open_ if e.mark in {"---", "o-o"}]
         return self._index([*((e.b, e.a) for e in open_), *both])
 
+    @cached_property
+    def _ends(self) -> dict[str, tuple[tuple[str, Mark, Mark], ...]]:
+        out: dict[str, list[tuple[str, Mark, Mark]]] = {}
+        for e in self.edges:
+            out.setdefault(e.a, []).append((e.b, e.mark_at_a, e.mark_at_b))
+            out.setdefault(e.b, []).append((e.a, e.mark_at_b, e.mark_at_a))
+        return {node: tuple(found) for node, found in out.items()}
+
     # ---- asking -------------------------------------------------------------------------------
     def parents(self, node: str) -> tuple[str, ...]:
         """Return the direct causes of a node, in the order of ``nodes``."""
@@ -279,6 +298,10 @@ class Graph:
         """Return the nodes joined by an edge that might point at ``node``."""
         return self._undecided.get(node, ())
 
+    def ends(self, node: str) -> tuple[tuple[str, Mark, Mark], ...]:
+        """Return, for each edge of a node, its other end, the mark here and the mark there."""
+        return self._ends.get(node, ())
+
     def edge_between(self, a: str, b: str) -> Edge | None:
         """Return the edge that joins two nodes, or None."""
         return next((e for e in self.edges if {e.a, e.b} == {a, b}), None)
@@ -290,6 +313,24 @@ class Graph:
     def descendants(self, node: str) -> frozenset[str]:
         """Return all effects of a node, direct or not, itself left out."""
         return self._reach(node, self._children)
+
+    def is_separated(
+        self, x: str | Iterable[str], y: str | Iterable[str], given: str | Iterable[str] = ()
+    ) -> bool:
+        """Whether ``given`` d- or m-separates ``x`` from ``y``; see `separation.is_separated`."""
+        from whydrift.discovery.separation import is_separated
+
+        return is_separated(self, x, y, given)
+
+    def markov_blanket(self, node: str) -> frozenset[str]:
+        """Return all that shields a node from the others; see `separation.markov_blanket`."""
+        from whydrift.discovery.separation import markov_blanket
+
+        return markov_blanket(self, node)
+
+    def mediators(self, cause: str, effect: str) -> frozenset[str]:
+        """Return the nodes between a cause and an effect, on directed paths."""
+        return self.descendants(cause) & self.ancestors(effect)
 
     def sinks(self) -> tuple[str, ...]:
         """Return the nodes with at least one cause and no effect."""
@@ -325,6 +366,7 @@ class Graph:
             "schema": GRAPH_SCHEMA,
             "nodes": list(self.nodes),
             "edges": [e.to_dict() for e in self.edges],
+            **({} if self.stability is None else {"stability": self.stability.to_dict()}),
         }
 
     @classmethod
@@ -382,7 +424,46 @@ class Graph:
         nodes = value.get("nodes")
         if nodes is None:
             nodes = dict.fromkeys(end for e in edges for end in (e.a, e.b))
-        return cls(tuple(str(n) for n in nodes), tuple(edges))
+        stability = None
+        if value.get("stability") is not None:
+            from whydrift.discovery.stability import Stability
+
+            stability = Stability.from_dict(value["stability"])
+        return cls(tuple(str(n) for n in nodes), tuple(edges), stability)
+
+    # ---- drawing ------------------------------------------------------------------------------
+    def to_svg(self) -> str:
+        """Return a picture as SVG: causes above effects, marks at the ends of edges.
+
+        Edges with a confidence are the wider the surer they are. Of more than 40 columns those with
+        most edges are drawn, and the picture says how many are not.
+        """
+        from whydrift.discovery.picture.drawing import drawing_of
+        from whydrift.discovery.picture.graph_svg import graph_svg
+
+        return str(graph_svg(drawing_of(self)))
+
+    def to_dot(self) -> str:
+        """Return the graph in DOT, for Graphviz; see `formats.to_dot`."""
+        from whydrift.discovery.formats import to_dot
+
+        return to_dot(self)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Draw the graph with matplotlib, on the axes given or on new ones, and return them.
+
+        Raises
+        ------
+        OptionError
+            If matplotlib is not installed.
+        """
+        from whydrift.discovery.picture.axes import plot
+        from whydrift.discovery.picture.drawing import drawing_of
+
+        return plot(drawing_of(self), ax)
+
+    def _repr_svg_(self) -> str:
+        return self.to_svg()
 
     def _repr_html_(self) -> str:
         import html
@@ -394,8 +475,10 @@ class Graph:
             for e in self.edges
         )
         return (
-            f"<table><caption>{len(self.nodes)} nodes, {len(self.edges)} edges</caption>"
-            f"<tr><th>from</th><th></th><th>to</th><th>confidence</th></tr>{rows}</table>"
+            f'<div style="overflow-x:auto">{self.to_svg()}</div>'
+            f"<details><summary>{len(self.nodes)} nodes, {len(self.edges)} edges</summary>"
+            f"<table><tr><th>from</th><th></th><th>to</th><th>confidence</th></tr>{rows}</table>"
+            f"</details>"
         )
 
     # ---- inside -------------------------------------------------------------------------------

@@ -25,17 +25,27 @@ class Knowledge:
         tier are free.
     required, forbidden : sequences of (cause, effect)
         Edges that must, or must not, be in the graph.
+    never_a_cause : sequence of str
+        Columns that cause no other column.
+    exogenous : sequence of str
+        Columns that no other column causes.
 
     Raises
     ------
     GraphError
-        If two statements clash; the message names both.
+        If two statements clash; the message quotes both.
     """
 
     tiers: tuple[tuple[str, ...], ...] = ()
     required: tuple[tuple[str, str], ...] = ()
     forbidden: tuple[tuple[str, str], ...] = ()
+    never_a_cause: tuple[str, ...] = ()
+    exogenous: tuple[str, ...] = ()
     _tier_of: Mapping[str, int] = field(init=False, repr=False, compare=False)
+    # What required edges lead to from a column, and the way there.
+    _demanded: Mapping[str, Mapping[str, tuple[str, ...]]] = field(
+        init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if any(isinstance(tier, str) for tier in self.tiers):
@@ -44,79 +54,98 @@ class Knowledge:
                 where="knowledge",
                 remedy='Write tiers=[["a", "b"], ["c"]]',
             )
-        tiers = tuple(tuple(str(c) for c in tier) for tier in self.tiers)
-        required = tuple(_pair(p, "required") for p in self.required)
-        forbidden = tuple(_pair(p, "forbidden") for p in self.forbidden)
-        tier_of: dict[str, int] = {}
-        for number, tier in enumerate(tiers):
-            for column in tier:
-                if column in tier_of:
-                    raise GraphError(
-                        f"column {column!r} stands in tier {tier_of[column] + 1} "
-                        f"and in tier {number + 1}",
-                        where="knowledge",
-                        remedy="Keep it in one tier",
-                    )
-                tier_of[column] = number
         for name, value in (
-            ("tiers", tiers),
-            ("required", required),
-            ("forbidden", forbidden),
-            ("_tier_of", tier_of),
+            ("tiers", tuple(tuple(str(c) for c in tier) for tier in self.tiers)),
+            ("required", tuple(_pair(p, "required") for p in self.required)),
+            ("forbidden", tuple(_pair(p, "forbidden") for p in self.forbidden)),
+            ("never_a_cause", _names(self.never_a_cause, "never_a_cause")),
+            ("exogenous", _names(self.exogenous, "exogenous")),
         ):
             object.__setattr__(self, name, value)
-        banned = set(forbidden)
-        for cause, effect in required:
-            if (cause, effect) in banned:
-                raise GraphError(
-                    f"{cause} → {effect} is both required and forbidden",
-                    where="knowledge",
-                    remedy="Keep one of the two",
-                )
-            if (effect, cause) in set(required):
-                raise GraphError(
-                    f"{cause} → {effect} and {effect} → {cause} are both required",
-                    where="knowledge",
-                    remedy="Keep one of the two",
-                )
-            if tier_of.get(cause, -1) > tier_of.get(effect, len(tiers)):
-                raise GraphError(
-                    f"{cause} → {effect} is required, but the tiers put {cause!r} "
-                    f"(tier {tier_of[cause] + 1}) after {effect!r} (tier {tier_of[effect] + 1})",
-                    where="knowledge",
-                    remedy="Move one of them, or drop the edge",
-                )
-        # Graph's own constructor finds cycles and names them.
-        from whydrift.discovery.graph import Graph
+        object.__setattr__(self, "_tier_of", self._places())
+        object.__setattr__(self, "_demanded", self._ways())
+        for cause, reached in self._demanded.items():
+            for effect, way in reached.items():
+                against = self._against(cause, effect, direct=len(way) == 2)
+                if against is not None:
+                    raise _clash(f"required: {' → '.join(way)}", against)
 
-        demanded = Graph.from_pairs(required)
-        for effect in demanded.nodes:
-            for cause in sorted(demanded.ancestors(effect)):
-                if tier_of.get(cause, -1) > tier_of.get(effect, len(tiers)):
-                    raise GraphError(
-                        f"required edges lead from {cause!r} (tier {tier_of[cause] + 1}) to "
-                        f"{effect!r} (tier {tier_of[effect] + 1})",
-                        where="knowledge",
-                        remedy="Move one of the two, or drop an edge between them",
+    def _places(self) -> dict[str, int]:
+        """Return the tier of each column that stands in one."""
+        tier_of: dict[str, int] = {}
+        for number, tier in enumerate(self.tiers):
+            for column in tier:
+                if column in tier_of:
+                    raise _clash(
+                        f"tiers: {column} stands in tier {tier_of[column] + 1}",
+                        f"tiers: {column} stands in tier {number + 1}",
                     )
+                tier_of[column] = number
+        return tier_of
+
+    def _ways(self) -> dict[str, dict[str, tuple[str, ...]]]:
+        """Return the shortest way of required edges from each column to each that it leads to."""
+        effects: dict[str, list[str]] = {}
+        for cause, effect in self.required:
+            effects.setdefault(cause, []).append(effect)
+        ways: dict[str, dict[str, tuple[str, ...]]] = {}
+        for start in effects:
+            found: dict[str, tuple[str, ...]] = {}
+            todo: list[tuple[str, ...]] = [(start,)]
+            for way in todo:  # grows while it is walked
+                for effect in effects.get(way[-1], ()):
+                    if effect == start:
+                        if len(way) == 1:
+                            raise GraphError(
+                                f"{start} → {start} is required, and no column causes itself",
+                                where="knowledge",
+                                remedy="Remove this edge",
+                            )
+                        raise _clash(
+                            f"required: {' → '.join(way)}", f"required: {way[-1]} → {start}"
+                        )
+                    if effect not in found:
+                        found[effect] = (*way, effect)
+                        todo.append(found[effect])
+            ways[start] = found
+        return ways
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is known."""
-        return not (self.tiers or self.required or self.forbidden)
+        return not any(
+            (self.tiers, self.required, self.forbidden, self.never_a_cause, self.exogenous)
+        )
 
     def columns(self) -> tuple[str, ...]:
         """Return every column that is named, once each."""
         named = [c for tier in self.tiers for c in tier]
         named += [c for pair in (*self.required, *self.forbidden) for c in pair]
-        return tuple(dict.fromkeys(named))
+        return tuple(dict.fromkeys((*named, *self.never_a_cause, *self.exogenous)))
 
     def allows(self, cause: str, effect: str) -> bool:
         """Whether ``cause → effect`` is compatible with what is known."""
-        if (cause, effect) in self.forbidden or (effect, cause) in self.required:
-            return False
+        return self.ruled_out_by(cause, effect) is None
+
+    def ruled_out_by(self, cause: str, effect: str) -> str | None:
+        """Return the statement that rules out ``cause → effect``, in words, or None."""
+        way = self._demanded.get(effect, {}).get(cause)
+        if way is not None:
+            return f"required: {' → '.join(way)}"
+        return self._against(cause, effect, direct=True)
+
+    def _against(self, cause: str, effect: str, *, direct: bool) -> str | None:
+        """Return the statement, required edges apart, that rules out a direct edge or any way."""
+        if direct and (cause, effect) in self.forbidden:
+            return f"forbidden: {cause} → {effect}"
         earlier, later = self._tier_of.get(cause), self._tier_of.get(effect)
-        return earlier is None or later is None or earlier <= later
+        if earlier is not None and later is not None and earlier > later:
+            return f"tiers: {effect} in tier {later + 1}, {cause} in tier {earlier + 1}"
+        if cause in self.never_a_cause:
+            return f"never_a_cause: {cause}"
+        if effect in self.exogenous:
+            return f"exogenous: {effect}"
+        return None
 
     def checked(self, names: Sequence[str]) -> Knowledge:
         """Return self, or raise where a named column is not among ``names``."""
@@ -139,6 +168,8 @@ class Knowledge:
             tuple(tuple(c for c in tier if c in kept) for tier in self.tiers),
             tuple(p for p in self.required if kept.issuperset(p)),
             tuple(p for p in self.forbidden if kept.issuperset(p)),
+            tuple(c for c in self.never_a_cause if c in kept),
+            tuple(c for c in self.exogenous if c in kept),
         )
 
     def with_last(self, column: str, names: Iterable[str]) -> Knowledge:
@@ -151,7 +182,8 @@ class Knowledge:
         extra = tuple((column, n) for n in others if (column, n) not in self.forbidden)
         tiers = tuple(tuple(c for c in tier if c != column) for tier in self.tiers)
         required = tuple(p for p in self.required if p[0] != column)
-        return Knowledge(tiers, required, self.forbidden + extra)
+        exogenous = tuple(c for c in self.exogenous if c != column)
+        return Knowledge(tiers, required, self.forbidden + extra, self.never_a_cause, exogenous)
 
     def allowed_matrix(self, names: Sequence[str]) -> BoolArray:
         """Return ``allowed[i, j]``: whether column i may be a cause of column j.
@@ -175,9 +207,12 @@ class Knowledge:
         for cause, effect in self.forbidden:
             if cause in position and effect in position:
                 allowed[position[cause], position[effect]] = False
-        for cause, effect in self.required:
-            if cause in position and effect in position:
-                allowed[position[effect], position[cause]] = False
+        for cause, reached in self._demanded.items():
+            for effect in reached:  # against these a cause would close a cycle
+                if cause in position and effect in position:
+                    allowed[position[effect], position[cause]] = False
+        allowed[[position[c] for c in self.never_a_cause if c in position], :] = False
+        allowed[:, [position[c] for c in self.exogenous if c in position]] = False
         return allowed
 
     def to_dict(self) -> dict[str, Any]:
@@ -186,18 +221,20 @@ class Knowledge:
             "tiers": [list(t) for t in self.tiers],
             "required": [list(p) for p in self.required],
             "forbidden": [list(p) for p in self.forbidden],
+            "never_a_cause": list(self.never_a_cause),
+            "exogenous": list(self.exogenous),
         }
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Knowledge:
-        """Read what :meth:`to_dict` writes.
+        """Read what :meth:`to_dict` writes; keys may be left out.
 
         Raises
         ------
         GraphError
             On an unknown key or a value of the wrong shape.
         """
-        known = ("tiers", "required", "forbidden")
+        known = (*_LISTS_OF_LISTS, *_LISTS_OF_NAMES)
         for key in value:
             if key not in known:
                 guess = nearest(str(key), known)
@@ -206,19 +243,41 @@ class Knowledge:
                     where="knowledge",
                     remedy=f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(known)}",
                 )
-        for key in known:
+        for key in _LISTS_OF_LISTS:
             rows = value.get(key) or []
-            if (
-                not isinstance(rows, Sequence)
-                or isinstance(rows, str)
-                or any(isinstance(row, str) or not isinstance(row, Sequence) for row in rows)
-            ):
+            if not _is_list(rows) or not all(_is_list(row) for row in rows):
                 raise GraphError(
                     f"{key!r} is not a list of lists",
                     where="knowledge",
                     remedy=f'Write "{key}": [["a", "b"], …]',
                 )
-        return cls(*(tuple(tuple(row) for row in value.get(key) or ()) for key in known))
+        return cls(**{key: stated for key, stated in value.items() if stated is not None})
+
+
+_LISTS_OF_LISTS = ("tiers", "required", "forbidden")
+_LISTS_OF_NAMES = ("never_a_cause", "exogenous")
+
+
+def _is_list(value: object) -> bool:
+    return isinstance(value, Sequence) and not isinstance(value, str)
+
+
+def _clash(one: str, other: str) -> GraphError:
+    return GraphError(
+        f'"{one}" contradicts "{other}"',
+        where="knowledge",
+        remedy="Keep one of the two",
+    )
+
+
+def _names(value: Sequence[str], what: str) -> tuple[str, ...]:
+    if not _is_list(value) or not all(isinstance(name, str) for name in value):
+        raise GraphError(
+            f"{what!r} is not a list of column names",
+            where="knowledge",
+            remedy=f'Write {what}: ["a", "b"]',
+        )
+    return tuple(dict.fromkeys(str(name) for name in value))
 
 
 def _pair(pair: Sequence[str], what: str) -> tuple[str, str]:

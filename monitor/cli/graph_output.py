@@ -41,7 +41,5 @@ def _text(graph: Graph, suffix: str) -> str:
     from whydrift.discovery.formats import to_dot, to_gml, to_json
 
     if suffix == ".svg":
-        from whydrift.monitor.report.graph_picture import graph_svg
-
-        return graph_svg(graph)
+        return graph.to_svg()
     return {".json": to_json, ".dot": to_dot, ".gml": to_gml}[suffix](graph)

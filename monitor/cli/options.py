@@ -42,7 +42,7 @@ KnowledgeFile = Annotated[
     typer.Option(
         "--knowledge",
         metavar="FILE",
-        help="What is known of it: tiers, required, forbidden (JSON, YAML).",
+        help="JSON or YAML: tiers, required, forbidden, never_a_cause, exogenous.",
     ),
 ]
 ConfigFile = Annotated[

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from markupsafe import Markup
 
-from whydrift.monitor.report.svg import tag
+from whydrift.discovery.picture.svg import tag
 
 __all__ = ["linear_scale", "rounded", "x_axis"]
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from markupsafe import Markup
 
+from whydrift.discovery.picture.svg import picture, tag
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Estimate
 from whydrift.monitor.report.axes import linear_scale, rounded
-from whydrift.monitor.report.svg import picture, tag
 
 __all__ = ["contribution_svg"]
 

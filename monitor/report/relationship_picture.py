@@ -8,9 +8,9 @@ import numpy as np
 from markupsafe import Markup
 
 from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.picture.svg import number, picture, tag
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.report.axes import linear_scale, rounded, x_axis
-from whydrift.monitor.report.svg import number, picture, tag
 
 __all__ = ["Relationship", "relationship_svg"]
 

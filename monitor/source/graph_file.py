@@ -41,7 +41,7 @@ def read_graph(path: str | os.PathLike[str]) -> Graph:
 
 
 def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:
-    """Read what is known about causes: tiers, required and forbidden edges, as JSON or YAML.
+    """Read what is known about causes, as JSON or YAML: tiers, required edges and the rest.
 
     Parameters
     ----------
@@ -61,7 +61,8 @@ def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:
     value = _json(text, where) if is_json else _yaml(text, where)
     if not isinstance(value, Mapping):
         raise GraphError(
-            "this is no knowledge: an object with tiers, required or forbidden is expected",
+            "this is no knowledge: an object with tiers, required, forbidden, never_a_cause or "
+            "exogenous is expected",
             where=where,
             remedy='Write for example {"tiers": [["region"], ["income"], ["price"]]}',
         )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from whydrift.discovery import GraphError, Knowledge
+from whydrift.discovery import GraphError, Knowledge, discover
 
 
 def test_a_later_tier_never_causes_an_earlier_one():
@@ -22,8 +23,14 @@ def test_a_required_edge_forbids_its_reverse():
 
 
 def test_the_matrix_says_what_allows_says():
-    names = ("a", "b", "c", "d")
-    known = Knowledge(tiers=[["a"], ["b"]], required=[("c", "d")], forbidden=[("a", "d")])
+    names = ("a", "b", "c", "d", "e")
+    known = Knowledge(
+        tiers=[["a"], ["b"]],
+        required=[("c", "d"), ("d", "e")],
+        forbidden=[("a", "d")],
+        never_a_cause=["b", "nowhere"],
+        exogenous=["c"],
+    )
     matrix = known.allowed_matrix(names)
     for i, cause in enumerate(names):
         for j, effect in enumerate(names):
@@ -33,17 +40,77 @@ def test_the_matrix_says_what_allows_says():
 @pytest.mark.parametrize(
     ("statements", "words"),
     [
-        ({"tiers": [["a"], ["a"]]}, "tier 1 and in tier 2"),
-        ({"required": [("a", "b")], "forbidden": [("a", "b")]}, "both required and forbidden"),
-        ({"required": [("a", "b"), ("b", "a")]}, "both required"),
-        ({"required": [("a", "b"), ("b", "c"), ("c", "a")]}, "cycle"),
-        ({"required": [("b", "a")], "tiers": [["a"], ["b"]]}, "tiers put"),
-        ({"required": ["ab"]}, "not a \\(cause, effect\\) pair"),
+        ({"tiers": [["a"], ["a"]]}, ("tiers: a stands in tier 1", "tiers: a stands in tier 2")),
+        (
+            {"required": [("a", "b")], "forbidden": [("a", "b")]},
+            ("required: a → b", "forbidden: a → b"),
+        ),
+        ({"required": [("a", "b"), ("b", "a")]}, ("required: a → b", "required: b → a")),
+        (
+            {"required": [("a", "b"), ("b", "c"), ("c", "a")]},
+            ("required: a → b → c", "required: c → a"),
+        ),
+        (
+            {"required": [("b", "a")], "tiers": [["a"], ["b"]]},
+            ("required: b → a", "tiers: a in tier 1, b in tier 2"),
+        ),
+        (
+            {"required": [("b", "free"), ("free", "a")], "tiers": [["a"], ["b"]]},
+            ("required: b → free → a", "tiers: a in tier 1, b in tier 2"),
+        ),
+        (
+            {"required": [("a", "b")], "never_a_cause": ["a"]},
+            ("required: a → b", "never_a_cause: a"),
+        ),
+        ({"required": [("a", "b")], "exogenous": ["b"]}, ("required: a → b", "exogenous: b")),
     ],
 )
-def test_statements_that_clash_are_refused(statements, words):
+def test_a_contradiction_quotes_the_two_statements_that_clash(statements, words):
+    with pytest.raises(GraphError) as raised:
+        Knowledge(**statements)
+    assert all(f'"{quoted}"' in str(raised.value) for quoted in words)
+
+
+@pytest.mark.parametrize(
+    ("statements", "words"),
+    [
+        ({"required": ["ab"]}, "not a \\(cause, effect\\) pair"),
+        ({"required": [("a", "a")]}, "no column causes itself"),
+        ({"exogenous": "abc"}, "'exogenous' is not a list of column names"),
+    ],
+)
+def test_statements_that_make_no_sense_are_refused(statements, words):
     with pytest.raises(GraphError, match=words):
         Knowledge(**statements)
+
+
+def test_a_way_of_required_edges_forbids_the_way_back():
+    known = Knowledge(required=[("a", "b"), ("b", "c")])
+    assert known.ruled_out_by("c", "a") == "required: a → b → c"
+    assert known.allows("a", "c")
+
+
+@pytest.mark.parametrize("method", ["boss", "pc"])
+def test_searches_honour_columns_that_cause_nothing_and_columns_caused_by_nothing(
+    method, random_dag, linear_gaussian
+):
+    names = tuple("abcdef")
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        dag = random_dag(names, 3, rng)
+        window = linear_gaussian(dag, 500, rng)
+        # Against the truth: its roots are to cause nothing, its sinks to have no cause.
+        known = Knowledge(
+            never_a_cause=[n for n in names if not dag.parents(n)], exogenous=dag.sinks()
+        )
+        graph = discover(window, method, knowledge=known)
+        assert len(graph) > 0
+        for edge in graph:
+            if edge.is_directed:
+                assert known.allows(edge.a, edge.b)
+            else:
+                assert known.allows(edge.a, edge.b)
+                assert known.allows(edge.b, edge.a)
 
 
 def test_an_unknown_column_names_the_nearest():
@@ -54,6 +121,7 @@ def test_an_unknown_column_names_the_nearest():
 def test_knowledge_within_some_columns_forgets_the_others():
     known = Knowledge(tiers=[["a", "b"], ["c"]], required=[("a", "c")], forbidden=[("b", "a")])
     assert known.within(("a", "b")) == Knowledge(tiers=[["a", "b"], []], forbidden=[("b", "a")])
+    assert Knowledge(exogenous=["a", "c"]).within(("a", "b")) == Knowledge(exogenous=["a"])
 
 
 def test_a_column_put_last_causes_nothing():
@@ -61,14 +129,25 @@ def test_a_column_put_last_causes_nothing():
     known = Knowledge(tiers=[["y"], ["a"]], required=[("y", "b")]).with_last("y", names)
     assert not any(known.allows("y", n) for n in ("a", "b"))
     assert all(known.allows(n, "y") for n in ("a", "b"))
+    exempt = Knowledge(never_a_cause=["a"], exogenous=["b", "y"]).with_last("y", names)
+    assert (exempt.never_a_cause, exempt.exogenous) == (("a",), ("b",))
 
 
 def test_knowledge_survives_the_trip_through_a_dict():
-    known = Knowledge(tiers=[["a"], ["b"]], required=[("a", "b")], forbidden=[("b", "c")])
+    known = Knowledge(
+        tiers=[["a"], ["b"]],
+        required=[("a", "b")],
+        forbidden=[("b", "c")],
+        never_a_cause=["b"],
+        exogenous=["a"],
+    )
     assert Knowledge.from_dict(known.to_dict()) == known
 
 
-@pytest.mark.parametrize("value", [{"tier": []}, {"tiers": "ab"}, {"required": ["ab"]}])
+@pytest.mark.parametrize(
+    "value",
+    [{"tier": []}, {"tiers": "ab"}, {"required": ["ab"]}, {"exogenous": "ab"}, {"exogenous": {}}],
+)
 def test_a_malformed_dict_is_a_graph_error(value):
     with pytest.raises(GraphError):
         Knowledge.from_dict(value)

@@ -60,7 +60,11 @@ def test_knowledge_is_read_as_json_and_yaml(tmp_path, name, text):
         ("k.yaml", "teirs: [[a]]", "Did you mean 'tiers'"),
         ("k.json", "[1, 2]", "no knowledge"),
         ("k.yaml", "!!python/object/apply:os.system ['true']", "is not read"),
-        ("k.json", '{"required": [["a", "b"]], "forbidden": [["a", "b"]]}', "both required"),
+        (
+            "k.json",
+            '{"required": [["a", "b"]], "forbidden": [["a", "b"]]}',
+            '"required: a → b" contradicts "forbidden: a → b"',
+        ),
     ],
 )
 def test_broken_knowledge_names_the_file_and_the_place(tmp_path, name, text, says):

@@ -1,0 +1,191 @@
+"""MAGs and PAGs: graphs over observed columns where causes are hidden or rows were selected.
+
+References
+----------
+Richardson & Spirtes (2002), Ancestral graph Markov models.
+Zhang (2008), Causal reasoning with ancestral graphs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from itertools import combinations
+
+from whydrift.discovery.errors import GraphError
+from whydrift.discovery.graph import Edge, Graph, Mark
+from whydrift.discovery.orientation import cpdag_to_dag
+from whydrift.discovery.separation import anterior, as_nodes, connected_nodes
+
+__all__ = ["dag_to_mag", "is_mag", "mag_problem", "pag_to_mag"]
+
+
+def dag_to_mag(graph: Graph, hidden: Collection[str] = (), selected: Collection[str] = ()) -> Graph:
+    """Return the MAG of the observed nodes: the latent projection.
+
+    Parameters
+    ----------
+    graph : Graph
+        A DAG, or a graph with double-headed arrows for hidden common causes.
+    hidden : collection of str
+        Nodes that are not observed.
+    selected : collection of str
+        Nodes on whose values it depended which rows are seen; they are not observed either.
+
+    Returns
+    -------
+    Graph
+        Two nodes are joined where no set of observed nodes separates them given the selection; a
+        tail stands at a node that causes the other one or the selection.
+
+    Raises
+    ------
+    GraphError
+        If a node is unknown, is both hidden and selected, or the graph has other marks.
+    """
+    unseen, fixed = as_nodes(graph, hidden), as_nodes(graph, selected)
+    if unseen & fixed:
+        raise GraphError(
+            f"node {min(unseen & fixed)!r} is both hidden and selected",
+            where="graph",
+            remedy="Name it once",
+        )
+    _only(graph, {"-->", "<->"}, "a latent projection")
+    observed = [n for n in graph.nodes if n not in unseen and n not in fixed]
+    above = {n: graph.ancestors(n) | {n} for n in graph.nodes}
+    above_selected: frozenset[str] = frozenset().union(*(above[n] for n in fixed))
+    edges = []
+    for a, b in combinations(observed, 2):
+        # If any set separates them, their observed ancestors and those of the selection do.
+        given = (above[a] | above[b] | above_selected) & set(observed) - {a, b}
+        if b not in connected_nodes(graph, a, given | fixed):
+            continue
+        at_a = "-" if a in above[b] | above_selected else "<"
+        at_b = "-" if b in above[a] | above_selected else ">"
+        edges.append(Edge.of(a, f"{at_a}-{at_b}", b))
+    return Graph(tuple(observed), tuple(edges))
+
+
+def is_mag(graph: Graph) -> bool:
+    """Whether the graph is a maximal ancestral graph; see `mag_problem`."""
+    return mag_problem(graph) is None
+
+
+def mag_problem(graph: Graph) -> str | None:
+    """Return what keeps a graph from being a maximal ancestral graph, in words, or None.
+
+    Parameters
+    ----------
+    graph : Graph
+        Without circles; directed cycles are refused where it is made.
+    """
+    for edge in graph:
+        if Mark.CIRCLE in (edge.mark_at_a, edge.mark_at_b):
+            return f"{edge.a} {edge.mark} {edge.b} has a circle"
+    for edge in graph:
+        if edge.mark != "<->":
+            continue
+        for one, other in ((edge.a, edge.b), (edge.b, edge.a)):
+            if one in graph.ancestors(other):
+                return f"{edge.a} <-> {edge.b}, but a directed path leads from {one} to {other}"
+    pointed_at = {
+        end: edge
+        for edge in graph
+        for end, mark in ((edge.a, edge.mark_at_a), (edge.b, edge.mark_at_b))
+        if mark is Mark.ARROW
+    }
+    for edge in graph:
+        for end in (edge.a, edge.b):
+            if edge.mark == "---" and end in pointed_at:
+                arrow = pointed_at[end]
+                return (
+                    f"an arrow points at {end} ({arrow.a} {arrow.mark} {arrow.b}), where the "
+                    f"undirected edge {edge.a} --- {edge.b} ends"
+                )
+    joined = {frozenset((edge.a, edge.b)) for edge in graph}
+    for a, b in combinations(graph.nodes, 2):
+        if frozenset((a, b)) in joined:
+            continue
+        if b in connected_nodes(graph, a, anterior(graph, (a, b)) - {a, b}):
+            return f"no edge joins {a} and {b}, and no set of nodes separates them"
+    return None
+
+
+def pag_to_mag(graph: Graph) -> Graph:
+    """Return a MAG of the class that a PAG describes, or raise where there is none.
+
+    Circles at the tail of an arrow become tails; what is left of circles at both ends becomes a
+    DAG without new v-structures.
+
+    Parameters
+    ----------
+    graph : Graph
+        A PAG.
+
+    Raises
+    ------
+    GraphError
+        If the marks are consistent with no MAG. (That one is found does not show that the graph is
+        a whole PAG: marks that all members share may still be circles.)
+
+    References
+    ----------
+    Zhang (2008), theorem 2.
+    """
+    circles = graph.with_edges(Edge.of(e.a, "---", e.b) for e in graph if e.mark == "o-o")
+    decided = cpdag_to_dag(circles)
+    if decided is None:
+        raise _no_mag("its edges o-o cannot be directed without a new v-structure")
+    direction = {frozenset((e.a, e.b)): (e.a, e.b) for e in decided}
+    edges = []
+    for edge in graph:
+        if edge.mark == "o-o":
+            a, b = direction[frozenset((edge.a, edge.b))]
+            edges.append(Edge.of(a, "-->", b, confidence=edge.confidence, origin=edge.origin))
+        elif Mark.CIRCLE in (edge.mark_at_a, edge.mark_at_b):
+            edges.append(Edge(edge.a, edge.b, Mark.TAIL, Mark.ARROW, edge.confidence, edge.origin))
+        else:
+            edges.append(edge)
+    try:
+        mag = graph.with_edges(edges)
+    except GraphError as error:
+        raise _no_mag(error.what) from error
+    problem = mag_problem(mag)
+    if problem is None and _colliders(mag) != _colliders(graph):
+        problem = "its circles hide a v-structure"
+    if problem is not None:
+        raise _no_mag(problem)
+    return mag
+
+
+def _no_mag(why: str) -> GraphError:
+    return GraphError(
+        f"no MAG is consistent with these marks: {why}",
+        where="graph",
+        remedy="FCI on few rows may contradict itself; use a smaller alpha or more rows",
+    )
+
+
+def _colliders(graph: Graph) -> set[tuple[frozenset[str], str]]:
+    """Return the unshielded colliders as (ends, middle)."""
+    into: dict[str, list[str]] = {}
+    for edge in graph:
+        for near, far, mark in ((edge.a, edge.b, edge.mark_at_a), (edge.b, edge.a, edge.mark_at_b)):
+            if mark is Mark.ARROW:
+                into.setdefault(near, []).append(far)
+    joined = {frozenset((edge.a, edge.b)) for edge in graph}
+    return {
+        (frozenset(pair), middle)
+        for middle, ends in into.items()
+        for pair in combinations(ends, 2)
+        if frozenset(pair) not in joined
+    }
+
+
+def _only(graph: Graph, marks: set[str], what: str) -> None:
+    for edge in graph:
+        if edge.mark not in marks:
+            raise GraphError(
+                f"{what} is not defined with {edge.a} {edge.mark} {edge.b}",
+                where="graph",
+                remedy=f"Marks it may have: {' '.join(sorted(marks))}",
+            )
