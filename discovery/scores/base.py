@@ -1,33 +1,49 @@
-"""What a score is, and the arrays that compiled searches read it from."""
+"""What a score is, and the arrays that compiled searches read it from.
+
+A compiled search takes plain arrays, no Python objects; which of the three kinds it is given
+decides, when it is compiled, how it computes a local score.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 
-__all__ = ["BLOCKS", "COUNTS", "NUMBERS", "Score", "ScoreArrays"]
+__all__ = ["BlockArrays", "CountArrays", "NumberArrays", "Score", "ScoreArrays"]
 
-# How a kernel computes a local score: from the covariance of one number per column, from Gram
-# matrices of one block of features per column, or by counting codes.
-NUMBERS: Final = 0
-BLOCKS: Final = 1
-COUNTS: Final = 2
+CodeArray = NDArray[np.int32]
 
 
-class ScoreArrays(NamedTuple):
-    """A score as plain arrays, so that a compiled search needs no Python object.
+
+class NumberArrays(NamedTuple):
+    """A score of one number per column, read off correlations.
 
     Parameters
     ----------
-    kind : int
-        ``NUMBERS``, ``BLOCKS`` or ``COUNTS``; the arrays that the kind does not need are empty.
+    correlation : ndarray of shape (n_columns, n_columns)
+    rows : float
+        Rows that count.
+    cost : ndarray of shape (n_columns + 1,)
+        What so many parents cost.
+    """
+
+    correlation: FloatArray
+    rows: float
+    cost: FloatArray
+
+
+class BlockArrays(NamedTuple):
+    """A score of a block of features per column, read off Gram matrices.
+
+    Parameters
+    ----------
     grams : ndarray of shape (n_windows, n_features, n_features)
-        For ``NUMBERS`` one correlation matrix; for ``BLOCKS`` second moments of an intercept
-        (feature 0) and the features.
+        Second moments of an intercept (feature 0) and the features.
     rows : ndarray of shape (n_columns, n_windows)
         Rows that count, by column: fewer where neighbours are alike.
     start : ndarray of int, shape (n_columns + 1,)
@@ -36,29 +52,40 @@ class ScoreArrays(NamedTuple):
         How many of a column's features are the column itself; the others are its hinges.
     penalty : float
         What one parameter costs, in units of log(rows) / 2.
-    cost : ndarray of shape (n_columns + 1,)
-        For ``NUMBERS``: what so many parents cost.
-    codes : ndarray of int32, shape (n_columns, n_rows)
-        For ``COUNTS``: levels 0, 1, …
-    bounds : ndarray of int, shape (n_windows + 1,)
-        For ``COUNTS``: the rows at which each window begins, and the end of the last.
-    levels : ndarray of int, shape (n_columns,)
-        Levels of each column.
-    prior : float
-        For ``COUNTS``: the equivalent sample size.
     """
 
-    kind: int
     grams: FloatArray
     rows: FloatArray
     start: IntArray
     linear: IntArray
     penalty: float
-    cost: FloatArray
-    codes: np.ndarray[tuple[int, int], np.dtype[np.int32]]
+
+
+class CountArrays(NamedTuple):
+    """A score of categories, from the codes that it counts.
+
+    Parameters
+    ----------
+    codes : ndarray of int32, shape (n_columns, n_rows)
+        Levels 0, 1, …
+    bounds : ndarray of int, shape (n_windows + 1,)
+        The rows at which each window begins, and the end of the last.
+    levels : ndarray of int, shape (n_columns,)
+        Levels of each column.
+    prior : float
+        The equivalent sample size.
+    penalty : float
+        Above 1, what a parent costs beside the prior.
+    """
+
+    codes: CodeArray
     bounds: IntArray
     levels: IntArray
     prior: float
+    penalty: float
+
+
+ScoreArrays = NumberArrays | BlockArrays | CountArrays
 
 
 class Score(Protocol):

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from whydrift.discovery.arrays import FloatArray, IntArray
-from whydrift.discovery.scores.base import COUNTS, ScoreArrays
+from whydrift.discovery.scores.base import CountArrays
 from whydrift.discovery.scores.cache import CachedScore
 
 __all__ = ["BDeu"]
@@ -27,7 +27,7 @@ class BDeu(CachedScore):
     """Log marginal likelihood of a column's counts, from each combination of its parents' levels.
 
     The same in all graphs of a Markov equivalence class. With several windows a column may have
-    tables of its own in each, at the price of a coin flip.
+    tables of its own in each: the two are taken to be as likely beforehand.
 
     Parameters
     ----------
@@ -55,10 +55,10 @@ class BDeu(CachedScore):
     ) -> None:
         super().__init__(names, min(_MOST_PARENTS, len(names) - 1))
         self.codes = np.ascontiguousarray(codes.T.astype(np.int32))
-        self.bounds = bounds
+        self.bounds = bounds.astype(np.int64)
         self.levels: IntArray = codes.max(axis=0, initial=0).astype(np.int64) + 1
-        self.prior = prior
-        self.penalty = penalty
+        self.prior = float(prior)
+        self.penalty = float(penalty)
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         return np.array([self._one(column, parents) for parents in parent_sets])
@@ -91,19 +91,6 @@ class BDeu(CachedScore):
             - (gammaln(of_stratum + for_stratum) - gammaln(for_stratum)).sum()
         )
 
-    def arrays(self) -> ScoreArrays:
+    def arrays(self) -> CountArrays:
         """Return what a compiled search reads."""
-        count = len(self.names)
-        return ScoreArrays(
-            COUNTS,
-            np.empty((0, 0, 0)),
-            np.full((count, 1), float(self.codes.shape[1])),
-            np.arange(count + 1),
-            np.ones(count, dtype=np.int64),
-            self.penalty,
-            np.zeros(count + 1),
-            self.codes,
-            self.bounds,
-            self.levels,
-            self.prior,
-        )
+        return CountArrays(self.codes, self.bounds, self.levels, self.prior, self.penalty)

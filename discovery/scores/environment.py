@@ -21,7 +21,7 @@ from itertools import pairwise
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
-from whydrift.discovery.scores.base import BLOCKS, ScoreArrays
+from whydrift.discovery.scores.base import BlockArrays
 from whydrift.discovery.scores.cache import CachedScore
 from whydrift.discovery.scores.features import Features
 from whydrift.discovery.scores.moments import gram_matrices
@@ -67,20 +67,14 @@ class EnvironmentScore(CachedScore):
         stacked = np.column_stack([f.basis for f in features])
         self._grams, self._rows, self.by_pairs = gram_matrices(stacked, bounds)
 
-    def arrays(self) -> ScoreArrays:
+    def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
-        return ScoreArrays(
-            BLOCKS,
+        return BlockArrays(
             np.stack(self._grams),
             self._factor[:, None] * self._rows[None, :],
             self.start,
             np.array([len(linear) for linear in self.linear], dtype=np.int64),
-            self.penalty,
-            np.zeros(len(self.names) + 1),
-            np.empty((0, 0), dtype=np.int32),
-            np.zeros(1, dtype=np.int64),
-            np.zeros(0, dtype=np.int64),
-            0.0,
+            float(self.penalty),
         )
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:

@@ -15,7 +15,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from whydrift.discovery.arrays import FloatArray
-from whydrift.discovery.scores.base import NUMBERS, ScoreArrays
+from whydrift.discovery.scores.base import NumberArrays
 from whydrift.discovery.scores.cache import CachedScore
 
 __all__ = ["GaussianScore"]
@@ -80,22 +80,9 @@ class GaussianScore(CachedScore):
             out[places] = -self.rows / 2 * np.log(left) - self.cost[size]
         return out
 
-    def arrays(self) -> ScoreArrays:
+    def arrays(self) -> NumberArrays:
         """Return what a compiled search reads."""
-        count = len(self.names)
-        return ScoreArrays(
-            NUMBERS,
-            np.ascontiguousarray(self.correlation)[None],
-            np.full((count, 1), float(self.rows)),
-            np.arange(count + 1),
-            np.ones(count, dtype=np.int64),
-            1.0,
-            self.cost,
-            np.empty((0, 0), dtype=np.int32),
-            np.zeros(1, dtype=np.int64),
-            np.zeros(0, dtype=np.int64),
-            0.0,
-        )
+        return NumberArrays(np.ascontiguousarray(self.correlation), float(self.rows), self.cost)
 
 
 def _last_residual(blocks: FloatArray) -> FloatArray:

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import Any, Final
 
 import numpy as np
+from numba.extending import overload
 
 from whydrift.discovery._compiled import compiled
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
-from whydrift.discovery.scores.base import BLOCKS, NUMBERS, ScoreArrays
+from whydrift.discovery.scores.base import (
+    BlockArrays,
+    CountArrays,
+    NumberArrays,
+    ScoreArrays,
+)
 
 __all__ = ["TIE", "improvements", "local_score"]
 
@@ -21,18 +29,11 @@ TIE = 1e-7
 _DENSE = 4  # cells per row up to which counts stand in a table
 
 
-@compiled
 def local_score(s: ScoreArrays, column: int, parents: IntArray, count: int) -> float:
     """Return the score of a column given ``parents[:count]``."""
-    if s.kind == NUMBERS:
-        left = _residual(s.grams[0], column, parents, count)
-        return -0.5 * s.rows[column, 0] * math.log(left) - s.cost[count]
-    if s.kind == BLOCKS:
-        return _blocks(s, column, parents, count)
-    return _counts(s, column, parents, count)
+    return _LOCAL[type(s)](s, column, parents, count)
 
 
-@compiled
 def improvements(
     s: ScoreArrays,
     column: int,
@@ -45,20 +46,21 @@ def improvements(
 
     A column that is not offered, or gains nothing, gets 0.
     """
-    if s.kind == NUMBERS:
-        return _improve_numbers(s, column, parents, count, offered, out)
-    base = local_score(s, column, parents, count)
-    wider = np.empty(count + 1, dtype=np.int64)
-    for i in range(count):
-        wider[i] = parents[i]
-    for j in range(len(out)):
-        out[j] = 0.0
-        if offered[j]:
-            wider[count] = j
-            gain = local_score(s, column, wider, count + 1) - base
-            if gain > TIE:
-                out[j] = gain
-    return base
+    return _IMPROVE[type(s)](s, column, parents, count, offered, out)
+
+
+@overload(local_score)
+def _local_score(s: Any, column: Any, parents: Any, count: Any) -> Any:
+    own = _LOCAL[s.instance_class]
+    return lambda s, column, parents, count: own(s, column, parents, count)
+
+
+@overload(improvements)
+def _improvements(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
+    own = _IMPROVE[s.instance_class]
+    return lambda s, column, parents, count, offered, out: own(
+        s, column, parents, count, offered, out
+    )
 
 
 # ---- one number per column --------------------------------------------------------------------
@@ -83,15 +85,21 @@ def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) ->
 
 
 @compiled
+def _score_numbers(s: NumberArrays, column: int, parents: IntArray, count: int) -> float:
+    left = _residual(s.correlation, column, parents, count)
+    return -0.5 * s.rows * math.log(left) - s.cost[count]
+
+
+@compiled
 def _improve_numbers(
-    s: ScoreArrays,
+    s: NumberArrays,
     column: int,
     parents: IntArray,
     count: int,
     offered: BoolArray,
     out: FloatArray,
 ) -> float:
-    matrix = s.grams[0]
+    matrix = s.correlation
     size = len(out)
     # Row i: what the i-th parent adds to the earlier ones, against every column.
     rows = np.empty((count, size))
@@ -105,7 +113,8 @@ def _improve_numbers(
         parent = parents[i]
         pivot = variance[parent]
         if pivot <= _LEAST_VARIANCE:
-            rows[i, :] = 0.0
+            for j in range(size):
+                rows[i, j] = 0.0
             continue
         scale = 1.0 / math.sqrt(pivot)
         for j in range(size):
@@ -123,7 +132,7 @@ def _improve_numbers(
         left -= own * own
     left = max(left, _LEAST_VARIANCE)
     price = s.cost[count + 1] - s.cost[count]
-    half = 0.5 * s.rows[column, 0]
+    half = 0.5 * s.rows
     # Most columns gain nothing; they are told apart without a logarithm.
     enough = left * (1.0 - math.exp(-(price + TIE) / half))
     for j in range(size):
@@ -138,17 +147,19 @@ def _improve_numbers(
 
 # ---- blocks of features -----------------------------------------------------------------------
 @compiled
-def _blocks(s: ScoreArrays, column: int, parents: IntArray, count: int) -> float:
-    best = _block_fit(s, column, parents, count, False)
+def _score_blocks(s: BlockArrays, column: int, parents: IntArray, count: int) -> float:
+    has_hinges = 0
     for i in range(count):
-        parent = parents[i]
-        if s.start[parent + 1] - s.start[parent] > s.linear[parent]:
-            return max(best, _block_fit(s, column, parents, count, True))
+        if s.start[parents[i] + 1] - s.start[parents[i]] > s.linear[parents[i]]:
+            has_hinges = 1
+    best = -np.inf
+    for hinges in range(has_hinges + 1):
+        best = max(best, _block_fit(s, column, parents, count, hinges == 0))
     return best
 
 
 @compiled
-def _block_fit(s: ScoreArrays, column: int, parents: IntArray, count: int, plain: bool) -> float:
+def _block_fit(s: BlockArrays, column: int, parents: IntArray, count: int, plain: bool) -> float:
     """Return the score with the parents' whole bases, or with their linear features alone."""
     q = s.linear[column]
     most = 1 + q
@@ -306,30 +317,60 @@ def _solve(matrix: FloatArray, size: int, q: int) -> FloatArray:
     return slopes
 
 
+@compiled
+def _improve_blocks(
+    s: BlockArrays,
+    column: int,
+    parents: IntArray,
+    count: int,
+    offered: BoolArray,
+    out: FloatArray,
+) -> float:
+    wider = np.empty(count + 1, dtype=np.int64)
+    for i in range(count):
+        wider[i] = parents[i]
+    base = 0.0
+    for j in range(-1, len(out)):  # −1: the parents as they are
+        if j >= 0:
+            out[j] = 0.0
+            wider[count] = j
+        if j < 0 or offered[j]:
+            score = _score_blocks(s, column, wider, count + (j >= 0))
+            if j < 0:
+                base = score
+            elif score > base + TIE:
+                out[j] = score - base
+    return base
+
+
 # ---- counts -----------------------------------------------------------------------------------
 @compiled
-def _counts(s: ScoreArrays, column: int, parents: IntArray, count: int) -> float:
+def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) -> float:
     rows = s.codes.shape[1]
     stratum = np.zeros(rows, dtype=np.int64)
     strata = 1.0  # all combinations of levels; ``found`` of them occur or are kept apart
     found = 1
-    # In order of number, so that the sum is the same whatever the order of the parents.
-    for parent in np.sort(parents[:count]):
+    for i in range(count):
+        parent = parents[i]
         for r in range(rows):
             stratum[r] = stratum[r] * s.levels[parent] + s.codes[parent, r]
         strata *= s.levels[parent]
         found *= s.levels[parent]
         if found > _DENSE * rows:
             found = _renumber(stratum)
-    levels = s.levels[column]
-    best = _likelihood(s, column, stratum, found, strata, 0, rows)
     windows = len(s.bounds) - 1
-    if windows > 1:
-        own = 0.0
-        for k in range(windows):
-            own += _likelihood(s, column, stratum, found, strata, s.bounds[k], s.bounds[k + 1])
-        best = max(best, own)
-    return best - (s.penalty - 1.0) * 0.5 * math.log(max(2, rows)) * count * (levels - 1)
+    same, own = 0.0, 0.0
+    for k in range(-1 if windows > 1 else 0, windows):  # −1: all windows together
+        start = 0 if k < 0 else s.bounds[k]
+        stop = rows if k < 0 else s.bounds[k + 1]
+        value = _likelihood(s, column, stratum, found, strata, start, stop)
+        if k < 0:
+            same = value
+        else:
+            own += value
+    best = max(same, own) if windows > 1 else own
+    extra = (s.penalty - 1.0) * 0.5 * math.log(max(2, rows))
+    return best - extra * count * (s.levels[column] - 1)
 
 
 @compiled
@@ -355,7 +396,7 @@ def _renumber(codes: IntArray) -> int:
 
 @compiled
 def _likelihood(
-    s: ScoreArrays,
+    s: CountArrays,
     column: int,
     stratum: IntArray,
     found: int,
@@ -364,14 +405,12 @@ def _likelihood(
     stop: int,
 ) -> float:
     levels = s.levels[column]
-    if found * levels > _DENSE * len(stratum):
-        cell = np.empty(stop - start, dtype=np.int64)
-        for r in range(start, stop):
-            cell[r - start] = stratum[r] * levels + s.codes[column, r]
+    cell = np.empty(stop - start, dtype=np.int64)
+    for r in range(start, stop):
+        cell[r - start] = stratum[r] * levels + s.codes[column, r]
+    cells = found * levels
+    if cells > _DENSE * len(stratum):
         cells = _renumber(cell)
-    else:
-        cell = stratum[start:stop] * levels + s.codes[column, start:stop]
-        cells = found * levels
     in_cell = np.zeros(cells, dtype=np.int64)
     in_stratum = np.zeros(found, dtype=np.int64)
     for r in range(stop - start):
@@ -388,3 +427,41 @@ def _likelihood(
         if in_stratum[c] > 0:
             out -= math.lgamma(in_stratum[c] + for_stratum) - at_stratum
     return out
+
+
+@compiled
+def _improve_counts(
+    s: CountArrays,
+    column: int,
+    parents: IntArray,
+    count: int,
+    offered: BoolArray,
+    out: FloatArray,
+) -> float:
+    wider = np.empty(count + 1, dtype=np.int64)
+    for i in range(count):
+        wider[i] = parents[i]
+    base = 0.0
+    for j in range(-1, len(out)):  # −1: the parents as they are
+        if j >= 0:
+            out[j] = 0.0
+            wider[count] = j
+        if j < 0 or offered[j]:
+            score = _score_counts(s, column, wider, count + (j >= 0))
+            if j < 0:
+                base = score
+            elif score > base + TIE:
+                out[j] = score - base
+    return base
+
+
+_LOCAL: Final[dict[type, Callable[..., float]]] = {
+    NumberArrays: _score_numbers,
+    BlockArrays: _score_blocks,
+    CountArrays: _score_counts,
+}
+_IMPROVE: Final[dict[type, Callable[..., float]]] = {
+    NumberArrays: _improve_numbers,
+    BlockArrays: _improve_blocks,
+    CountArrays: _improve_counts,
+}
