@@ -52,15 +52,21 @@ def improvements(
 @overload(local_score)
 def _local_score(s: Any, column: Any, parents: Any, count: Any) -> Any:
     own = _LOCAL[s.instance_class]
-    return lambda s, column, parents, count: own(s, column, parents, count)
+
+    def chosen(s: Any, column: Any, parents: Any, count: Any) -> Any:
+        return own(s, column, parents, count)
+
+    return chosen
 
 
 @overload(improvements)
 def _improvements(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
     own = _IMPROVE[s.instance_class]
-    return lambda s, column, parents, count, offered, out: own(
-        s, column, parents, count, offered, out
-    )
+
+    def chosen(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
+        return own(s, column, parents, count, offered, out)
+
+    return chosen
 
 
 # ---- one number per column --------------------------------------------------------------------
