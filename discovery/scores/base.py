@@ -121,6 +121,13 @@ class Score(Protocol):
         """
         ...
 
+    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
+        """Whether the column, given these parents, pays for a mechanism that differs by window.
+
+        Always False where there is one window.
+        """
+        ...
+
     def arrays(self) -> ScoreArrays:
         """Return what a compiled search reads."""
         ...

@@ -60,26 +60,37 @@ class BDeu(CachedScore):
         self.prior = float(prior)
         self.penalty = float(penalty)
 
-    def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
-        return np.array([self._one(column, parents) for parents in parent_sets])
+    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
+        """Whether a column has tables of its own in each window; see `Score`."""
+        if len(self.bounds) == 2:
+            return False
+        same, own = self._both(column, parents)
+        return own > same
 
-    def _one(self, column: int, parents: tuple[int, ...]) -> float:
+    def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
+        extra = (self.penalty - 1) * 0.5 * np.log(max(2, self.codes.shape[1]))
+        extra *= self.levels[column] - 1.0
+        return np.array(
+            [max(self._both(column, parents)) - extra * len(parents) for parents in parent_sets]
+        )
+
+    def _both(self, column: int, parents: tuple[int, ...]) -> tuple[float, float]:
+        """Return the log likelihood with one table for all windows, and with a table for each."""
         stratum = np.zeros(self.codes.shape[1], dtype=np.int64)
         strata = 1
         for parent in sorted(parents):
             stratum = stratum * self.levels[parent] + self.codes[parent]
             strata *= int(self.levels[parent])
-        cell = stratum * self.levels[column] + self.codes[column]
-        same = self._likelihood(cell, strata, int(self.levels[column]))
-        extra = (self.penalty - 1) * 0.5 * np.log(max(2, len(cell)))
-        extra *= len(parents) * (self.levels[column] - 1.0)
+        levels = int(self.levels[column])
+        cell = stratum * levels + self.codes[column]
+        same = self._likelihood(cell, strata, levels)
         if len(self.bounds) == 2:
-            return float(same - extra)
+            return same, same
         own = sum(
-            self._likelihood(cell[start:stop], strata, int(self.levels[column]))
+            self._likelihood(cell[start:stop], strata, levels)
             for start, stop in pairwise(self.bounds.tolist())
         )
-        return float(max(same, own) - extra)
+        return same, own
 
     def _likelihood(self, cell: IntArray, strata: int, levels: int) -> float:
         cells, counts = np.unique(cell, return_counts=True)

@@ -44,6 +44,11 @@ class CachedScore(ABC):
                 self._cache[column, mask] = score
         return np.array([self._cache[column, mask] for mask in masks])
 
+    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
+        """Whether a column pays for a mechanism that differs between windows; see `Score`."""
+        del column, parents
+        return False
+
     @abstractmethod
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         """Return the scores of parent sets that were not asked for before."""

@@ -29,7 +29,8 @@ from whydrift.discovery.scores.moments import gram_matrices
 __all__ = ["EnvironmentScore"]
 
 _RIDGE = 1e-6
-_MOST_PARENTS = 6
+_TIE = 1e-9
+_FEWEST_PARENTS, _MOST_PARENTS, _ROWS_PER_PARENT = 6, 8, 500
 
 
 class EnvironmentScore(CachedScore):
@@ -56,7 +57,9 @@ class EnvironmentScore(CachedScore):
         *,
         penalty: float = 1.0,
     ) -> None:
-        super().__init__(names, min(_MOST_PARENTS, len(names) - 1))
+        carried = int(bounds[-1]) // _ROWS_PER_PARENT
+        most = min(_MOST_PARENTS, max(_FEWEST_PARENTS, carried))
+        super().__init__(names, min(most, len(names) - 1))
         self.penalty = penalty
         sizes = [f.basis.shape[1] for f in features]
         self.start: IntArray = np.concatenate([[1], 1 + np.cumsum(sizes)]).astype(np.int64)
@@ -77,7 +80,16 @@ class EnvironmentScore(CachedScore):
             float(self.penalty),
         )
 
-    def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
+    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
+        """Whether a column pays for a mechanism that differs between windows; see `Score`."""
+        if len(self._grams) == 1:
+            return False
+        best = float(self.local(column, [parents])[0])
+        return best > float(self._evaluate(column, [parents], may_move=False)[0]) + _TIE
+
+    def _evaluate(
+        self, column: int, parent_sets: list[tuple[int, ...]], *, may_move: bool = True
+    ) -> FloatArray:
         response = self.linear[column]
         best = np.full(len(parent_sets), -np.inf)
         for blocks in (self.basis, self.linear):
@@ -86,7 +98,7 @@ class EnvironmentScore(CachedScore):
             ):
                 continue  # categories only: both bases are the same
             index, sizes = self._padded([[blocks[p] for p in s] for s in parent_sets], response)
-            best = np.maximum(best, self._best_environment(column, index, sizes))
+            best = np.maximum(best, self._best_fit(column, index, sizes, may_move))
         return best
 
     def _padded(
@@ -106,7 +118,9 @@ class EnvironmentScore(CachedScore):
             index[row] = np.concatenate([own, pad, response])
         return index, sizes
 
-    def _best_environment(self, column: int, index: IntArray, sizes: FloatArray) -> FloatArray:
+    def _best_fit(
+        self, column: int, index: IntArray, sizes: FloatArray, may_move: bool
+    ) -> FloatArray:
         q = len(self.linear[column])
         factor = self._factor[column]
         rows = factor * self._rows
@@ -116,7 +130,7 @@ class EnvironmentScore(CachedScore):
         blocks = [_submatrices(_extended(g, index), index) for g in self._grams]
         pooled: FloatArray = np.average(blocks, axis=0, weights=rows)
         same: FloatArray = -total / 2 * _residual_logdet(pooled, q) - unit * (sizes * q + spread)
-        if len(blocks) == 1:
+        if len(blocks) == 1 or not may_move:
             return same
         best = same
         for groups, choices in _groupings(len(blocks)):
