@@ -22,7 +22,7 @@ __all__ = ["Discovery", "discover", "learn_graph", "method_names"]
 _MOST_FOR_ORDERS = 150  # columns; a search over orders of more would take minutes
 _LEAST_ROWS = 20
 # Those of scores/registry.py, which is not loaded to check a name.
-_SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic")
+_SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
 # In the design, and not here yet.
 _PLANNED: Final = ("fci", "lingam", "anm", "cd-nod")

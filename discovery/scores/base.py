@@ -52,6 +52,8 @@ class BlockArrays(NamedTuple):
         How many of a column's features are the column itself; the others are its hinges.
     penalty : float
         What one parameter costs, in units of log(rows) / 2.
+    extra : ndarray of shape (n_columns + 1,)
+        What so many parents cost beside their parameters.
     """
 
     grams: FloatArray
@@ -59,6 +61,7 @@ class BlockArrays(NamedTuple):
     start: IntArray
     linear: IntArray
     penalty: float
+    extra: FloatArray
 
 
 class CountArrays(NamedTuple):

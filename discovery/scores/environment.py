@@ -23,6 +23,7 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.scores.base import BlockArrays
 from whydrift.discovery.scores.cache import CachedScore
+from whydrift.discovery.scores.choices import log_choices
 from whydrift.discovery.scores.features import Features
 from whydrift.discovery.scores.moments import gram_matrices
 
@@ -47,6 +48,8 @@ class EnvironmentScore(CachedScore):
         The columns.
     penalty : float
         Multiplies the BIC penalty.
+    gamma : float
+        Of the extended BIC, in [0, 1]; 0 is plain BIC.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class EnvironmentScore(CachedScore):
         names: tuple[str, ...],
         *,
         penalty: float = 1.0,
+        gamma: float = 0.0,
     ) -> None:
         carried = int(bounds[-1]) // _ROWS_PER_PARENT
         most = min(_MOST_PARENTS, max(_FEWEST_PARENTS, carried))
         super().__init__(names, min(most, len(names) - 1))
         self.penalty = penalty
+        self.extra: FloatArray = penalty * gamma * log_choices(len(names))
         sizes = [f.basis.shape[1] for f in features]
         self.start: IntArray = np.concatenate([[1], 1 + np.cumsum(sizes)]).astype(np.int64)
         self.basis = [np.arange(start, stop) for start, stop in pairwise(self.start.tolist())]
@@ -78,6 +83,7 @@ class EnvironmentScore(CachedScore):
             self.start,
             np.array([len(linear) for linear in self.linear], dtype=np.int64),
             float(self.penalty),
+            self.extra,
         )
 
     def moved(self, column: int, parents: tuple[int, ...]) -> bool:
@@ -99,7 +105,7 @@ class EnvironmentScore(CachedScore):
                 continue  # categories only: both bases are the same
             index, sizes = self._padded([[blocks[p] for p in s] for s in parent_sets], response)
             best = np.maximum(best, self._best_fit(column, index, sizes, may_move))
-        return best
+        return best - self.extra[[len(parents) for parents in parent_sets]]
 
     def _padded(
         self, parents: list[list[IntArray]], response: IntArray

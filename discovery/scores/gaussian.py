@@ -12,11 +12,11 @@ from __future__ import annotations
 from itertools import groupby
 
 import numpy as np
-from scipy.special import gammaln
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.scores.base import NumberArrays
 from whydrift.discovery.scores.cache import CachedScore
+from whydrift.discovery.scores.choices import log_choices
 
 __all__ = ["GaussianScore"]
 
@@ -60,11 +60,9 @@ class GaussianScore(CachedScore):
         super().__init__(names, most)
         self.correlation = correlation
         self.rows = rows
-        k, others = np.arange(len(names) + 1), len(names) - 1
-        chosen = np.minimum(k, others)
-        choices = gammaln(others + 1) - gammaln(chosen + 1) - gammaln(others - chosen + 1)
+        parameters = np.arange(len(names) + 1) + 1
         self.cost: FloatArray = penalty * (
-            0.5 * np.log(max(rows, 2.0)) * (k + 1) + gamma * choices
+            0.5 * np.log(max(rows, 2.0)) * parameters + gamma * log_choices(len(names))
         )
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:

@@ -33,7 +33,7 @@ Windows = Sequence[Snapshot]
 
 _NUMBERS = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
 _NAMES = frozenset({ColumnKind.CATEGORICAL, ColumnKind.BINARY})
-_EBIC_GAMMA = 0.5  # Chen & Chen's middle way, consistent while columns < rows
+_EBIC_GAMMA = 1.0  # every number of parents as likely beforehand; right for columns > rows too
 # The screen for plain BIC: what linear-normal data hardly ever exceed. BIC is right for any noise
 # when the rows are many; it is power and direction that bends and outliers cost.
 _MOST_SKEWNESS = 0.5
@@ -87,6 +87,10 @@ def _mixed(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
     return _environment(windows, names, penalty, plain_features)
 
 
+def _spline_ebic(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
+    return _environment(windows, names, penalty, number_features, gamma=_EBIC_GAMMA)
+
+
 def _spline_bic(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
     return _environment(windows, names, penalty, number_features)
 
@@ -102,6 +106,7 @@ _SCORES: Final = {
         Row("bdeu", _bdeu, _NAMES | {ColumnKind.ORDINAL}, "Heckerman et al. 1995"),
         Row("mixed", _mixed, _NUMBERS | _NAMES, "Andrews et al. 2019"),
         Row("spline_bic", _spline_bic, _NUMBERS | _NAMES, "Schwarz 1978"),
+        Row("spline_ebic", _spline_ebic, _NUMBERS | _NAMES, "Chen & Chen 2008"),
     )
 }
 
@@ -171,22 +176,22 @@ def choose_score(windows: Windows, names: tuple[str, ...]) -> tuple[str, str]:
     if kinds <= _NAMES:
         if complete >= LEAST_COMPLETE:
             return "bdeu", "all columns are categories"
-        return "spline_bic", "all columns are categories, and many rows have missing values"
+        return "spline_ebic", "all columns are categories, and many rows have missing values"
     if not kinds <= _NUMBERS:
-        return "spline_bic", "there are numbers and categories"
+        return "spline_ebic", "there are numbers and categories"
     if len(windows) > 1:
-        return "spline_bic", "with several windows, relations may bend where a window is shifted"
+        return "spline_ebic", "with several windows, relations may bend where a window is shifted"
     if complete < LEAST_COMPLETE:
-        return "spline_bic", "many rows have missing values; ranks bear that better"
+        return "spline_ebic", "many rows have missing values; ranks bear that better"
     values = values[np.isfinite(values).all(axis=1)]
     odd = _odd_column(values)
     if odd is not None:
-        return "spline_bic", f"all columns are numbers, and {names[odd]!r} is not normal"
+        return "spline_ebic", f"all columns are numbers, and {names[odd]!r} is not normal"
     bent = _bent_pair(values)
     if bent is not None:
         a, b = names[bent[0]], names[bent[1]]
-        return "spline_bic", f"all columns are numbers, and {b!r} bends with {a!r}"
-    return "bic", "all columns are numbers, nearly normal, and related in straight lines"
+        return "spline_ebic", f"all columns are numbers, and {b!r} bends with {a!r}"
+    return "ebic", "all columns are numbers, nearly normal, and related in straight lines"
 
 
 def _odd_column(values: FloatArray) -> int | None:
@@ -240,13 +245,14 @@ def _environment(
     names: tuple[str, ...],
     penalty: float,
     of_number: Callable[[FloatArray], Features],
+    gamma: float = 0.0,
 ) -> EnvironmentScore:
     features = []
     for name in names:
         values = np.concatenate([w.column(name) for w in windows])
         discrete = windows[0].schema[name].kind.is_discrete
         features.append(category_features(values) if discrete else of_number(values))
-    return EnvironmentScore(features, _bounds(windows), names, penalty=penalty)
+    return EnvironmentScore(features, _bounds(windows), names, penalty=penalty, gamma=gamma)
 
 
 def _correlation(window: Snapshot, names: tuple[str, ...]) -> tuple[FloatArray, float]:

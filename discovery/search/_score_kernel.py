@@ -161,7 +161,7 @@ def _score_blocks(s: BlockArrays, column: int, parents: IntArray, count: int) ->
     best = -np.inf
     for hinges in range(has_hinges + 1):
         best = max(best, _block_fit(s, column, parents, count, hinges == 0))
-    return best
+    return best - s.extra[count]
 
 
 @compiled

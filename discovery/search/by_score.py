@@ -21,8 +21,9 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["learn_by_score"]
 
-_STARTS = 4
-_FEW_COLUMNS = 50  # up to here several random starts cost next to nothing
+# Random starts by the number of columns: what costs next to nothing.
+_STARTS = ((30, 8), (60, 4), (150, 2))
+_MOST_INTERPRETED = 10  # columns; with more, loading the compiled search pays
 
 
 def learn_by_score(
@@ -95,9 +96,10 @@ def _boss(
     dag = best_graph(
         score,
         knowledge=known,
-        starts=_STARTS if len(score.names) <= _FEW_COLUMNS else 1,
+        starts=next((starts for most, starts in _STARTS if len(score.names) <= most), 1),
         random_state=random_state,
         progress=progress,
+        compile_above=_MOST_INTERPRETED,
     )
     if windows > 1:
         return oriented_by_invariance(dag, score, known)

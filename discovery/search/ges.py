@@ -15,6 +15,7 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
+from whydrift.discovery.search._ges_kernel import Moves, State, climb, complete
 
 __all__ = ["ges"]
 
@@ -45,11 +46,9 @@ def ges(
     Graph
         Directed and undirected edges, never with a directed cycle.
     """
-    from whydrift.discovery.search._ges_kernel import Moves, State, climb, complete
-
     names = score.names
-    known = (knowledge or Knowledge()).within(names)
     count = len(names)
+    known = (knowledge or Knowledge()).within(names)
     allowed = known.allowed_matrix(names)
     position = {name: i for i, name in enumerate(names)}
     required = np.zeros((count, count), dtype=bool)

@@ -90,6 +90,7 @@ def best_graph(
     starts: int = 4,
     random_state: int = 0,
     progress: Progress = silent,
+    compile_above: int = _MOST_INTERPRETED,
 ) -> Graph:
     """Return the DAG of the best order found under a score.
 
@@ -99,6 +100,8 @@ def best_graph(
         Over the columns of the graph.
     knowledge, starts, random_state, progress
         As in `order_search`.
+    compile_above : int
+        Columns up to which the search is interpreted: slower, and without a compiler to load.
     """
     names = score.names
     known = (knowledge or Knowledge()).within(names)
@@ -106,7 +109,7 @@ def best_graph(
     before = must_precede(known, names, required)
     allowed = known.allowed_matrix(names)
     rng = np.random.default_rng(random_state)
-    if len(names) > _MOST_INTERPRETED:
+    if len(names) > compile_above:
         from whydrift.discovery.search.boss import best_parents
 
         parents = best_parents(score, allowed, required, before, starts, rng, progress)
