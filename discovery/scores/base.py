@@ -124,10 +124,11 @@ class Score(Protocol):
         """
         ...
 
-    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
-        """Whether the column, given these parents, pays for a mechanism that differs by window.
+    def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the windows in which a column, given these parents, pays for its own mechanism.
 
-        Always False where there is one window.
+        None where one mechanism serves all windows, one where it differs in that window alone,
+        and all of them otherwise.
         """
         ...
 

@@ -60,12 +60,10 @@ class BDeu(CachedScore):
         self.prior = float(prior)
         self.penalty = float(penalty)
 
-    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
-        """Whether a column has tables of its own in each window; see `Score`."""
-        if len(self.bounds) == 2:
-            return False
+    def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
+        """Return all windows where a column has tables of its own in each; see `Score`."""
         same, own = self._both(column, parents)
-        return own > same
+        return tuple(range(len(self.bounds) - 1)) if own > same else ()
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         extra = (self.penalty - 1) * 0.5 * np.log(max(2, self.codes.shape[1]))

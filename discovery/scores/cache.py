@@ -44,10 +44,10 @@ class CachedScore(ABC):
                 self._cache[column, mask] = score
         return np.array([self._cache[column, mask] for mask in masks])
 
-    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
-        """Whether a column pays for a mechanism that differs between windows; see `Score`."""
+    def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the windows in which a column pays for a mechanism of its own; see `Score`."""
         del column, parents
-        return False
+        return ()
 
     @abstractmethod
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:

@@ -16,6 +16,7 @@ data-types: the degenerate Gaussian, whose features are indicators of categories
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -32,6 +33,25 @@ __all__ = ["EnvironmentScore"]
 _RIDGE = 1e-6
 _TIE = 1e-9
 _FEWEST_PARENTS, _MOST_PARENTS, _ROWS_PER_PARENT = 6, 8, 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """One way in which windows may differ.
+
+    Parameters
+    ----------
+    groups : tuple of tuple of int
+        Windows that share a mechanism.
+    choices : int
+        Among how many ways alike it was chosen.
+    apart : tuple of int
+        The windows that have a mechanism of their own.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    choices: int
+    apart: tuple[int, ...]
 
 
 class EnvironmentScore(CachedScore):
@@ -72,6 +92,7 @@ class EnvironmentScore(CachedScore):
         self.linear = [b[: f.linear.shape[1]] for b, f in zip(self.basis, features, strict=True)]
         self._factor = np.array([_dependence(f, bounds) for f in features])
         self.width = 1 + sum(sizes)
+        self._groupings = _groupings(len(bounds) - 1)
         stacked = np.column_stack([f.basis for f in features])
         self._grams, self._rows, self.by_pairs = gram_matrices(stacked, bounds)
 
@@ -86,15 +107,20 @@ class EnvironmentScore(CachedScore):
             self.extra,
         )
 
-    def moved(self, column: int, parents: tuple[int, ...]) -> bool:
-        """Whether a column pays for a mechanism that differs between windows; see `Score`."""
-        if len(self._grams) == 1:
-            return False
-        best = float(self.local(column, [parents])[0])
-        return best > float(self._evaluate(column, [parents], may_move=False)[0]) + _TIE
+    def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the windows in which a column pays for a mechanism of its own; see `Score`."""
+        best, found = float(self._fitted(column, [parents], ())[0]), ()
+        for grouping in self._groupings:
+            value = float(self._fitted(column, [parents], (grouping,))[0])
+            if value > best + _TIE:
+                best, found = value, grouping.apart
+        return found
 
-    def _evaluate(
-        self, column: int, parent_sets: list[tuple[int, ...]], *, may_move: bool = True
+    def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
+        return self._fitted(column, parent_sets, self._groupings)
+
+    def _fitted(
+        self, column: int, parent_sets: list[tuple[int, ...]], groupings: tuple[_Grouping, ...]
     ) -> FloatArray:
         response = self.linear[column]
         best = np.full(len(parent_sets), -np.inf)
@@ -104,7 +130,7 @@ class EnvironmentScore(CachedScore):
             ):
                 continue  # categories only: both bases are the same
             index, sizes = self._padded([[blocks[p] for p in s] for s in parent_sets], response)
-            best = np.maximum(best, self._best_fit(column, index, sizes, may_move))
+            best = np.maximum(best, self._best_fit(column, index, sizes, groupings))
         return best - self.extra[[len(parents) for parents in parent_sets]]
 
     def _padded(
@@ -125,7 +151,7 @@ class EnvironmentScore(CachedScore):
         return index, sizes
 
     def _best_fit(
-        self, column: int, index: IntArray, sizes: FloatArray, may_move: bool
+        self, column: int, index: IntArray, sizes: FloatArray, groupings: tuple[_Grouping, ...]
     ) -> FloatArray:
         q = len(self.linear[column])
         factor = self._factor[column]
@@ -136,10 +162,9 @@ class EnvironmentScore(CachedScore):
         blocks = [_submatrices(_extended(g, index), index) for g in self._grams]
         pooled: FloatArray = np.average(blocks, axis=0, weights=rows)
         same: FloatArray = -total / 2 * _residual_logdet(pooled, q) - unit * (sizes * q + spread)
-        if len(blocks) == 1 or not may_move:
-            return same
         best = same
-        for groups, choices in _groupings(len(blocks)):
+        for grouping in groupings:
+            groups = [list(group) for group in grouping.groups]
             sizes_of = np.array([rows[group].sum() for group in groups])
             pooled_by = [
                 blocks[group[0]]
@@ -147,9 +172,8 @@ class EnvironmentScore(CachedScore):
                 else np.average([blocks[k] for k in group], axis=0, weights=rows[group])
                 for group in groups
             ]
-            price = self.penalty * np.log(choices)
-            moved = self._moved(pooled_by, sizes_of, q, sizes, unit)
-            best = np.maximum(best, moved - price)
+            price = self.penalty * np.log(grouping.choices)
+            best = np.maximum(best, self._moved(pooled_by, sizes_of, q, sizes, unit) - price)
         return best
 
     @staticmethod
@@ -172,15 +196,18 @@ class EnvironmentScore(CachedScore):
         return out
 
 
-def _groupings(count: int) -> list[tuple[list[list[int]], int]]:
-    """Return the ways in which windows may differ, and among how many alike each was chosen."""
+def _groupings(count: int) -> tuple[_Grouping, ...]:
+    """Return the ways in which windows may differ: each from all others, or one alone."""
     if count == 1:
-        return []
-    every = [[k] for k in range(count)]
+        return ()
+    windows = tuple(range(count))
+    each = _Grouping(tuple((k,) for k in windows), 1, windows)
     if count == 2:
-        return [(every, 1)]
-    one_apart = [([[k], [m for m in range(count) if m != k]], count) for k in range(count)]
-    return [(every, 1), *one_apart]
+        return (each,)
+    return (
+        each,
+        *(_Grouping(((k,), (*windows[:k], *windows[k + 1 :])), count, (k,)) for k in windows),
+    )
 
 
 def _dependence(features: Features, bounds: IntArray) -> float:

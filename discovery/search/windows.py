@@ -95,8 +95,8 @@ def oriented_by_invariance(
 ) -> tuple[Graph, tuple[Note, ...]]:
     """Return the class of DAGs that explain several windows alike.
 
-    The window is a cause of every column whose mechanism differs between windows. With it as a
-    node that nothing causes, the class of the DAG is smaller than that of one window alone: what
+    Each window is a cause of every column whose mechanism is its own there. With the windows as
+    nodes that nothing causes, the class of the DAG is smaller than that of one window alone: what
     stays the same given its parents, and would not given its effects, shows its direction.
 
     Parameters
@@ -117,25 +117,34 @@ def oriented_by_invariance(
     """
     known = (knowledge or Knowledge()).within(dag.nodes)
     position = {name: i for i, name in enumerate(score.names)}
-    window = "window"
-    while window in dag.nodes:
-        window += "_"
-    moved = [
-        name
+    moved = {
+        name: score.moved(position[name], tuple(position[p] for p in dag.parents(name)))
         for name in score.names
-        if score.moved(position[name], tuple(position[p] for p in dag.parents(name)))
-    ]
+    }
+    contexts = {
+        k: f"window {k + 1}" for k in sorted({k for apart in moved.values() for k in apart})
+    }
+    while set(contexts.values()) & set(dag.nodes):
+        contexts = {k: name + "'" for k, name in contexts.items()}
     widened = Graph(
-        (*dag.nodes, window), (*dag.edges, *(Edge.of(window, "-->", name) for name in moved))
+        (*dag.nodes, *contexts.values()),
+        (
+            *dag.edges,
+            *(Edge.of(contexts[k], "-->", n) for n, apart in moved.items() for k in apart),
+        ),
     )
     rules = Knowledge(
         known.tiers,
         known.required,
-        (*known.forbidden, *((name, window) for name in dag.nodes)),
+        (*known.forbidden, *((n, context) for n in dag.nodes for context in contexts.values())),
     )
     graph = dag_to_cpdag(widened, rules).with_nodes(dag.nodes)
     notes = tuple(
-        Note("mechanism_moved", name, f"the mechanism of {name!r} differs between the windows")
-        for name in moved
+        Note("mechanism_moved", name, _where(name, apart)) for name, apart in moved.items() if apart
     )
     return graph, notes
+
+
+def _where(name: str, apart: tuple[int, ...]) -> str:
+    where = f"in window {apart[0] + 1}" if len(apart) == 1 else "between the windows"
+    return f"the mechanism of {name!r} differs {where}"

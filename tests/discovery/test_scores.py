@@ -191,7 +191,7 @@ def test_one_window_apart_from_many_alike_is_cheaper_than_all_apart():
     alike = [Snapshot.from_frame(table(s, 300), schema=first.schema) for s in range(1, 5)]
     other = Snapshot.from_frame(table(9, 300, shift=0.6), schema=first.schema)
     score, _ = score_named("bic", [first, *alike, other], NUMBERS)
-    assert score.moved(1, (0,))
+    assert score.moved(1, (0,)) == (5,)
     score, _ = score_named("bic", [first, *alike], NUMBERS)
     assert not score.moved(1, (0,))
 
