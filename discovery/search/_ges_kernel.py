@@ -20,7 +20,7 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import ScoreArrays
 from whydrift.discovery.search._score_kernel import TIE, improvements, local_score
 
-__all__ = ["Moves", "State", "climb", "complete"]
+__all__ = ["Moves", "State", "climb", "complete", "new_moves", "new_state"]
 
 _MOST_CLIQUES = 2_048  # looked at among the neighbours of one column, the smallest first
 
@@ -44,20 +44,37 @@ class State(NamedTuple):
 
 
 class Moves(NamedTuple):
-    """What each move would gain, at most: by column y and other column x.
+    """What each move would gain, at most.
 
     Parameters
     ----------
-    insert, delete : ndarray of shape (n_columns, n_columns)
-        ``insert[y, x]``: the most that x → y would gain, whether or not a path forbids it; 0 where
-        nothing is gained.
-    top : ndarray of shape (n_columns, 2)
-        The largest insert and delete of each y.
+    gains : ndarray of shape (2, n_columns, n_columns)
+        ``gains[INSERT, y, x]``: the most that x → y would gain, whether or not a path forbids it;
+        ``gains[DELETE, y, x]``: the most that taking out the edge would. 0 where nothing is gained.
+    top : ndarray of shape (2, n_columns)
+        No less than the largest of each y.
     """
 
-    insert: FloatArray
-    delete: FloatArray
+    gains: FloatArray
     top: FloatArray
+
+
+INSERT, DELETE = 0, 1
+
+
+def new_state(columns: int) -> State:
+    """Return a class without edges."""
+    return State(
+        np.zeros((columns, columns), dtype=bool),
+        np.zeros((columns, columns), dtype=bool),
+        np.zeros((columns, columns), dtype=np.int64),
+        np.zeros(columns, dtype=np.int64),
+    )
+
+
+def new_moves(columns: int) -> Moves:
+    """Return moves that gain nothing."""
+    return Moves(np.zeros((2, columns, columns)), np.zeros((2, columns)))
 
 
 # ---- completing -------------------------------------------------------------------------------
@@ -179,7 +196,8 @@ def _follows(g: State, joined: BoolArray, a: int, b: int) -> bool:
 @compiled
 def _cliques(g: State, nodes: IntArray, count: int) -> tuple[IntArray, int]:
     """Return the cliques among some nodes, the empty one too, as rows of (size, members …)."""
-    out = np.empty((64, count + 1), dtype=np.int64)
+    most = min(_MOST_CLIQUES, 1 << min(count, 30))
+    out = np.empty((most, count + 1), dtype=np.int64)
     out[0, 0] = 0
     found, done = 1, 0
     while done < found:
@@ -199,11 +217,7 @@ def _cliques(g: State, nodes: IntArray, count: int) -> tuple[IntArray, int]:
                 ):
                     fits = False
                     break
-            if fits and found < _MOST_CLIQUES:
-                if found == len(out):
-                    wider = np.empty((2 * found, count + 1), dtype=np.int64)
-                    wider[:found] = out
-                    out = wider
+            if fits and found < most:
                 for m in range(size):
                     out[found, 1 + m] = out[done, 1 + m]
                 out[found, 1 + size] = node
@@ -277,8 +291,8 @@ def _weigh(
     chosen = -1
     for x in range(size):
         if only < 0 or x == only:
-            moves.insert[y, x] = 0.0
-            moves.delete[y, x] = 0.0
+            moves.gains[INSERT, y, x] = 0.0
+            moves.gains[DELETE, y, x] = 0.0
     for c in range(found):
         members = cliques[c, 0]
         count = own + members
@@ -307,8 +321,8 @@ def _weigh(
         if wanted:
             improvements(s, y, base, count, offered, gains)
             for x in range(size):
-                if offered[x] and gains[x] > moves.insert[y, x]:
-                    moves.insert[y, x] = gains[x]
+                if offered[x] and gains[x] > moves.gains[INSERT, y, x]:
+                    moves.gains[INSERT, y, x] = gains[x]
                     chosen = c
         # Deletes: what is left of the common neighbours of x and y is this clique.
         for i in range(own + neighbours):
@@ -331,17 +345,16 @@ def _weigh(
             gain = local_score(s, y, fewer, kept)
             fewer[kept] = x
             gain -= local_score(s, y, fewer, kept + 1)
-            if gain > max(TIE, moves.delete[y, x]):
-                moves.delete[y, x] = gain
+            if gain > max(TIE, moves.gains[DELETE, y, x]):
+                moves.gains[DELETE, y, x] = gain
                 chosen = c
         for m in range(members):
             in_clique[cliques[c, 1 + m]] = False
     if only < 0:
-        moves.top[y, 0] = 0.0
-        moves.top[y, 1] = 0.0
-        for x in range(size):
-            moves.top[y, 0] = max(moves.top[y, 0], moves.insert[y, x])
-            moves.top[y, 1] = max(moves.top[y, 1], moves.delete[y, x])
+        for kind in range(2):
+            moves.top[kind, y] = 0.0
+            for x in range(size):
+                moves.top[kind, y] = max(moves.top[kind, y], moves.gains[kind, y, x])
     if chosen < 0:
         cliques[0, 0] = -1
         chosen = 0
@@ -350,22 +363,24 @@ def _weigh(
 
 @compiled
 def climb(
-    s: ScoreArrays, g: State, allowed: BoolArray, required: BoolArray, most: int, moves: Moves,
-    stale: BoolArray, steps: int,
-) -> tuple[int, float]:  # fmt: skip
+    s: ScoreArrays, g: State, fresh: State, allowed: BoolArray, required: BoolArray, most: int,
+    moves: Moves, exact: Moves, looked: IntArray, stale: BoolArray, steps: int,
+) -> int:  # fmt: skip
     """Make the best moves, deletes before inserts, until nothing gains.
 
     Parameters
     ----------
     s : ScoreArrays
-    g : State
-        A class of DAGs; changed in place.
+    g, fresh : State
+        A class of DAGs, changed in place; and room for another.
     allowed, required : ndarray of bool, shape (n_columns, n_columns)
         ``allowed[i, j]``: whether i → j may be; ``required[i, j]``: whether it must stay.
     most : int
         Parents beyond which a column is given no more.
-    moves : Moves
-        Kept from one call to the next.
+    moves, exact : Moves
+        Kept from one call to the next; and room for others.
+    looked : ndarray of int, shape (n_columns, n_columns)
+        Zeros at first; kept from one call to the next.
     stale : ndarray of bool, shape (n_columns,)
         Columns whose moves must be weighed again; all of them at first.
     steps : int
@@ -373,61 +388,59 @@ def climb(
 
     Returns
     -------
-    made : int
+    int
         Moves made; fewer than ``steps`` at the end.
-    gain : float
-        What they gained together.
     """
     size = len(g.degree)
-    fresh = State(
-        g.directed.copy(), g.undirected.copy(), np.empty_like(g.near), np.empty_like(g.degree)
-    )
-    looked = np.zeros((size, size), dtype=np.int64)
     touched = np.zeros(size, dtype=np.bool_)
-    no_moves = Moves(np.zeros((size, size)), np.zeros((size, size)), moves.top)
-    made, look, total = 0, 0, 0.0
+    best_clique = np.empty(1, dtype=np.int64)
+    look = 1
+    for y in range(size):
+        for x in range(size):
+            look = max(look, looked[y, x] + 1)
+    made, kind = 0, DELETE
+    best, best_x, best_y = 0.0, -1, -1
     while made < steps:
+        # What to weigh next: a column that is stale, or the move that promises most.
+        task_x, task_y, top = -1, -1, best
         for y in range(size):
             if stale[y]:
-                _weigh(s, g, allowed, required, most, y, -1, moves)
+                task_x, task_y = -1, y
                 stale[y] = False
-        # The best move that no path forbids. A delete that gains comes before every insert.
-        look += 1
-        best_gain, best_x, best_y, deletes = 0.0, -1, -1, True
-        best_clique = np.empty(1, dtype=np.int64)
-        for kind in range(1, -1, -1):
-            if best_x >= 0:
                 break
-            table = moves.delete if kind == 1 else moves.insert
-            deletes = kind == 1
-            going = True
-            while going:
-                going = False
-                top, top_x, top_y = best_gain, -1, -1
-                for y in range(size):
-                    if moves.top[y, kind] > top:
-                        for x in range(size):
-                            if table[y, x] > top and looked[y, x] != look:
-                                top, top_x, top_y = table[y, x], x, y
-                if top_x >= 0:
-                    going = True
-                    looked[top_y, top_x] = look
-                    clique = _weigh(s, g, allowed, required, most, top_y, top_x, no_moves)
-                    exact = no_moves.delete if deletes else no_moves.insert
-                    if clique[0] >= 0 and exact[top_y, top_x] > best_gain:
-                        best_gain, best_x, best_y = exact[top_y, top_x], top_x, top_y
-                        best_clique = clique
+            if moves.top[kind, y] > top:
+                for x in range(size):
+                    if moves.gains[kind, y, x] > top and looked[y, x] != look:
+                        top, task_x, task_y = moves.gains[kind, y, x], x, y
+        if task_y >= 0:
+            table = moves if task_x < 0 else exact
+            clique = _weigh(s, g, allowed, required, most, task_y, task_x, table)
+            if task_x >= 0:
+                looked[task_y, task_x] = look
+                # Those that a path forbids promise more than they hold.
+                if clique[0] >= 0 and exact.gains[kind, task_y, task_x] > best:
+                    best = exact.gains[kind, task_y, task_x]
+                    best_x, best_y, best_clique = task_x, task_y, clique
+            continue
+        look += 1
         if best_x < 0:
-            break
-        _apply(g, fresh, best_x, best_y, best_clique, deletes)
+            if kind == INSERT:
+                break
+            kind = INSERT  # no delete gains
+            continue
+        x, y, deletes = best_x, best_y, kind == DELETE
+        best, best_x, best_y, kind = 0.0, -1, -1, DELETE
+        _apply(g, fresh, x, y, best_clique, deletes)
         if not complete(fresh, allowed):
             # Knowledge leaves no DAG here: this move is out until its surroundings change.
-            moves.insert[best_y, best_x] = 0.0
-            moves.delete[best_y, best_x] = 0.0
+            moves.gains[INSERT, y, x] = 0.0
+            moves.gains[DELETE, y, x] = 0.0
             continue
+        made += 1
         for a in range(size):
             touched[a] = False
         for a in range(size):
+            g.degree[a] = fresh.degree[a]
             for b in range(size):
                 if (
                     g.directed[a, b] != fresh.directed[a, b]
@@ -437,18 +450,13 @@ def climb(
                     touched[b] = True
                     g.directed[a, b] = fresh.directed[a, b]
                     g.undirected[a, b] = fresh.undirected[a, b]
+                g.near[a, b] = fresh.near[a, b]
         for a in range(size):
-            g.degree[a] = fresh.degree[a]
+            stale[a] = touched[a]
             for i in range(g.degree[a]):
-                g.near[a, i] = fresh.near[a, i]
-        for y in range(size):
-            stale[y] = touched[y]
-            for i in range(g.degree[y]):
-                if g.undirected[y, g.near[y, i]] and touched[g.near[y, i]]:
-                    stale[y] = True
-        made += 1
-        total += best_gain
-    return made, total
+                if g.undirected[a, g.near[a, i]] and touched[g.near[a, i]]:
+                    stale[a] = True
+    return made
 
 
 @compiled

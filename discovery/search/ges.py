@@ -15,7 +15,7 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
-from whydrift.discovery.search._ges_kernel import Moves, State, climb, complete
+from whydrift.discovery.search._ges_kernel import climb, complete, new_moves, new_state
 
 __all__ = ["ges"]
 
@@ -54,22 +54,21 @@ def ges(
     required = np.zeros((count, count), dtype=bool)
     for cause, effect in known.required:
         required[position[cause], position[effect]] = True
-    state = State(
-        required.copy(),
-        np.zeros((count, count), dtype=bool),
-        np.zeros((count, count), dtype=np.int64),
-        np.zeros(count, dtype=np.int64),
-    )
+    state = new_state(count)
+    state.directed[:] = required
     possible = complete(state, allowed)
     assert possible, "Knowledge refuses cycles"
-    moves = Moves(np.zeros((count, count)), np.zeros((count, count)), np.zeros((count, 2)))
+    moves, looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
+    fresh, exact = new_state(count), new_moves(count)
     stale = np.ones(count, dtype=bool)
     arrays = score.arrays()
     most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
     made, total = _STEPS, 0
     while made == _STEPS:
         progress("learning the graph", total, total + _STEPS)
-        made, _ = climb(arrays, state, allowed, required, most, moves, stale, _STEPS)
+        made = climb(
+            arrays, state, fresh, allowed, required, most, moves, exact, looked, stale, _STEPS
+        )
         total += made
     progress("learning the graph", total, total)
     return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
