@@ -166,12 +166,14 @@ def discover(
         mechanisms differ between windows and orients edges by what stays the same.
     method : str
         ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
-        score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150 columns or where a test or alpha is named.
+        score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
+        columns or where a test or alpha is named.
     test : str
         For pc: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or ``mixed``.
     score : str
         For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
-        ``mixed`` (both, straight lines), ``spline_bic`` (both, bent lines) or ``auto``.
+        ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
+        ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
     alpha : float, optional
         For pc: level of the tests, by default 0.05.
     penalty : float, optional

@@ -19,7 +19,6 @@ __all__ = ["BlockArrays", "CountArrays", "NumberArrays", "Score", "ScoreArrays"]
 CodeArray = NDArray[np.int32]
 
 
-
 class NumberArrays(NamedTuple):
     """A score of one number per column, read off correlations.
 

@@ -55,7 +55,7 @@ class _Grouping:
 
 
 class EnvironmentScore(CachedScore):
-    """``−rows/2 · log det(residual covariance) − parameters · log(rows)/2``, the best of a few fits.
+    """``−rows/2 · log det(residual covariance) − parameters · log(rows)/2``, best of a few fits.
 
     Parameters
     ----------
@@ -109,7 +109,8 @@ class EnvironmentScore(CachedScore):
 
     def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
         """Return the windows in which a column pays for a mechanism of its own; see `Score`."""
-        best, found = float(self._fitted(column, [parents], ())[0]), ()
+        best = float(self._fitted(column, [parents], ())[0])
+        found: tuple[int, ...] = ()
         for grouping in self._groupings:
             value = float(self._fitted(column, [parents], (grouping,))[0])
             if value > best + _TIE:

@@ -105,7 +105,7 @@ def _add_node(t: Trees, above: int, added: int) -> int:
     t.nodes[node, _ABOVE] = above
     t.final[node] = np.nan
     t.used[0] = node + 1
-    return node
+    return int(node)
 
 
 @compiled
@@ -187,7 +187,7 @@ def _shrink(
 def _walk(
     s: ScoreArrays, t: Trees, rules: Rules, column: int, prefix: BoolArray, watched: int
 ) -> tuple[int, bool]:
-    """Return the node that a prefix leads to, and whether ``watched`` in it would lead elsewhere."""
+    """Return the node of a prefix, and whether ``watched`` in it would lead elsewhere."""
     columns = rules.offered.shape[0]
     room = rules.most_parents + 2
     if t.used[0] + room > len(t.nodes) or t.used[1] + room * columns > len(t.branches):

@@ -182,7 +182,7 @@ def _follows(g: State, joined: BoolArray, a: int, b: int) -> bool:
         if g.undirected[a, c]:
             for m in range(g.degree[a]):
                 d = g.near[a, m]
-                if d == b or d == c or not g.directed[d, b]:
+                if d in (b, c) or not g.directed[d, b]:
                     continue
                 if g.directed[c, b]:
                     if g.undirected[a, d] and not joined[c, d]:
@@ -358,7 +358,8 @@ def _weigh(
     if chosen < 0:
         cliques[0, 0] = -1
         chosen = 0
-    return cliques[chosen]
+    clique: IntArray = cliques[chosen]
+    return clique
 
 
 @compiled

@@ -1,4 +1,4 @@
-"""Local scores for compiled searches: what the classes in ``scores/`` compute, one set at a time."""
+"""Local scores for compiled searches: what the classes in ``scores/`` compute."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) ->
             for m in range(j):
                 value -= factor[i, m] * factor[j, m]
             if i == count and j == count:
-                return max(value, _LEAST_VARIANCE)
+                return float(max(value, _LEAST_VARIANCE))
             if i == j:
                 factor[i, i] = math.sqrt(value) if value > _LEAST_VARIANCE else 0.0
             else:
@@ -93,7 +93,7 @@ def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) ->
 @compiled
 def _score_numbers(s: NumberArrays, column: int, parents: IntArray, count: int) -> float:
     left = _residual(s.correlation, column, parents, count)
-    return -0.5 * s.rows * math.log(left) - s.cost[count]
+    return float(-0.5 * s.rows * math.log(left) - s.cost[count])
 
 
 @compiled
@@ -148,7 +148,7 @@ def _improve_numbers(
             if fall > enough:
                 after = max(left - fall, _LEAST_VARIANCE)
                 out[j] = max(0.0, half * math.log(left / after) - price)
-    return -half * math.log(left) - s.cost[count]
+    return float(-half * math.log(left) - s.cost[count])
 
 
 # ---- blocks of features -----------------------------------------------------------------------
@@ -161,7 +161,7 @@ def _score_blocks(s: BlockArrays, column: int, parents: IntArray, count: int) ->
     best = -np.inf
     for hinges in range(has_hinges + 1):
         best = max(best, _block_fit(s, column, parents, count, hinges == 0))
-    return best - s.extra[count]
+    return float(best - s.extra[count])
 
 
 @compiled
@@ -195,7 +195,7 @@ def _block_fit(s: BlockArrays, column: int, parents: IntArray, count: int, plain
     _gather(s.grams, weight, index, width, block)
     best = -0.5 * total * _log_pivots(block, width, q) - unit * (size * q + spread)
     if windows == 1:
-        return best
+        return float(best)
     own_weight = np.empty((windows, windows))
     group_rows = np.empty(windows)
     ways = 1 if windows == 2 else 1 + windows  # every window apart, or one apart from the others
@@ -212,7 +212,7 @@ def _block_fit(s: BlockArrays, column: int, parents: IntArray, count: int, plain
         price = 0.0 if way == 0 else s.penalty * math.log(windows)
         moved = _moved(s.grams, own_weight, group_rows, groups, index, size, q, unit)
         best = max(best, moved - price)
-    return best
+    return float(best)
 
 
 @compiled
@@ -376,7 +376,7 @@ def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) ->
             own += value
     best = max(same, own) if windows > 1 else own
     extra = (s.penalty - 1.0) * 0.5 * math.log(max(2, rows))
-    return best - extra * count * (s.levels[column] - 1)
+    return float(best - extra * count * (s.levels[column] - 1))
 
 
 @compiled

@@ -22,9 +22,7 @@ __all__ = ["ges"]
 _STEPS = 50  # moves between two words on the progress
 
 
-def ges(
-    score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent
-) -> Graph:
+def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent) -> Graph:
     """Learn a CPDAG by greedy equivalence search.
 
     The search begins without edges (but for those required), and makes the best of all single

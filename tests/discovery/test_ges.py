@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 import pytest
 
-from whydrift.discovery import Graph, Knowledge, discover
+from whydrift.discovery import Graph, GraphError, Knowledge, discover
 from whydrift.discovery.orientation import cpdag_to_dag, dag_to_cpdag
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.search import _ges_kernel, _score_kernel, ges
@@ -37,7 +37,7 @@ def all_dags(names):
                 edges.append(pair if way == 1 else pair[::-1])
         try:
             yield Graph.from_pairs(edges, nodes=names)
-        except Exception:  # noqa: BLE001, S112 - a cycle
+        except GraphError:  # a cycle
             continue
 
 
