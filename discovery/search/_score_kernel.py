@@ -186,46 +186,42 @@ def _block_fit(s: BlockArrays, column: int, parents: IntArray, count: int, plain
     for k in range(windows):
         total += s.rows[column, k]
     unit = 0.5 * s.penalty * math.log(max(total, 2.0))
-    spread = 0.5 * q * (q + 1)
-    width = size + q
-    block = np.empty((width, width))
-    weight = np.empty(windows)
-    for k in range(windows):
-        weight[k] = s.rows[column, k] / total
-    _gather(s.grams, weight, index, width, block)
-    best = -0.5 * total * _log_pivots(block, width, q) - unit * (size * q + spread)
-    if windows == 1:
-        return float(best)
-    own_weight = np.empty((windows, windows))
-    group_rows = np.empty(windows)
-    ways = 1 if windows == 2 else 1 + windows  # every window apart, or one apart from the others
-    for way in range(ways):
-        groups = windows if way == 0 else 2
+    weights = np.empty((windows, windows))
+    rows = np.empty(windows)
+    best = -np.inf
+    # All windows alike; every window apart; with three or more, one apart from the others.
+    for way in range(-1, windows + 1 if windows > 2 else windows - 1):
+        groups = 1 if way < 0 else (windows if way == 0 else 2)
         for g in range(groups):
-            group_rows[g] = 0.0
+            rows[g] = 0.0
             for k in range(windows):
-                member = g == k if way == 0 else (k == way - 1) == (g == 0)
-                own_weight[g, k] = s.rows[column, k] if member else 0.0
-                group_rows[g] += own_weight[g, k]
+                member = way < 0 or (g == k if way == 0 else (k == way - 1) == (g == 0))
+                weights[g, k] = s.rows[column, k] if member else 0.0
+                rows[g] += weights[g, k]
             for k in range(windows):
-                own_weight[g, k] /= group_rows[g]
-        price = 0.0 if way == 0 else s.penalty * math.log(windows)
-        moved = _moved(s.grams, own_weight, group_rows, groups, index, size, q, unit)
-        best = max(best, moved - price)
+                weights[g, k] /= rows[g]
+        price = s.penalty * math.log(windows) if way > 0 else 0.0
+        fit = _grouped_fit(s.grams, weights, rows, groups, index, size, q, unit)
+        best = max(best, fit - price)
     return float(best)
 
 
 @compiled
 def _gather(
-    grams: FloatArray, weight: FloatArray, index: IntArray, width: int, out: FloatArray
+    grams: FloatArray,
+    weights: FloatArray,
+    group: int,
+    index: IntArray,
+    width: int,
+    out: FloatArray,
 ) -> None:
-    """Put the windows' weighted second moments of some features, and the ridge, into ``out``."""
+    """Put a group's weighted second moments of some features, and the ridge, into ``out``."""
     for i in range(width):
         for j in range(i + 1):
             value = 0.0
             for k in range(grams.shape[0]):
-                if weight[k] != 0.0:
-                    value += weight[k] * grams[k, index[i], index[j]]
+                if weights[group, k] != 0.0:
+                    value += weights[group, k] * grams[k, index[i], index[j]]
             out[i, j] = value
             out[j, i] = value
         out[i, i] += _RIDGE
@@ -251,7 +247,7 @@ def _log_pivots(block: FloatArray, width: int, q: int) -> float:
 
 
 @compiled
-def _moved(
+def _grouped_fit(
     grams: FloatArray,
     weights: FloatArray,
     rows: FloatArray,
@@ -261,19 +257,20 @@ def _moved(
     q: int,
     unit: float,
 ) -> float:
-    """Return the better of own intercept and spread in each group, and own everything."""
+    """Return the better of own intercept and spread in each group of windows, and own all."""
     width = size + q
     spread = 0.5 * q * (q + 1)
-    centred = np.empty((groups, width, width))
+    differ = 1 if groups > 1 else 0
+    centred = np.empty((differ * groups, width, width))
     pooled = np.zeros((width, width))
     block = np.empty((width, width))
     total = 0.0
-    own = -unit * (groups * (size * q + spread) + 1)
+    own = -unit * (groups * (size * q + spread) + differ)
     for g in range(groups):
         total += rows[g]
     for g in range(groups):
-        _gather(grams, weights[g], index, width, block)
-        for i in range(width):
+        _gather(grams, weights, g, index, width, block)
+        for i in range(width * differ):
             for j in range(width):
                 value = block[i, j] - block[i, 0] * block[0, j] / block[0, 0]
                 if i == 0 and j == 0:
@@ -283,6 +280,8 @@ def _moved(
                 centred[g, i, j] = value
                 pooled[i, j] += rows[g] / total * value
         own -= 0.5 * rows[g] * _log_pivots(block, width, q)
+    if groups == 1:
+        return own
     slopes = _solve(pooled, size, q)
     shared = -unit * ((size - 1) * q + groups * (q + spread) + 1)
     residual = np.empty((q, q))
