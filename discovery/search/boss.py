@@ -73,6 +73,8 @@ def best_parents(
     trees = new_trees(count, most)
     best_total = -np.inf
     best = np.arange(count)
+    # The first call on a machine compiles for some seconds, and keeps the result on disk.
+    progress("loading the compiled search", 0, 1)
     for start in range(max(1, starts)):
         order = np.array(valid_order(rng.permutation(count).tolist(), before), dtype=np.int64)
         top, idle = -np.inf, 0

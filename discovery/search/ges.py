@@ -61,6 +61,8 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
     stale = np.ones(count, dtype=bool)
     arrays = score.arrays()
     most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
+    # The first call on a machine compiles for some seconds, and keeps the result on disk.
+    progress("loading the compiled search", 0, 1)
     made, total = _STEPS, 0
     while made == _STEPS:
         progress("learning the graph", total, total + _STEPS)
