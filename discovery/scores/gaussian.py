@@ -18,7 +18,7 @@ from whydrift.discovery.scores.base import NumberArrays
 from whydrift.discovery.scores.cache import CachedScore
 from whydrift.discovery.scores.choices import log_choices
 
-__all__ = ["GaussianScore"]
+__all__ = ["GaussianScore", "residual_variances"]
 
 # Share of a column's variance below which it counts as determined by its parents: the score of a
 # sum of other columns is large, and finite.
@@ -74,7 +74,7 @@ class GaussianScore(CachedScore):
                 [[*parent_sets[i], column] for i in places], dtype=np.int64
             )  # (n_sets, size + 1)
             blocks = self.correlation[index[:, :, None], index[:, None, :]]
-            left = np.maximum(_last_residual(blocks), _LEAST_VARIANCE)
+            left = np.maximum(residual_variances(blocks), _LEAST_VARIANCE)
             out[places] = -self.rows / 2 * np.log(left) - self.cost[size]
         return out
 
@@ -83,11 +83,20 @@ class GaussianScore(CachedScore):
         return NumberArrays(np.ascontiguousarray(self.correlation), float(self.rows), self.cost)
 
 
-def _last_residual(blocks: FloatArray) -> FloatArray:
+def residual_variances(blocks: FloatArray) -> FloatArray:
     """Return the variance of the last column given those before it, batched.
 
     Elimination on the diagonal; a column that those before it determine is passed over, so that
     copies and sums among the parents raise no error.
+
+    Parameters
+    ----------
+    blocks : ndarray of shape (n_sets, n_columns, n_columns)
+        Correlation matrices.
+
+    Returns
+    -------
+    ndarray of shape (n_sets,)
     """
     while blocks.shape[1] > 1:
         pivot = blocks[:, 0, 0]

@@ -13,6 +13,8 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import dag_to_cpdag, from_matrices, meek
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
+from whydrift.discovery.scores.gaussian import residual_variances
+from whydrift.discovery.scores.moments import gram_matrices
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.search.columns import copied_columns
 from whydrift.discovery.search.windows import oriented_by_invariance, pooled
@@ -23,6 +25,8 @@ __all__ = ["learn_by_score"]
 
 # Random starts by the number of columns: what costs next to nothing.
 _STARTS = ((30, 8), (60, 4), (150, 2))
+# Share of variance left below which a column is a sum of others, to the last digits.
+_DETERMINED = 1e-6
 _MOST_INTERPRETED = 10  # columns; with more, loading the compiled search pays
 
 
@@ -85,6 +89,7 @@ def learn_by_score(
         graph = ges(scored, knowledge=inside, progress=progress)
     else:
         graph, more = _boss(scored, len(windows), inside, random_state, progress)
+    more = (*more, *_determined(pooled(windows), graph))
     return _joined(graph, names, copies, known), (choice, *copied, *more)
 
 
@@ -104,6 +109,38 @@ def _boss(
     if windows > 1:
         return oriented_by_invariance(dag, score, known)
     return dag_to_cpdag(dag, known), ()
+
+
+def _determined(window: Snapshot, graph: Graph) -> tuple[Note, ...]:
+    """Return a note on each number that its neighbours in the graph determine: sums and the like.
+
+    Which of them depends on which the data cannot tell, and a score sees edges among all of them.
+    """
+    numbers = tuple(n for n in graph.nodes if window.schema[n].kind.is_numeric)
+    if len(numbers) < 2:
+        return ()
+    values = window.columns(numbers)
+    (gram,), _, by_pairs = gram_matrices(values, np.array([0, len(values)]))
+    if by_pairs:  # their moments are bent to be positive definite
+        return ()
+    covariance = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:])
+    place = {name: i for i, name in enumerate(numbers)}
+    near: dict[str, list[str]] = {name: [] for name in graph.nodes}
+    for edge in graph:
+        near[edge.a].append(edge.b)
+        near[edge.b].append(edge.a)
+    notes = []
+    for name in numbers:
+        around = [n for n in near[name] if n in place]
+        index = [*(place[n] for n in around), place[name]]
+        left = float(residual_variances(covariance[np.ix_(index, index)][None])[0])
+        if around and left < _DETERMINED * covariance[place[name], place[name]]:
+            text = (
+                f"column {name!r} is determined by {', '.join(around[:5])}; which of them depends "
+                "on which the data cannot tell, and edges among them may be wrong"
+            )
+            notes.append(Note("determined_column", name, text))
+    return tuple(notes)
 
 
 def _joined(

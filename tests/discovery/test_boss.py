@@ -241,10 +241,12 @@ class TestBadInput:
         frame = self.collider()[["a"]].assign(twin=lambda f: f.a * 3)
         assert [e.mark for e in discover(frame, method)] == ["---"]
 
-    def test_a_sum_of_columns_raises_nothing(self, method):
+    def test_a_sum_of_columns_keeps_its_edges_and_is_noted(self, method):
         frame = self.collider().assign(sum=lambda f: f.a + f.b)
-        graph = discover(frame, method, score="bic")
-        assert {"a", "b"} <= {n for e in graph for n in (e.a, e.b) if "sum" in (e.a, e.b)}
+        found = learn_graph(frame, method, score="bic")
+        joined = {n for e in found.graph for n in (e.a, e.b) if "sum" in (e.a, e.b)}
+        assert {"a", "b"} <= joined
+        assert "sum" in {n.column for n in found.notes if n.code == "determined_column"}
 
     def test_infinite_and_huge_values_raise_nothing(self, method):
         frame = self.collider() + 1e9
