@@ -32,7 +32,9 @@ __all__ = ["EnvironmentScore"]
 
 _RIDGE = 1e-6
 _TIE = 1e-9
-_FEWEST_PARENTS, _MOST_PARENTS, _ROWS_PER_PARENT = 6, 8, 500
+# Each parent may bring six features. Hubs of more parents are met among many columns, where the
+# search is compiled and can afford them.
+_MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +83,7 @@ class EnvironmentScore(CachedScore):
         penalty: float = 1.0,
         gamma: float = 0.0,
     ) -> None:
-        carried = int(bounds[-1]) // _ROWS_PER_PARENT
-        most = min(_MOST_PARENTS, max(_FEWEST_PARENTS, carried))
+        most = _MOST_PARENTS if len(names) <= _MANY_COLUMNS else _MOST_PARENTS_OF_MANY
         super().__init__(names, min(most, len(names) - 1))
         self.penalty = penalty
         self.extra: FloatArray = penalty * gamma * log_choices(len(names))
