@@ -74,13 +74,13 @@ def order_search(
     graph : Graph
         A DAG over ``names``.
     notes : tuple of Note
-        Which score was used and why.
+        Which score was chosen and why, where that was left open.
     """
     scored, note = score_named(score, windows, names, penalty=penalty)
     graph = best_graph(
         scored, knowledge=knowledge, starts=starts, random_state=random_state, progress=progress
     )
-    return graph, (note,)
+    return graph, (note,) if score == "auto" else ()
 
 
 def best_graph(
