@@ -22,10 +22,11 @@ __all__ = ["Discovery", "discover", "learn_graph", "method_names"]
 
 _MOST_FOR_ORDERS = 150  # columns; a search over orders of more would take minutes
 _LEAST_ROWS = 20
-_SCORES: Final = ("auto", "spline_bic")
+# Those of scores/registry.py, which is not loaded to check a name.
+_SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
 # In the design, and not here yet.
-_PLANNED: Final = ("fci", "ges", "lingam", "anm", "cd-nod")
+_PLANNED: Final = ("fci", "lingam", "anm", "cd-nod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,12 @@ class _Options:
     """What the searches take, checked."""
 
     test: str
+    score: str
     alpha: float
     penalty: float
     knowledge: Knowledge
     random_state: int
+    other_windows: tuple[Snapshot, ...] = ()
 
 
 _Learned = tuple["Graph", "tuple[Note, ...]"]
@@ -80,6 +83,7 @@ class _Method:
     name: str
     learn: _Search
     options: frozenset[str]
+    takes_windows: bool = False
 
 
 def _pc(
@@ -100,24 +104,41 @@ def _pc(
 def _boss(
     snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
 ) -> _Learned:
-    from whydrift.discovery.orientation import dag_to_cpdag
-    from whydrift.discovery.search.order import order_search
+    from whydrift.discovery.search.by_score import learn_by_score
 
-    dag, notes = order_search(
-        (snapshot,),
+    return learn_by_score(
+        "boss",
+        (snapshot, *options.other_windows),
         names,
+        score=options.score,
         knowledge=options.knowledge,
         penalty=options.penalty,
         random_state=options.random_state,
         progress=progress,
     )
-    return dag_to_cpdag(dag, options.knowledge), notes
+
+
+def _ges(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.by_score import learn_by_score
+
+    return learn_by_score(
+        "ges",
+        (snapshot,),
+        names,
+        score=options.score,
+        knowledge=options.knowledge,
+        penalty=options.penalty,
+        progress=progress,
+    )
 
 
 _METHODS: Final = {
     method.name: method
     for method in (
-        _Method("boss", _boss, frozenset({"score", "penalty"})),
+        _Method("boss", _boss, frozenset({"score", "penalty"}), takes_windows=True),
+        _Method("ges", _ges, frozenset({"score", "penalty"})),
         _Method("pc", _pc, frozenset({"test", "alpha"})),
     )
 }
@@ -143,23 +164,27 @@ def discover(
     progress: Progress | None = None,
     columns: Sequence[str] | None = None,
 ) -> Graph:
-    """Learn what causes what from one window of data.
+    """Learn what causes what from one window of data, or from several.
 
     Parameters
     ----------
-    data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        One window of rows, in the order of time where there is one.
+    data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
+        One window of rows, in the order of time where there is one. With several, ``boss`` lets
+        mechanisms differ between windows and orients edges by what stays the same.
     method : str
-        ``boss`` (search over orders, by score), ``pc`` (tests of conditional independence) or
-        ``auto``: boss, and pc above 150 columns or where a test or alpha is named.
+        ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
+        score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
+        columns or where a test or alpha is named.
     test : str
         For pc: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or ``mixed``.
     score : str
-        For boss: ``auto`` or ``spline_bic``.
+        For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
+        ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
+        ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
     alpha : float, optional
         For pc: level of the tests, by default 0.05.
     penalty : float, optional
-        For boss: multiplies the BIC penalty, by default 1; larger gives fewer edges.
+        For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
         Tiers, required and forbidden edges; every method honours them.
     bootstrap : int
@@ -245,16 +270,17 @@ def learn_graph(
     """
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.search.columns import varying_columns
-    from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.discovery.search.windows import pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
-    snapshot = (
-        data if isinstance(data, Snapshot) else Snapshot.from_frame(data, random_state=random_state)
+    windows = read_windows(
+        data if isinstance(data, (list, tuple)) else (data,), random_state=random_state
     )
+    snapshot = windows[0]
     names = _columns(snapshot, columns)
-    usable, notes = varying_columns(snapshot, names)
-    _check_size(snapshot, usable)
+    usable, notes = varying_columns(pooled(windows), names)
+    _check_size(pooled(windows), usable)
     named = {
         "test": test != "auto",
         "alpha": alpha is not None,
@@ -264,16 +290,20 @@ def learn_graph(
     chosen, choice = _choose(
         method, len(usable), {name for name, is_set in named.items() if is_set}
     )
+    if len(windows) > 1:
+        _check_windows(chosen, bootstrap)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
     options = _Options(
         test=_choose_test(chosen, test, snapshot, usable),
+        score=_choose_score(chosen, score, windows, usable) if bootstrap else score,
         alpha=_ALPHA if alpha is None else alpha,
         penalty=1.0 if penalty is None else penalty,
         knowledge=known.within(usable),
         random_state=random_state,
+        other_windows=windows[1:],
     )
     told = progress or silent
-    graph, more = chosen.learn(snapshot, usable, replace(options, test=test), told)
+    graph, more = chosen.learn(snapshot, usable, replace(options, test=test, score=score), told)
     if bootstrap:
         graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, n_jobs, told)
     graph, left_out = _with_required(graph.with_nodes(names), known)
@@ -346,6 +376,23 @@ def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
         )
 
 
+def _check_windows(method: _Method, bootstrap: int) -> None:
+    """Refuse what several windows cannot be given to."""
+    if not method.takes_windows:
+        able = ", ".join(name for name, other in _METHODS.items() if other.takes_windows)
+        raise OptionError(
+            f"method {method.name!r} takes one window, and several were given",
+            where="method",
+            remedy=f"Methods that take several: {able}",
+        )
+    if bootstrap:
+        raise OptionError(
+            "confidences are drawn from one window, and several were given",
+            where="bootstrap",
+            remedy="Give 0, or one window",
+        )
+
+
 # ---- choices ----------------------------------------------------------------------------------
 def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
@@ -378,6 +425,17 @@ def _choose_test(method: _Method, test: str, snapshot: Snapshot, usable: tuple[s
     from whydrift.discovery.independence.registry import choose_test
 
     return choose_test(snapshot, usable)[0]
+
+
+def _choose_score(
+    method: _Method, score: str, windows: tuple[Snapshot, ...], usable: tuple[str, ...]
+) -> str:
+    """Return the score by name, so that all bootstrap draws use the one that suits the data."""
+    if "score" not in method.options or score != "auto":
+        return score
+    from whydrift.discovery.scores.registry import choose_score
+
+    return choose_score(windows, usable)[0]
 
 
 # ---- bootstrap and knowledge ------------------------------------------------------------------

@@ -93,9 +93,9 @@ def test_many_columns_are_searched_by_tests():
     ("options", "words"),
     [
         ({"method": "bos"}, "Did you mean 'boss'"),
-        ({"method": "fci"}, "not built yet. Methods there are: auto, boss, pc"),
+        ({"method": "fci"}, "not built yet. Methods there are: auto, boss"),
         ({"test": "fisher"}, "unknown independence test 'fisher'"),
-        ({"score": "bic"}, "unknown score 'bic'"),
+        ({"score": "bix"}, "Did you mean 'bic'"),
         ({"alpha": 1.5}, "not between 0 and 1"),
         ({"penalty": 0.0}, "not a positive number"),
         ({"bootstrap": -1}, "negative"),
