@@ -116,34 +116,27 @@ def orient_colliders(
         Triples that clash with those before them, with knowledge, or would close a cycle.
     """
     directed, undirected = directed.copy(), undirected.copy()
+    leads = _reaches(directed)  # kept up to date edge by edge
+    np.fill_diagonal(leads, True)
     left_out = 0
     for x, z, y in triples.tolist():
-        clash = directed[z, x] or directed[z, y] or not (allowed[x, z] and allowed[y, z])
-        if clash or _leads_to(directed, z, {x, y}):
+        if leads[z, x] or leads[z, y] or not (allowed[x, z] and allowed[y, z]):
             left_out += 1
             continue
         for cause in (x, y):
-            directed[cause, z] = True
-            undirected[cause, z] = undirected[z, cause] = False
+            if not directed[cause, z]:
+                directed[cause, z] = True
+                undirected[cause, z] = undirected[z, cause] = False
+                leads[leads[:, cause]] |= leads[z]
     return directed, undirected, left_out
-
-
-def _leads_to(directed: BoolArray, start: int, targets: set[int]) -> bool:
-    seen: set[int] = {start}
-    todo = [start]
-    while todo:
-        for node in np.flatnonzero(directed[todo.pop()]).tolist():
-            if node in targets:
-                return True
-            if node not in seen:
-                seen.add(node)
-                todo.append(node)
-    return False
 
 
 # ---- Meek's rules -----------------------------------------------------------------------------
 def meek(
-    directed: BoolArray, undirected: BoolArray, allowed: BoolArray | None = None
+    directed: BoolArray,
+    undirected: BoolArray,
+    allowed: BoolArray | None = None,
+    ambiguous: IntArray | None = None,
 ) -> tuple[BoolArray, BoolArray]:
     """Orient what follows from the directed edges, by Meek's rules R1 to R4.
 
@@ -157,6 +150,9 @@ def meek(
         Directed edges have no cycle.
     allowed : ndarray of bool, shape (n_nodes, n_nodes), optional
         Directions that knowledge permits.
+    ambiguous : ndarray of int, shape (n_triples, 3), optional
+        Unshielded (x, z, y) of which it is not known whether z is a collider: no rule relies on
+        its not being one.
 
     Returns
     -------
@@ -165,8 +161,10 @@ def meek(
     """
     directed, undirected = directed.copy(), undirected.copy()
     open_ = undirected.copy() if allowed is None else undirected & allowed
+    unsure = np.empty((0, 3), dtype=np.int64) if ambiguous is None else ambiguous
+    unsure = np.concatenate([unsure, unsure[:, ::-1]])  # seen from either end
     while True:
-        follows = _follows(directed, undirected) & open_
+        follows = _follows(directed, undirected, unsure) & open_
         new = follows & ~follows.T
         new &= ~on_cycles(directed | new)
         if not new.any():
@@ -176,24 +174,31 @@ def meek(
         open_ &= undirected
 
 
-def _follows(directed: BoolArray, undirected: BoolArray) -> BoolArray:
+def _follows(directed: BoolArray, undirected: BoolArray, unsure: IntArray) -> BoolArray:
     """Return the directions of undirected edges that one of the four rules asks for."""
     d, u = directed.astype(np.float32), undirected.astype(np.float32)
     adjacent = directed | directed.T | undirected
     apart = (~adjacent).astype(np.float32)
     np.fill_diagonal(apart, 0)
-    out: BoolArray = undirected & (d.T @ apart > 0)  # R1: c → a — b, c and b apart
+    ways = d.T @ apart  # R1: c → a — b, c and b apart
+    x, z, y = unsure.T
+    np.subtract.at(ways, (z, y), d[x, z])
+    out: BoolArray = undirected & (ways > 0.5)
     out |= undirected & (d @ d > 0)  # R2: a → c → b
     a, b = np.nonzero(undirected & ~out)
     if not a.size:
         return out
     into = d[:, b].T  # (n_edges, n_nodes): c → b
     both = u[a] * into
-    third = ((both @ apart) * both).any(axis=1)  # R3: a — c → b, a — e → b, c and e apart
+    pairs = ((both @ apart) * both).sum(axis=1)  # R3: a — c → b, a — e → b, c and e apart
     far = u[a] * apart[b]  # a — c, c and b apart
+    for x, z, y in unsure.tolist():
+        at = a == z
+        pairs[at] -= both[at, x] * both[at, y]
+        far[at & (b == y), x] = 0
     near = adjacent[a] * into  # a adjacent to e, e → b
     fourth = ((far @ d) * near).any(axis=1)  # R4: a — c → e → b
-    out[a, b] |= third | fourth
+    out[a, b] |= (pairs > 0.5) | fourth
     return out
 
 

@@ -48,6 +48,10 @@ class Moments:
         self._filled = np.ascontiguousarray(filled[~complete].T)
         self._seen = np.ascontiguousarray(seen[~complete].T)
 
+    def whole(self) -> FloatArray | None:
+        """Return the correlation matrix of all features, or None where values are missing."""
+        return self._matrix[: self.pad, : self.pad] if self._whole.all() else None
+
     def correlations(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the correlation matrix of each test's features, and its number of rows.
 
