@@ -28,8 +28,32 @@ class Moments:
     """
 
     def __init__(self, blocks: Sequence[FloatArray]) -> None:
+        wide = np.concatenate([block.T for block in blocks])  # (n_features, n_rows)
+        if np.isfinite(wide).all():
+            self._start_complete(wide, len(blocks))
+        else:
+            self._start_incomplete(blocks)
+
+    def _start_complete(self, wide: FloatArray, columns: int) -> None:
+        self.pad, self.rows = wide.shape  # the number after the last feature is padding
+        wide -= wide[:, :1]  # an offset of 1e9 costs no digits
+        wide -= wide.mean(axis=1, keepdims=True)
+        matrix = wide @ wide.T / max(1, self.rows)
+        spread = np.sqrt(np.diagonal(matrix))
+        scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
+        matrix *= scale[:, None] * scale
+        # Then the feature that stands for padding, and the constant.
+        self._matrix: FloatArray = np.zeros((self.pad + 2, self.pad + 2))
+        self._matrix[: self.pad, : self.pad] = matrix
+        self._matrix[-1, -1] = 1.0
+        self._complete: FloatArray = self._matrix * self.rows
+        self._whole = np.ones(columns, dtype=bool)
+        self._filled: FloatArray = np.empty((self.pad + 2, 0))
+        self._seen = np.empty((columns, 0), dtype=bool)
+
+    def _start_incomplete(self, blocks: Sequence[FloatArray]) -> None:
         stacked = np.column_stack(blocks)
-        self.rows, self.pad = stacked.shape  # the number after the last feature is padding
+        self.rows, self.pad = stacked.shape
         seen = np.column_stack([np.isfinite(block).all(axis=1) for block in blocks])
         observed = np.isfinite(stacked)
         counts = np.maximum(observed.sum(axis=0), 1)
@@ -41,9 +65,9 @@ class Moments:
         filled /= np.where(spread > 0, spread, 1.0)
         filled = np.column_stack([filled, np.zeros(self.rows), np.ones(self.rows)])
         self._whole = np.asarray(seen.all(axis=0))
-        self._matrix: FloatArray = filled.T @ filled / max(1, self.rows)
+        self._matrix = filled.T @ filled / max(1, self.rows)
         complete = seen.all(axis=1)
-        self._complete: FloatArray = filled[complete].T @ filled[complete]
+        self._complete = filled[complete].T @ filled[complete]
         # By column, so that each test gathers runs of memory.
         self._filled = np.ascontiguousarray(filled[~complete].T)
         self._seen = np.ascontiguousarray(seen[~complete].T)
