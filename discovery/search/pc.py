@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from whydrift.discovery.arrays import BoolArray, IntArray
 from whydrift.discovery.errors import unknown_name
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.independence.base import IndependenceTest
@@ -28,12 +29,12 @@ from whydrift.discovery.orientation import (
 )
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.search.columns import copied_columns, varying_columns
-from whydrift.discovery.search.separating_sets import set_search
+from whydrift.discovery.search.separating_sets import SetSearch, set_search
 from whydrift.discovery.search.skeleton import Skeleton
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["ORIENTATIONS", "pc", "pc_from_test"]
+__all__ = ["ORIENTATIONS", "check_orientation", "decide_colliders", "pc", "pc_from_test"]
 
 # How it is decided whether the middle of x — z — y is a collider; see `pc_from_test`.
 ORIENTATIONS: Final = ("max", "standard", "conservative", "majority")
@@ -149,27 +150,16 @@ def pc_from_test(
     notes : tuple of Note
         What was cut short or contradicts itself.
     """
-    if orientation not in ORIENTATIONS:
-        raise unknown_name("orientation", orientation, known=ORIENTATIONS, where="orientation")
+    check_orientation(orientation)
     known = (knowledge or Knowledge()).within(names)
     allowed = known.allowed_matrix(names)
     skeleton = Skeleton.start(names, known, copies or {})
     search = set_search(test, alpha, len(names), progress)
     notes = list(skeleton.learn(search, progress))
-    ambiguous = np.empty((0, 3), dtype=np.int64)
-    if orientation == "standard":
-        skeleton.resolve(search)
-    else:
-        skeleton.look_again(search)
-    if orientation in {"conservative", "majority"}:
-        colliders, ambiguous, more = skeleton.voted(
-            search, names, majority=orientation == "majority"
-        )
-        notes += more
-        skeleton.join(copies or {}, allowed)
-    else:
-        skeleton.join(copies or {}, allowed)
-        colliders = skeleton.colliders(names)
+    colliders, ambiguous, more = decide_colliders(
+        skeleton, search, names, orientation, copies or {}, allowed
+    )
+    notes += more
     adjacent = skeleton.adjacent
     directed = known_directions(adjacent, allowed)
     undirected = adjacent & ~directed & ~directed.T
@@ -182,3 +172,54 @@ def pc_from_test(
         )
         notes.append(Note("collider_conflict", None, text))
     return from_matrices(names, directed, undirected, frozenset(known.required)), tuple(notes)
+
+
+def check_orientation(orientation: str) -> None:
+    """Raise OptionError where there is no such way to orient."""
+    if orientation not in ORIENTATIONS:
+        raise unknown_name("orientation", orientation, known=ORIENTATIONS, where="orientation")
+
+
+def decide_colliders(
+    skeleton: Skeleton,
+    search: SetSearch,
+    names: tuple[str, ...],
+    orientation: str,
+    copies: Mapping[int, int],
+    allowed: BoolArray,
+) -> tuple[IntArray, IntArray, tuple[Note, ...]]:
+    """Join the copies, and return which unshielded triples are colliders.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+        Finished; its sets are changed, and copies are joined to their originals.
+    search : SetSearch
+    names : tuple of str
+    orientation : str
+        One of `ORIENTATIONS`; see `pc_from_test`.
+    copies : mapping of int to int
+    allowed : ndarray of bool, shape (n_columns, n_columns)
+
+    Returns
+    -------
+    colliders : ndarray of int, shape (n_triples, 3)
+        The best supported first.
+    ambiguous : ndarray of int, shape (n_triples, 3)
+        Triples of which it is not known whether they are colliders.
+    notes : tuple of Note
+    """
+    if orientation == "standard":
+        skeleton.resolve(search)
+    else:
+        skeleton.look_again(search)
+    notes: tuple[Note, ...] = ()
+    if orientation in {"conservative", "majority"}:
+        colliders, ambiguous, notes = skeleton.voted(
+            search, names, majority=orientation == "majority"
+        )
+        skeleton.join(copies, allowed)
+    else:
+        skeleton.join(copies, allowed)
+        colliders, ambiguous = skeleton.colliders(names), np.empty((0, 3), dtype=np.int64)
+    return colliders, np.concatenate([ambiguous, skeleton.unknown_triples()]), notes

@@ -8,6 +8,7 @@ Ramsey (2016), Improving accuracy and scalability of the PC algorithm by maximiz
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -83,9 +84,9 @@ class Skeleton:
         required |= required.T
         pending &= ~required
         adjacent = allowed | allowed.T
-        for copy in copies:
-            pending[copy, :] = pending[:, copy] = False
-            adjacent[copy, :] = adjacent[:, copy] = required[copy]
+        for twin in copies:
+            pending[twin, :] = pending[:, twin] = False
+            adjacent[twin, :] = adjacent[:, twin] = required[twin]
         return cls(adjacent, pending, allowed.T)
 
     # ---- separating ---------------------------------------------------------------------------
@@ -123,7 +124,7 @@ class Skeleton:
         level = 1
         while True:
             asked = self._within_reach(self.pending & self.adjacent, candidates, level)
-            asked &= (candidates & ~old).any(axis=1)[:, None]  # else all its sets are old
+            asked &= np.any(candidates & ~old, axis=1, keepdims=True)  # else all its sets are old
             if not asked.any():
                 return
             total = count_tests(asked, candidates, level)
@@ -175,6 +176,16 @@ class Skeleton:
                 found = search.largest(asked, candidates, level, _untold)
                 self._separate(found, level)
 
+    def set_of(self, search: SetSearch, i: int, j: int) -> IntArray | None:
+        """Return the set that separates two columns, None where none is known."""
+        if self.level[i, j] < 0:
+            return None
+        if self.separator[i, j] < 0:
+            pair = np.zeros_like(self.pending)
+            pair[i, j] = pair[j, i] = True
+            self.resolve(search, pair)
+        return self.sets[int(self.separator[i, j])]
+
     def separate(self, i: int, j: int, given: IntArray, p_value: float) -> None:
         """Take two columns apart by a set found elsewhere."""
         self.sets.append(given)
@@ -202,17 +213,25 @@ class Skeleton:
     def join(self, copies: Mapping[int, int], allowed: BoolArray) -> None:
         """Join each copy to its original, which separates it from all others."""
         either = allowed | allowed.T
-        for copy, original in copies.items():
+        for twin, original in copies.items():
             self.sets.append(np.array([original]))
-            apart = ~self.adjacent[copy]
-            apart[[copy, original]] = False
+            apart = ~self.adjacent[twin]
+            apart[[twin, original]] = False
             for matrix, value in (
                 (self.separator, len(self.sets) - 1),
                 (self.level, 1),
                 (self.p_values, 1.0),
             ):
-                matrix[copy, apart] = matrix[apart, copy] = value
-            self.adjacent[copy, original] = self.adjacent[original, copy] = either[copy, original]
+                matrix[twin, apart] = matrix[apart, twin] = value
+            self.adjacent[twin, original] = self.adjacent[original, twin] = either[twin, original]
+
+    def joined(self, copies: Mapping[int, int], allowed: BoolArray) -> Skeleton:
+        """Return this skeleton with each copy joined to its original, see `join`."""
+        if not copies:
+            return self
+        other = copy.deepcopy(self)
+        other.join(copies, allowed)
+        return other
 
     @staticmethod
     def _within_reach(pairs: BoolArray, candidates: BoolArray, level: int) -> BoolArray:
@@ -226,6 +245,12 @@ class Skeleton:
         # A pair that knowledge keeps apart though no set separates it says nothing.
         triples = unshielded_triples(self.adjacent)
         kept: IntArray = triples[self.level[triples[:, 0], triples[:, 2]] >= 0]
+        return kept
+
+    def unknown_triples(self) -> IntArray:
+        """Return the unshielded (x, z, y) whose ends are apart, though no test says so."""
+        triples = unshielded_triples(self.adjacent)
+        kept: IntArray = triples[self.level[triples[:, 0], triples[:, 2]] < 0]
         return kept
 
     def _pairs_to_orient(self) -> BoolArray:
