@@ -25,6 +25,7 @@ __all__ = [
     "ARROW",
     "CIRCLE",
     "TAIL",
+    "biconnected_components",
     "from_marks",
     "known_marks",
     "orient_pag",
@@ -119,6 +120,53 @@ def possible_d_sep(marks: IntArray) -> BoolArray:
             new = steps[u, v] & ~seen[v] & ~(1 << x)
             seen[v] |= new
             todo += [(v, w) for w in _members(new)]
+    return found
+
+
+def biconnected_components(adjacent: BoolArray) -> list[IntArray]:
+    """Return the nodes of each biconnected component of three nodes or more.
+
+    What separates two adjacent nodes lies on paths between them, and these lie in the component
+    that holds their edge.
+
+    References
+    ----------
+    Hopcroft & Tarjan (1973), Efficient algorithms for graph manipulation, algorithm 447.
+    """
+    near = [np.flatnonzero(row).tolist() for row in adjacent]
+    depth = [-1] * len(near)
+    lowest = depth.copy()
+    found: list[IntArray] = []
+    for root in range(len(near)):
+        if depth[root] >= 0:
+            continue
+        depth[root] = lowest[root] = 0
+        edges: list[tuple[int, int]] = []
+        stack = [(root, -1, iter(near[root]))]
+        while stack:
+            node, parent, rest = stack[-1]
+            for other in rest:
+                if other == parent:
+                    continue
+                if depth[other] < 0:
+                    depth[other] = lowest[other] = len(stack)
+                    edges.append((node, other))
+                    stack.append((other, node, iter(near[other])))
+                    break
+                if depth[other] < depth[node]:
+                    edges.append((node, other))
+                    lowest[node] = min(lowest[node], depth[other])
+            else:
+                stack.pop()
+                if not stack:
+                    continue
+                lowest[parent] = min(lowest[parent], lowest[node])
+                if lowest[node] >= depth[parent]:
+                    cut = edges.index((parent, node))
+                    members = sorted({end for edge in edges[cut:] for end in edge})
+                    del edges[cut:]
+                    if len(members) > 2:
+                        found.append(np.array(members, dtype=np.int64))
     return found
 
 

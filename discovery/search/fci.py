@@ -25,6 +25,7 @@ from whydrift.discovery.independence.registry import independence_test
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import unshielded_triples
 from whydrift.discovery.pag import (
+    biconnected_components,
     from_marks,
     known_marks,
     orient_pag,
@@ -151,7 +152,12 @@ def fci_from_test(
     skeleton.resolve(search)
     marks, _ = _started(skeleton, names, known)
     first, _ = with_colliders(marks, skeleton.colliders(names))
-    notes += skeleton.learn_within(search, possible_d_sep(first), progress)
+    beyond = possible_d_sep(first)
+    cut: dict[str, Note] = {}
+    for members in biconnected_components(skeleton.adjacent):
+        for note in skeleton.learn_within(search, beyond, members, progress):
+            cut.setdefault(note.code, note)
+    notes += cut.values()
     whole = ~np.eye(len(names), dtype=bool)
     colliders, ambiguous, more = decide_colliders(
         skeleton, search, names, orientation, copies or {}, whole

@@ -30,6 +30,8 @@ from whydrift.discovery.snapshot.note import Note
 __all__ = ["Skeleton"]
 
 _LARGEST_SECOND_LOOK = 3  # columns in a set that decides about a collider
+# Beyond neighbours the sets soon hold half of all columns, where tests have little power anyway.
+_MOST_TESTS_WITHIN = 5_000_000
 
 
 @dataclass
@@ -109,34 +111,40 @@ class Skeleton:
             self._separate(found, level)
 
     def learn_within(
-        self, search: SetSearch, candidates: BoolArray, progress: Progress
+        self, search: SetSearch, candidates: BoolArray, members: IntArray, progress: Progress
     ) -> Iterator[Note]:
-        """Remove edges between pairs that sets of these candidates separate; then find the sets.
+        """Remove edges between pairs that sets of these candidates separate, with their sets.
 
         Parameters
         ----------
         search : SetSearch
         candidates : ndarray of bool, shape (n_columns, n_columns)
-            ``candidates[x, z]``: z may stand in sets that separate x from others.
+            ``candidates[x, z]``: z may stand in sets that separate x from others. Sets that lie
+            within the neighbours of x were asked before.
+        members : ndarray of int, shape (n_members,)
+            Columns whose pairs are asked, and that may stand in the sets.
         progress : Progress
         """
+        inside = np.zeros_like(self.adjacent)
+        inside[np.ix_(members, members)] = True
         old = self.adjacent.copy()
+        open_ = candidates & inside
         level = 1
         while True:
-            asked = self._within_reach(self.pending & self.adjacent, candidates, level)
-            asked &= np.any(candidates & ~old, axis=1, keepdims=True)  # else all its sets are old
+            asked = self._within_reach(self.pending & self.adjacent & inside, open_, level)
+            asked &= np.any(open_ & ~old, axis=1, keepdims=True)  # else all its sets are old
             if not asked.any():
                 return
-            total = count_tests(asked, candidates, level)
-            if total > search.most_tests:
+            total = count_tests(asked, open_, level)
+            if total > min(search.most_tests, _MOST_TESTS_WITHIN):
                 yield _cut(level, total)
                 return
-            found = search.first(asked, candidates, level, _told(progress, level), old)
+            found = search.first(asked, open_, level, _told(progress, level), old)
             if not found.answered and level > 1:
                 return
             if found.apart.any():
                 if found.sets is None:
-                    found = search.largest(asked & found.apart, candidates, level, _untold)
+                    found = search.largest(asked & found.apart, open_, level, _untold)
                 self._separate(found, level)
             level += 1
 
