@@ -24,7 +24,7 @@ _LEAST_ROWS = 20
 _SCORES: Final = ("auto", "spline_bic")
 _ALPHA = 0.05
 # In the design, and not here yet.
-_PLANNED: Final = ("fci", "ges", "lingam", "anm", "cd-nod")
+_PLANNED: Final = ("ges", "pnl", "cd-nod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ class _Options:
 
     test: str
     alpha: float
+    orientation: str
     penalty: float
     knowledge: Knowledge
     random_state: int
@@ -86,6 +87,7 @@ def _pc(
         names,
         test=options.test,
         alpha=options.alpha,
+        orientation=options.orientation,
         knowledge=options.knowledge,
         progress=progress,
     )
@@ -108,11 +110,95 @@ def _boss(
     return dag_to_cpdag(dag, options.knowledge), notes
 
 
+def _fci(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.fci import fci
+
+    return fci(
+        snapshot,
+        names,
+        test=options.test,
+        alpha=options.alpha,
+        orientation=options.orientation,
+        knowledge=options.knowledge,
+        progress=progress,
+    )
+
+
+def _rfci(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.fci import fci
+
+    return fci(
+        snapshot,
+        names,
+        test=options.test,
+        alpha=options.alpha,
+        knowledge=options.knowledge,
+        really_fast=True,
+        progress=progress,
+    )
+
+
+def _lingam(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import lingam
+
+    return lingam(snapshot, names, knowledge=options.knowledge, progress=progress)
+
+
+def _anm(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import anm
+
+    return anm(
+        snapshot,
+        names,
+        test=options.test,
+        alpha=options.alpha,
+        knowledge=options.knowledge,
+        random_state=options.random_state,
+        progress=progress,
+    )
+
+
+def _grasp(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import grasp
+
+    return grasp(
+        snapshot,
+        names,
+        knowledge=options.knowledge,
+        random_state=options.random_state,
+        progress=progress,
+    )
+
+
+def _exact(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import exact
+
+    return exact(snapshot, names, knowledge=options.knowledge, progress=progress)
+
+
 _METHODS: Final = {
     method.name: method
     for method in (
         _Method("boss", _boss, frozenset({"score", "penalty"})),
-        _Method("pc", _pc, frozenset({"test", "alpha"})),
+        _Method("pc", _pc, frozenset({"test", "alpha", "orientation"})),
+        _Method("fci", _fci, frozenset({"test", "alpha", "orientation"})),
+        _Method("rfci", _rfci, frozenset({"test", "alpha"})),
+        _Method("lingam", _lingam, frozenset()),
+        _Method("anm", _anm, frozenset({"test", "alpha"})),
+        _Method("grasp", _grasp, frozenset()),
+        _Method("exact", _exact, frozenset()),
     )
 }
 
@@ -129,6 +215,7 @@ def discover(
     test: str = "auto",
     score: str = "auto",
     alpha: float | None = None,
+    orientation: str | None = None,
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
@@ -144,17 +231,25 @@ def discover(
         One window of rows, in the order of time where there is one.
     method : str
         ``boss`` (search over orders, by score), ``pc`` (tests of conditional independence) or
-        ``auto``: boss, and pc above 150 columns or where a test or alpha is named.
+        ``auto``: boss, and pc above 150 columns or where a test, alpha or orientation is named.
+        Where causes may be hidden: ``fci``, or ``rfci`` with fewer tests. Through causal-learn:
+        ``lingam`` (linear, noise not normal), ``anm`` (pc, then additive noise models pair by
+        pair), ``grasp`` and ``exact`` (Gaussian BIC; up to 12 columns).
     test : str
-        For pc: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or ``mixed``.
+        For pc, fci, rfci and anm: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or
+        ``mixed``.
     score : str
         For boss: ``auto`` or ``spline_bic``.
     alpha : float, optional
-        For pc: level of the tests, by default 0.05.
+        For pc, fci, rfci and anm: level of the tests, by default 0.05.
+    orientation : str, optional
+        For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
+        p-value, the default), ``standard``, ``conservative`` or ``majority``.
     penalty : float, optional
         For boss: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
-        Tiers, required and forbidden edges; every method honours them.
+        Tiers, required and forbidden edges; every method honours them but ``grasp``, which
+        refuses them.
     bootstrap : int
         Draws of the rows from which each edge gets its confidence; 0 for none.
     random_state : int
@@ -168,14 +263,14 @@ def discover(
     Returns
     -------
     Graph
-        A CPDAG: an undirected edge has a direction that this data cannot tell. Columns that never
-        vary are in it, without edges.
+        A CPDAG: an undirected edge has a direction that this data cannot tell; of fci and rfci a
+        PAG, of lingam a DAG. Columns that never vary are in it, without edges.
 
     Raises
     ------
     OptionError
-        On an unknown method, test or score, an option that the method does not have, or a value
-        out of range.
+        On an unknown method, test or score, an option that the method does not have, a value
+        out of range, or a method of causal-learn where that is not installed.
     SchemaError
         If a column is unknown or cannot be modelled, or fewer than two columns vary.
     TooFewRows
@@ -199,6 +294,7 @@ def discover(
         test=test,
         score=score,
         alpha=alpha,
+        orientation=orientation,
         penalty=penalty,
         knowledge=knowledge,
         bootstrap=bootstrap,
@@ -215,6 +311,7 @@ def learn_graph(
     test: str = "auto",
     score: str = "auto",
     alpha: float | None = None,
+    orientation: str | None = None,
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
@@ -245,6 +342,7 @@ def learn_graph(
     named = {
         "test": test != "auto",
         "alpha": alpha is not None,
+        "orientation": orientation is not None,
         "score": score != "auto",
         "penalty": penalty is not None,
     }
@@ -255,6 +353,7 @@ def learn_graph(
     options = _Options(
         test=_choose_test(chosen, test, snapshot, usable),
         alpha=_ALPHA if alpha is None else alpha,
+        orientation="max" if orientation is None else orientation,
         penalty=1.0 if penalty is None else penalty,
         knowledge=known.within(usable),
         random_state=random_state,
@@ -353,7 +452,7 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
         raise OptionError(
             f"method {method!r} has no {option}",
             where=option,
-            remedy=f"Leave it out; options of {method!r}: {', '.join(sorted(chosen.options))}",
+            remedy=f"Leave it out; options of {method!r}: {', '.join(sorted(chosen.options)) or '–'}",
         )
     return chosen, Note("method_choice", None, f"method {method}: {reason}")
 

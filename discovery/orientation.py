@@ -30,6 +30,7 @@ __all__ = [
     "meek",
     "on_cycles",
     "orient_colliders",
+    "to_matrices",
     "unshielded_triples",
 ]
 
@@ -254,7 +255,7 @@ def dag_to_cpdag(graph: Graph, knowledge: Knowledge | None = None) -> Graph:
             where="graph",
             remedy="Give a DAG: every edge must have a direction",
         )
-    directed, _ = _to_matrices(graph)
+    directed, _ = to_matrices(graph)
     allowed = (knowledge or Knowledge()).allowed_matrix(graph.nodes)
     fixed = directed & ~allowed.T
     x, z, y = collider_triples(directed).T
@@ -292,7 +293,7 @@ def cpdag_to_dag(graph: Graph) -> Graph | None:
     marks = {edge.mark for edge in graph}
     if not marks <= {"-->", "---"}:
         return None
-    directed, undirected = _to_matrices(graph)
+    directed, undirected = to_matrices(graph)
     result = directed.copy()
     left = np.ones(len(graph.nodes), dtype=bool)
     while left.any():
@@ -328,7 +329,8 @@ def _removable(directed: BoolArray, undirected: BoolArray, left: BoolArray) -> i
     return None
 
 
-def _to_matrices(graph: Graph) -> tuple[BoolArray, BoolArray]:
+def to_matrices(graph: Graph) -> tuple[BoolArray, BoolArray]:
+    """Return the two matrices of a graph of directed and undirected edges."""
     count = len(graph.nodes)
     directed, undirected = np.zeros((2, count, count), dtype=bool)
     position = {name: i for i, name in enumerate(graph.nodes)}

@@ -309,7 +309,7 @@ def _discriminating_paths(
         following: list[int] = []
         for v in layer:
             for u in np.flatnonzero(marks[:, v] == ARROW).tolist():
-                if u == gamma or u == beta or u in behind:
+                if u in (gamma, beta) or u in behind:
                     continue
                 if not marks[u, gamma]:
                     ends.setdefault(u, v)

@@ -6,11 +6,14 @@ import hashlib
 
 import numpy as np
 
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["copied_columns", "varying_columns"]
+__all__ = ["copied_columns", "determined_columns", "varying_columns"]
 
+_EXACT = 1e-8  # variance, of 1, that a linear relation may leave over by rounding
+_INVOLVED = 1e-4  # share in such a relation above which a column takes part in it
 _ROWS_OF_A_GLANCE = 64  # enough to tell most columns apart
 
 
@@ -73,6 +76,23 @@ def copied_columns(
         for copy, original in copies.items()
     )
     return copies, notes
+
+
+def determined_columns(correlation: FloatArray) -> IntArray:
+    """Return the numbers of columns that determine each other, as a sum and its parts do.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (n_columns, n_columns)
+        Of more rows than columns.
+    """
+    try:
+        np.linalg.cholesky(correlation - _EXACT * np.eye(len(correlation)))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(correlation)
+        shares = np.abs(vectors[:, values <= 2 * _EXACT])
+        return np.flatnonzero((shares > _INVOLVED).any(axis=1))
+    return np.empty(0, dtype=np.int64)
 
 
 def _fingerprint(snapshot: Snapshot, name: str, step: int = 1) -> bytes:

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping, Sequence
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 
@@ -34,7 +34,7 @@ from whydrift.discovery.pag import (
 )
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.search.columns import copied_columns, varying_columns
-from whydrift.discovery.search.pc import check_orientation, decide_colliders
+from whydrift.discovery.search.pc import check_orientation, decide_colliders, relation_notes
 from whydrift.discovery.search.separating_sets import SetSearch, set_search
 from whydrift.discovery.search.skeleton import Skeleton
 from whydrift.discovery.snapshot.note import Note
@@ -109,6 +109,7 @@ def fci(
             copies=copies,
             progress=progress,
         )
+    more += relation_notes(asked, varying, copied)
     return graph.with_nodes(names), (choice, *notes, *more, *found)
 
 
@@ -274,7 +275,7 @@ class _Checks:
         """Return whether all edges of a discriminating path hold, whatever part is given."""
         given = self._skeleton.set_of(self._search, path[0], path[-1])
         assert given is not None, "asked only where a set is known"
-        for a, b in zip(path, path[1:], strict=False):
+        for a, b in pairwise(path):
             rest = given[(given != a) & (given != b)]
             if self._skeleton.pending[a, b] and self._smallest(a, b, rest) is not None:
                 self.triples(np.array(self._without_edge(a, b, rest), dtype=np.int64))

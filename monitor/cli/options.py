@@ -11,7 +11,7 @@ from whydrift.discovery.discover import method_names
 
 __all__ = [
     "Alpha", "Bootstrap", "Cluster", "Debug", "Floor", "GraphFile", "Html", "Json", "Junit",
-    "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "Prediction", "Quiet", "RandomState",
+    "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "Orientation", "Prediction", "Quiet", "RandomState",
     "Score", "Target", "Test", "TimeColumn",
 ]  # fmt: skip
 
@@ -71,6 +71,13 @@ Level = Annotated[
 ]
 Alpha = Annotated[
     float | None, typer.Option(metavar="P", help="Level of each independence test (pc, fci).")
+]
+Orientation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How colliders are told (pc, fci): max, standard, conservative or majority.",
+    ),
 ]
 Bootstrap = Annotated[
     int, typer.Option(metavar="N", help="Learn on N resamples too: a confidence for every edge.")

@@ -69,7 +69,7 @@ class Separations:
         """Neighbours in the augmented graph of the nodes in ``kept``: joined by colliders."""
         if kept not in self._near:
             inside = [i for i in range(self.count) if kept >> i & 1]
-            near = {i: 0 for i in inside}
+            near = dict.fromkeys(inside, 0)
             for start in inside:
                 todo = [(start, j) for j in inside if mark_at(self.graph, start, j)]
                 seen = set(todo)
