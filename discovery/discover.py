@@ -449,10 +449,11 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
             method, reason = "boss", f"the default for up to {_MOST_FOR_ORDERS} columns"
     chosen = _METHODS[method]
     for option in sorted(options - chosen.options):
+        has = ", ".join(sorted(chosen.options)) or "none"
         raise OptionError(
             f"method {method!r} has no {option}",
             where=option,
-            remedy=f"Leave it out; options of {method!r}: {', '.join(sorted(chosen.options)) or '–'}",
+            remedy=f"Leave it out; options of {method!r}: {has}",
         )
     return chosen, Note("method_choice", None, f"method {method}: {reason}")
 

@@ -368,7 +368,7 @@ class _Table:
                 where="data",
                 remedy="Give more rows, or name fewer columns",
             )
-        among = determined_columns(np.corrcoef(self.values.T))
+        among = determined_columns(np.atleast_2d(np.corrcoef(self.values.T)))
         if among.size:
             listed = ", ".join(repr(self.names[i]) for i in among[:10].tolist())
             raise SchemaError(

@@ -11,8 +11,8 @@ from whydrift.discovery.discover import method_names
 
 __all__ = [
     "Alpha", "Bootstrap", "Cluster", "Debug", "Floor", "GraphFile", "Html", "Json", "Junit",
-    "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "Orientation", "Prediction", "Quiet", "RandomState",
-    "Score", "Target", "Test", "TimeColumn",
+    "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "Orientation", "Prediction", "Quiet",
+    "RandomState", "Score", "Target", "Test", "TimeColumn",
 ]  # fmt: skip
 
 DATA_HELP = "A file, glob or folder of Parquet, CSV, TSV (also .gz, .zst, .bz2), Arrow or Feather."

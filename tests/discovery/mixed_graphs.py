@@ -79,10 +79,11 @@ class Separations:
                     if mark_at(self.graph, i, j) != ARROW:
                         continue
                     for k in inside:
-                        if k not in (i, j) and mark_at(self.graph, k, j) == ARROW:
-                            if (j, k) not in seen:
-                                seen.add((j, k))
-                                todo.append((j, k))
+                        step = (j, k)
+                        if k in {i, j} or step in seen or mark_at(self.graph, k, j) != ARROW:
+                            continue
+                        seen.add(step)
+                        todo.append(step)
             self._near[kept] = near
         return self._near[kept]
 
