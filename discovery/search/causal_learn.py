@@ -485,12 +485,17 @@ def _imported(module: str, method: str) -> Any:
 
 @contextmanager
 def _quiet(random_state: int = 0) -> Iterator[None]:
-    """Silence warnings, and seed the generators that causal-learn shares with everyone."""
+    """Silence warnings, and seed the generators that causal-learn shares with everyone.
+
+    Its matrices are small: threads would only wait for each other (ten times slower on a busy
+    machine).
+    """
+    limited = importlib.import_module("threadpoolctl").threadpool_limits  # of scikit-learn
     before, before_numpy = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.seed(random_state)
     np.random.seed(random_state)  # noqa: NPY002
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), limited(1):
             warnings.simplefilter("ignore")
             yield
     finally:
