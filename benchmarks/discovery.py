@@ -3,9 +3,9 @@
 python benchmarks/discovery.py            # about half an hour: causal-learn is slow
 python benchmarks/discovery.py --quick    # a few minutes: without its slowest runs
 
-One core for both. Ours is the median of five calls after a first one that may compile or load
-compiled code (timed apart); causal-learn is called once. `whole` adds the reading of the matrix
-into a Snapshot.
+One thread for both, and seconds of its processor time, which do not depend on what else runs.
+Ours is the median of five calls after a first one that may compile or load compiled code (timed
+apart); causal-learn is called once. `whole` adds the reading of the matrix into a Snapshot.
 """
 
 from __future__ import annotations
@@ -110,18 +110,18 @@ def snapshot_of(data: Array) -> tuple[Snapshot, tuple[str, ...]]:
 
 
 def timed(work: Callable[[], Any]) -> tuple[float, Any]:
-    began = time.perf_counter()
+    began = time.process_time()
     with (
         warnings.catch_warnings(),
         contextlib.redirect_stdout(io.StringIO()),  # causal-learn prints edges
     ):
         warnings.simplefilter("ignore")
         found = work()
-    return time.perf_counter() - began, found
+    return time.process_time() - began, found
 
 
 def speed(quick: bool) -> None:
-    print("## Speed, one core\n")
+    print("## Speed, seconds of one core\n")
     print("| case | ours (range) | first call | whole | causal-learn | ratio | to reach | same |")
     print("|---|---|---|---|---|---|---|---|")
     for case in all_cases():
