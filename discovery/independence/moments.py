@@ -11,6 +11,7 @@ from whydrift.discovery.arrays import FloatArray, IntArray
 __all__ = ["Moments", "eliminate"]
 
 _FLAT = 1e-12  # variance of a standardised feature below which it is constant
+_SMALLEST = 1e-150  # variance whose digits can be trusted
 _MOST_NUMBERS = 1_000_000  # gathered at once: 8 MB, about a processor's cache
 
 
@@ -38,7 +39,13 @@ class Moments:
         self.pad, self.rows = wide.shape  # the number after the last feature is padding
         wide -= wide[:, :1]  # an offset of 1e9 costs no digits
         wide -= wide.mean(axis=1, keepdims=True)
-        matrix = wide @ wide.T / max(1, self.rows)
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix = wide @ wide.T / max(1, self.rows)
+        odd = ~((np.diagonal(matrix) > _SMALLEST) & (np.diagonal(matrix) < 1 / _SMALLEST))
+        if odd.any():  # squares of values like 1e-200 are lost
+            peak = np.abs(wide[odd]).max(axis=1, keepdims=True)
+            wide[odd] /= np.where(peak > 0, peak, 1.0)
+            matrix = wide @ wide.T / max(1, self.rows)
         spread = np.sqrt(np.diagonal(matrix))
         scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
         matrix *= scale[:, None] * scale
