@@ -78,6 +78,26 @@ def their_fci(data: Array, alpha: float = ALPHA) -> Marks:
     return marks_of_causal_learn(found.graph)
 
 
+def true_cpdag(world: World) -> Marks:
+    count = world.data.shape[1]
+    names = tuple(f"v{i:04}" for i in range(count))
+    pairs = [(names[i], names[j]) for i, j in np.argwhere(world.dag).tolist()]
+    return marks_of_ours(dag_to_cpdag(Graph.from_pairs(pairs, nodes=names)), names)
+
+
+def true_pag(world: World) -> Marks:
+    """Return the PAG that the rules give when every test is right (m-separation)."""
+    from tests.discovery.mixed_graphs import OracleTest, Separations
+
+    kinds = {
+        (min(i, j), max(i, j)): ("-", ">") if i < j else (">", "-")
+        for i, j in np.argwhere(world.dag).tolist()
+    }
+    names = tuple(f"v{i:04}" for i in range(world.data.shape[1]))
+    oracle = OracleTest(Separations(kinds, len(world.dag)))
+    return marks_of_ours(fci_from_test(oracle, names, alpha=0.5)[0], names)
+
+
 CASES = (
     Case("PC, p=100, degree 4", lambda: linear_gaussian(100, 4, ROWS, 100), our_pc, their_pc,
          target=0.05),
@@ -85,11 +105,15 @@ CASES = (
          target=0.25, slow=True),
     Case("PC, p=1,000, degree 2", lambda: linear_gaussian(1_000, 2, ROWS, 100), our_pc, None,
          target=180.0),
+    Case("FCI, p=50, degree 2, tests right", lambda: linear_gaussian(
+             50, 2, ROWS, 101, hidden=5, exact=True),
+         lambda s, n: our_fci(s, n, alpha=0.9999), lambda d: their_fci(d, 0.9999), same="marks",
+         target=0.1, truth=true_pag),
     Case("FCI, p=50, degree 2", lambda: linear_gaussian(50, 2, ROWS, 100, hidden=5), our_fci,
-         their_fci, same="marks", target=0.1),
-    Case("FCI, p=50, degree 2, alpha 0.01", lambda: linear_gaussian(50, 2, ROWS, 101, hidden=5),
+         their_fci, same="marks", target=0.1, truth=true_pag),
+    Case("FCI, p=50, degree 2, alpha 0.01", lambda: linear_gaussian(50, 2, ROWS, 100, hidden=5),
          lambda s, n: our_fci(s, n, alpha=0.01), lambda d: their_fci(d, 0.01), same="marks",
-         target=0.1),
+         target=0.1, truth=true_pag),
 )  # fmt: skip
 
 
@@ -125,7 +149,8 @@ def speed(quick: bool) -> None:
     print("| case | ours (range) | first call | whole | causal-learn | ratio | to reach | same |")
     print("|---|---|---|---|---|---|---|---|")
     for case in all_cases():
-        data = case.world().data
+        world = case.world()
+        data = world.data
         reading, (snapshot, names) = timed(lambda data=data: snapshot_of(data))
         first, mine = timed(lambda c=case, s=snapshot, n=names: c.ours(s, n))
         repeats = REPEATS if first < 5 else 1
@@ -136,6 +161,9 @@ def speed(quick: bool) -> None:
             seconds, theirs = timed(lambda c=case, d=data: c.peer(d))
             peer, ratio = f"{seconds:.2f}", f"{seconds / middle:,.0f}"
             same = compared(mine, theirs, case.same)
+            if case.truth is not None:
+                truth = case.truth(world)
+                same += f"; wrong {errors(mine, truth)}, theirs {errors(theirs, truth)}"
         print(
             f"| {case.name} | {middle:.3f} ({min(taken):.3f}–{max(taken):.3f}) | {first:.2f} | "
             f"{reading + middle:.2f} | {peer} | {ratio} | "
@@ -158,26 +186,6 @@ def compared(mine: Marks, theirs: Marks, what: str) -> str:
 
 
 # ---- the same graphs? -------------------------------------------------------------------------
-def true_cpdag(world: World) -> Marks:
-    count = world.data.shape[1]
-    names = tuple(f"v{i:04}" for i in range(count))
-    pairs = [(names[i], names[j]) for i, j in np.argwhere(world.dag).tolist()]
-    return marks_of_ours(dag_to_cpdag(Graph.from_pairs(pairs, nodes=names)), names)
-
-
-def true_pag(world: World) -> Marks:
-    """Return the PAG that the rules give when every test is right (m-separation)."""
-    from tests.discovery.mixed_graphs import OracleTest, Separations
-
-    kinds = {
-        (min(i, j), max(i, j)): ("-", ">") if i < j else (">", "-")
-        for i, j in np.argwhere(world.dag).tolist()
-    }
-    names = tuple(f"v{i:04}" for i in range(world.data.shape[1]))
-    oracle = OracleTest(Separations(kinds, len(world.dag)))
-    return marks_of_ours(fci_from_test(oracle, names, alpha=0.5)[0], names)
-
-
 def errors(found: Marks, truth: Marks) -> int:
     """Return the pairs that carry another edge, or none, than in truth."""
     return sum(found.get(pair) != truth.get(pair) for pair in found.keys() | truth.keys())
