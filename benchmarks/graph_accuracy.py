@@ -109,6 +109,8 @@ METHODS: dict[str, Method] = {
     "whydrift boss": ours("boss"),
     "whydrift pc": ours("pc"),
     "whydrift pc, alpha 0.01": ours("pc", alpha=0.01),
+    "whydrift pc, standard": ours("pc", orientation="standard"),
+    "whydrift pc, conservative": ours("pc", orientation="conservative"),
     "whydrift pc, majority": ours("pc", orientation="majority"),
     "causal-learn pc": their_pc,
     "causal-learn boss": their_boss,

@@ -79,12 +79,19 @@ def known_directions(adjacent: BoolArray, allowed: BoolArray) -> BoolArray:
 # ---- colliders --------------------------------------------------------------------------------
 def unshielded_triples(adjacent: BoolArray) -> IntArray:
     """Return all (x, z, y) with x — z — y, x < y, and x and y apart; shape (n_triples, 3)."""
-    found = []
-    for z in range(len(adjacent)):
-        ends = np.flatnonzero(adjacent[z])
-        x, y = np.nonzero(np.triu(~adjacent[np.ix_(ends, ends)], 1))
-        found.append(np.column_stack([ends[x], np.full(len(x), z), ends[y]]))
-    return np.concatenate(found) if found else np.empty((0, 3), dtype=np.int64)
+    found = [np.empty((0, 3), dtype=np.int64)]
+    places: dict[int, tuple[IntArray, IntArray]] = {}  # of all pairs of so many neighbours
+    for z, row in enumerate(adjacent):
+        ends = np.flatnonzero(row)
+        if len(ends) < 2:
+            continue
+        if len(ends) not in places:
+            places[len(ends)] = np.triu_indices(len(ends), 1)
+        first, second = places[len(ends)]
+        x, y = ends[first], ends[second]
+        triples = np.column_stack([x, np.full(len(x), z), y])
+        found.append(triples[~adjacent[x, y]])
+    return np.concatenate(found)
 
 
 def collider_triples(directed: BoolArray) -> IntArray:

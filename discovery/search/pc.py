@@ -239,10 +239,10 @@ def decide_colliders(
         Triples of which it is not known whether they are colliders.
     notes : tuple of Note
     """
-    if orientation == "standard":
-        skeleton.resolve(search)
-    else:
+    if orientation == "max":
         skeleton.look_again(search)
+    else:
+        skeleton.resolve(search)
     notes: tuple[Note, ...] = ()
     if orientation in {"conservative", "majority"}:
         colliders, ambiguous, notes = skeleton.voted(
