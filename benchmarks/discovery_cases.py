@@ -48,6 +48,8 @@ class Case:
         What has to be equal: ``skeleton``, or ``marks`` (skeleton and all orientations).
     target : float, optional
         Seconds to reach.
+    truth : callable, optional
+        From the World to the marks that are right; told where the two differ.
     slow : bool
         The peer takes minutes; left out with ``--quick``.
     """
@@ -58,6 +60,7 @@ class Case:
     peer: Callable[[Array], Marks] | None
     same: str = "skeleton"
     target: float | None = None
+    truth: Callable[[World], Marks] | None = None
     slow: bool = False
 
 

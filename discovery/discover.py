@@ -26,7 +26,7 @@ _LEAST_ROWS = 20
 _SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
 # In the design, and not here yet.
-_PLANNED: Final = ("fci", "lingam", "anm", "cd-nod")
+_PLANNED: Final = ("pnl", "cd-nod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +66,7 @@ class _Options:
     test: str
     score: str
     alpha: float
+    orientation: str
     penalty: float
     knowledge: Knowledge
     random_state: int
@@ -96,6 +97,7 @@ def _pc(
         names,
         test=options.test,
         alpha=options.alpha,
+        orientation=options.orientation,
         knowledge=options.knowledge,
         progress=progress,
     )
@@ -134,12 +136,96 @@ def _ges(
     )
 
 
+def _fci(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.fci import fci
+
+    return fci(
+        snapshot,
+        names,
+        test=options.test,
+        alpha=options.alpha,
+        orientation=options.orientation,
+        knowledge=options.knowledge,
+        progress=progress,
+    )
+
+
+def _rfci(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.fci import fci
+
+    return fci(
+        snapshot,
+        names,
+        test=options.test,
+        alpha=options.alpha,
+        knowledge=options.knowledge,
+        really_fast=True,
+        progress=progress,
+    )
+
+
+def _lingam(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import lingam
+
+    return lingam(snapshot, names, knowledge=options.knowledge, progress=progress)
+
+
+def _anm(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import anm
+
+    return anm(
+        snapshot,
+        names,
+        test=options.test,
+        alpha=options.alpha,
+        knowledge=options.knowledge,
+        random_state=options.random_state,
+        progress=progress,
+    )
+
+
+def _grasp(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import grasp
+
+    return grasp(
+        snapshot,
+        names,
+        knowledge=options.knowledge,
+        random_state=options.random_state,
+        progress=progress,
+    )
+
+
+def _exact(
+    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
+) -> _Learned:
+    from whydrift.discovery.search.causal_learn import exact
+
+    return exact(snapshot, names, knowledge=options.knowledge, progress=progress)
+
+
 _METHODS: Final = {
     method.name: method
     for method in (
         _Method("boss", _boss, frozenset({"score", "penalty"}), takes_windows=True),
         _Method("ges", _ges, frozenset({"score", "penalty"})),
-        _Method("pc", _pc, frozenset({"test", "alpha"})),
+        _Method("pc", _pc, frozenset({"test", "alpha", "orientation"})),
+        _Method("fci", _fci, frozenset({"test", "alpha", "orientation"})),
+        _Method("rfci", _rfci, frozenset({"test", "alpha"})),
+        _Method("lingam", _lingam, frozenset()),
+        _Method("anm", _anm, frozenset({"test", "alpha"})),
+        _Method("grasp", _grasp, frozenset()),
+        _Method("exact", _exact, frozenset()),
     )
 }
 
@@ -156,6 +242,7 @@ def discover(
     test: str = "auto",
     score: str = "auto",
     alpha: float | None = None,
+    orientation: str | None = None,
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
@@ -174,19 +261,27 @@ def discover(
     method : str
         ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
         score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
-        columns or where a test or alpha is named.
+        columns or where a test, alpha or orientation is named. Where causes may be hidden:
+        ``fci``, or ``rfci`` with fewer tests. Through causal-learn: ``lingam`` (linear, noise not
+        normal), ``anm`` (pc, then additive noise models pair by pair), ``grasp`` and ``exact``
+        (Gaussian BIC; up to 12 columns).
     test : str
-        For pc: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or ``mixed``.
+        For pc, fci, rfci and anm: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or
+        ``mixed``.
     score : str
         For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
         ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
         ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
     alpha : float, optional
-        For pc: level of the tests, by default 0.05.
+        For pc, fci, rfci and anm: level of the tests, by default 0.05.
+    orientation : str, optional
+        For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
+        p-value, the default), ``standard``, ``conservative`` or ``majority``.
     penalty : float, optional
         For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
-        Tiers, required and forbidden edges; every method honours them.
+        Tiers, required and forbidden edges; every method honours them but ``grasp``, which
+        refuses them.
     bootstrap : int
         Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
         graph its table of shares (``graph.stability``); 0 for none.
@@ -204,14 +299,14 @@ def discover(
     Returns
     -------
     Graph
-        A CPDAG: an undirected edge has a direction that this data cannot tell. Columns that never
-        vary are in it, without edges.
+        A CPDAG: an undirected edge has a direction that this data cannot tell; of fci and rfci a
+        PAG, of lingam a DAG. Columns that never vary are in it, without edges.
 
     Raises
     ------
     OptionError
-        On an unknown method, test or score, an option that the method does not have, or a value
-        out of range.
+        On an unknown method, test or score, an option that the method does not have, a value
+        out of range, or a method of causal-learn where that is not installed.
     SchemaError
         If a column is unknown or cannot be modelled, or fewer than two columns vary.
     TooFewRows
@@ -235,6 +330,7 @@ def discover(
         test=test,
         score=score,
         alpha=alpha,
+        orientation=orientation,
         penalty=penalty,
         knowledge=knowledge,
         bootstrap=bootstrap,
@@ -252,6 +348,7 @@ def learn_graph(
     test: str = "auto",
     score: str = "auto",
     alpha: float | None = None,
+    orientation: str | None = None,
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
@@ -284,6 +381,7 @@ def learn_graph(
     named = {
         "test": test != "auto",
         "alpha": alpha is not None,
+        "orientation": orientation is not None,
         "score": score != "auto",
         "penalty": penalty is not None,
     }
@@ -297,6 +395,7 @@ def learn_graph(
         test=_choose_test(chosen, test, snapshot, usable),
         score=_choose_score(chosen, score, windows, usable) if bootstrap else score,
         alpha=_ALPHA if alpha is None else alpha,
+        orientation="max" if orientation is None else orientation,
         penalty=1.0 if penalty is None else penalty,
         knowledge=known.within(usable),
         random_state=random_state,
@@ -410,10 +509,11 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
             method, reason = "boss", f"the default for up to {_MOST_FOR_ORDERS} columns"
     chosen = _METHODS[method]
     for option in sorted(options - chosen.options):
+        has = ", ".join(sorted(chosen.options)) or "none"
         raise OptionError(
             f"method {method!r} has no {option}",
             where=option,
-            remedy=f"Leave it out; options of {method!r}: {', '.join(sorted(chosen.options))}",
+            remedy=f"Leave it out; options of {method!r}: {has}",
         )
     return chosen, Note("method_choice", None, f"method {method}: {reason}")
 

@@ -29,12 +29,15 @@ def lag_one(block: FloatArray) -> float:
     float
         In [-0.99, 0.99].
     """
-    present = block[np.isfinite(block).all(axis=1)]
+    complete = np.isfinite(block).all(axis=1)
+    present = block if complete.all() else block[complete]
     if len(present) < _LEAST_ROWS or not present.shape[1]:
         return 0.0
     centred = present - present.mean(axis=0)
-    spread = (centred**2).sum(axis=0)
-    cross = (centred[1:] * centred[:-1]).sum(axis=0)
+    peak = np.abs(centred).max(axis=0)
+    centred = centred / np.where(peak > 0, peak, 1.0)  # squares of values like 1e200 overflow
+    spread = np.einsum("ij,ij->j", centred, centred)
+    cross = np.einsum("ij,ij->j", centred[1:], centred[:-1])
     r = np.divide(cross, spread, out=np.zeros_like(cross), where=spread > 0)
     largest = float(r[np.argmax(np.abs(r))])
     if abs(largest) * np.sqrt(len(present)) < _NOTABLE:

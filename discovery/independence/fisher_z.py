@@ -35,13 +35,26 @@ class FisherZ:
         self._moments = Moments(blocks)
         self._factors = row_factors(blocks)
 
+    def whole(self) -> tuple[FloatArray, FloatArray] | None:
+        """Return all that the test needs where no value is missing, else None.
+
+        Returns
+        -------
+        correlation : ndarray of shape (n_columns, n_columns)
+        rows : ndarray of shape (n_columns, n_columns)
+            Rows that count for each pair.
+        """
+        correlation = self._moments.whole()
+        return None if correlation is None else (correlation, self._moments.rows * self._factors)
+
     def __call__(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         """Return two-sided p-values; see `IndependenceTest`."""
         index = np.column_stack([given, x, y])  # (n_tests, n_given + 2)
         blocks, rows = self._moments.correlations(index, index)
         rest, _ = eliminate(blocks, given.shape[1], _DETERMINED)
         variance = rest[:, 0, 0], rest[:, 1, 1]
-        # What the given columns determine has nothing left to depend on.
+        # What the given columns determine has nothing left to test: a column and its parts, or a
+        # sum, must not take each other's true edges away.
         open_ = (variance[0] > _DETERMINED) & (variance[1] > _DETERMINED)
         scale = np.sqrt(np.where(open_, variance[0] * variance[1], 1.0))
         r = np.where(open_, rest[:, 0, 1] / scale, 0.0)
@@ -49,7 +62,8 @@ class FisherZ:
         z = np.arctanh(np.clip(r, -_LARGEST_R, _LARGEST_R)) * np.sqrt(np.maximum(freedom, 0.0))
         # The lower tail keeps 5e-89 at z = 20; 2 * (1 - cdf) is exactly 0 from z ≈ 8.3.
         p_values: FloatArray = 2 * ndtr(-np.abs(z))
-        return np.where(freedom >= 1, p_values, np.nan)
+        answered = (freedom >= 1) & (open_ | (given.shape[1] == 0))
+        return np.where(answered, p_values, np.nan)
 
 
 def fisher_z(snapshot: Snapshot, names: tuple[str, ...]) -> FisherZ:

@@ -11,6 +11,7 @@ from whydrift.discovery.arrays import FloatArray, IntArray
 __all__ = ["Moments", "eliminate"]
 
 _FLAT = 1e-12  # variance of a standardised feature below which it is constant
+_SMALLEST = 1e-150  # variance whose digits can be trusted
 _MOST_NUMBERS = 1_000_000  # gathered at once: 8 MB, about a processor's cache
 
 
@@ -28,8 +29,38 @@ class Moments:
     """
 
     def __init__(self, blocks: Sequence[FloatArray]) -> None:
+        wide = np.concatenate([block.T for block in blocks])  # (n_features, n_rows)
+        if np.isfinite(wide).all():
+            self._start_complete(wide, len(blocks))
+        else:
+            self._start_incomplete(blocks)
+
+    def _start_complete(self, wide: FloatArray, columns: int) -> None:
+        self.pad, self.rows = wide.shape  # the number after the last feature is padding
+        wide -= wide[:, :1]  # an offset of 1e9 costs no digits
+        wide -= wide.mean(axis=1, keepdims=True)
+        with np.errstate(over="ignore", invalid="ignore"):
+            matrix = wide @ wide.T / max(1, self.rows)
+        odd = ~((np.diagonal(matrix) > _SMALLEST) & (np.diagonal(matrix) < 1 / _SMALLEST))
+        if odd.any():  # squares of values like 1e-200 are lost
+            peak = np.abs(wide[odd]).max(axis=1, keepdims=True)
+            wide[odd] /= np.where(peak > 0, peak, 1.0)
+            matrix = wide @ wide.T / max(1, self.rows)
+        spread = np.sqrt(np.diagonal(matrix))
+        scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
+        matrix *= scale[:, None] * scale
+        # Then the feature that stands for padding, and the constant.
+        self._matrix: FloatArray = np.zeros((self.pad + 2, self.pad + 2))
+        self._matrix[: self.pad, : self.pad] = matrix
+        self._matrix[-1, -1] = 1.0
+        self._complete: FloatArray = self._matrix * self.rows
+        self._whole = np.ones(columns, dtype=bool)
+        self._filled: FloatArray = np.empty((self.pad + 2, 0))
+        self._seen = np.empty((columns, 0), dtype=bool)
+
+    def _start_incomplete(self, blocks: Sequence[FloatArray]) -> None:
         stacked = np.column_stack(blocks)
-        self.rows, self.pad = stacked.shape  # the number after the last feature is padding
+        self.rows, self.pad = stacked.shape
         seen = np.column_stack([np.isfinite(block).all(axis=1) for block in blocks])
         observed = np.isfinite(stacked)
         counts = np.maximum(observed.sum(axis=0), 1)
@@ -41,12 +72,16 @@ class Moments:
         filled /= np.where(spread > 0, spread, 1.0)
         filled = np.column_stack([filled, np.zeros(self.rows), np.ones(self.rows)])
         self._whole = np.asarray(seen.all(axis=0))
-        self._matrix: FloatArray = filled.T @ filled / max(1, self.rows)
+        self._matrix = filled.T @ filled / max(1, self.rows)
         complete = seen.all(axis=1)
-        self._complete: FloatArray = filled[complete].T @ filled[complete]
+        self._complete = filled[complete].T @ filled[complete]
         # By column, so that each test gathers runs of memory.
         self._filled = np.ascontiguousarray(filled[~complete].T)
         self._seen = np.ascontiguousarray(seen[~complete].T)
+
+    def whole(self) -> FloatArray | None:
+        """Return the correlation matrix of all features, or None where values are missing."""
+        return self._matrix[: self.pad, : self.pad] if self._whole.all() else None
 
     def correlations(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the correlation matrix of each test's features, and its number of rows.
