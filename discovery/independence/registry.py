@@ -10,7 +10,8 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.errors import OptionError, unknown_name
-from whydrift.discovery.independence.base import IndependenceTest
+from whydrift.discovery.independence.base import Built
+from whydrift.discovery.independence.chi_square import chi_square
 from whydrift.discovery.independence.fisher_z import fisher_z, rank_fisher_z
 from whydrift.discovery.independence.g_square import g_square
 from whydrift.discovery.independence.mixed import mixed
@@ -35,7 +36,7 @@ class Row:
     """One test: its name, how it is built, the kinds of column it serves, and its paper."""
 
     name: str
-    build: Callable[[Snapshot, tuple[str, ...]], IndependenceTest]
+    build: Callable[[Snapshot, tuple[str, ...]], Built]
     kinds: frozenset[ColumnKind]
     paper: str
 
@@ -46,6 +47,7 @@ _TESTS: Final = {
         Row("fisher_z", fisher_z, _NUMBERS, "Fisher 1924"),
         Row("rank_fisher_z", rank_fisher_z, _NUMBERS, "Harris & Drton 2013"),
         Row("g_square", g_square, _NAMES | {ColumnKind.ORDINAL}, "Spirtes et al. 2000"),
+        Row("chi_square", chi_square, _NAMES | {ColumnKind.ORDINAL}, "Pearson 1900"),
         Row("mixed", mixed, _NUMBERS | _NAMES, "Wilks 1932, Rao 1951"),
     )
 }
@@ -61,9 +63,7 @@ def known_tests() -> tuple[str, ...]:
     return ("auto", *_TESTS)
 
 
-def independence_test(
-    name: str, snapshot: Snapshot, names: tuple[str, ...]
-) -> tuple[IndependenceTest, Note]:
+def independence_test(name: str, snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build a test over some columns.
 
     Parameters
@@ -78,13 +78,17 @@ def independence_test(
     Returns
     -------
     test : IndependenceTest
-    note : Note
-        Which test it is and why (code ``method_choice``).
+    notes : tuple of Note
+        First which test it is and why (code ``method_choice``), then what it does to some columns
+        or rows.
 
     Raises
     ------
     OptionError
-        If there is no such test, or it does not serve the kind of one of the columns.
+        If there is no such test, it does not serve the kind of one of the columns, or it needs a
+        package that is not installed.
+    SchemaError
+        If the column of weights or clusters cannot be used.
     """
     reason = "as asked"
     if name == "auto":
@@ -100,8 +104,9 @@ def independence_test(
                 where="test",
                 remedy="Use 'mixed' or 'auto', or say what the column is with kinds={…}",
             )
-    note = Note("method_choice", None, f"independence test {name}: {reason}")
-    return row.build(snapshot, names), note
+    choice = Note("method_choice", None, f"independence test {name}: {reason}")
+    test, notes = row.build(snapshot, names)
+    return test, (choice, *notes)
 
 
 def choose_test(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[str, str]:

@@ -85,7 +85,7 @@ def pc(
     varying, notes = varying_columns(snapshot, names)
     if len(varying) < 2:
         return Graph(tuple(names)), notes
-    asked, choice = independence_test(test, snapshot, varying)
+    asked, about_test = independence_test(test, snapshot, varying)
     copies, more = copied_columns(snapshot, varying)
     position = {name: i for i, name in enumerate(varying)}
     graph, found = pc_from_test(
@@ -96,7 +96,7 @@ def pc(
         copies={position[copy]: position[original] for copy, original in copies.items()},
         progress=progress,
     )
-    return graph.with_nodes(names), (choice, *notes, *more, *found)
+    return graph.with_nodes(names), (*about_test, *notes, *more, *found)
 
 
 def pc_from_test(
