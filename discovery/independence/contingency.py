@@ -134,7 +134,7 @@ class ContingencyTest:
         in_x, levels_x = _margin(cells // of_y, counts)
         in_y, levels_y = _margin(number * of_y + cells % of_y, counts)
         in_stratum, stratum_of = _margin(number, counts)
-        rows = np.bincount(owner, counts, minlength=tests)
+        rows = np.bincount(owner, counts, minlength=tests).astype(np.float64)
         expected = in_x * in_y / in_stratum
         return _Table(counts, expected, owner, stratum_of, levels_x, levels_y), rows, share
 

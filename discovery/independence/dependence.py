@@ -133,13 +133,13 @@ class Dependence:
         diagonal = np.arange(conditions.shape[1])
         inside[:, diagonal, diagonal] += _RIDGE + (conditions == len(within) - 1)
         cross = within[conditions[:, :, None], own[:, None, :]]
-        slopes = np.linalg.solve(inside, cross)  # (n_tests, n_conditions, n_own)
+        slopes: FloatArray = np.linalg.solve(inside, cross).astype(np.float64, copy=False)
         spread = _own_variance(within, own, conditions, slopes)
         alike = _own_variance(between, own, conditions, slopes)
         usable = spread > _RIDGE
         ratio = np.where(usable, alike / np.where(usable, spread, 1.0), 0.0)
         largest = np.take_along_axis(ratio, np.abs(ratio).argmax(axis=1)[:, None], axis=1)[:, 0]
-        return np.clip(largest, -_MOST, _MOST)
+        return np.asarray(np.clip(largest, -_MOST, _MOST))
 
 
 def _own_variance(
@@ -149,8 +149,8 @@ def _own_variance(
     alone = moments[own, own]
     cross = moments[conditions[:, :, None], own[:, None, :]]
     inside = moments[conditions[:, :, None], conditions[:, None, :]]
-    out: FloatArray = alone - 2 * (slopes * cross).sum(axis=1)
-    return out + (slopes * (inside @ slopes)).sum(axis=1)
+    explained = (slopes * (2 * cross - inside @ slopes)).sum(axis=1)
+    return np.asarray(alone - explained)
 
 
 def _neighbouring(blocks: Sequence[FloatArray]) -> _Alikeness:

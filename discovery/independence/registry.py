@@ -14,6 +14,9 @@ from whydrift.discovery.independence.base import Built
 from whydrift.discovery.independence.chi_square import chi_square
 from whydrift.discovery.independence.fisher_z import fisher_z, rank_fisher_z
 from whydrift.discovery.independence.g_square import g_square
+from whydrift.discovery.independence.gcm import gcm
+from whydrift.discovery.independence.kci import kci
+from whydrift.discovery.independence.missing import mc_fisher_z
 from whydrift.discovery.independence.mixed import mixed
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind
@@ -46,9 +49,12 @@ _TESTS: Final = {
     for row in (
         Row("fisher_z", fisher_z, _NUMBERS, "Fisher 1924"),
         Row("rank_fisher_z", rank_fisher_z, _NUMBERS, "Harris & Drton 2013"),
+        Row("mc_fisher_z", mc_fisher_z, _NUMBERS, "Tu et al. 2019"),
         Row("g_square", g_square, _NAMES | {ColumnKind.ORDINAL}, "Spirtes et al. 2000"),
         Row("chi_square", chi_square, _NAMES | {ColumnKind.ORDINAL}, "Pearson 1900"),
         Row("mixed", mixed, _NUMBERS | _NAMES, "Wilks 1932, Rao 1951"),
+        Row("gcm", gcm, _NUMBERS | _NAMES, "Shah & Peters 2020"),
+        Row("kci", kci, _NUMBERS | _NAMES, "Zhang et al. 2011"),
     )
 }
 
