@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.independence.base import Built
-from whydrift.discovery.independence.contingency import ContingencyTest, level_codes
-from whydrift.discovery.independence.evidence import row_evidence
+from whydrift.discovery.independence.contingency import Statistic, contingency
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["chi_square"]
@@ -17,6 +16,10 @@ def _pearson(counts: FloatArray, expected: FloatArray) -> FloatArray:
     return out
 
 
+# A row in a cell that expects far less than one makes χ² huge, and G² only large.
+_CHI_SQUARE = Statistic(_pearson, least_expected=5.0)
+
+
 def chi_square(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build the test on the categories (or grades) of these columns.
 
@@ -25,6 +28,4 @@ def chi_square(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     Pearson (1900), On the criterion that a given system of deviations … is such that it can be
     reasonably supposed to have arisen from random sampling.
     """
-    codes, notes = level_codes(snapshot, names)
-    evidence, more = row_evidence(snapshot)
-    return ContingencyTest(codes, _pearson, evidence), (*notes, *more)
+    return contingency(snapshot, names, _CHI_SQUARE)

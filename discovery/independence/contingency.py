@@ -10,11 +10,11 @@ from scipy.special import chdtrc
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.independence.dependence import Dependence
-from whydrift.discovery.independence.evidence import ALIKE, Evidence
+from whydrift.discovery.independence.evidence import ALIKE, Evidence, row_evidence
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["ContingencyTest", "Statistic", "level_codes"]
+__all__ = ["ContingencyTest", "Statistic", "contingency", "level_codes", "pooled"]
 
 # With fewer rows per cell on average the χ² limit is too far away (Cochran 1954 asks for 5).
 _ROWS_PER_CELL = 5.0
@@ -22,8 +22,20 @@ _MOST_CODES = 1_000_000  # rows of all tests counted at once
 _MOST_CELLS = 8_000_000  # beyond this many possible cells, only those that exist are kept
 _MOST_LEVELS_SHOWN = 12  # levels that the alikeness of rows is looked for in
 
-# Contribution of each cell that occurs, from its count and the count expected there.
-Statistic = Callable[[FloatArray, FloatArray], FloatArray]
+
+class Statistic(NamedTuple):
+    """G² or Pearson's χ².
+
+    Parameters
+    ----------
+    terms : callable
+        Contribution of each cell that occurs, from its count and the count expected there.
+    least_expected : float
+        Rows that two levels must share by chance; rarer levels are pooled.
+    """
+
+    terms: Callable[[FloatArray, FloatArray], FloatArray]
+    least_expected: float
 
 
 class _Table(NamedTuple):
@@ -48,10 +60,11 @@ class ContingencyTest:
 
     Parameters
     ----------
-    codes : ndarray of int, shape (n_rows, n_columns)
-        Levels 0, 1, …; −1 where missing.
-    statistic : callable
-        G² or Pearson's; sums to zero under perfect fit.
+    compared : ndarray of int, shape (n_rows, n_columns)
+        Levels 0, 1, … of X and Y; −1 where missing.
+    given : ndarray of int, shape (n_rows, n_columns)
+        Levels of Z, which may be finer.
+    statistic : Statistic
     evidence : Evidence
         Weights and clusters of the rows.
 
@@ -61,19 +74,27 @@ class ContingencyTest:
     Rao & Scott (1981), The analysis of categorical data from complex sample surveys.
     """
 
-    def __init__(self, codes: IntArray, statistic: Statistic, evidence: Evidence = ALIKE) -> None:
+    def __init__(
+        self,
+        compared: IntArray,
+        given: IntArray,
+        statistic: Statistic,
+        evidence: Evidence = ALIKE,
+    ) -> None:
         self._statistic = statistic
-        self._missing = np.ascontiguousarray(codes.T < 0)
-        self._codes = np.ascontiguousarray(np.maximum(codes, 0).T)  # (n_columns, n_rows)
+        self._missing = np.ascontiguousarray(compared.T < 0)
+        self._compared = np.ascontiguousarray(np.maximum(compared, 0).T)  # (n_columns, n_rows)
+        self._given = np.ascontiguousarray(np.maximum(given, 0).T)
         self._whole = np.asarray(~self._missing.any(axis=1))
-        self._levels = codes.max(axis=0, initial=0) + 1
-        self._is_constant = np.array([_is_constant(column) for column in codes.T], dtype=bool)
+        self._levels = compared.max(axis=0, initial=0) + 1
+        self._strata = given.max(axis=0, initial=0) + 1
+        self._is_constant = np.array([_is_constant(column) for column in given.T], dtype=bool)
         self._weights = evidence.weights
-        self._dependence = Dependence([_indicators(column) for column in codes.T], evidence)
+        self._dependence = Dependence([_indicators(column) for column in compared.T], evidence)
 
     def __call__(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         """Return upper-tail p-values; see `IndependenceTest`."""
-        step = max(1, _MOST_CODES // max(1, self._codes.shape[1]))
+        step = max(1, _MOST_CODES // max(1, self._compared.shape[1]))
         parts = [
             self._chunk(x[i : i + step], y[i : i + step], given[i : i + step])
             for i in range(0, len(x), step)
@@ -90,7 +111,9 @@ class ContingencyTest:
         b = _distinct(table.levels_y, table.stratum, len(first))
         of_stratum = np.bincount(table.stratum, table.counts, minlength=len(first))
         kept = share[owner] * of_stratum >= _ROWS_PER_CELL * a * b
-        terms = np.where(kept[table.stratum], self._statistic(table.counts, table.expected), 0.0)
+        terms = np.where(
+            kept[table.stratum], self._statistic.terms(table.counts, table.expected), 0.0
+        )
         statistic = np.maximum(np.bincount(table.owner, terms, minlength=tests), 0.0)
         freedom = np.bincount(owner, kept * (a - 1.0) * (b - 1.0), minlength=tests)
         used = np.bincount(owner, kept * of_stratum, minlength=tests)
@@ -105,18 +128,18 @@ class ContingencyTest:
         """Return the cells, and per test the rows and the share of them that it may count."""
         tests = len(x)
         # A stratum's number belongs to the test owner[number // width].
-        stratum = np.broadcast_to(np.arange(tests)[:, None], (tests, self._codes.shape[1]))
+        stratum = np.broadcast_to(np.arange(tests)[:, None], (tests, self._compared.shape[1]))
         owner, width = np.arange(tests), 1
         for place in range(given.shape[1]):
-            levels = int(self._levels[given[:, place]].max())
-            stratum = stratum * levels + self._codes[given[:, place]]
+            levels = int(self._strata[given[:, place]].max())
+            stratum = stratum * levels + self._given[given[:, place]]
             width *= levels
             if len(owner) * width > _MOST_CELLS:  # keep the numbers small: only strata that occur
                 found, inverse = np.unique(stratum, return_inverse=True)
                 stratum = inverse.reshape(stratum.shape)
                 owner, width = owner[found // width], 1
         of_x, of_y = int(self._levels[x].max()), int(self._levels[y].max())
-        cell = ((stratum * of_x + self._codes[x]) * of_y + self._codes[y]).ravel()
+        cell = ((stratum * of_x + self._compared[x]) * of_y + self._compared[y]).ravel()
         columns = np.column_stack([x, y, given])
         kept: BoolArray | None = None
         if not self._whole[columns].all():
@@ -136,35 +159,53 @@ class ContingencyTest:
         in_stratum, stratum_of = _margin(number, counts)
         rows = np.bincount(owner, counts, minlength=tests).astype(np.float64)
         expected = in_x * in_y / in_stratum
-        return _Table(counts, expected, owner, stratum_of, levels_x, levels_y), rows, share
+        table = _Table(counts, expected, owner, stratum_of, levels_x, levels_y)
+        return table, rows, share
 
 
-def level_codes(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[IntArray, tuple[Note, ...]]:
-    """Return each column's levels as codes 0, 1, … (−1 where missing), rare ones pooled.
-
-    A column keeps its commonest √(n/5) levels, of which the last is the pool of all others:
-    then any two columns have five rows for each cell of their table.
-    """
-    values = snapshot.columns(names)
+def level_codes(values: FloatArray) -> IntArray:
+    """Return a column's levels as codes, the commonest 0; −1 where missing."""
     codes = np.full(values.shape, -1, dtype=np.int64)
-    most = max(2, int(np.sqrt(len(values) / _ROWS_PER_CELL)))
-    notes = []
-    for place, name in enumerate(names):
-        present = np.isfinite(values[:, place])
-        found, own, counts = np.unique(
-            values[present, place], return_inverse=True, return_counts=True
-        )
-        if len(found) > most:
-            rank = np.empty(len(found), dtype=np.int64)
-            rank[np.argsort(-counts, kind="stable")] = np.arange(len(found))
-            own = np.minimum(rank, most - 1)[own]
-            text = (
-                f"column {name!r} has {len(found)} levels; for tables of counts all but the "
-                f"commonest {most - 1} are pooled"
-            )
-            notes.append(Note("pooled_levels", name, text))
-        codes[present, place] = own
-    return codes, tuple(notes)
+    present = np.isfinite(values)
+    _, own, counts = np.unique(values[present], return_inverse=True, return_counts=True)
+    rank = np.empty(len(counts), dtype=np.int64)
+    rank[np.argsort(-counts, kind="stable")] = np.arange(len(counts))
+    codes[present] = rank[own]
+    return codes
+
+
+def pooled(codes: IntArray, name: str, least_expected: float) -> tuple[IntArray, tuple[Note, ...]]:
+    """Return codes of `level_codes` with rare levels made one, and a note if there were any.
+
+    A level is kept if at least √(``least_expected`` · n) of the n rows have it, so that two kept
+    levels of two unrelated columns meet in ``least_expected`` rows or more; the commonest and one
+    other always are.
+    """
+    counts = np.bincount(codes[codes >= 0], minlength=1)
+    kept = int((counts >= np.sqrt(least_expected * counts.sum())).sum())
+    most = max(kept + 1, 2)
+    if len(counts) <= most:
+        return codes, ()
+    text = (
+        f"levels of {name!r} that few rows have are pooled where it is compared with another "
+        f"column: all but {most - 1} of {len(counts)}"
+    )
+    return np.minimum(codes, most - 1), (Note("pooled_levels", name, text),)
+
+
+def contingency(
+    snapshot: Snapshot, names: tuple[str, ...], statistic: Statistic
+) -> tuple[ContingencyTest, tuple[Note, ...]]:
+    """Build a test on the categories (or grades) of these columns."""
+    evidence, notes = row_evidence(snapshot)
+    given = [level_codes(snapshot.column(name)) for name in names]
+    compared = []
+    for name, codes in zip(names, given, strict=True):
+        fewer, told = pooled(codes, name, statistic.least_expected)
+        compared.append(fewer)
+        notes += told
+    test = ContingencyTest(np.column_stack(compared), np.column_stack(given), statistic, evidence)
+    return test, notes
 
 
 def _kish_share(weights: FloatArray, kept: BoolArray | None, tests: int) -> FloatArray:

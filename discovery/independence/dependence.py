@@ -65,6 +65,8 @@ class Dependence:
     ----------
     blocks : sequence of ndarray of shape (n_rows, n_features of the column)
         Features of each column, in the order of the rows; NaN where missing.
+    compared : sequence of int, optional
+        How many of each column's features X and Y are compared in; by default all.
     evidence : Evidence
         With clusters declared these are used; else autocorrelation, where some column shows it.
 
@@ -73,9 +75,17 @@ class Dependence:
     Bartlett (1935), Some aspects of the time-correlation problem in regard to tests of
     significance: the variance of a correlation of two first-order autoregressions.
     Moulton (1986), Random group effects and the precision of regression estimates.
+    Rao & Scott (1981), The analysis of categorical data from complex sample surveys: of several
+    features the mean design effect.
     """
 
-    def __init__(self, blocks: Sequence[FloatArray], evidence: Evidence = ALIKE) -> None:
+    def __init__(
+        self,
+        blocks: Sequence[FloatArray],
+        evidence: Evidence = ALIKE,
+        *,
+        compared: Sequence[int] | None = None,
+    ) -> None:
         self._alikeness: _Alikeness | None = None
         if evidence.clusters is not None:
             if evidence.clusters.size > evidence.clusters.max(initial=0) + 1:
@@ -88,6 +98,9 @@ class Dependence:
             self._table, np.cumsum([0, *widths[:-1]]), widths, strict=True
         ):
             row[:width] = np.arange(start, start + width)
+        own = np.array(widths if compared is None else compared, dtype=np.int64)
+        place = np.arange(own.max(initial=0))
+        self._own = np.where(place < own[:, None], self._table[:, : len(place)], sum(widths))
 
     @property
     def is_present(self) -> bool:
@@ -115,9 +128,9 @@ class Dependence:
         return np.asarray((1 - product) / (1 + product))
 
     def _left(self, column: IntArray, given: IntArray) -> FloatArray:
-        """Return how alike what is left of a column is between rows: its most alike feature."""
+        """Return how alike what is left of a column is between rows, its features on average."""
         conditions = self._table[given].reshape(len(column), -1)
-        width = conditions.shape[1] + self._table.shape[1]
+        width = conditions.shape[1] + self._own.shape[1]
         step = max(1, _MOST_NUMBERS // max(1, width**2))
         parts = [
             self._left_of_chunk(column[i : i + step], conditions[i : i + step])
@@ -128,7 +141,7 @@ class Dependence:
     def _left_of_chunk(self, column: IntArray, conditions: IntArray) -> FloatArray:
         assert self._alikeness is not None
         within, between, _ = self._alikeness
-        own = self._table[column]  # (n_tests, n_own)
+        own = self._own[column]  # (n_tests, n_own)
         inside = within[conditions[:, :, None], conditions[:, None, :]]
         diagonal = np.arange(conditions.shape[1])
         inside[:, diagonal, diagonal] += _RIDGE + (conditions == len(within) - 1)
@@ -136,10 +149,10 @@ class Dependence:
         slopes: FloatArray = np.linalg.solve(inside, cross).astype(np.float64, copy=False)
         spread = _own_variance(within, own, conditions, slopes)
         alike = _own_variance(between, own, conditions, slopes)
-        usable = spread > _RIDGE
+        usable = (spread > _RIDGE) & (own < len(within) - 1)
         ratio = np.where(usable, alike / np.where(usable, spread, 1.0), 0.0)
-        largest = np.take_along_axis(ratio, np.abs(ratio).argmax(axis=1)[:, None], axis=1)[:, 0]
-        return np.asarray(np.clip(largest, -_MOST, _MOST))
+        mean = ratio.sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
+        return np.asarray(np.clip(mean, -_MOST, _MOST))
 
 
 def _own_variance(

@@ -6,8 +6,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.independence.base import Built
-from whydrift.discovery.independence.contingency import ContingencyTest, level_codes
-from whydrift.discovery.independence.evidence import row_evidence
+from whydrift.discovery.independence.contingency import Statistic, contingency
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["g_square"]
@@ -18,6 +17,9 @@ def _deviance(counts: FloatArray, expected: FloatArray) -> FloatArray:
     return out
 
 
+_G_SQUARE = Statistic(_deviance, least_expected=2.0)
+
+
 def g_square(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build the test on the categories (or grades) of these columns.
 
@@ -25,6 +27,4 @@ def g_square(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     ----------
     Spirtes, Glymour & Scheines (2000), Causation, Prediction, and Search, section 5.5.
     """
-    codes, notes = level_codes(snapshot, names)
-    evidence, more = row_evidence(snapshot)
-    return ContingencyTest(codes, _deviance, evidence), (*notes, *more)
+    return contingency(snapshot, names, _G_SQUARE)

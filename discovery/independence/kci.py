@@ -10,7 +10,7 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.errors import OptionError
 from whydrift.discovery.independence.base import Built
-from whydrift.discovery.independence.evidence import ALIKE, row_evidence
+from whydrift.discovery.independence.evidence import row_evidence
 from whydrift.discovery.scores.features import category_features, rank_normal
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -103,7 +103,7 @@ def kci(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
         If causal-learn is not installed, or rows have weights or clusters, which it cannot use.
     """
     evidence, _ = row_evidence(snapshot)
-    if evidence != ALIKE:
+    if evidence.weights is not None or evidence.clusters is not None:
         raise OptionError(
             "test 'kci' can use neither weights nor clusters",
             where="test",

@@ -61,7 +61,7 @@ class Mixed:
         self, blocks: Sequence[FloatArray], straight: Sequence[int], evidence: Evidence = ALIKE
     ) -> None:
         self._moments = Moments(blocks, evidence)
-        self._dependence = Dependence(blocks, evidence)
+        self._dependence = Dependence(blocks, evidence, compared=straight)
         self._straight = np.array(straight)
         self._all = np.array([block.shape[1] for block in blocks])
         starts = np.concatenate([[0], np.cumsum(self._all)[:-1]])
