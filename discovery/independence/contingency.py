@@ -14,7 +14,7 @@ from whydrift.discovery.independence.evidence import ALIKE, Evidence, row_eviden
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["ContingencyTest", "Statistic", "contingency", "level_codes", "pooled"]
+__all__ = ["ContingencyTest", "Statistic", "common_levels", "contingency"]
 
 # With fewer rows per cell on average the χ² limit is too far away (Cochran 1954 asks for 5).
 _ROWS_PER_CELL = 5.0
@@ -163,7 +163,7 @@ class ContingencyTest:
         return table, rows, share
 
 
-def level_codes(values: FloatArray) -> IntArray:
+def _level_codes(values: FloatArray) -> IntArray:
     """Return a column's levels as codes, the commonest 0; −1 where missing."""
     codes = np.full(values.shape, -1, dtype=np.int64)
     present = np.isfinite(values)
@@ -174,23 +174,29 @@ def level_codes(values: FloatArray) -> IntArray:
     return codes
 
 
-def pooled(codes: IntArray, name: str, least_expected: float) -> tuple[IntArray, tuple[Note, ...]]:
-    """Return codes of `level_codes` with rare levels made one, and a note if there were any.
+def common_levels(counts: IntArray, least_expected: float) -> int:
+    """Return how many levels, the commonest first, can be compared with those of another column.
 
-    A level is kept if at least √(``least_expected`` · n) of the n rows have it, so that two kept
-    levels of two unrelated columns meet in ``least_expected`` rows or more; the commonest and one
-    other always are.
+    At least √(``least_expected`` · n) of the n rows have each, so that two such levels of two
+    unrelated columns meet in ``least_expected`` rows or more; two levels always can.
     """
+    enough = counts >= np.sqrt(least_expected * counts.sum())
+    return min(max(2, int(enough.sum())), max(1, len(counts)))
+
+
+def _pooled(codes: IntArray, name: str, least_expected: float) -> tuple[IntArray, tuple[Note, ...]]:
+    """Return codes of `_level_codes` with rare levels made one, and a note if that made one."""
     counts = np.bincount(codes[codes >= 0], minlength=1)
-    kept = int((counts >= np.sqrt(least_expected * counts.sum())).sum())
-    most = max(kept + 1, 2)
-    if len(counts) <= most:
+    kept = common_levels(counts, least_expected)
+    if counts[:kept].min() < np.sqrt(least_expected * counts.sum()):
+        kept -= 1  # even the second is rare: the commonest against all others
+    if len(counts) <= kept + 1:
         return codes, ()
     text = (
         f"levels of {name!r} that few rows have are pooled where it is compared with another "
-        f"column: all but {most - 1} of {len(counts)}"
+        f"column: all but {kept} of {len(counts)}"
     )
-    return np.minimum(codes, most - 1), (Note("pooled_levels", name, text),)
+    return np.minimum(codes, kept), (Note("pooled_levels", name, text),)
 
 
 def contingency(
@@ -198,10 +204,10 @@ def contingency(
 ) -> tuple[ContingencyTest, tuple[Note, ...]]:
     """Build a test on the categories (or grades) of these columns."""
     evidence, notes = row_evidence(snapshot)
-    given = [level_codes(snapshot.column(name)) for name in names]
+    given = [_level_codes(snapshot.column(name)) for name in names]
     compared = []
     for name, codes in zip(names, given, strict=True):
-        fewer, told = pooled(codes, name, statistic.least_expected)
+        fewer, told = _pooled(codes, name, statistic.least_expected)
         compared.append(fewer)
         notes += told
     test = ContingencyTest(np.column_stack(compared), np.column_stack(given), statistic, evidence)

@@ -23,13 +23,15 @@ from scipy.special import chdtrc, fdtrc
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.independence.base import Built
+from whydrift.discovery.independence.contingency import common_levels
 from whydrift.discovery.independence.dependence import lag_one
 from whydrift.discovery.independence.evidence import ALIKE, Evidence, row_evidence
 from whydrift.discovery.scores.features import category_features, rank_normal
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Gcm", "gcm"]
+__all__ = ["Gcm", "Sight", "category_sight", "gcm", "number_sight"]
 
+_LEAST_EXPECTED = 2.0  # rows that two levels share by chance; rarer ones are not compared
 _WAVES = 200  # random features of Z; half of them bend over its whole width, half over 2/5 of it
 _NARROW = 0.4
 _ROWS_PER_WAVE = 3
@@ -91,9 +93,13 @@ class Gcm:
     evidence : Evidence
         Weights and clusters enter the variance of the products. Without clusters, rows that are
         alike their neighbours are taken in blocks.
+    waves : int
+        Random features of a regression, at most 200: fewer are faster and stiffer.
     """
 
-    def __init__(self, sights: Sequence[Sight], evidence: Evidence = ALIKE) -> None:
+    def __init__(
+        self, sights: Sequence[Sight], evidence: Evidence = ALIKE, *, waves: int = _WAVES
+    ) -> None:
         count = len(sights[0].compared)
         groups = evidence.clusters
         if groups is None:
@@ -109,7 +115,7 @@ class Gcm:
         self._given = [sight.given[order] for sight in sights]
         self._frequencies = [sight.frequencies for sight in sights]
         self._seen = [
-            np.isfinite(sight.compared[order]).all(axis=1) & (self._root > 0) for sight in sights
+            np.isfinite(sight.given[order]).all(axis=1) & (self._root > 0) for sight in sights
         ]
         self._is_constant = np.array(
             [
@@ -117,6 +123,7 @@ class Gcm:
                 for values, seen in zip(self._compared, self._seen, strict=True)
             ]
         )
+        self._waves = waves
         self._phases = np.random.default_rng(0).uniform(0, 2 * np.pi, size=_WAVES)
         self._cache: dict[tuple[int, tuple[int, ...]], _Residuals] = {}
         self._cached = 0
@@ -237,7 +244,7 @@ class Gcm:
         scores = np.column_stack([self._given[column][rows] for column in given])
         # Each of the frequencies of a column belongs to its name, so that no order matters.
         frequencies = np.concatenate([self._frequencies[column] for column in given])
-        waves = min(_WAVES, len(ones) // _ROWS_PER_WAVE)
+        waves = min(self._waves, len(ones) // _ROWS_PER_WAVE)
         narrow = np.where(np.arange(waves) % 2, 1.0, _NARROW)
         # About the median distance of two rows of standard normal columns.
         width = np.sqrt(2.0 * len(given)) * narrow
@@ -364,16 +371,20 @@ def _block_length(blocks: Sequence[FloatArray]) -> int:
     return int(np.clip(np.ceil(best), 1, max(1, rows // _LEAST_BLOCKS)))
 
 
-def _number_sight(name: str, values: FloatArray) -> Sight:
+def number_sight(name: str, values: FloatArray) -> Sight:
+    """Return a number's level and spread; NaN where missing."""
     score = rank_normal(values)
     # Clipped, so that no tail outweighs the rest.
     spread = np.clip(score**2 - 1.0, -1.0, 4.0)
     return Sight(np.column_stack([score, spread]), score[:, None], _frequencies(name, 1))
 
 
-def _category_sight(name: str, values: FloatArray) -> Sight:
+def category_sight(name: str, values: FloatArray) -> Sight:
+    """Return indicators of a category's levels, those of rare ones as a given column only."""
     levels = category_features(values).linear
-    return Sight(levels, levels, _frequencies(name, levels.shape[1]))
+    counts = np.unique(values[np.isfinite(values)], return_counts=True)[1]
+    compared = common_levels(np.sort(counts)[::-1], _LEAST_EXPECTED) - 1
+    return Sight(levels[:, :compared], levels, _frequencies(name, levels.shape[1]))
 
 
 def _frequencies(name: str, count: int) -> FloatArray:
@@ -385,9 +396,9 @@ def gcm(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build the test; see `Gcm`."""
     evidence, notes = row_evidence(snapshot)
     sights = [
-        _category_sight(name, snapshot.column(name))
+        category_sight(name, snapshot.column(name))
         if snapshot.schema[name].kind.is_discrete
-        else _number_sight(name, snapshot.column(name))
+        else number_sight(name, snapshot.column(name))
         for name in names
     ]
     return Gcm(sights, evidence), notes

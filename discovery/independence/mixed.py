@@ -7,16 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import fdtrc
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.independence.base import Built
 from whydrift.discovery.independence.dependence import Dependence
 from whydrift.discovery.independence.evidence import ALIKE, Evidence, row_evidence
+from whydrift.discovery.independence.gcm import Gcm, category_sight, number_sight
 from whydrift.discovery.independence.moments import Moments, eliminate
-from whydrift.discovery.scores.features import category_features, rank_normal
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["Mixed", "mixed"]
 
+_WAVES = 60  # random features for two categories
 _RIDGE = 1e-9
 _DETERMINED = 1e-6  # remaining variance, of 1, that is the ridge and no signal
 _LEAST_FREEDOM = 5.0  # residual degrees of freedom below which there is no answer
@@ -37,6 +38,10 @@ class Mixed:
     What is given may act on X and Y in a bent line: its features are a linear spline, with as
     many bends as there are rows for.
 
+    Two categories given anything go to residual products (`Gcm`): how far an indicator varies
+    follows its mean and so Z, which the pooled variance of this statistic would take for
+    dependence.
+
     A column that never varies is independent of all others (1). Where the given columns determine
     X or Y, or one of them does not vary in the rows that have all columns, there is no answer
     (NaN).
@@ -50,6 +55,8 @@ class Mixed:
         How many of each column's features X and Y are compared in.
     evidence : Evidence
         Weights enter the moments; weights and clusters lower the number of rows.
+    categories : tuple of ndarray of bool, shape (n_columns,), and Gcm, optional
+        Which columns are categories, and the test for pairs of them.
 
     References
     ----------
@@ -58,8 +65,13 @@ class Mixed:
     """
 
     def __init__(
-        self, blocks: Sequence[FloatArray], straight: Sequence[int], evidence: Evidence = ALIKE
+        self,
+        blocks: Sequence[FloatArray],
+        straight: Sequence[int],
+        evidence: Evidence = ALIKE,
+        categories: tuple[BoolArray, Gcm] | None = None,
     ) -> None:
+        self._categories = categories
         self._moments = Moments(blocks, evidence)
         self._dependence = Dependence(blocks, evidence, compared=straight)
         self._straight = np.array(straight)
@@ -77,6 +89,16 @@ class Mixed:
 
     def __call__(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         """Return upper-tail p-values; see `IndependenceTest`."""
+        if self._categories is None or not given.shape[1]:
+            return self._by_moments(x, y, given)
+        is_category, of_categories = self._categories
+        both = is_category[x] & is_category[y]
+        out = np.empty(len(x))
+        out[both] = of_categories(x[both], y[both], given[both])
+        out[~both] = self._by_moments(x[~both], y[~both], given[~both])
+        return out
+
+    def _by_moments(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         widths = self._given_widths(given)
         sizes = np.column_stack([widths.sum(axis=1), self._straight[x], self._straight[y]])
         shapes = np.maximum(_WIDTHS[np.searchsorted(_WIDTHS[:-1], sizes)], sizes)
@@ -169,15 +191,22 @@ def _rao(log_lambda: FloatArray, q_x: IntArray, q_y: IntArray, freedom: FloatArr
 def mixed(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build the test: numbers as rank-normal scores, categories as indicators."""
     evidence, notes = row_evidence(snapshot)
-    blocks, straight = [], []
-    for name in names:
+    is_category = np.array([snapshot.schema[name].kind.is_discrete for name in names])
+    blocks, straight, sights = [], [], []
+    for name, discrete in zip(names, is_category, strict=True):
         values = snapshot.column(name)
-        if snapshot.schema[name].kind.is_discrete:
-            block = category_features(values).linear
-            straight.append(block.shape[1])
+        if discrete:
+            sight = category_sight(name, values)
+            blocks.append(sight.given)
+            straight.append(sight.compared.shape[1])
         else:
-            score = rank_normal(values)
-            block = np.column_stack([score, *(np.maximum(score - knot, 0.0) for knot in _HINGES)])
+            sight = number_sight(name, values)
+            score = sight.given[:, 0]
+            bent = [np.maximum(score - knot, 0.0) for knot in _HINGES]
+            blocks.append(np.column_stack([score, *bent]))
             straight.append(1)
-        blocks.append(block)
-    return Mixed(blocks, straight, evidence), notes
+        sights.append(sight)
+    categories = None
+    if is_category.sum() > 1:
+        categories = is_category, Gcm(sights, evidence, waves=_WAVES)
+    return Mixed(blocks, straight, evidence, categories), notes
