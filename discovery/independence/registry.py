@@ -12,6 +12,7 @@ from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.errors import OptionError, unknown_name
 from whydrift.discovery.independence.base import Built
 from whydrift.discovery.independence.chi_square import chi_square
+from whydrift.discovery.independence.determined import Guarded, find_relations
 from whydrift.discovery.independence.fisher_z import fisher_z, rank_fisher_z
 from whydrift.discovery.independence.g_square import g_square
 from whydrift.discovery.independence.gcm import gcm
@@ -86,7 +87,7 @@ def independence_test(name: str, snapshot: Snapshot, names: tuple[str, ...]) -> 
     test : IndependenceTest
     notes : tuple of Note
         First which test it is and why (code ``method_choice``), then what it does to some columns
-        or rows.
+        or rows, and which columns others determine (code ``determined_column``).
 
     Raises
     ------
@@ -112,7 +113,10 @@ def independence_test(name: str, snapshot: Snapshot, names: tuple[str, ...]) -> 
             )
     choice = Note("method_choice", None, f"independence test {name}: {reason}")
     test, notes = row.build(snapshot, names)
-    return test, (choice, *notes)
+    relations = find_relations(snapshot, names)
+    if relations:
+        test = Guarded(test, relations)
+    return test, (choice, *notes, *(relation.told(names) for relation in relations))
 
 
 def choose_test(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[str, str]:
