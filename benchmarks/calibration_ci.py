@@ -1,6 +1,6 @@
 """How often each independence test rejects where X ⊥ Y | Z holds, and where it does not.
 
-python benchmarks/calibration_ci.py [--quick] [--tests fisher_z,gcm] [--cases waves,clustered]
+python benchmarks/calibration_ci.py [--quick] [--trials 200] [--tests fisher_z,gcm] [--cases waves]
 
 Prints markdown: rejection rates at the levels .05 and .01 with 95 % Clopper-Pearson intervals (▲
 where the one-sided 99 % lower limit lies above the level), the cases where a test fails, and the
@@ -350,12 +350,9 @@ def cell(found: np.ndarray | None) -> tuple[str, bool]:
     return " · ".join(parts), failed
 
 
-def trials_for(test: str, n: int, quick: bool) -> int:
-    if test == "kci":
-        return 20 if quick else 200
-    if quick:
-        return 50 if test == "gcm" else 100
-    return 1_000
+def trials_for(test: str, trials: int) -> int:
+    """Return how many worlds a test sees; the slow ones see fewer."""
+    return max(TOGETHER, trials // {"gcm": 2, "kci": 10}.get(test, 1))
 
 
 def names_of_tests(asked: str | None) -> list[str]:
@@ -366,7 +363,7 @@ def names_of_tests(asked: str | None) -> list[str]:
     return [name for name in known if asked is None or name in asked.split(",")]
 
 
-def calibrate(tests: list[str], cases: list[Case], sizes: tuple[int, ...], quick: bool) -> None:
+def calibrate(tests: list[str], cases: list[Case], sizes: tuple[int, ...], trials: int) -> None:
     head = " | ".join(f"n = {n:,}" for n in sizes)
     print(f"| test | case | given | {head} |\n|---|---|---|{'---|' * len(sizes)}")
     failures: dict[str, list[str]] = {test: [] for test in tests}
@@ -376,13 +373,13 @@ def calibrate(tests: list[str], cases: list[Case], sizes: tuple[int, ...], quick
                 continue
             cells: dict[str, list[str]] = {test: [] for test in tests}
             for n in sizes:
-                most = max(trials_for(test, n, quick) for test in tests)
+                most = max(trials_for(test, trials) for test in tests)
                 found = tables(case, n, k, most)
                 for test in tests:
                     if test == "kci" and n > KCI_ROWS:
                         cells[test].append("")
                         continue
-                    own = found[: max(1, trials_for(test, n, quick) // case.together)]
+                    own = found[: max(1, trials_for(test, trials) // case.together)]
                     text, failed = cell(p_values(test, own, k))
                     cells[test].append(text)
                     if failed:
@@ -397,15 +394,15 @@ def calibrate(tests: list[str], cases: list[Case], sizes: tuple[int, ...], quick
             print(f"  - {text}")
 
 
-def measure_power(tests: list[str], quick: bool) -> None:
+def measure_power(tests: list[str], trials: int) -> None:
     n, k = 500, 1
     print(f"\n## Power at level .05 (n = {n}, |Z| = {k})\n")
     print(f"| dependence | {' | '.join(tests)} |\n|---|{'---|' * len(tests)}")
     for case in POWER:
-        found = tables(case, n, k, 50 if quick else 300)
+        found = tables(case, n, k, trials)
         texts = []
         for test in tests:
-            own = found[: 2 if quick else 10] if test == "kci" else found
+            own = found[: trials_for(test, trials) // case.together]
             p = p_values(test, own, k)
             texts.append("" if p is None else f"{np.mean(p <= 0.05):.2f}")
         print(f"| {case.name} | {' | '.join(texts)} |", flush=True)
@@ -413,15 +410,17 @@ def measure_power(tests: list[str], quick: bool) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="few trials, two sizes (2 minutes)")
+    parser.add_argument("--quick", action="store_true", help="40 trials, two sizes (2 minutes)")
+    parser.add_argument("--trials", type=int, help="of the fast tests; gcm 1/2, kci 1/10")
     parser.add_argument("--tests", help="names, separated by commas")
     parser.add_argument("--cases", help="names, separated by commas")
     options = parser.parse_args()
     tests = names_of_tests(options.tests)
     cases = [c for c in NULLS if options.cases is None or c.name in options.cases.split(",")]
     began = time.perf_counter()
-    calibrate(tests, cases, SIZES[:2] if options.quick else SIZES, options.quick)
-    measure_power(tests, options.quick)
+    trials = options.trials or (40 if options.quick else 1_000)
+    calibrate(tests, cases, SIZES[:2] if options.quick else SIZES, trials)
+    measure_power(tests, trials)
     print(f"\n{time.perf_counter() - began:.0f} s")
     return 0
 

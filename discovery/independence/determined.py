@@ -23,7 +23,8 @@ _EXACT = 1e-9  # share of a column's variance that is rounding
 _ROWS_PER_COLUMN = 3  # with fewer, chance determines columns
 _LEAST_ROWS = 20
 _MOST_COLUMNS = 1_000
-_MOST_CATEGORIES = 200  # columns; pairs of more are not looked at
+_MOST_CATEGORIES = 100  # columns; pairs of more are not looked at
+_FIRST_LOOK = 200  # rows that show most pairs not to be nested
 _LEAST_PER_LEVEL = 5  # rows: levels of fewer determine everything by chance
 
 
@@ -145,20 +146,28 @@ def _nested(values: Sequence[FloatArray], places: Sequence[int]) -> list[Relatio
     for column in values:
         own = np.full(len(column), -1, dtype=np.int64)
         present = np.isfinite(column)
-        found, own[present] = np.unique(column[present], return_inverse=True)
+        distinct, own[present] = np.unique(column[present], return_inverse=True)
         codes.append(own)
-        levels.append(len(found))
+        levels.append(len(distinct))
     out = []
     for fine in range(len(codes)):
-        rows = int((codes[fine] >= 0).sum())
-        if levels[fine] < 3 or levels[fine] * _LEAST_PER_LEVEL > rows:
+        present = int((codes[fine] >= 0).sum())
+        if levels[fine] < 3 or levels[fine] * _LEAST_PER_LEVEL > present:
             continue
         for coarse in range(len(codes)):
             if not 2 <= levels[coarse] < levels[fine]:
                 continue
-            both = (codes[fine] >= 0) & (codes[coarse] >= 0)
-            pair = codes[fine][both] * levels[coarse] + codes[coarse][both]
-            if len(np.unique(pair)) == len(np.unique(codes[fine][both])):
+            if all(
+                _is_nested(codes[fine][rows], codes[coarse][rows], levels[coarse])
+                for rows in (slice(_FIRST_LOOK), slice(None))
+            ):
                 members = (places[fine], places[coarse])
                 out.append(Relation(members, (places[coarse],), "a coarser category"))
     return out
+
+
+def _is_nested(fine: IntArray, coarse: IntArray, levels: int) -> bool:
+    """Whether each level of the one occurs with one level of the other only."""
+    both = (fine >= 0) & (coarse >= 0)
+    pairs = np.unique(fine[both] * levels + coarse[both])
+    return len(pairs) == len(np.unique(fine[both]))

@@ -60,11 +60,15 @@ class Sight:
         Scores that a regression on the column starts from.
     frequencies : ndarray of shape (n_given_features, n_waves)
         What the column contributes to each wave, standard normal.
+    first_tells_all : bool
+        Whether the first function fixes the column's value: nothing is left of a number once its
+        score is known.
     """
 
     compared: FloatArray
     given: FloatArray
     frequencies: FloatArray
+    first_tells_all: bool
 
 
 @dataclass(frozen=True)
@@ -111,6 +115,7 @@ class Gcm:
         if evidence.weights is not None:
             self._root = np.sqrt(evidence.weights[order])
         self._weighted = evidence.weights is not None
+        self._first_tells_all = [sight.first_tells_all for sight in sights]
         self._compared = [sight.compared[order] for sight in sights]
         self._given = [sight.given[order] for sight in sights]
         self._frequencies = [sight.frequencies for sight in sights]
@@ -223,17 +228,16 @@ class Gcm:
         # In its own scale: the root of the weight came in through the regression.
         responses = responses / np.where(root > 0, root, 1.0)
         out, start = [], 0
-        for width in widths:
+        for column, width in zip(columns, widths, strict=True):
             part = slice(start, start + width)
             start += width
             values = np.zeros((len(rows), width))
             values[rows] = responses[:, part]
             open_ = (after[part] > _DETERMINED * before[part]) & (before[part] > 0)
             values[:, ~open_] = 0.0
+            is_open = bool(open_[:1].all() if self._first_tells_all[column] else open_.any())
             untouched = float(count - touched - left.shape[1])
-            out.append(
-                _Residuals(values, rows, not given, left[part], untouched, bool(open_.any()))
-            )
+            out.append(_Residuals(values, rows, not given, left[part], untouched, is_open))
         return out
 
     def _design(self, rows: BoolArray, given: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
@@ -376,7 +380,7 @@ def number_sight(name: str, values: FloatArray) -> Sight:
     score = rank_normal(values)
     # Clipped, so that no tail outweighs the rest.
     spread = np.clip(score**2 - 1.0, -1.0, 4.0)
-    return Sight(np.column_stack([score, spread]), score[:, None], _frequencies(name, 1))
+    return Sight(np.column_stack([score, spread]), score[:, None], _frequencies(name, 1), True)
 
 
 def category_sight(name: str, values: FloatArray) -> Sight:
@@ -384,7 +388,7 @@ def category_sight(name: str, values: FloatArray) -> Sight:
     levels = category_features(values).linear
     counts = np.unique(values[np.isfinite(values)], return_counts=True)[1]
     compared = common_levels(np.sort(counts)[::-1], _LEAST_EXPECTED) - 1
-    return Sight(levels[:, :compared], levels, _frequencies(name, levels.shape[1]))
+    return Sight(levels[:, :compared], levels, _frequencies(name, levels.shape[1]), False)
 
 
 def _frequencies(name: str, count: int) -> FloatArray:

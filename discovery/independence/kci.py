@@ -31,6 +31,9 @@ class Kci:
     ----------
     blocks : sequence of ndarray of shape (n_rows, n_features of the column)
         NaN where missing; each test uses the rows that have all its columns.
+    names : tuple of str
+        Of the columns: a test takes them in the order of the alphabet, since it sees X and Y a
+        little differently.
 
     References
     ----------
@@ -38,7 +41,8 @@ class Kci:
     application in causal discovery.
     """
 
-    def __init__(self, blocks: Sequence[FloatArray]) -> None:
+    def __init__(self, blocks: Sequence[FloatArray], names: tuple[str, ...]) -> None:
+        self._names = names
         self._alone, self._given = _kernels()
         self._blocks = blocks
         self._seen = [np.isfinite(block).all(axis=1) for block in blocks]
@@ -53,7 +57,7 @@ class Kci:
         """Return upper-tail p-values; see `IndependenceTest`."""
         out = np.array(
             [
-                self._p_value(int(a), int(b), sorted(others))
+                self._p_value(int(a), int(b), others)
                 for a, b, others in zip(x, y, given.tolist(), strict=True)
             ],
             dtype=np.float64,
@@ -61,7 +65,8 @@ class Kci:
         return np.where(self._is_constant[x] | self._is_constant[y], 1.0, out)
 
     def _p_value(self, x: int, y: int, given: list[int]) -> float:
-        x, y = min(x, y), max(x, y)  # its approximations see the two a little differently
+        x, y = sorted((x, y), key=self._names.__getitem__)
+        given = sorted(given, key=self._names.__getitem__)
         rows = np.flatnonzero(np.all([self._seen[c] for c in (x, y, *given)], axis=0))
         if len(rows) > _MOST_ROWS:
             rows = np.sort(np.random.default_rng(0).choice(rows, size=_MOST_ROWS, replace=False))
@@ -121,4 +126,4 @@ def kci(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
             f"test kci uses {_MOST_ROWS} rows, drawn from the {len(snapshot.sample)} of each test"
         )
         notes = (Note("rows_drawn", None, text),)
-    return Kci(blocks), notes
+    return Kci(blocks, names), notes
