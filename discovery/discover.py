@@ -146,7 +146,8 @@ def discover(
         ``boss`` (search over orders, by score), ``pc`` (tests of conditional independence) or
         ``auto``: boss, and pc above 150 columns or where a test or alpha is named.
     test : str
-        For pc: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or ``mixed``.
+        For pc: ``auto`` or a test of docs/independence-tests.md, such as ``fisher_z``, ``mixed``
+        or ``gcm``.
     score : str
         For boss: ``auto`` or ``spline_bic``.
     alpha : float, optional

@@ -151,8 +151,8 @@ def _nested(values: Sequence[FloatArray], places: Sequence[int]) -> list[Relatio
         levels.append(len(distinct))
     out = []
     for fine in range(len(codes)):
-        present = int((codes[fine] >= 0).sum())
-        if levels[fine] < 3 or levels[fine] * _LEAST_PER_LEVEL > present:
+        rows_seen = int((codes[fine] >= 0).sum())
+        if levels[fine] < 3 or levels[fine] * _LEAST_PER_LEVEL > rows_seen:
             continue
         for coarse in range(len(codes)):
             if not 2 <= levels[coarse] < levels[fine]:
