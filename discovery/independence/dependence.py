@@ -75,8 +75,8 @@ class Dependence:
     Bartlett (1935), Some aspects of the time-correlation problem in regard to tests of
     significance: the variance of a correlation of two first-order autoregressions.
     Moulton (1986), Random group effects and the precision of regression estimates.
-    Rao & Scott (1981), The analysis of categorical data from complex sample surveys: of several
-    features the mean design effect.
+    Rao & Scott (1981), The analysis of categorical data from complex sample surveys: in
+    clusters, of several features the mean design effect.
     """
 
     def __init__(
@@ -128,7 +128,7 @@ class Dependence:
         return np.asarray((1 - product) / (1 + product))
 
     def _left(self, column: IntArray, given: IntArray) -> FloatArray:
-        """Return how alike what is left of a column is between rows, its features on average."""
+        """Return how alike what is left of a column is between rows."""
         conditions = self._table[given].reshape(len(column), -1)
         width = conditions.shape[1] + self._own.shape[1]
         step = max(1, _MOST_NUMBERS // max(1, width**2))
@@ -151,8 +151,12 @@ class Dependence:
         alike = _own_variance(between, own, conditions, slopes)
         usable = (spread > _RIDGE) & (own < len(within) - 1)
         ratio = np.where(usable, alike / np.where(usable, spread, 1.0), 0.0)
-        mean = ratio.sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
-        return np.asarray(np.clip(mean, -_MOST, _MOST))
+        if self._alikeness.size:
+            mean = ratio.sum(axis=1) / np.maximum(usable.sum(axis=1), 1)
+            return np.asarray(np.clip(mean, -_MOST, _MOST))
+        # The variance grows faster than the product of autocorrelations: a mean would be too low.
+        largest = np.take_along_axis(ratio, np.abs(ratio).argmax(axis=1)[:, None], axis=1)[:, 0]
+        return np.asarray(np.clip(largest, -_MOST, _MOST))
 
 
 def _own_variance(
