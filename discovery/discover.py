@@ -266,8 +266,8 @@ def discover(
         normal), ``anm`` (pc, then additive noise models pair by pair), ``grasp`` and ``exact``
         (Gaussian BIC; up to 12 columns).
     test : str
-        For pc, fci, rfci and anm: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or
-        ``mixed``.
+        For pc, fci, rfci and anm: ``auto`` or a test of docs/independence-tests.md, such as
+        ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
         For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
         ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or

@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.errors import OptionError, unknown_name
-from whydrift.discovery.independence.dependence import row_factors
+from whydrift.discovery.independence.dependence import Dependence
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.scores.bdeu import BDeu
 from whydrift.discovery.scores.environment import EnvironmentScore
@@ -263,6 +263,7 @@ def _correlation(window: Snapshot, names: tuple[str, ...]) -> tuple[FloatArray, 
     scale = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
     correlation = covariance / np.outer(scale, scale)
     # One number for all columns, so that the score is the same in equivalent graphs.
-    factors = row_factors([values[:, [place]] for place in range(len(names))])
-    np.fill_diagonal(factors, 1.0)
-    return correlation, float(rows[0] * factors.min())
+    dependence = Dependence([values[:, [place]] for place in range(len(names))])
+    x, y = np.triu_indices(len(names), 1)
+    shares = dependence.shares(x, y, np.empty((len(x), 0), dtype=np.int64))
+    return correlation, float(rows[0] * shares.min(initial=1.0))

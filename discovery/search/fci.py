@@ -34,7 +34,7 @@ from whydrift.discovery.pag import (
 )
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.search.columns import copied_columns, varying_columns
-from whydrift.discovery.search.pc import check_orientation, decide_colliders, relation_notes
+from whydrift.discovery.search.pc import check_orientation, decide_colliders
 from whydrift.discovery.search.separating_sets import SetSearch, set_search
 from whydrift.discovery.search.skeleton import Skeleton
 from whydrift.discovery.snapshot.note import Note
@@ -91,7 +91,7 @@ def fci(
     varying, notes = varying_columns(snapshot, names)
     if len(varying) < 2:
         return Graph(tuple(names)), notes
-    asked, choice = independence_test(test, snapshot, varying)
+    asked, about_test = independence_test(test, snapshot, varying)
     copied, more = copied_columns(snapshot, varying)
     position = {name: i for i, name in enumerate(varying)}
     copies = {position[copy]: position[original] for copy, original in copied.items()}
@@ -109,8 +109,7 @@ def fci(
             copies=copies,
             progress=progress,
         )
-    more += relation_notes(asked, varying, copied)
-    return graph.with_nodes(names), (choice, *notes, *more, *found)
+    return graph.with_nodes(names), (*about_test, *notes, *more, *found)
 
 
 def fci_from_test(

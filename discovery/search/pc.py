@@ -10,7 +10,7 @@ Ramsey (2016), Improving accuracy and scalability of the PC algorithm by maximiz
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -19,7 +19,6 @@ from whydrift.discovery.arrays import BoolArray, IntArray
 from whydrift.discovery.errors import unknown_name
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.independence.base import IndependenceTest
-from whydrift.discovery.independence.fisher_z import FisherZ
 from whydrift.discovery.independence.registry import independence_test
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import (
@@ -29,7 +28,7 @@ from whydrift.discovery.orientation import (
     orient_colliders,
 )
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.search.columns import copied_columns, determined_columns, varying_columns
+from whydrift.discovery.search.columns import copied_columns, varying_columns
 from whydrift.discovery.search.separating_sets import SetSearch, set_search
 from whydrift.discovery.search.skeleton import Skeleton
 from whydrift.discovery.snapshot.note import Note
@@ -41,12 +40,10 @@ __all__ = [
     "decide_colliders",
     "pc",
     "pc_from_test",
-    "relation_notes",
 ]
 
 # How it is decided whether the middle of x — z — y is a collider; see `pc_from_test`.
 ORIENTATIONS: Final = ("max", "standard", "conservative", "majority")
-_MOST_NAMED = 10  # columns in one note
 
 
 def pc(
@@ -95,7 +92,7 @@ def pc(
     varying, notes = varying_columns(snapshot, names)
     if len(varying) < 2:
         return Graph(tuple(names)), notes
-    asked, choice = independence_test(test, snapshot, varying)
+    asked, about_test = independence_test(test, snapshot, varying)
     copies, more = copied_columns(snapshot, varying)
     position = {name: i for i, name in enumerate(varying)}
     graph, found = pc_from_test(
@@ -107,28 +104,7 @@ def pc(
         copies={position[copy]: position[original] for copy, original in copies.items()},
         progress=progress,
     )
-    more += relation_notes(asked, varying, copies)
-    return graph.with_nodes(names), (choice, *notes, *more, *found)
-
-
-def relation_notes(
-    test: IndependenceTest, names: tuple[str, ...], copies: Iterable[str]
-) -> tuple[Note, ...]:
-    """Return a note that names the columns which determine each other exactly, if any do."""
-    whole = test.whole() if isinstance(test, FisherZ) else None
-    kept = np.flatnonzero(~np.isin(names, list(copies)))
-    if whole is None or whole[1].min() <= len(kept):
-        return ()
-    among = determined_columns(whole[0][np.ix_(kept, kept)])
-    if not among.size:
-        return ()
-    listed = ", ".join(repr(names[i]) for i in kept[among][:_MOST_NAMED].tolist())
-    more = f" and {among.size - _MOST_NAMED} more" if among.size > _MOST_NAMED else ""
-    text = (
-        f"columns {listed}{more} determine each other exactly, as a sum and its parts do; no test "
-        "can tell their edges apart, and edges between them and to others may be too many"
-    )
-    return (Note("determined_columns", None, text),)
+    return graph.with_nodes(names), (*about_test, *notes, *more, *found)
 
 
 def pc_from_test(

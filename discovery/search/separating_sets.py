@@ -97,9 +97,10 @@ def set_search(test: IndependenceTest, alpha: float, count: int, progress: Progr
     """
     if isinstance(test, FisherZ) and count > _FEW_COLUMNS:
         whole = test.whole()
-        if whole is not None and whole[1].min() >= 4:
+        if whole is not None and whole[1] >= 4:
+            correlation, rows = whole
             progress("loading compiled code", 0, 1)
-            return _Correlations(*whole, alpha)
+            return _Correlations(correlation, np.full(correlation.shape, rows), alpha)
     return _Tests(test, alpha)
 
 

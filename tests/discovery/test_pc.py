@@ -316,7 +316,7 @@ def test_the_edges_of_a_sum_and_its_parts_stay_and_are_named():
         frozenset(("b", "sum")),
         frozenset(("effect", "sum")),
     } == joined
-    assert [n.code for n in notes if n.code == "determined_columns"]
+    assert [n.code for n in notes if n.code == "determined_column"]
 
 
 # ---- what causal-learn 0.1.4 does wrong -------------------------------------------------------
