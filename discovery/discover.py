@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows, unknown_name
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
 
-# Nothing else is imported here: the package imports this module when it is itself imported.
+# Nothing heavy is imported here: the package imports this module when it is itself imported.
 if TYPE_CHECKING:
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.knowledge import Knowledge
@@ -25,8 +26,6 @@ _LEAST_ROWS = 20
 # Those of scores/registry.py, which is not loaded to check a name.
 _SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
-# In the design, and not here yet.
-_PLANNED: Final = ("pnl", "cd-nod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,180 +58,9 @@ class Discovery:
         return self.graph.stability
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What the searches take, checked."""
-
-    test: str
-    score: str
-    alpha: float
-    orientation: str
-    penalty: float
-    knowledge: Knowledge
-    random_state: int
-    other_windows: tuple[Snapshot, ...] = ()
-
-
-_Learned = tuple["Graph", "tuple[Note, ...]"]
-_Search = Callable[["Snapshot", "tuple[str, ...]", _Options, Progress], _Learned]
-
-
-@dataclass(frozen=True, slots=True)
-class _Method:
-    """One search: its name, how it is run, and the options that mean something to it."""
-
-    name: str
-    learn: _Search
-    options: frozenset[str]
-    takes_windows: bool = False
-
-
-def _pc(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.pc import pc
-
-    return pc(
-        snapshot,
-        names,
-        test=options.test,
-        alpha=options.alpha,
-        orientation=options.orientation,
-        knowledge=options.knowledge,
-        progress=progress,
-    )
-
-
-def _boss(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.by_score import learn_by_score
-
-    return learn_by_score(
-        "boss",
-        (snapshot, *options.other_windows),
-        names,
-        score=options.score,
-        knowledge=options.knowledge,
-        penalty=options.penalty,
-        random_state=options.random_state,
-        progress=progress,
-    )
-
-
-def _ges(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.by_score import learn_by_score
-
-    return learn_by_score(
-        "ges",
-        (snapshot,),
-        names,
-        score=options.score,
-        knowledge=options.knowledge,
-        penalty=options.penalty,
-        progress=progress,
-    )
-
-
-def _fci(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.fci import fci
-
-    return fci(
-        snapshot,
-        names,
-        test=options.test,
-        alpha=options.alpha,
-        orientation=options.orientation,
-        knowledge=options.knowledge,
-        progress=progress,
-    )
-
-
-def _rfci(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.fci import fci
-
-    return fci(
-        snapshot,
-        names,
-        test=options.test,
-        alpha=options.alpha,
-        knowledge=options.knowledge,
-        really_fast=True,
-        progress=progress,
-    )
-
-
-def _lingam(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.causal_learn import lingam
-
-    return lingam(snapshot, names, knowledge=options.knowledge, progress=progress)
-
-
-def _anm(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.causal_learn import anm
-
-    return anm(
-        snapshot,
-        names,
-        test=options.test,
-        alpha=options.alpha,
-        knowledge=options.knowledge,
-        random_state=options.random_state,
-        progress=progress,
-    )
-
-
-def _grasp(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.causal_learn import grasp
-
-    return grasp(
-        snapshot,
-        names,
-        knowledge=options.knowledge,
-        random_state=options.random_state,
-        progress=progress,
-    )
-
-
-def _exact(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.causal_learn import exact
-
-    return exact(snapshot, names, knowledge=options.knowledge, progress=progress)
-
-
-_METHODS: Final = {
-    method.name: method
-    for method in (
-        _Method("boss", _boss, frozenset({"score", "penalty"}), takes_windows=True),
-        _Method("ges", _ges, frozenset({"score", "penalty"})),
-        _Method("pc", _pc, frozenset({"test", "alpha", "orientation"})),
-        _Method("fci", _fci, frozenset({"test", "alpha", "orientation"})),
-        _Method("rfci", _rfci, frozenset({"test", "alpha"})),
-        _Method("lingam", _lingam, frozenset()),
-        _Method("anm", _anm, frozenset({"test", "alpha"})),
-        _Method("grasp", _grasp, frozenset()),
-        _Method("exact", _exact, frozenset()),
-    )
-}
-
-
 def method_names() -> tuple[str, ...]:
     """Return the names that `discover` knows, ``auto`` first."""
-    return ("auto", *_METHODS)
+    return ("auto", *METHODS)
 
 
 def discover(
@@ -391,7 +219,7 @@ def learn_graph(
     if len(windows) > 1:
         _check_windows(chosen, bootstrap)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
-    options = _Options(
+    options = Options(
         test=_choose_test(chosen, test, snapshot, usable),
         score=_choose_score(chosen, score, windows, usable) if bootstrap else score,
         alpha=_ALPHA if alpha is None else alpha,
@@ -419,7 +247,7 @@ def learn_graph(
 def _check_options(
     method: str, score: str, alpha: float | None, penalty: float | None, bootstrap: int
 ) -> None:
-    if method.lower() in _PLANNED:
+    if method.lower() in PLANNED:
         raise OptionError(
             f"method {method!r} is not built yet",
             where="method",
@@ -475,10 +303,10 @@ def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
         )
 
 
-def _check_windows(method: _Method, bootstrap: int) -> None:
+def _check_windows(method: Method, bootstrap: int) -> None:
     """Refuse what several windows cannot be given to."""
     if not method.takes_windows:
-        able = ", ".join(name for name, other in _METHODS.items() if other.takes_windows)
+        able = ", ".join(name for name, other in METHODS.items() if other.takes_windows)
         raise OptionError(
             f"method {method.name!r} takes one window, and several were given",
             where="method",
@@ -493,13 +321,13 @@ def _check_windows(method: _Method, bootstrap: int) -> None:
 
 
 # ---- choices ----------------------------------------------------------------------------------
-def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
+def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
     from whydrift.discovery.snapshot.note import Note
 
     reason = "as asked"
     if method == "auto":
-        wanted = sorted(options & _METHODS["pc"].options)
+        wanted = sorted(options & METHODS["pc"].options)
         if wanted:
             method, reason = "pc", f"{' and '.join(wanted)} given"
         elif count > _MOST_FOR_ORDERS and not options:
@@ -507,7 +335,7 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
             reason = f"{count} columns; above {_MOST_FOR_ORDERS} a search over orders is slow"
         else:
             method, reason = "boss", f"the default for up to {_MOST_FOR_ORDERS} columns"
-    chosen = _METHODS[method]
+    chosen = METHODS[method]
     for option in sorted(options - chosen.options):
         has = ", ".join(sorted(chosen.options)) or "none"
         raise OptionError(
@@ -518,7 +346,7 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
     return chosen, Note("method_choice", None, f"method {method}: {reason}")
 
 
-def _choose_test(method: _Method, test: str, snapshot: Snapshot, usable: tuple[str, ...]) -> str:
+def _choose_test(method: Method, test: str, snapshot: Snapshot, usable: tuple[str, ...]) -> str:
     """Return the test by name, so that all bootstrap draws use the one that suits the data."""
     if "test" not in method.options or test != "auto":
         return test
@@ -528,7 +356,7 @@ def _choose_test(method: _Method, test: str, snapshot: Snapshot, usable: tuple[s
 
 
 def _choose_score(
-    method: _Method, score: str, windows: tuple[Snapshot, ...], usable: tuple[str, ...]
+    method: Method, score: str, windows: tuple[Snapshot, ...], usable: tuple[str, ...]
 ) -> str:
     """Return the score by name, so that all bootstrap draws use the one that suits the data."""
     if "score" not in method.options or score != "auto":
@@ -542,8 +370,8 @@ def _choose_score(
 def _bootstrapped(
     graph: Graph,
     snapshot: Snapshot,
-    method: _Method,
-    options: _Options,
+    method: Method,
+    options: Options,
     bootstrap: int,
     n_jobs: int | None,
     progress: Progress,

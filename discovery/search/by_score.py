@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,13 +21,31 @@ from whydrift.discovery.search.windows import oriented_by_invariance, pooled
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["learn_by_score"]
+__all__ = ["boss", "ges", "learn_by_score"]
 
 # Random starts by the number of columns: what costs next to nothing.
 _STARTS = ((30, 8), (60, 4), (150, 2))
 # Share of variance left below which a column is a sum of others, to the last digits.
 _DETERMINED = 1e-6
 _MOST_INTERPRETED = 10  # columns; with more, loading the compiled search pays
+
+
+def boss(
+    snapshot: Snapshot,
+    names: tuple[str, ...],
+    *,
+    other_windows: tuple[Snapshot, ...] = (),
+    **options: Any,
+) -> tuple[Graph, tuple[Note, ...]]:
+    """Search over orders of the columns; options, errors and results are `learn_by_score`'s."""
+    return learn_by_score("boss", (snapshot, *other_windows), names, **options)
+
+
+def ges(
+    snapshot: Snapshot, names: tuple[str, ...], **options: Any
+) -> tuple[Graph, tuple[Note, ...]]:
+    """Search over classes of graphs; options, errors and results are `learn_by_score`'s."""
+    return learn_by_score("ges", (snapshot,), names, **options)
 
 
 def learn_by_score(
