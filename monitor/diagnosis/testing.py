@@ -79,6 +79,9 @@ class Testing:
                 out[name] = ColumnEvidence(nothing, nothing)
             else:
                 out[name] = self._column(name, repairable)
+        if self.recorded.clusters is None and self.recorded.is_autocorrelated:
+            text = "neighbouring rows resemble each other; errors allow for that"
+            self.notes.append(Note("rows_dependent", None, text))
         for finding in self.findings:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
                 for column in finding.fault.columns:

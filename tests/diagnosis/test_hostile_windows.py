@@ -247,6 +247,58 @@ def test_rows_sorted_by_a_column_are_told_and_its_shift_is_found():
     assert found.columns["y"].verdict is ColumnVerdict.INHERITED
 
 
+def panel(rng, stores: int, days: int, *, shift: float = 0.0) -> dict:
+    """A row per store, day by day: what resembles a row stands ``stores`` rows before it."""
+    x = shift + np.column_stack([autoregression(rng, days, 0.9) for _ in range(stores)])
+    y = x + np.column_stack([autoregression(rng, days, 0.9) for _ in range(stores)])
+    return {"x": x.ravel(), "y": y.ravel()}
+
+
+def test_series_that_take_turns_are_seen_and_keep_the_level():
+    trials, alarms = 30, 0
+    rng = np.random.default_rng(16)
+    for stores in (3, 8):
+        for _ in range(trials):
+            found = diagnose(panel(rng, stores, 60), panel(rng, stores, 60), [("x", "y")])
+            alarms += bool(found.ranking)
+            note = next(w for w in found.warnings if w.code == "rows_interleaved")
+            assert f"those {stores} before" in note.text
+    assert alarms <= most(2 * trials, 0.05)
+
+
+def test_a_large_shift_of_series_that_take_turns_is_found():
+    rng = np.random.default_rng(17)
+    found = diagnose(panel(rng, 8, 100), panel(rng, 8, 100, shift=4.0), [("x", "y")], target="y")
+    assert found.ranking == ("x",)
+
+
+def test_a_weekly_pattern_is_no_series_that_takes_turns_and_costs_no_power():
+    rng = np.random.default_rng(18)
+    weekend = 1.5 * (np.arange(364) % 7 > 4)
+
+    def window(shift: float) -> dict:
+        return {"x": shift + weekend + rng.normal(size=364)}
+
+    found = diagnose(window(0), window(0.5))
+    assert "rows_interleaved" not in {w.code for w in found.warnings}
+    assert found.ranking == ("x",)
+
+
+def test_independent_rows_are_hardly_ever_taken_for_series():
+    rng = np.random.default_rng(19)
+    for _ in range(60):
+        frames = [{"x": rng.normal(size=400), "n": rng.poisson(0.05, 400)} for _ in range(2)]
+        codes = {w.code for w in diagnose(*frames).warnings}
+        assert not codes & {"rows_interleaved", "rows_dependent"}
+
+
+def test_dependent_rows_are_told_once():
+    rng = np.random.default_rng(20)
+    frames = [{c: autoregression(rng, 300, 0.9) for c in "ab"} for _ in range(2)]
+    codes = [w.code for w in diagnose(*frames).warnings]
+    assert codes.count("rows_dependent") == 1
+
+
 def test_contributions_of_clustered_rows_have_intervals_that_cover():
     trials, covered, users, each = 60, 0, 40, 10
     rng = np.random.default_rng(14)
