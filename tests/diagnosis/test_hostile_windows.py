@@ -289,7 +289,20 @@ def test_independent_rows_are_hardly_ever_taken_for_series():
     for _ in range(60):
         frames = [{"x": rng.normal(size=400), "n": rng.poisson(0.05, 400)} for _ in range(2)]
         codes = {w.code for w in diagnose(*frames).warnings}
-        assert not codes & {"rows_interleaved", "rows_dependent"}
+        assert not codes & {"rows_interleaved", "rows_dependent", "rows_alike_nearby"}
+
+
+def test_series_in_another_order_every_day_are_warned_of():
+    rng = np.random.default_rng(21)
+
+    def window() -> dict:
+        order = rng.permuted(np.tile(np.arange(8), (100, 1)), axis=1)
+        rows = (8 * np.arange(100)[:, None] + order).ravel()
+        return {name: column[rows] for name, column in panel(rng, 8, 100).items()}
+
+    for _ in range(5):
+        codes = {w.code for w in diagnose(window(), window(), [("x", "y")]).warnings}
+        assert codes & {"rows_alike_nearby", "rows_interleaved", "rows_dependent"}
 
 
 def test_dependent_rows_are_told_once():
