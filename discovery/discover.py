@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows, unknown_name
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
 
-# Nothing else is imported here: the package imports this module when it is itself imported.
+# Nothing heavy is imported here: the package imports this module when it is itself imported.
 if TYPE_CHECKING:
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.knowledge import Knowledge
@@ -22,10 +23,9 @@ __all__ = ["Discovery", "discover", "learn_graph", "method_names"]
 
 _MOST_FOR_ORDERS = 150  # columns; a search over orders of more would take minutes
 _LEAST_ROWS = 20
-_SCORES: Final = ("auto", "spline_bic")
+# Those of scores/registry.py, which is not loaded to check a name.
+_SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
-# In the design, and not here yet.
-_PLANNED: Final = ("fci", "ges", "lingam", "anm", "cd-nod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,74 +58,9 @@ class Discovery:
         return self.graph.stability
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """What the searches take, checked."""
-
-    test: str
-    alpha: float
-    penalty: float
-    knowledge: Knowledge
-    random_state: int
-
-
-_Learned = tuple["Graph", "tuple[Note, ...]"]
-_Search = Callable[["Snapshot", "tuple[str, ...]", _Options, Progress], _Learned]
-
-
-@dataclass(frozen=True, slots=True)
-class _Method:
-    """One search: its name, how it is run, and the options that mean something to it."""
-
-    name: str
-    learn: _Search
-    options: frozenset[str]
-
-
-def _pc(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.search.pc import pc
-
-    return pc(
-        snapshot,
-        names,
-        test=options.test,
-        alpha=options.alpha,
-        knowledge=options.knowledge,
-        progress=progress,
-    )
-
-
-def _boss(
-    snapshot: Snapshot, names: tuple[str, ...], options: _Options, progress: Progress
-) -> _Learned:
-    from whydrift.discovery.orientation import dag_to_cpdag
-    from whydrift.discovery.search.order import order_search
-
-    dag, notes = order_search(
-        (snapshot,),
-        names,
-        knowledge=options.knowledge,
-        penalty=options.penalty,
-        random_state=options.random_state,
-        progress=progress,
-    )
-    return dag_to_cpdag(dag, options.knowledge), notes
-
-
-_METHODS: Final = {
-    method.name: method
-    for method in (
-        _Method("boss", _boss, frozenset({"score", "penalty"})),
-        _Method("pc", _pc, frozenset({"test", "alpha"})),
-    )
-}
-
-
 def method_names() -> tuple[str, ...]:
     """Return the names that `discover` knows, ``auto`` first."""
-    return ("auto", *_METHODS)
+    return ("auto", *METHODS)
 
 
 def discover(
@@ -135,6 +70,7 @@ def discover(
     test: str = "auto",
     score: str = "auto",
     alpha: float | None = None,
+    orientation: str | None = None,
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
@@ -143,25 +79,37 @@ def discover(
     progress: Progress | None = None,
     columns: Sequence[str] | None = None,
 ) -> Graph:
-    """Learn what causes what from one window of data.
+    """Learn what causes what from one window of data, or from several.
 
     Parameters
     ----------
-    data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table
-        One window of rows, in the order of time where there is one.
+    data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
+        One window of rows, in the order of time where there is one. With several, ``boss`` lets
+        mechanisms differ between windows and orients edges by what stays the same.
     method : str
-        ``boss`` (search over orders, by score), ``pc`` (tests of conditional independence) or
-        ``auto``: boss, and pc above 150 columns or where a test or alpha is named.
+        ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
+        score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
+        columns or where a test, alpha or orientation is named. Where causes may be hidden:
+        ``fci``, or ``rfci`` with fewer tests. Through causal-learn: ``lingam`` (linear, noise not
+        normal), ``anm`` (pc, then additive noise models pair by pair), ``grasp`` and ``exact``
+        (Gaussian BIC; up to 12 columns).
     test : str
-        For pc: ``auto``, ``fisher_z``, ``rank_fisher_z``, ``g_square`` or ``mixed``.
+        For pc, fci, rfci and anm: ``auto`` or a test of docs/independence-tests.md, such as
+        ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
-        For boss: ``auto`` or ``spline_bic``.
+        For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
+        ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
+        ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
     alpha : float, optional
-        For pc: level of the tests, by default 0.05.
+        For pc, fci, rfci and anm: level of the tests, by default 0.05.
+    orientation : str, optional
+        For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
+        p-value, the default), ``standard``, ``conservative`` or ``majority``.
     penalty : float, optional
-        For boss: multiplies the BIC penalty, by default 1; larger gives fewer edges.
+        For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
-        Tiers, required and forbidden edges; every method honours them.
+        Tiers, required and forbidden edges; every method honours them but ``grasp``, which
+        refuses them.
     bootstrap : int
         Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
         graph its table of shares (``graph.stability``); 0 for none.
@@ -179,14 +127,14 @@ def discover(
     Returns
     -------
     Graph
-        A CPDAG: an undirected edge has a direction that this data cannot tell. Columns that never
-        vary are in it, without edges.
+        A CPDAG: an undirected edge has a direction that this data cannot tell; of fci and rfci a
+        PAG, of lingam a DAG. Columns that never vary are in it, without edges.
 
     Raises
     ------
     OptionError
-        On an unknown method, test or score, an option that the method does not have, or a value
-        out of range.
+        On an unknown method, test or score, an option that the method does not have, a value
+        out of range, or a method of causal-learn where that is not installed.
     SchemaError
         If a column is unknown or cannot be modelled, or fewer than two columns vary.
     TooFewRows
@@ -210,6 +158,7 @@ def discover(
         test=test,
         score=score,
         alpha=alpha,
+        orientation=orientation,
         penalty=penalty,
         knowledge=knowledge,
         bootstrap=bootstrap,
@@ -227,6 +176,7 @@ def learn_graph(
     test: str = "auto",
     score: str = "auto",
     alpha: float | None = None,
+    orientation: str | None = None,
     penalty: float | None = None,
     knowledge: Knowledge | None = None,
     bootstrap: int = 0,
@@ -245,35 +195,42 @@ def learn_graph(
     """
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.search.columns import varying_columns
-    from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.discovery.search.windows import pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
-    snapshot = (
-        data if isinstance(data, Snapshot) else Snapshot.from_frame(data, random_state=random_state)
+    windows = read_windows(
+        data if isinstance(data, (list, tuple)) else (data,), random_state=random_state
     )
+    snapshot = windows[0]
     names = _columns(snapshot, columns)
-    usable, notes = varying_columns(snapshot, names)
-    _check_size(snapshot, usable)
+    usable, notes = varying_columns(pooled(windows), names)
+    _check_size(pooled(windows), usable)
     named = {
         "test": test != "auto",
         "alpha": alpha is not None,
+        "orientation": orientation is not None,
         "score": score != "auto",
         "penalty": penalty is not None,
     }
     chosen, choice = _choose(
         method, len(usable), {name for name, is_set in named.items() if is_set}
     )
+    if len(windows) > 1:
+        _check_windows(chosen, bootstrap)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
-    options = _Options(
+    options = Options(
         test=_choose_test(chosen, test, snapshot, usable),
+        score=_choose_score(chosen, score, windows, usable) if bootstrap else score,
         alpha=_ALPHA if alpha is None else alpha,
+        orientation="max" if orientation is None else orientation,
         penalty=1.0 if penalty is None else penalty,
         knowledge=known.within(usable),
         random_state=random_state,
+        other_windows=windows[1:],
     )
     told = progress or silent
-    graph, more = chosen.learn(snapshot, usable, replace(options, test=test), told)
+    graph, more = chosen.learn(snapshot, usable, replace(options, test=test, score=score), told)
     if bootstrap:
         graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, n_jobs, told)
     graph, left_out = _with_required(graph.with_nodes(names), known)
@@ -290,7 +247,7 @@ def learn_graph(
 def _check_options(
     method: str, score: str, alpha: float | None, penalty: float | None, bootstrap: int
 ) -> None:
-    if method.lower() in _PLANNED:
+    if method.lower() in PLANNED:
         raise OptionError(
             f"method {method!r} is not built yet",
             where="method",
@@ -346,14 +303,31 @@ def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
         )
 
 
+def _check_windows(method: Method, bootstrap: int) -> None:
+    """Refuse what several windows cannot be given to."""
+    if not method.takes_windows:
+        able = ", ".join(name for name, other in METHODS.items() if other.takes_windows)
+        raise OptionError(
+            f"method {method.name!r} takes one window, and several were given",
+            where="method",
+            remedy=f"Methods that take several: {able}",
+        )
+    if bootstrap:
+        raise OptionError(
+            "confidences are drawn from one window, and several were given",
+            where="bootstrap",
+            remedy="Give 0, or one window",
+        )
+
+
 # ---- choices ----------------------------------------------------------------------------------
-def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
+def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
     from whydrift.discovery.snapshot.note import Note
 
     reason = "as asked"
     if method == "auto":
-        wanted = sorted(options & _METHODS["pc"].options)
+        wanted = sorted(options & METHODS["pc"].options)
         if wanted:
             method, reason = "pc", f"{' and '.join(wanted)} given"
         elif count > _MOST_FOR_ORDERS and not options:
@@ -361,17 +335,18 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[_Method, Note]:
             reason = f"{count} columns; above {_MOST_FOR_ORDERS} a search over orders is slow"
         else:
             method, reason = "boss", f"the default for up to {_MOST_FOR_ORDERS} columns"
-    chosen = _METHODS[method]
+    chosen = METHODS[method]
     for option in sorted(options - chosen.options):
+        has = ", ".join(sorted(chosen.options)) or "none"
         raise OptionError(
             f"method {method!r} has no {option}",
             where=option,
-            remedy=f"Leave it out; options of {method!r}: {', '.join(sorted(chosen.options))}",
+            remedy=f"Leave it out; options of {method!r}: {has}",
         )
     return chosen, Note("method_choice", None, f"method {method}: {reason}")
 
 
-def _choose_test(method: _Method, test: str, snapshot: Snapshot, usable: tuple[str, ...]) -> str:
+def _choose_test(method: Method, test: str, snapshot: Snapshot, usable: tuple[str, ...]) -> str:
     """Return the test by name, so that all bootstrap draws use the one that suits the data."""
     if "test" not in method.options or test != "auto":
         return test
@@ -380,12 +355,23 @@ def _choose_test(method: _Method, test: str, snapshot: Snapshot, usable: tuple[s
     return choose_test(snapshot, usable)[0]
 
 
+def _choose_score(
+    method: Method, score: str, windows: tuple[Snapshot, ...], usable: tuple[str, ...]
+) -> str:
+    """Return the score by name, so that all bootstrap draws use the one that suits the data."""
+    if "score" not in method.options or score != "auto":
+        return score
+    from whydrift.discovery.scores.registry import choose_score
+
+    return choose_score(windows, usable)[0]
+
+
 # ---- bootstrap and knowledge ------------------------------------------------------------------
 def _bootstrapped(
     graph: Graph,
     snapshot: Snapshot,
-    method: _Method,
-    options: _Options,
+    method: Method,
+    options: Options,
     bootstrap: int,
     n_jobs: int | None,
     progress: Progress,

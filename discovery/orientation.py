@@ -30,6 +30,7 @@ __all__ = [
     "meek",
     "on_cycles",
     "orient_colliders",
+    "to_matrices",
     "unshielded_triples",
 ]
 
@@ -78,12 +79,19 @@ def known_directions(adjacent: BoolArray, allowed: BoolArray) -> BoolArray:
 # ---- colliders --------------------------------------------------------------------------------
 def unshielded_triples(adjacent: BoolArray) -> IntArray:
     """Return all (x, z, y) with x — z — y, x < y, and x and y apart; shape (n_triples, 3)."""
-    found = []
-    for z in range(len(adjacent)):
-        ends = np.flatnonzero(adjacent[z])
-        x, y = np.nonzero(np.triu(~adjacent[np.ix_(ends, ends)], 1))
-        found.append(np.column_stack([ends[x], np.full(len(x), z), ends[y]]))
-    return np.concatenate(found) if found else np.empty((0, 3), dtype=np.int64)
+    found = [np.empty((0, 3), dtype=np.int64)]
+    places: dict[int, tuple[IntArray, IntArray]] = {}  # of all pairs of so many neighbours
+    for z, row in enumerate(adjacent):
+        ends = np.flatnonzero(row)
+        if len(ends) < 2:
+            continue
+        if len(ends) not in places:
+            places[len(ends)] = np.triu_indices(len(ends), 1)
+        first, second = places[len(ends)]
+        x, y = ends[first], ends[second]
+        triples = np.column_stack([x, np.full(len(x), z), y])
+        found.append(triples[~adjacent[x, y]])
+    return np.concatenate(found)
 
 
 def collider_triples(directed: BoolArray) -> IntArray:
@@ -116,34 +124,27 @@ def orient_colliders(
         Triples that clash with those before them, with knowledge, or would close a cycle.
     """
     directed, undirected = directed.copy(), undirected.copy()
+    leads = _reaches(directed)  # kept up to date edge by edge
+    np.fill_diagonal(leads, True)
     left_out = 0
     for x, z, y in triples.tolist():
-        clash = directed[z, x] or directed[z, y] or not (allowed[x, z] and allowed[y, z])
-        if clash or _leads_to(directed, z, {x, y}):
+        if leads[z, x] or leads[z, y] or not (allowed[x, z] and allowed[y, z]):
             left_out += 1
             continue
         for cause in (x, y):
-            directed[cause, z] = True
-            undirected[cause, z] = undirected[z, cause] = False
+            if not directed[cause, z]:
+                directed[cause, z] = True
+                undirected[cause, z] = undirected[z, cause] = False
+                leads[leads[:, cause]] |= leads[z]
     return directed, undirected, left_out
-
-
-def _leads_to(directed: BoolArray, start: int, targets: set[int]) -> bool:
-    seen: set[int] = {start}
-    todo = [start]
-    while todo:
-        for node in np.flatnonzero(directed[todo.pop()]).tolist():
-            if node in targets:
-                return True
-            if node not in seen:
-                seen.add(node)
-                todo.append(node)
-    return False
 
 
 # ---- Meek's rules -----------------------------------------------------------------------------
 def meek(
-    directed: BoolArray, undirected: BoolArray, allowed: BoolArray | None = None
+    directed: BoolArray,
+    undirected: BoolArray,
+    allowed: BoolArray | None = None,
+    ambiguous: IntArray | None = None,
 ) -> tuple[BoolArray, BoolArray]:
     """Orient what follows from the directed edges, by Meek's rules R1 to R4.
 
@@ -157,6 +158,9 @@ def meek(
         Directed edges have no cycle.
     allowed : ndarray of bool, shape (n_nodes, n_nodes), optional
         Directions that knowledge permits.
+    ambiguous : ndarray of int, shape (n_triples, 3), optional
+        Unshielded (x, z, y) of which it is not known whether z is a collider: no rule relies on
+        its not being one.
 
     Returns
     -------
@@ -165,8 +169,10 @@ def meek(
     """
     directed, undirected = directed.copy(), undirected.copy()
     open_ = undirected.copy() if allowed is None else undirected & allowed
+    unsure = np.empty((0, 3), dtype=np.int64) if ambiguous is None else ambiguous
+    unsure = np.concatenate([unsure, unsure[:, ::-1]])  # seen from either end
     while True:
-        follows = _follows(directed, undirected) & open_
+        follows = _follows(directed, undirected, unsure) & open_
         new = follows & ~follows.T
         new &= ~on_cycles(directed | new)
         if not new.any():
@@ -176,24 +182,31 @@ def meek(
         open_ &= undirected
 
 
-def _follows(directed: BoolArray, undirected: BoolArray) -> BoolArray:
+def _follows(directed: BoolArray, undirected: BoolArray, unsure: IntArray) -> BoolArray:
     """Return the directions of undirected edges that one of the four rules asks for."""
     d, u = directed.astype(np.float32), undirected.astype(np.float32)
     adjacent = directed | directed.T | undirected
     apart = (~adjacent).astype(np.float32)
     np.fill_diagonal(apart, 0)
-    out: BoolArray = undirected & (d.T @ apart > 0)  # R1: c → a — b, c and b apart
+    ways = d.T @ apart  # R1: c → a — b, c and b apart
+    x, z, y = unsure.T
+    np.subtract.at(ways, (z, y), d[x, z])
+    out: BoolArray = undirected & (ways > 0.5)
     out |= undirected & (d @ d > 0)  # R2: a → c → b
     a, b = np.nonzero(undirected & ~out)
     if not a.size:
         return out
     into = d[:, b].T  # (n_edges, n_nodes): c → b
     both = u[a] * into
-    third = ((both @ apart) * both).any(axis=1)  # R3: a — c → b, a — e → b, c and e apart
+    pairs = ((both @ apart) * both).sum(axis=1)  # R3: a — c → b, a — e → b, c and e apart
     far = u[a] * apart[b]  # a — c, c and b apart
+    for x, z, y in unsure.tolist():
+        at = a == z
+        pairs[at] -= both[at, x] * both[at, y]
+        far[at & (b == y), x] = 0
     near = adjacent[a] * into  # a adjacent to e, e → b
     fourth = ((far @ d) * near).any(axis=1)  # R4: a — c → e → b
-    out[a, b] |= third | fourth
+    out[a, b] |= (pairs > 0.5) | fourth
     return out
 
 
@@ -249,7 +262,7 @@ def dag_to_cpdag(graph: Graph, knowledge: Knowledge | None = None) -> Graph:
             where="graph",
             remedy="Give a DAG: every edge must have a direction",
         )
-    directed, _ = _to_matrices(graph)
+    directed, _ = to_matrices(graph)
     allowed = (knowledge or Knowledge()).allowed_matrix(graph.nodes)
     fixed = directed & ~allowed.T
     x, z, y = collider_triples(directed).T
@@ -287,7 +300,7 @@ def cpdag_to_dag(graph: Graph) -> Graph | None:
     marks = {edge.mark for edge in graph}
     if not marks <= {"-->", "---"}:
         return None
-    directed, undirected = _to_matrices(graph)
+    directed, undirected = to_matrices(graph)
     result = directed.copy()
     left = np.ones(len(graph.nodes), dtype=bool)
     while left.any():
@@ -323,7 +336,8 @@ def _removable(directed: BoolArray, undirected: BoolArray, left: BoolArray) -> i
     return None
 
 
-def _to_matrices(graph: Graph) -> tuple[BoolArray, BoolArray]:
+def to_matrices(graph: Graph) -> tuple[BoolArray, BoolArray]:
+    """Return the two matrices of a graph of directed and undirected edges."""
     count = len(graph.nodes)
     directed, undirected = np.zeros((2, count, count), dtype=bool)
     position = {name: i for i, name in enumerate(graph.nodes)}

@@ -20,7 +20,7 @@ SETUPTOOLS = 77
 
 
 def _is_built(path: Path) -> bool:
-    return path.is_file() and path.suffix != ".pyc" and path.name != ".DS_Store"
+    return path.is_file() and "__pycache__" not in path.parts and path.name != ".DS_Store"
 
 
 def _installed_names() -> set[str]:

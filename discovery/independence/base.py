@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Protocol
 
 from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.snapshot.note import Note
 
-__all__ = ["IndependenceTest"]
+__all__ = ["Built", "IndependenceTest"]
 
 
 class IndependenceTest(Protocol):
@@ -27,6 +28,12 @@ class IndependenceTest(Protocol):
         Returns
         -------
         ndarray of shape (n_tests,)
-            In [0, 1]; NaN where too few rows have all the columns for an answer.
+            In [0, 1]. NaN where there is no answer: too few rows have all the columns, or Z
+            determines X or Y, so that nothing of it is left to depend on the other. Never read
+            NaN as independence.
         """
         ...
+
+
+# A test, and what a reader should know about how it treats some columns or rows.
+Built = tuple[IndependenceTest, tuple[Note, ...]]

@@ -7,18 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import fdtrc
 
-from whydrift.discovery.arrays import FloatArray, IntArray
-from whydrift.discovery.independence.dependence import row_factors
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.independence.base import Built
+from whydrift.discovery.independence.dependence import Dependence
+from whydrift.discovery.independence.evidence import ALIKE, Evidence, row_evidence
+from whydrift.discovery.independence.gcm import Gcm, category_sight, number_sight
 from whydrift.discovery.independence.moments import Moments, eliminate
-from whydrift.discovery.scores.features import category_features, rank_normal
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["Mixed", "mixed"]
 
+_WAVES = 60  # random features for two categories
 _RIDGE = 1e-9
 _DETERMINED = 1e-6  # remaining variance, of 1, that is the ridge and no signal
 _LEAST_FREEDOM = 5.0  # residual degrees of freedom below which there is no answer
 _MOST_NUMBERS = 2_000_000  # of matrices held at once: 16 MB
+# A given number bends at these places of its rank-normal score, the first ones first: as many as
+# leave this many rows for each slope.
+_HINGES = (0.0, -0.6, 0.6, -1.2, 1.2)
+_ROWS_PER_SLOPE = 12.0
 # Blocks are padded to one of these widths, so that few shapes cover all tests.
 _WIDTHS = np.array([0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512])
 
@@ -28,11 +35,28 @@ class Mixed:
 
     The likelihood-ratio statistic of multivariate regression, by Rao's F. For two numbers it is
     the exact t test of the partial correlation; for two categories it is close to Pearson's χ².
+    What is given may act on X and Y in a bent line: its features are a linear spline, with as
+    many bends as there are rows for.
+
+    Two categories given anything go to residual products (`Gcm`): how far an indicator varies
+    follows its mean and so Z, which the pooled variance of this statistic would take for
+    dependence.
+
+    A column that never varies is independent of all others (1). Where the given columns determine
+    X or Y, or one of them does not vary in the rows that have all columns, there is no answer
+    (NaN).
 
     Parameters
     ----------
     blocks : sequence of ndarray of shape (n_rows, n_features of the column)
-        All features of a column are NaN where it is missing.
+        Features in which X and Y are compared, then those of a bent line; all features of a
+        column are NaN where it is missing.
+    straight : sequence of int
+        How many of each column's features X and Y are compared in.
+    evidence : Evidence
+        Weights enter the moments; weights and clusters lower the number of rows.
+    categories : tuple of ndarray of bool, shape (n_columns,), and Gcm, optional
+        Which columns are categories, and the test for pairs of them.
 
     References
     ----------
@@ -40,40 +64,81 @@ class Mixed:
     Rao (1951), An asymptotic expansion of the distribution of Wilks' criterion.
     """
 
-    def __init__(self, blocks: Sequence[FloatArray]) -> None:
-        self._moments = Moments(blocks)
-        self._factors = row_factors(blocks)
-        self._widths = np.array([block.shape[1] for block in blocks])
-        starts = np.concatenate([[0], np.cumsum(self._widths)[:-1]])
-        self._table = np.full((len(blocks), int(self._widths.max())), self._moments.pad)
-        for row, start, width in zip(self._table, starts, self._widths, strict=True):
+    def __init__(
+        self,
+        blocks: Sequence[FloatArray],
+        straight: Sequence[int],
+        evidence: Evidence = ALIKE,
+        categories: tuple[BoolArray, Gcm] | None = None,
+    ) -> None:
+        self._categories = categories
+        self._moments = Moments(blocks, evidence)
+        self._dependence = Dependence(blocks, evidence, compared=straight)
+        self._straight = np.array(straight)
+        self._all = np.array([block.shape[1] for block in blocks])
+        starts = np.concatenate([[0], np.cumsum(self._all)[:-1]])
+        self._table = np.full((len(blocks), int(self._all.max())), self._moments.pad)
+        for row, start, width in zip(self._table, starts, self._all, strict=True):
             row[:width] = np.arange(start, start + width)
+        self._is_constant = np.array(
+            [
+                self._moments.is_constant[row[:width]].all()
+                for row, width in zip(self._table, self._straight, strict=True)
+            ]
+        )
 
     def __call__(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         """Return upper-tail p-values; see `IndependenceTest`."""
-        sizes = np.column_stack([self._widths[given].sum(axis=1), self._widths[x], self._widths[y]])
+        if self._categories is None or not given.shape[1]:
+            return self._by_moments(x, y, given)
+        is_category, of_categories = self._categories
+        both = is_category[x] & is_category[y]
+        out = np.empty(len(x))
+        out[both] = of_categories(x[both], y[both], given[both])
+        out[~both] = self._by_moments(x[~both], y[~both], given[~both])
+        return out
+
+    def _by_moments(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
+        widths = self._given_widths(given)
+        sizes = np.column_stack([widths.sum(axis=1), self._straight[x], self._straight[y]])
         shapes = np.maximum(_WIDTHS[np.searchsorted(_WIDTHS[:-1], sizes)], sizes)
         found, group = np.unique(shapes, axis=0, return_inverse=True)
         group = group.ravel()
         out = np.empty(len(x))
-        for number, (of_given, of_x, of_y) in enumerate(found.tolist()):
+        for number, shape in enumerate(found):
             members = np.flatnonzero(group == number)
-            step = max(1, _MOST_NUMBERS // max(1, (of_given + of_x + of_y) ** 2))
+            step = max(1, _MOST_NUMBERS // max(1, int(shape.sum()) ** 2))
             for start in range(0, len(members), step):
                 part = members[start : start + step]
-                out[part] = self._same_shape(x[part], y[part], given[part], of_given, of_x, of_y)
+                index = np.column_stack(
+                    [
+                        self._features(given[part], widths[part], int(shape[0])),
+                        self._features(x[part, None], self._straight[x[part], None], int(shape[1])),
+                        self._features(y[part, None], self._straight[y[part], None], int(shape[2])),
+                    ]
+                )
+                out[part] = self._same_shape(x[part], y[part], given[part], index, shape.tolist())
+        return np.where(self._is_constant[x] | self._is_constant[y], 1.0, out)
+
+    def _given_widths(self, given: IntArray) -> IntArray:
+        """Return the features used of each given column: as many bends as there are rows for."""
+        out: IntArray = self._straight[given]
+        for bends in (len(_HINGES), 3, 1):
+            wide = np.minimum(self._all[given], self._straight[given] + bends)
+            fits = wide.sum(axis=1) * _ROWS_PER_SLOPE <= self._moments.effective_rows
+            out = np.maximum(out, np.where(fits[:, None], wide, 0))
         return out
 
+    def _features(self, columns: IntArray, widths: IntArray, width: int) -> IntArray:
+        """Return each row's feature numbers first, then padding, ``width`` in all."""
+        place = np.arange(self._table.shape[1])
+        index = np.where(place < widths[:, :, None], self._table[columns], self._moments.pad)
+        return _packed(index.reshape(len(columns), -1), self._moments.pad, width)
+
     def _same_shape(
-        self, x: IntArray, y: IntArray, given: IntArray, of_given: int, of_x: int, of_y: int
+        self, x: IntArray, y: IntArray, given: IntArray, index: IntArray, shape: list[int]
     ) -> FloatArray:
-        index = np.column_stack(
-            [
-                _packed(self._table[given].reshape(len(x), -1), self._moments.pad, of_given),
-                _packed(self._table[x], self._moments.pad, of_x),
-                _packed(self._table[y], self._moments.pad, of_y),
-            ]
-        )
+        of_given, of_x, _ = shape
         blocks, rows = self._moments.correlations(index, np.column_stack([x, y, given]))
         spare = index == self._moments.pad
         diagonal = np.arange(index.shape[1])
@@ -86,7 +151,8 @@ class Mixed:
         log_lambda, q_x, q_y = _wilks(rest, of_x)
         q_x = q_x - spare[:, of_given : of_given + of_x].sum(axis=1)
         q_y = q_y - spare[:, of_given + of_x :].sum(axis=1)
-        return _rao(log_lambda, q_x, q_y, rows * self._factors[x, y] - 1 - slopes)
+        counted = rows * self._dependence.shares(x, y, given)
+        return _rao(log_lambda, q_x, q_y, counted - 1 - slopes)
 
 
 def _packed(index: IntArray, pad: int, width: int) -> IntArray:
@@ -115,21 +181,32 @@ def _rao(log_lambda: FloatArray, q_x: IntArray, q_y: IntArray, freedom: FloatArr
     power = np.sqrt(np.where(below > 0, (product**2 - 4) / np.where(below > 0, below, 1.0), 1.0))
     weight = freedom - (q_x + q_y + 1) / 2
     denominator = weight * power - (product - 2) / 2
-    usable = (freedom - q_x - q_y >= _LEAST_FREEDOM) & (denominator > 0)
-    safe = np.where(usable & (product > 0), denominator, 1.0)
+    usable = (freedom - q_x - q_y >= _LEAST_FREEDOM) & (denominator > 0) & (product > 0)
+    safe = np.where(usable, denominator, 1.0)
     # expm1 keeps the digits of a statistic that is nearly nothing.
     statistic = np.expm1(np.minimum(-log_lambda / power, 700.0)) * safe / np.maximum(product, 1.0)
-    p_values = np.where(product > 0, fdtrc(np.maximum(product, 1.0), safe, statistic), 1.0)
-    return np.where(usable, p_values, np.nan)
+    return np.where(usable, fdtrc(np.maximum(product, 1.0), safe, statistic), np.nan)
 
 
-def mixed(snapshot: Snapshot, names: tuple[str, ...]) -> Mixed:
+def mixed(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build the test: numbers as rank-normal scores, categories as indicators."""
-    blocks = []
-    for name in names:
+    evidence, notes = row_evidence(snapshot)
+    is_category = np.array([snapshot.schema[name].kind.is_discrete for name in names])
+    blocks, straight, sights = [], [], []
+    for name, discrete in zip(names, is_category, strict=True):
         values = snapshot.column(name)
-        if snapshot.schema[name].kind.is_discrete:
-            blocks.append(category_features(values).linear)
+        if discrete:
+            sight = category_sight(name, values)
+            blocks.append(sight.given)
+            straight.append(sight.compared.shape[1])
         else:
-            blocks.append(rank_normal(values)[:, None])
-    return Mixed(blocks)
+            sight = number_sight(name, values)
+            score = sight.given[:, 0]
+            bent = [np.maximum(score - knot, 0.0) for knot in _HINGES]
+            blocks.append(np.column_stack([score, *bent]))
+            straight.append(1)
+        sights.append(sight)
+    categories = None
+    if is_category.sum() > 1:
+        categories = is_category, Gcm(sights, evidence, waves=_WAVES)
+    return Mixed(blocks, straight, evidence, categories), notes

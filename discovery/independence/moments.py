@@ -6,10 +6,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.independence.evidence import ALIKE, Evidence
 
 __all__ = ["Moments", "eliminate"]
 
+_HUGE = 1e100  # values beyond are scaled down before they are squared
+_SMALL = 1e-150  # variance below which its digits cannot be trusted
 _FLAT = 1e-12  # variance of a standardised feature below which it is constant
 _MOST_NUMBERS = 1_000_000  # gathered at once: 8 MB, about a processor's cache
 
@@ -25,28 +28,86 @@ class Moments:
     ----------
     blocks : sequence of ndarray of shape (n_rows, n_features of the column)
         One per column; all features of a column are NaN in the same rows.
+    evidence : Evidence
+        Weights enter the moments, and make of the rows their effective number (Kish).
+
+    Attributes
+    ----------
+    effective_rows : float
+        Equally weighted rows that would tell as much.
+    is_constant : ndarray of bool, shape (n_features + 1,)
+        Features with one value only; the last is padding, which counts as one.
+
+    References
+    ----------
+    Kish (1965), Survey Sampling: (Σw)² / Σw².
     """
 
-    def __init__(self, blocks: Sequence[FloatArray]) -> None:
+    def __init__(self, blocks: Sequence[FloatArray], evidence: Evidence = ALIKE) -> None:
+        wide = np.concatenate([block.T for block in blocks])  # (n_features, n_rows)
+        if evidence.weights is None and np.isfinite(wide).all():
+            self._start_complete(wide, len(blocks))
+        else:
+            self._start(blocks, evidence)
+
+    def _start_complete(self, wide: FloatArray, columns: int) -> None:
+        """Pass over the data as few times as can be: wide tables cost little else."""
+        self.pad, count = wide.shape  # the number after the last feature is padding
+        peak = np.abs(wide).max(axis=1, initial=0.0)
+        if (peak > _HUGE).any():
+            wide /= np.where(peak > _HUGE, peak, 1.0)[:, None]
+        wide -= wide[:, :1]  # an offset of 1e9 costs no digits
+        wide -= wide.mean(axis=1, keepdims=True)
+        matrix = wide @ wide.T / max(1, count)
+        odd = np.diagonal(matrix) <= _SMALL
+        if odd.any():  # squares of values like 1e-200 are lost
+            peak = np.abs(wide[odd]).max(axis=1, keepdims=True)
+            wide[odd] /= np.where(peak > 0, peak, 1.0)
+            matrix = wide @ wide.T / max(1, count)
+        spread = np.sqrt(np.diagonal(matrix))
+        scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
+        matrix *= scale[:, None] * scale
+        # Then the feature that stands for padding, and the constant.
+        self._matrix: FloatArray = np.zeros((self.pad + 2, self.pad + 2))
+        self._matrix[: self.pad, : self.pad] = matrix
+        self._matrix[-1, -1] = 1.0
+        self.is_constant = np.append(spread <= 0, True)
+        self.effective_rows = float(count)
+        self._complete: FloatArray = self._matrix * count
+        self._complete_squares = float(count)
+        self._whole = np.ones(columns, dtype=bool)
+        self._filled: FloatArray = np.empty((self.pad + 2, 0))
+        self._seen = np.empty((columns, 0), dtype=bool)
+        self._squares = np.empty(0)
+
+    def _start(self, blocks: Sequence[FloatArray], evidence: Evidence) -> None:
         stacked = np.column_stack(blocks)
-        self.rows, self.pad = stacked.shape  # the number after the last feature is padding
+        count, self.pad = stacked.shape  # the number after the last feature is padding
+        weights = np.ones(count) if evidence.weights is None else evidence.weights
         seen = np.column_stack([np.isfinite(block).all(axis=1) for block in blocks])
-        observed = np.isfinite(stacked)
-        counts = np.maximum(observed.sum(axis=0), 1)
-        # Around the first value, so that an offset of 1e9 costs no digits.
-        first = stacked[observed.argmax(axis=0), np.arange(self.pad)]
-        filled = np.where(observed, stacked - np.where(np.isfinite(first), first, 0.0), 0.0)
-        filled -= np.where(observed, filled.sum(axis=0) / counts, 0.0)
-        spread = np.sqrt((filled**2).sum(axis=0) / counts)
-        filled /= np.where(spread > 0, spread, 1.0)
-        filled = np.column_stack([filled, np.zeros(self.rows), np.ones(self.rows)])
+        filled, self.is_constant = _standardised(stacked, weights)
+        filled = np.column_stack([filled, np.zeros(count), np.ones(count)])
+        filled *= np.sqrt(weights)[:, None]
+        self.effective_rows = _kish(float(weights.sum()), float((weights**2).sum()))
         self._whole = np.asarray(seen.all(axis=0))
-        self._matrix: FloatArray = filled.T @ filled / max(1, self.rows)
+        self._matrix = filled.T @ filled / max(1.0, float(weights.sum()))
         complete = seen.all(axis=1)
-        self._complete: FloatArray = filled[complete].T @ filled[complete]
+        self._complete = filled[complete].T @ filled[complete]
+        self._complete_squares = float((weights[complete] ** 2).sum())
         # By column, so that each test gathers runs of memory.
         self._filled = np.ascontiguousarray(filled[~complete].T)
         self._seen = np.ascontiguousarray(seen[~complete].T)
+        self._squares = weights[~complete] ** 2
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no column has missing values."""
+        return bool(self._whole.all())
+
+    @property
+    def matrix(self) -> FloatArray:
+        """Correlations of all features, right where no value is missing."""
+        return self._matrix[: self.pad, : self.pad]
 
     def correlations(self, index: IntArray, columns: IntArray) -> tuple[FloatArray, FloatArray]:
         """Return the correlation matrix of each test's features, and its number of rows.
@@ -63,13 +124,14 @@ class Moments:
         blocks : ndarray of shape (n_tests, n_features, n_features)
             A feature that is constant in these rows has zeros, on the diagonal too.
         rows : ndarray of shape (n_tests,)
+            Effective rows.
         """
         easy = self._whole[columns].all(axis=1)
         if easy.all():
-            return self._cut(index), np.full(len(index), float(self.rows))
+            return self._cut(index), np.full(len(index), self.effective_rows)
         size = index.shape[1]
         blocks = np.empty((len(index), size, size))
-        rows = np.full(len(index), float(self.rows))
+        rows = np.full(len(index), self.effective_rows)
         blocks[easy] = self._cut(index[easy])
         blocks[~easy], rows[~easy] = self._each_set_once(index[~easy], columns[~easy])
         return blocks, rows
@@ -104,8 +166,9 @@ class Moments:
         part = self._filled[wide] * usable[:, None, :]  # (n_tests, n_features + 1, n_rows)
         sums = self._complete[wide[:, :, None], wide[:, None, :]]
         sums = sums + part @ np.swapaxes(part, 1, 2)
-        rows = sums[:, -1, -1].copy()
-        sums /= np.maximum(rows, 1.0)[:, None, None]
+        total = sums[:, -1, -1].copy()
+        rows = total**2 / np.maximum(self._complete_squares + usable @ self._squares, 1e-300)
+        sums /= np.where(total > 0, total, 1.0)[:, None, None]
         mean = sums[:, :-1, -1]
         blocks = sums[:, :-1, :-1] - mean[:, :, None] * mean[:, None, :]
         variance = np.diagonal(blocks, axis1=1, axis2=2)
@@ -115,6 +178,32 @@ class Moments:
         test, place = np.nonzero(index == self.pad)
         blocks[test, place, place] = 1.0
         return blocks, rows
+
+
+def _standardised(stacked: FloatArray, weights: FloatArray) -> tuple[FloatArray, BoolArray]:
+    """Return features with mean 0 and deviation 1 (missing: 0), and which are constant."""
+    observed = np.isfinite(stacked)
+    counts = observed * weights[:, None]
+    totals = counts.sum(axis=0)
+    totals[totals <= 0] = 1.0
+    # Squares of what is huge would overflow.
+    huge = np.abs(np.where(observed, stacked, 0.0)).max(axis=0, initial=0.0)
+    if (huge > _HUGE).any():
+        stacked = stacked / np.where(huge > _HUGE, huge, 1.0)
+    # Around the first value, so that an offset of 1e9 costs no digits.
+    first = stacked[observed.argmax(axis=0), np.arange(stacked.shape[1])]
+    filled = np.where(observed, stacked - np.where(np.isfinite(first), first, 0.0), 0.0)
+    largest = np.abs(filled).max(axis=0, initial=0.0)
+    filled /= np.where(largest > 0, largest, 1.0)
+    filled -= np.where(observed, (counts * filled).sum(axis=0) / totals, 0.0)
+    spread = np.sqrt((counts * filled**2).sum(axis=0) / totals)
+    varies = (largest > 0) & (spread > 0)
+    filled = np.where(varies, filled / np.where(varies, spread, 1.0), 0.0)
+    return filled, np.append(~varies & observed.any(axis=0), True)
+
+
+def _kish(total: float, squares: float) -> float:
+    return total**2 / squares if squares > 0 else 0.0
 
 
 def eliminate(blocks: FloatArray, count: int, tolerance: float) -> tuple[FloatArray, FloatArray]:

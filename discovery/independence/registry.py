@@ -10,9 +10,14 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.errors import OptionError, unknown_name
-from whydrift.discovery.independence.base import IndependenceTest
+from whydrift.discovery.independence.base import Built
+from whydrift.discovery.independence.chi_square import chi_square
+from whydrift.discovery.independence.determined import Guarded, find_relations
 from whydrift.discovery.independence.fisher_z import fisher_z, rank_fisher_z
 from whydrift.discovery.independence.g_square import g_square
+from whydrift.discovery.independence.gcm import gcm
+from whydrift.discovery.independence.kci import kci
+from whydrift.discovery.independence.missing import mc_fisher_z
 from whydrift.discovery.independence.mixed import mixed
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind
@@ -35,7 +40,7 @@ class Row:
     """One test: its name, how it is built, the kinds of column it serves, and its paper."""
 
     name: str
-    build: Callable[[Snapshot, tuple[str, ...]], IndependenceTest]
+    build: Callable[[Snapshot, tuple[str, ...]], Built]
     kinds: frozenset[ColumnKind]
     paper: str
 
@@ -45,8 +50,12 @@ _TESTS: Final = {
     for row in (
         Row("fisher_z", fisher_z, _NUMBERS, "Fisher 1924"),
         Row("rank_fisher_z", rank_fisher_z, _NUMBERS, "Harris & Drton 2013"),
+        Row("mc_fisher_z", mc_fisher_z, _NUMBERS, "Tu et al. 2019"),
         Row("g_square", g_square, _NAMES | {ColumnKind.ORDINAL}, "Spirtes et al. 2000"),
+        Row("chi_square", chi_square, _NAMES | {ColumnKind.ORDINAL}, "Pearson 1900"),
         Row("mixed", mixed, _NUMBERS | _NAMES, "Wilks 1932, Rao 1951"),
+        Row("gcm", gcm, _NUMBERS | _NAMES, "Shah & Peters 2020"),
+        Row("kci", kci, _NUMBERS | _NAMES, "Zhang et al. 2011"),
     )
 }
 
@@ -61,9 +70,7 @@ def known_tests() -> tuple[str, ...]:
     return ("auto", *_TESTS)
 
 
-def independence_test(
-    name: str, snapshot: Snapshot, names: tuple[str, ...]
-) -> tuple[IndependenceTest, Note]:
+def independence_test(name: str, snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build a test over some columns.
 
     Parameters
@@ -78,13 +85,17 @@ def independence_test(
     Returns
     -------
     test : IndependenceTest
-    note : Note
-        Which test it is and why (code ``method_choice``).
+    notes : tuple of Note
+        First which test it is and why (code ``method_choice``), then what it does to some columns
+        or rows, and which columns others determine (code ``determined_column``).
 
     Raises
     ------
     OptionError
-        If there is no such test, or it does not serve the kind of one of the columns.
+        If there is no such test, it does not serve the kind of one of the columns, or it needs a
+        package that is not installed.
+    SchemaError
+        If the column of weights or clusters cannot be used.
     """
     reason = "as asked"
     if name == "auto":
@@ -100,8 +111,12 @@ def independence_test(
                 where="test",
                 remedy="Use 'mixed' or 'auto', or say what the column is with kinds={…}",
             )
-    note = Note("method_choice", None, f"independence test {name}: {reason}")
-    return row.build(snapshot, names), note
+    choice = Note("method_choice", None, f"independence test {name}: {reason}")
+    test, notes = row.build(snapshot, names)
+    relations = find_relations(snapshot, names)
+    if relations:
+        test = Guarded(test, relations)
+    return test, (choice, *notes, *(relation.told(names) for relation in relations))
 
 
 def choose_test(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[str, str]:

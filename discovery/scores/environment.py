@@ -1,90 +1,129 @@
 """A score of a column's parents over one or several windows, from Gram matrices alone.
 
 A column may pay for a changed mechanism: the same fit in all windows, its own intercept and spread
-in each, or its own everything. The simplest explanation of the windows wins, and with it the
-direction of edges that one window alone leaves open.
+in each, or its own everything; with three windows or more also in one of them alone. The simplest
+explanation of the windows wins, and with it the direction of edges that one window alone leaves
+open.
 
 References
 ----------
 Schwarz (1978), Estimating the dimension of a model.
 Mooij, Magliacane & Claassen (2020), Joint causal inference from multiple contexts.
+Andrews, Ramsey & Cooper (2019), Learning high-dimensional directed acyclic graphs with mixed
+data-types: the degenerate Gaussian, whose features are indicators of categories.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
-from whydrift.discovery.scores.features import Features, category_features, number_features
-from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.scores.base import BlockArrays
+from whydrift.discovery.scores.cache import CachedScore
+from whydrift.discovery.scores.choices import log_choices
+from whydrift.discovery.scores.features import Features
+from whydrift.discovery.scores.moments import gram_matrices
 
 __all__ = ["EnvironmentScore"]
 
 _RIDGE = 1e-6
-_LEAST_COMPLETE = 0.8  # share of complete rows above which incomplete ones are left out
+_TIE = 1e-9
+# Each parent may bring six features. Hubs of more parents are met among many columns, where the
+# search is compiled and can afford them.
+_MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
 
 
-class EnvironmentScore:
-    """Local scores ``score(column | parents)``, higher is better, many parent sets at once.
+@dataclass(frozen=True, slots=True)
+class _Grouping:
+    """One way in which windows may differ.
 
     Parameters
     ----------
-    windows : sequence of Snapshot
-        One or more, with the same meaning of category codes.
+    groups : tuple of tuple of int
+        Windows that share a mechanism.
+    choices : int
+        Among how many ways alike it was chosen.
+    apart : tuple of int
+        The windows that have a mechanism of their own.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    choices: int
+    apart: tuple[int, ...]
+
+
+class EnvironmentScore(CachedScore):
+    """``−rows/2 · log det(residual covariance) − parameters · log(rows)/2``, best of a few fits.
+
+    Parameters
+    ----------
+    features : sequence of Features
+        One per column, over the rows of all windows, one window after the other. Parents enter
+        by their basis or by their linear features alone, whichever explains more cheaply.
+    bounds : ndarray of int, shape (n_windows + 1,)
+        The rows at which each window begins, and the end of the last.
     names : tuple of str
-        Columns; their positions are the numbers used below.
+        The columns.
     penalty : float
         Multiplies the BIC penalty.
+    gamma : float
+        Of the extended BIC, in [0, 1]; 0 is plain BIC.
     """
 
     def __init__(
-        self, windows: Sequence[Snapshot], names: tuple[str, ...], *, penalty: float = 1.0
+        self,
+        features: Sequence[Features],
+        bounds: IntArray,
+        names: tuple[str, ...],
+        *,
+        penalty: float = 1.0,
+        gamma: float = 0.0,
     ) -> None:
-        self.names = names
+        most = _MOST_PARENTS if len(names) <= _MANY_COLUMNS else _MOST_PARENTS_OF_MANY
+        super().__init__(names, min(most, len(names) - 1))
         self.penalty = penalty
-        features = [_features(windows, name) for name in names]
+        self.extra: FloatArray = penalty * gamma * log_choices(len(names))
         sizes = [f.basis.shape[1] for f in features]
-        starts = np.concatenate([[1], 1 + np.cumsum(sizes)])[:-1]
-        self.basis = [np.arange(s, s + n) for s, n in zip(starts, sizes, strict=True)]
+        self.start: IntArray = np.concatenate([[1], 1 + np.cumsum(sizes)]).astype(np.int64)
+        self.basis = [np.arange(start, stop) for start, stop in pairwise(self.start.tolist())]
         self.linear = [b[: f.linear.shape[1]] for b, f in zip(self.basis, features, strict=True)]
-        bounds = np.cumsum([0, *(len(w.sample) for w in windows)])
         self._factor = np.array([_dependence(f, bounds) for f in features])
         self.width = 1 + sum(sizes)
-        self._grams, self._rows = _grams(features, bounds)
-        self._cache: dict[tuple[int, int], float] = {}
-        self.evaluations = 0
+        self._groupings = _groupings(len(bounds) - 1)
+        stacked = np.column_stack([f.basis for f in features])
+        self._grams, self._rows, self.by_pairs = gram_matrices(stacked, bounds)
 
-    def local(self, column: int, parent_sets: Sequence[tuple[int, ...]]) -> FloatArray:
-        """Return the local scores of a column for several parent sets.
+    def arrays(self) -> BlockArrays:
+        """Return what a compiled search reads."""
+        return BlockArrays(
+            np.stack(self._grams),
+            self._factor[:, None] * self._rows[None, :],
+            self.start,
+            np.array([len(linear) for linear in self.linear], dtype=np.int64),
+            float(self.penalty),
+            self.extra,
+        )
 
-        Parameters
-        ----------
-        column : int
-            Position of the column.
-        parent_sets : sequence of tuple of int
-            Positions of its parents, in any order.
-
-        Returns
-        -------
-        ndarray of shape (n_sets,)
-        """
-        masks = [sum(1 << p for p in parents) for parents in parent_sets]
-        fresh = {
-            mask: parents
-            for mask, parents in zip(masks, parent_sets, strict=True)
-            if (column, mask) not in self._cache
-        }
-        if fresh:
-            scores = self._evaluate(column, list(fresh.values()))
-            self.evaluations += len(fresh)
-            for mask, score in zip(fresh, scores.tolist(), strict=True):
-                self._cache[column, mask] = score
-        return np.array([self._cache[column, mask] for mask in masks])
+    def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
+        """Return the windows in which a column pays for a mechanism of its own; see `Score`."""
+        best = float(self._fitted(column, [parents], ())[0])
+        found: tuple[int, ...] = ()
+        for grouping in self._groupings:
+            value = float(self._fitted(column, [parents], (grouping,))[0])
+            if value > best + _TIE:
+                best, found = value, grouping.apart
+        return found
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
+        return self._fitted(column, parent_sets, self._groupings)
+
+    def _fitted(
+        self, column: int, parent_sets: list[tuple[int, ...]], groupings: tuple[_Grouping, ...]
+    ) -> FloatArray:
         response = self.linear[column]
         best = np.full(len(parent_sets), -np.inf)
         for blocks in (self.basis, self.linear):
@@ -93,8 +132,8 @@ class EnvironmentScore:
             ):
                 continue  # categories only: both bases are the same
             index, sizes = self._padded([[blocks[p] for p in s] for s in parent_sets], response)
-            best = np.maximum(best, self._best_environment(column, index, sizes))
-        return best
+            best = np.maximum(best, self._best_fit(column, index, sizes, groupings))
+        return best - self.extra[[len(parents) for parents in parent_sets]]
 
     def _padded(
         self, parents: list[list[IntArray]], response: IntArray
@@ -113,7 +152,9 @@ class EnvironmentScore:
             index[row] = np.concatenate([own, pad, response])
         return index, sizes
 
-    def _best_environment(self, column: int, index: IntArray, sizes: FloatArray) -> FloatArray:
+    def _best_fit(
+        self, column: int, index: IntArray, sizes: FloatArray, groupings: tuple[_Grouping, ...]
+    ) -> FloatArray:
         q = len(self.linear[column])
         factor = self._factor[column]
         rows = factor * self._rows
@@ -123,27 +164,52 @@ class EnvironmentScore:
         blocks = [_submatrices(_extended(g, index), index) for g in self._grams]
         pooled: FloatArray = np.average(blocks, axis=0, weights=rows)
         same: FloatArray = -total / 2 * _residual_logdet(pooled, q) - unit * (sizes * q + spread)
-        if len(blocks) == 1:
-            return same
+        best = same
+        for grouping in groupings:
+            groups = [list(group) for group in grouping.groups]
+            sizes_of = np.array([rows[group].sum() for group in groups])
+            pooled_by = [
+                blocks[group[0]]
+                if len(group) == 1
+                else np.average([blocks[k] for k in group], axis=0, weights=rows[group])
+                for group in groups
+            ]
+            price = self.penalty * np.log(grouping.choices)
+            best = np.maximum(best, self._moved(pooled_by, sizes_of, q, sizes, unit) - price)
+        return best
+
+    @staticmethod
+    def _moved(
+        blocks: list[FloatArray], rows: FloatArray, q: int, sizes: FloatArray, unit: float
+    ) -> FloatArray:
+        """Return the better of own intercept and spread in each group, and own everything."""
         count = len(blocks)
-        # Own intercept and spread: centred within each window, slopes shared.
+        spread = q * (q + 1) / 2
+        # Own intercept and spread: centred within each group of windows, slopes shared.
         centred = [_centred(b) for b in blocks]
         slopes: FloatArray = np.average(centred, axis=0, weights=rows)
-        shared = -unit * ((sizes - 1) * q + count * (q + spread) + 1)
-        own = -unit * (count * (sizes * q + spread) + 1)
+        shared: FloatArray = -unit * ((sizes - 1) * q + count * (q + spread) + 1)
+        own: FloatArray = -unit * (count * (sizes * q + spread) + 1)
         residuals = _residuals(slopes, centred, q)
         for r, block, residual in zip(rows, blocks, residuals, strict=True):
             shared = shared - r / 2 * np.linalg.slogdet(residual)[1]
             own = own - r / 2 * _residual_logdet(block, q)
-        out: FloatArray = np.maximum(same, np.maximum(shared, own))
+        out: FloatArray = np.maximum(shared, own)
         return out
 
 
-def _features(windows: Sequence[Snapshot], name: str) -> Features:
-    values = np.concatenate([w.column(name) for w in windows])
-    if windows[0].schema[name].kind.is_discrete:
-        return category_features(values)
-    return number_features(values)
+def _groupings(count: int) -> tuple[_Grouping, ...]:
+    """Return the ways in which windows may differ: each from all others, or one alone."""
+    if count == 1:
+        return ()
+    windows = tuple(range(count))
+    each = _Grouping(tuple((k,) for k in windows), 1, windows)
+    if count == 2:
+        return (each,)
+    return (
+        each,
+        *(_Grouping(((k,), (*windows[:k], *windows[k + 1 :])), count, (k,)) for k in windows),
+    )
 
 
 def _dependence(features: Features, bounds: IntArray) -> float:
@@ -162,40 +228,6 @@ def _dependence(features: Features, bounds: IntArray) -> float:
             if abs(r) * np.sqrt(part.size) > 5:
                 worst = max(worst, abs(r))
     return (1 - worst**2) / (1 + worst**2)
-
-
-def _grams(features: list[Features], bounds: IntArray) -> tuple[list[FloatArray], FloatArray]:
-    """Return second moments of [1, standardised features] per window, and rows per window.
-
-    Where many rows are incomplete every pair of columns uses the rows that have both.
-    """
-    stacked = np.column_stack([f.basis for f in features])
-    seen: BoolArray = np.isfinite(stacked)
-    complete: BoolArray = np.asarray(seen.all(axis=1))
-    filled = np.where(seen, stacked, 0.0)
-    counts = np.maximum(seen.sum(axis=0), 1)
-    mean = filled.sum(axis=0) / counts
-    spread = np.sqrt(np.where(seen, (stacked - mean) ** 2, 0.0).sum(axis=0) / counts)
-    scaled = np.where(seen, (stacked - mean) / np.where(spread > 1e-12, spread, 1.0), 0.0)
-    scaled = np.column_stack([np.ones(len(scaled)), scaled])
-    seen = np.column_stack([np.ones(len(seen), dtype=bool), seen])
-    grams, rows = [], []
-    by_pairs = complete.mean() < _LEAST_COMPLETE
-    for start, stop in pairwise(bounds.tolist()):
-        part, mask = scaled[start:stop], seen[start:stop].astype(np.float64)
-        if by_pairs:
-            both = np.maximum(mask.T @ mask, 1.0)
-            gram = (part.T @ part) / both
-            # Pairwise moments need not be positive definite; the nearest that are, are.
-            values, vectors = np.linalg.eigh(gram)
-            gram = (vectors * np.maximum(values, 1e-3)) @ vectors.T
-            rows.append(float(mask.mean() * (stop - start)))
-        else:
-            part = part[complete[start:stop]]
-            gram = part.T @ part / max(1, len(part))
-            rows.append(float(max(1, len(part))))
-        grams.append(gram)
-    return grams, np.array(rows)
 
 
 def _extended(gram: FloatArray, index: IntArray) -> FloatArray:

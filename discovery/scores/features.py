@@ -9,7 +9,14 @@ from scipy.special import ndtri
 
 from whydrift.discovery.arrays import FloatArray
 
-__all__ = ["HINGES", "Features", "category_features", "number_features", "rank_normal"]
+__all__ = [
+    "HINGES",
+    "Features",
+    "category_features",
+    "number_features",
+    "plain_features",
+    "rank_normal",
+]
 
 # Knots on the scale of a standard normal: about its 12th, 27th, 50th, 73rd and 88th percentiles.
 HINGES = (-1.2, -0.6, 0.0, 0.6, 1.2)
@@ -81,6 +88,12 @@ def number_features(values: FloatArray) -> Features:
     hinges = [np.maximum(score - knot, 0.0) for knot in HINGES]
     linear = score[:, None]
     return Features(linear, np.column_stack([score, *hinges]))
+
+
+def plain_features(values: FloatArray) -> Features:
+    """Return a number, shape (n_rows,), as it is: one linear feature, NaN where missing."""
+    column = values[:, None]
+    return Features(column, column)
 
 
 def category_features(codes: FloatArray) -> Features:

@@ -6,11 +6,15 @@ import hashlib
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["copied_columns", "varying_columns"]
+__all__ = ["copied_columns", "determined_columns", "varying_columns"]
+
+_EXACT = 1e-8  # variance, of 1, that a linear relation may leave over by rounding
+_INVOLVED = 1e-4  # share in such a relation above which a column takes part in it
+_ROWS_OF_A_GLANCE = 64  # enough to tell most columns apart
 
 
 def varying_columns(
@@ -50,11 +54,14 @@ def copied_columns(
         order of the columns does not matter.
     notes : tuple of Note
     """
+    step = max(1, len(snapshot.sample) // _ROWS_OF_A_GLANCE)
+    alike: dict[bytes, list[str]] = {}  # at a glance
+    for name in sorted(names):
+        alike.setdefault(_fingerprint(snapshot, name, step), []).append(name)
     first: dict[bytes, str] = {}
     copies: dict[str, str] = {}
-    for name in sorted(names):
-        discrete = snapshot.schema[name].kind.is_discrete
-        print_ = _fingerprint(snapshot.column(name), discrete=discrete)
+    for name in sorted(name for group in alike.values() if len(group) > 1 for name in group):
+        print_ = _fingerprint(snapshot, name)
         if print_ in first:
             copies[name] = first[print_]
         else:
@@ -71,7 +78,27 @@ def copied_columns(
     return copies, notes
 
 
-def _fingerprint(values: FloatArray, *, discrete: bool) -> bytes:
+def determined_columns(correlation: FloatArray) -> IntArray:
+    """Return the numbers of columns that determine each other, as a sum and its parts do.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (n_columns, n_columns)
+        Of more rows than columns.
+    """
+    try:
+        np.linalg.cholesky(correlation - _EXACT * np.eye(len(correlation)))
+    except np.linalg.LinAlgError:
+        values, vectors = np.linalg.eigh(correlation)
+        shares = np.abs(vectors[:, values <= 2 * _EXACT])
+        return np.flatnonzero((shares > _INVOLVED).any(axis=1))
+    return np.empty(0, dtype=np.int64)
+
+
+def _fingerprint(snapshot: Snapshot, name: str, step: int = 1) -> bytes:
+    """Return what copies of a column share; of every ``step``-th row, what copies must share."""
+    discrete = snapshot.schema[name].kind.is_discrete
+    values = snapshot.column(name)[::step]
     codes = np.full(len(values), -1, dtype=np.int32)
     present = np.isfinite(values)
     found, first, inverse = np.unique(values[present], return_index=True, return_inverse=True)

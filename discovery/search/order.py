@@ -16,13 +16,16 @@ from whydrift.discovery.arrays import BoolArray
 from whydrift.discovery.graph import Edge, Graph, Origin
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.scores.environment import EnvironmentScore
+from whydrift.discovery.scores.base import Score
+from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["order_search"]
+__all__ = ["best_graph", "order_search"]
 
-_MOST_PARENTS = 6
+# Up to so many columns the search below is done in a moment; beyond, a compiled one is worth the
+# time that loading it takes.
+_MOST_INTERPRETED = 20
 _MOST_CANDIDATES = 12  # possible parents looked at per column where there are many columns
 _MANY_COLUMNS = 14  # up to here every column is a candidate
 _MOST_SWEEPS = 40
@@ -34,6 +37,7 @@ def order_search(
     windows: Sequence[Snapshot],
     names: tuple[str, ...],
     *,
+    score: str = "spline_bic",
     knowledge: Knowledge | None = None,
     penalty: float = 1.0,
     starts: int = 4,
@@ -52,6 +56,8 @@ def order_search(
         With the same meaning of category codes.
     names : tuple of str
         Columns that vary; at least one.
+    score : str
+        A name from the registry of scores.
     knowledge : Knowledge, optional
         Tiers, required and forbidden edges are honoured.
     penalty : float
@@ -61,41 +67,75 @@ def order_search(
     random_state : int
         Seed of the starts.
     progress : Progress
-        Told after each sweep.
+        Told after each start.
 
     Returns
     -------
     graph : Graph
         A DAG over ``names``.
     notes : tuple of Note
-        What was left out of the search.
+        Which score was chosen and why, where that was left open.
     """
+    scored, note = score_named(score, windows, names, penalty=penalty)
+    graph = best_graph(
+        scored, knowledge=knowledge, starts=starts, random_state=random_state, progress=progress
+    )
+    return graph, (note,) if score == "auto" else ()
+
+
+def best_graph(
+    score: Score,
+    *,
+    knowledge: Knowledge | None = None,
+    starts: int = 4,
+    random_state: int = 0,
+    progress: Progress = silent,
+    compile_above: int = _MOST_INTERPRETED,
+) -> Graph:
+    """Return the DAG of the best order found under a score.
+
+    Parameters
+    ----------
+    score : Score
+        Over the columns of the graph.
+    knowledge, starts, random_state, progress
+        As in `order_search`.
+    compile_above : int
+        Columns up to which the search is interpreted: slower, and without a compiler to load.
+    """
+    names = score.names
     known = (knowledge or Knowledge()).within(names)
+    required = _required(known, names)
+    before = must_precede(known, names, required)
     allowed = known.allowed_matrix(names)
-    score = EnvironmentScore(windows, names, penalty=penalty)
-    search = _Search(score, allowed, _required(known, names), knowledge=known)
     rng = np.random.default_rng(random_state)
-    best_total, best_order = -np.inf, list(range(len(names)))
-    for done in range(max(1, starts)):
-        progress("learning the graph", done, max(1, starts))
-        order = search.valid_order(rng.permutation(len(names)).tolist())
-        total, order = search.improve(order, rng)
-        if total > best_total:
-            best_total, best_order = total, order
+    if len(names) > compile_above:
+        from whydrift.discovery.search.boss import best_parents
+
+        parents = best_parents(score, allowed, required, before, starts, rng, progress)
+    else:
+        search = _Search(score, allowed, required, before)
+        best_total, best_order = -np.inf, list(range(len(names)))
+        for done in range(max(1, starts)):
+            progress("learning the graph", done, max(1, starts))
+            order = valid_order(rng.permutation(len(names)).tolist(), before)
+            total, order = search.improve(order, rng)
+            if total > best_total:
+                best_total, best_order = total, order
+        parents = search.parents_of(best_order)
     progress("learning the graph", max(1, starts), max(1, starts))
-    parents = search.parents_of(best_order)
-    required = set(known.required)
+    demanded = set(known.required)
     edges = [
         Edge.of(
             names[p],
             "-->",
             names[column],
-            origin=Origin.REQUIRED if (names[p], names[column]) in required else Origin.LEARNED,
+            origin=Origin.REQUIRED if (names[p], names[column]) in demanded else Origin.LEARNED,
         )
         for column in range(len(names))
         for p in parents[column]
     ]
-    return Graph(names, tuple(edges)), search.notes
+    return Graph(names, tuple(edges))
 
 
 def _required(knowledge: Knowledge, names: tuple[str, ...]) -> list[frozenset[int]]:
@@ -106,57 +146,57 @@ def _required(knowledge: Knowledge, names: tuple[str, ...]) -> list[frozenset[in
     return [frozenset(p) for p in parents]
 
 
+def must_precede(
+    knowledge: Knowledge, names: tuple[str, ...], required: list[frozenset[int]]
+) -> BoolArray:
+    """Return ``before[i, j]``: whether i must stand before j (tiers and required edges)."""
+    before = np.zeros((len(names), len(names)), dtype=bool)
+    position = {name: i for i, name in enumerate(names)}
+    for number, tier in enumerate(knowledge.tiers):
+        first = [position[a] for a in tier]
+        for later in knowledge.tiers[number + 1 :]:
+            before[np.ix_(first, [position[b] for b in later])] = True
+    for effect, causes in enumerate(required):
+        before[list(causes), effect] = True
+    for _ in range(len(names).bit_length()):  # transitive closure by repeated squaring
+        before |= (before.astype(np.float32) @ before.astype(np.float32)) > 0
+    return before
+
+
+def valid_order(order: list[int], before: BoolArray) -> list[int]:
+    """Return the order with every column after those that must precede it, else unchanged."""
+    out: list[int] = []
+    waiting = list(order)
+    while waiting:
+        for column in waiting:
+            if not before[waiting, column].any():
+                out.append(column)
+                waiting.remove(column)
+                break
+        else:
+            raise AssertionError("Knowledge refuses cycles")
+    return out
+
+
 class _Search:
     """Best moves of single columns in an order, with cached grow–shrink results."""
 
     def __init__(
         self,
-        score: EnvironmentScore,
+        score: Score,
         allowed: BoolArray,
         required: list[frozenset[int]],
-        *,
-        knowledge: Knowledge,
+        before: BoolArray,
     ) -> None:
         self.score = score
         self.count = len(score.names)
         self.allowed = allowed
         self.required = required
-        self.notes: tuple[Note, ...] = ()
+        self.before = before
         self._found: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
-        self.before = self._must_precede(knowledge)
         self.candidates = self._candidates()
 
     # ---- orders -------------------------------------------------------------------------------
-    def _must_precede(self, knowledge: Knowledge) -> BoolArray:
-        """Return ``before[i, j]``: whether i must stand before j (tiers and required edges)."""
-        before = np.zeros((self.count, self.count), dtype=bool)
-        position = {name: i for i, name in enumerate(self.score.names)}
-        for number, tier in enumerate(knowledge.tiers):
-            for later in knowledge.tiers[number + 1 :]:
-                for a in tier:
-                    for b in later:
-                        before[position[a], position[b]] = True
-        for effect, causes in enumerate(self.required):
-            for cause in causes:
-                before[cause, effect] = True
-        for _ in range(self.count.bit_length()):  # transitive closure by repeated squaring
-            before |= (before.astype(np.int64) @ before.astype(np.int64)) > 0
-        return before
-
-    def valid_order(self, order: list[int]) -> list[int]:
-        """Return the order with every column after those that must precede it, else unchanged."""
-        out: list[int] = []
-        waiting = list(order)
-        while waiting:
-            for column in waiting:
-                if not any(self.before[other, column] for other in waiting if other != column):
-                    out.append(column)
-                    waiting.remove(column)
-                    break
-            else:
-                raise AssertionError("Knowledge refuses cycles")
-        return out
-
     def improve(self, order: list[int], rng: np.random.Generator) -> tuple[float, list[int]]:
         """Move each column to its best place, and turn edges, until nothing gains."""
         idle = 0
@@ -289,7 +329,7 @@ class _Search:
         if key not in self._found:
             offered = [j for j in range(self.count) if key[1] >> j & 1]
             must = self.required[column]
-            parents = self._grow(column, must, offered, _MOST_PARENTS)
+            parents = self._grow(column, must, offered, self.score.most_parents)
             parents = self._shrink(column, must, parents)
             final = tuple(sorted(parents))
             self._found[key] = (float(self.score.local(column, [final])[0]), final)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -75,7 +76,8 @@ class Snapshot:
 
     Build it with :meth:`from_frame`. The sample holds numbers as they are, categories as codes
     into the schema's ``categories``, times as seconds since 1970, and NaN where a value is
-    missing; columns of the kinds ``id`` and ``ignored`` are not in it.
+    missing; columns of the kinds ``id`` and ``ignored`` are not in it. A column read with the role
+    ``cluster`` is in it whatever its kind, as a number that stands for the key in every window.
 
     Parameters
     ----------
@@ -327,6 +329,8 @@ class _Builder:
         )
 
     def _add(self, column: Column, content: Content) -> None:
+        if column.role is Role.WEIGHT and not column.kind.is_numeric:
+            column = replace(column, kind=ColumnKind.CONTINUOUS, why="its role is weight")
         if column.kind.is_discrete:
             column = self._add_categories(column, content)
         elif column.kind.is_numeric or column.kind is ColumnKind.TIMESTAMP:
@@ -339,6 +343,17 @@ class _Builder:
                 else self.table.column(column.name).null_count,
             )
         self.columns.append(column)
+        if column.role is Role.CLUSTER:
+            self._keep_keys(column.name, content)
+
+    def _keep_keys(self, name: str, content: Content) -> None:
+        """Sample the keys of clusters themselves: categories would pool the rare ones."""
+        keys = _keys(content, self.kept)
+        if name in self.sampled:
+            self.values[self.sampled.index(name)] = keys
+        else:
+            self.sampled.append(name)
+            self.values.append(keys)
 
     def _add_numbers(self, column: Column, content: Content) -> None:
         name = column.name
@@ -396,6 +411,22 @@ class _Builder:
             column.high,
             column.why,
         )
+
+
+def _keys(content: Content, kept: IntArray) -> FloatArray:
+    """Return a number for each key, NaN where missing: numbers as they are, a hash of a text."""
+    if content.numbers is not None:
+        return content.numbers[kept]
+    if content.texts is None:
+        return np.full(len(kept), np.nan)
+    numbers: dict[str | None, float] = {None: float("nan")}
+    out = np.empty(len(kept))
+    for place, text in enumerate(content.texts.take(kept).to_pylist()):
+        if text not in numbers:
+            digest = hashlib.blake2b(text.encode(), digest_size=6).digest()
+            numbers[text] = float(int.from_bytes(digest, "big"))  # below 2**53: exact
+        out[place] = numbers[text]
+    return out
 
 
 def _encode(

@@ -15,6 +15,7 @@ from whydrift.monitor.cli.options import (
     Debug,
     KnowledgeFile,
     Method,
+    Orientation,
     Quiet,
     RandomState,
     Score,
@@ -44,6 +45,7 @@ def discover(
     test: Test = "auto",
     score: Score = "auto",
     alpha: Alpha = None,
+    orientation: Orientation = None,
     knowledge: KnowledgeFile = None,
     bootstrap: Bootstrap = 0,
     random_state: RandomState = 0,
@@ -76,8 +78,9 @@ def discover(
         known = None if knowledge is None else as_knowledge(knowledge)
         snapshot = read_snapshot(data)
         found = learn_graph(
-            snapshot, method=method, test=test, score=score, alpha=alpha, knowledge=known,
-            bootstrap=bootstrap, random_state=random_state, progress=progress,
+            snapshot, method=method, test=test, score=score, alpha=alpha,
+            orientation=orientation, knowledge=known, bootstrap=bootstrap,
+            random_state=random_state, progress=progress,
         )  # fmt: skip
     if output is not None:
         write_graph(found.graph, output, "-o")

@@ -19,6 +19,10 @@ __all__ = ["run"]
 def run(argv: Sequence[str]) -> int:
     """Run a command line and return its exit status; never raises."""
     debug = "--debug" in argv
+    # Our matrices are small: on a busy machine the threads of a BLAS wait for each other far longer
+    # than they work. Read when numpy is loaded, which has not happened yet; what is set stays.
+    for name in ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
     for stream in (sys.stdout, sys.stderr):
         _never_fail_to_encode(stream)
     with warnings.catch_warnings():

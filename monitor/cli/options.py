@@ -11,8 +11,8 @@ from whydrift.discovery.discover import method_names
 
 __all__ = [
     "Alpha", "Bootstrap", "Cluster", "ConfigFile", "Debug", "Floor", "GraphFile", "Html", "Json",
-    "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName", "Prediction",
-    "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn",
+    "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName", "Orientation",
+    "Prediction", "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn",
 ]  # fmt: skip
 
 DATA_HELP = "A file, glob or folder of Parquet, CSV, TSV (also .gz, .zst, .bz2), Arrow or Feather."
@@ -84,6 +84,13 @@ Level = Annotated[
 ]
 Alpha = Annotated[
     float | None, typer.Option(metavar="P", help="Level of each independence test (pc, fci).")
+]
+Orientation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="How colliders are told (pc, fci): max, standard, conservative or majority.",
+    ),
 ]
 Bootstrap = Annotated[
     int, typer.Option(metavar="N", help="Learn on N resamples too: a confidence for every edge.")

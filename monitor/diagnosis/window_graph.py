@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whydrift.discovery.errors import GraphError, OptionError, nearest
+from whydrift.discovery.errors import GraphError, nearest
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress
@@ -77,10 +77,6 @@ def window_graph(
             )
         return _given(graph, names, known_columns)
     known = (knowledge or Knowledge()).checked(known_columns).within(usable)
-    if score not in {"auto", "spline_bic"}:
-        raise OptionError(
-            f"unknown score {score!r}", where="--score", remedy="Known: auto, spline_bic"
-        )
     if method == "auto":
         # The order search has a score and no test, and takes minutes on many columns.
         method = "pc" if test != "auto" or len(usable) > _MOST_COLUMNS else "boss"
@@ -93,7 +89,12 @@ def window_graph(
         from whydrift.discovery.search.order import order_search
 
         learned, notes = order_search(
-            windows, varying, knowledge=known, random_state=random_state, progress=progress
+            windows,
+            varying,
+            score="spline_bic" if score == "auto" else score,
+            knowledge=known,
+            random_state=random_state,
+            progress=progress,
         )
     elif method == "pc":
         from whydrift.discovery.search.context_pc import context_pc

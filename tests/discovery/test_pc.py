@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
-from whydrift.discovery import Graph, Knowledge, Origin, Snapshot
+from whydrift.discovery import Graph, Knowledge, OptionError, Origin, Snapshot
 from whydrift.discovery.orientation import dag_to_cpdag
-from whydrift.discovery.search.pc import pc, pc_from_test
+from whydrift.discovery.search.pc import ORIENTATIONS, pc, pc_from_test
 
 LETTERS = tuple("abcdefghij")
 
@@ -203,3 +206,148 @@ def test_progress_reaches_the_end_of_each_level(linear_gaussian):
        progress=lambda *step: told.append(step))  # fmt: skip
     assert told[0] == ("independence tests, 0 given", 3, 3)
     assert all(done <= total for _, done, total in told)
+
+
+# ---- ways to orient ---------------------------------------------------------------------------
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+@pytest.mark.parametrize("seed", range(4))
+def test_every_way_to_orient_is_exact_with_an_oracle(
+    orientation, seed, random_dag, oracle, edges_of
+):
+    dag = random_dag(LETTERS[:8], 1.5 + seed % 3, np.random.default_rng(seed))
+    graph, notes = pc_from_test(oracle(dag), dag.nodes, alpha=0.5, orientation=orientation)
+    assert edges_of(graph) == edges_of(dag_to_cpdag(dag))
+    assert not notes
+
+
+class Contradictory:
+    """w — x — z — y, where x and y are apart given nothing and given w and z, not given z alone."""
+
+    names = ("w", "x", "y", "z")
+
+    def __init__(self):
+        self.apart = {("x", "y", ""): 0.9, ("x", "y", "wz"): 0.8, ("w", "y", ""): 0.9,
+                      ("w", "z", "x"): 0.9}  # fmt: skip
+
+    def __call__(self, x, y, given):
+        name = self.names
+        return np.array([
+            self.apart.get((*sorted((name[a], name[b])), "".join(sorted(name[c] for c in rest))), 0)
+            for a, b, rest in zip(x, y, given.tolist(), strict=True)
+        ], dtype=float)  # fmt: skip
+
+
+def test_a_triple_whose_sets_disagree_is_oriented_by_no_rule_when_conservative():
+    found = {}
+    for orientation in ORIENTATIONS:
+        graph, notes = pc_from_test(
+            Contradictory(), Contradictory.names, alpha=0.5, orientation=orientation
+        )
+        found[orientation] = {(e.a, e.mark, e.b) for e in graph}, codes(notes)
+    assert {("x", "-->", "z"), ("y", "-->", "z")} <= found["standard"][0]
+    assert {("x", "-->", "z"), ("y", "-->", "z")} <= found["max"][0]
+    for careful in ("conservative", "majority"):  # one set with z, one without
+        marks, notes = found[careful]
+        assert marks == {("w", "---", "x"), ("x", "---", "z"), ("y", "---", "z")}
+        assert "ambiguous_triples" in notes
+
+
+def test_an_unknown_orientation_is_an_option_error(oracle):
+    dag = Graph.from_pairs([("a", "b")])
+    with pytest.raises(OptionError, match="Did you mean 'majority'"):
+        pc_from_test(oracle(dag), dag.nodes, orientation="mayority")
+
+
+# ---- compiled code ----------------------------------------------------------------------------
+@pytest.mark.parametrize("orientation", ORIENTATIONS)
+def test_compiled_and_plain_searches_give_the_same_graph(
+    orientation, random_dag, linear_gaussian, edges_of, monkeypatch
+):
+    from whydrift.discovery.search import separating_sets
+
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        names = tuple(f"c{i}" for i in range(25))
+        snapshot = linear_gaussian(random_dag(names, 3, rng), 400, rng)
+        total = snapshot.column("c0") + snapshot.column("c1")
+        snapshot = snapshot.with_sample({"c2": total, "c3": total + 1e-4 * snapshot.column("c3")})
+        known = Knowledge(tiers=[names[:12], names[12:]], forbidden=[("c0", "c5"), ("c5", "c0")])
+        options = {"test": "fisher_z", "alpha": 0.05, "orientation": orientation}
+        fast = pc(snapshot, names, knowledge=known, **options)
+        with monkeypatch.context() as patch:
+            patch.setattr(separating_sets, "_FEW_COLUMNS", 100)
+            slow = pc(snapshot, names, knowledge=known, **options)
+        assert edges_of(fast[0]) == edges_of(slow[0])
+        assert [n.code for n in fast[1]] == [n.code for n in slow[1]]
+
+
+def test_few_columns_load_no_compiler():
+    code = (
+        "import sys, numpy as np, pyarrow as pa; from whydrift.discovery import discover; "
+        "x = np.random.default_rng(0).normal(size=(20, 300)); "
+        "discover(pa.table({f'c{i}': v for i, v in enumerate(x)}), 'pc'); "
+        "print('numba' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+def test_a_column_of_its_own_scale_does_not_reach_the_compiled_search_by_halves():
+    # One column with a hole among many: the compiled code, which needs whole rows, is not used.
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(30, 400))
+    values[1] += values[0]
+    values[2, 5] = np.nan
+    frame = pa.table({f"c{i}": v for i, v in enumerate(values)})
+    graph, _ = pc(Snapshot.from_frame(frame), tuple(f"c{i}" for i in range(30)), test="fisher_z")
+    assert graph.edge_between("c0", "c1") is not None
+
+
+def test_the_edges_of_a_sum_and_its_parts_stay_and_are_named():
+    rng = np.random.default_rng(0)
+    a, b = rng.normal(size=(2, 3000))
+    effect = a + b + rng.normal(size=3000)
+    frame = pa.table({"a": a, "b": b, "sum": a + b, "effect": effect})
+    snapshot = Snapshot.from_frame(frame)
+    graph, notes = pc(snapshot, snapshot.schema.names, test="fisher_z", alpha=0.001)
+    joined = {frozenset((e.a, e.b)) for e in graph}
+    assert {
+        frozenset(("a", "sum")),
+        frozenset(("b", "sum")),
+        frozenset(("effect", "sum")),
+    } == joined
+    assert [n.code for n in notes if n.code == "determined_column"]
+
+
+# ---- what causal-learn 0.1.4 does wrong -------------------------------------------------------
+def test_a_constant_among_many_columns_makes_no_wrong_edges(random_dag, linear_gaussian, edges_of):
+    # causal-learn's pc joins other columns wrongly when one is constant (its correlations are NaN).
+    rng = np.random.default_rng(4)
+    names = tuple(f"c{i}" for i in range(25))
+    snapshot = linear_gaussian(random_dag(names, 2, rng), 2000, rng)
+    frame = {name: snapshot.column(name) for name in names}
+    more = Snapshot.from_frame(pa.table({"constant": np.full(2000, 1e9), **frame}))
+    plain, _ = pc(snapshot, names, test="fisher_z")
+    graph, _ = pc(more, more.schema.names, test="fisher_z")
+    assert edges_of(graph) == edges_of(plain)
+
+
+def test_a_copy_among_many_columns_raises_nothing_and_takes_no_edge_away(
+    random_dag, linear_gaussian, edges_of
+):
+    # causal-learn's pc stops with a singular matrix.
+    rng = np.random.default_rng(5)
+    names = tuple(f"c{i:02}" for i in range(25))
+    snapshot = linear_gaussian(random_dag(names, 2, rng), 2000, rng)
+    frame = {name: snapshot.column(name) for name in names}
+    more = Snapshot.from_frame(pa.table({**frame, "twin": 3 * snapshot.column("c07") - 1}))
+    plain, _ = pc(snapshot, names, test="fisher_z")
+    graph, notes = pc(more, more.schema.names, test="fisher_z")
+    others = {edge for edge in edges_of(graph) if "twin" not in edge}
+    assert {frozenset((a, b)) for a, _, b in others} == {
+        frozenset((a, b)) for a, _, b in edges_of(plain)
+    }
+    assert {frozenset((a, b)) for a, _, b in edges_of(graph) - others} == {
+        frozenset(("c07", "twin"))
+    }
+    assert "duplicate_column" in codes(notes)

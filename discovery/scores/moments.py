@@ -1,0 +1,66 @@
+"""Second moments of features, window by window: all that a Gaussian score needs of the rows."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+
+__all__ = ["LEAST_COMPLETE", "gram_matrices"]
+
+# Share of complete rows above which incomplete ones are left out; below, every pair of features
+# uses the rows that have both.
+LEAST_COMPLETE = 0.8
+_LEAST_EIGENVALUE = 1e-3
+
+
+def gram_matrices(
+    stacked: FloatArray, bounds: IntArray
+) -> tuple[list[FloatArray], FloatArray, bool]:
+    """Return second moments of [1, standardised features] per window, and rows per window.
+
+    Parameters
+    ----------
+    stacked : ndarray of shape (n_rows, n_features)
+        Rows of all windows, one window after the other; NaN where missing.
+    bounds : ndarray of int, shape (n_windows + 1,)
+        The rows at which each window begins, and the end of the last.
+
+    Returns
+    -------
+    grams : list of ndarray of shape (1 + n_features, 1 + n_features)
+        Standardised over all windows together.
+    rows : ndarray of shape (n_windows,)
+        At least 1.
+    by_pairs : bool
+        Whether rows were many enough incomplete for pairs of features to have rows of their own.
+    """
+    seen: BoolArray = np.isfinite(stacked)
+    complete: BoolArray = np.asarray(seen.all(axis=1))
+    counts = np.maximum(seen.sum(axis=0), 1)
+    # Around the first value, so that an offset of 1e9 costs no digits.
+    first = stacked[seen.argmax(axis=0), np.arange(stacked.shape[1])]
+    filled = np.where(seen, stacked - np.where(np.isfinite(first), first, 0.0), 0.0)
+    filled -= np.where(seen, filled.sum(axis=0) / counts, 0.0)
+    spread = np.sqrt((filled**2).sum(axis=0) / counts)
+    scaled = np.column_stack([np.ones(len(filled)), filled / np.where(spread > 0, spread, 1.0)])
+    seen = np.column_stack([np.ones(len(seen), dtype=bool), seen])
+    grams, rows = [], []
+    by_pairs = bool(complete.mean() < LEAST_COMPLETE)
+    for start, stop in pairwise(bounds.tolist()):
+        part, mask = scaled[start:stop], seen[start:stop].astype(np.float64)
+        if by_pairs:
+            both = np.maximum(mask.T @ mask, 1.0)
+            gram = (part.T @ part) / both
+            # Pairwise moments need not be positive definite; the nearest that are, are.
+            values, vectors = np.linalg.eigh(gram)
+            gram = (vectors * np.maximum(values, _LEAST_EIGENVALUE)) @ vectors.T
+            rows.append(float(max(1.0, mask.mean() * (stop - start))))
+        else:
+            part = part[complete[start:stop]]
+            gram = part.T @ part / max(1, len(part))
+            rows.append(float(max(1, len(part))))
+        grams.append(gram)
+    return grams, np.array(rows), by_pairs

@@ -1,0 +1,102 @@
+"""The table of searches: a new one is one new file and one new row.
+
+Nothing of the searches is imported before one of them is run.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from whydrift.discovery.progress import Progress
+
+if TYPE_CHECKING:
+    from whydrift.discovery.graph import Graph
+    from whydrift.discovery.knowledge import Knowledge
+    from whydrift.discovery.snapshot.note import Note
+    from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["METHODS", "PLANNED", "Method", "Options"]
+
+# In the design, and not here yet.
+PLANNED: Final = ("pnl", "cd-nod")
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the searches take, checked."""
+
+    test: str
+    score: str
+    alpha: float
+    orientation: str
+    penalty: float
+    knowledge: Knowledge
+    random_state: int
+    other_windows: tuple[Snapshot, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """One search: where it stands, and what it is told.
+
+    Parameters
+    ----------
+    name : str
+    home : str
+        ``module:function`` below ``whydrift.discovery.search``. The function takes a Snapshot,
+        names, keywords and ``progress``, and returns the graph and notes.
+    options : frozenset of str
+        Options of `discover` that mean something to it; each is passed on.
+    passes : tuple of str
+        Further fields of `Options` that it takes.
+    fixed : mapping
+        Keywords that tell it from others of the same function.
+    takes_windows : bool
+        Whether it learns from several windows.
+    """
+
+    name: str
+    home: str
+    options: frozenset[str] = frozenset()
+    passes: tuple[str, ...] = ("knowledge",)
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    takes_windows: bool = False
+
+    def learn(
+        self, snapshot: Snapshot, names: tuple[str, ...], options: Options, progress: Progress
+    ) -> tuple[Graph, tuple[Note, ...]]:
+        """Run the search; errors are those of its function."""
+        module, _, function = self.home.partition(":")
+        search = getattr(importlib.import_module(f"whydrift.discovery.search.{module}"), function)
+        told = {name: getattr(options, name) for name in (*sorted(self.options), *self.passes)}
+        learned: tuple[Graph, tuple[Note, ...]] = search(
+            snapshot, names, **told, **self.fixed, progress=progress
+        )
+        return learned
+
+
+_BY_SCORE: Final = frozenset({"score", "penalty"})
+_BY_TEST: Final = frozenset({"test", "alpha"})
+METHODS: Final = {
+    method.name: method
+    for method in (
+        Method(
+            "boss",
+            "by_score:boss",
+            _BY_SCORE,
+            ("knowledge", "random_state", "other_windows"),
+            takes_windows=True,
+        ),
+        Method("ges", "by_score:ges", _BY_SCORE),
+        Method("pc", "pc:pc", _BY_TEST | {"orientation"}),
+        Method("fci", "fci:fci", _BY_TEST | {"orientation"}),
+        Method("rfci", "fci:fci", _BY_TEST, fixed={"really_fast": True}),
+        Method("lingam", "causal_learn:lingam"),
+        Method("anm", "causal_learn:anm", _BY_TEST, ("knowledge", "random_state")),
+        Method("grasp", "causal_learn:grasp", passes=("knowledge", "random_state")),
+        Method("exact", "causal_learn:exact"),
+    )
+}

@@ -1,0 +1,149 @@
+"""Greedy equivalence search: its classes, its moves, and its kernel."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+
+from whydrift.discovery import Graph, GraphError, Knowledge, discover
+from whydrift.discovery.orientation import cpdag_to_dag, dag_to_cpdag
+from whydrift.discovery.scores.registry import score_named
+from whydrift.discovery.search import _ges_kernel, _score_kernel, ges
+from whydrift.discovery.search._ges_kernel import complete, new_state
+
+
+def marks(graph) -> set[tuple[str, str, str]]:
+    return {(e.a, e.mark, e.b) for e in graph}
+
+
+def total(score, graph) -> float:
+    place = {name: i for i, name in enumerate(score.names)}
+    dag = cpdag_to_dag(graph)
+    return sum(
+        float(score.local(place[n], [tuple(place[p] for p in dag.parents(n))])[0])
+        for n in score.names
+    )
+
+
+def all_dags(names):
+    pairs = list(combinations(names, 2))
+    for code in range(3 ** len(pairs)):
+        edges = []
+        for pair in pairs:
+            code, way = divmod(code, 3)
+            if way:
+                edges.append(pair if way == 1 else pair[::-1])
+        try:
+            yield Graph.from_pairs(edges, nodes=names)
+        except GraphError:  # a cycle
+            continue
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_true_class_of_a_sparse_graph_is_found(seed, random_dag, linear_gaussian):
+    rng = np.random.default_rng(seed)
+    dag = random_dag(tuple(f"x{i}" for i in range(30)), 1.5, rng)
+    found = discover(linear_gaussian(dag, 10_000, rng), "ges", score="ebic")
+    assert len(marks(dag_to_cpdag(dag)) ^ marks(found)) <= 2
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_class_of_four_columns_scores_higher(seed, random_dag, linear_gaussian):
+    rng = np.random.default_rng(seed)
+    names = tuple("abcd")
+    window = linear_gaussian(random_dag(names, 2.0, rng), 2000, rng)
+    score, _ = score_named("bic", [window], names)
+    best = max(total(score, dag) for dag in all_dags(names))
+    assert total(score, ges.ges(score)) == pytest.approx(best, abs=1e-3)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_answer_is_a_class_of_dags_and_no_single_edge_improves_it(
+    seed, random_dag, linear_gaussian
+):
+    rng = np.random.default_rng(seed)
+    names = tuple("abcdefghijkl")
+    window = linear_gaussian(random_dag(names, 4.0, rng), 500, rng)
+    score, _ = score_named("bic", [window], names)
+    found = ges.ges(score)
+    dag = cpdag_to_dag(found)
+    assert marks(dag_to_cpdag(dag)) == marks(found)
+    place = {name: i for i, name in enumerate(names)}
+    for child in names:
+        parents = [place[p] for p in dag.parents(child)]
+        now = score.local(place[child], [tuple(parents)])[0]
+        fewer = [tuple(p for p in parents if p != drop) for drop in parents]
+        more = [
+            (*parents, place[n])
+            for n in names
+            if n != child and n not in dag.parents(child) and n not in dag.descendants(child)
+            and n not in dag.children(child)
+        ]  # fmt: skip
+        changed = [s for s in (*fewer, *more) if s]
+        if changed:
+            assert (score.local(place[child], changed) <= now + 1e-6).all()
+
+
+def test_required_edges_stay_and_orient_what_follows(linear_gaussian):
+    rng = np.random.default_rng(0)
+    dag = Graph.from_pairs([("a", "b"), ("b", "c"), ("c", "d")])
+    window = linear_gaussian(dag, 3000, rng)
+    known = Knowledge(required=[("a", "b"), ("a", "d")])
+    found = discover(window, "ges", score="bic", knowledge=known)
+    assert {("a", "-->", "b"), ("a", "-->", "d")} <= marks(found)
+    free = discover(window, "ges", score="bic", knowledge=Knowledge(required=[("a", "b")]))
+    assert marks(free) == {("a", "-->", "b"), ("b", "-->", "c"), ("c", "-->", "d")}
+
+
+def test_the_order_of_columns_does_not_matter(random_dag, linear_gaussian):
+    rng = np.random.default_rng(1)
+    names = tuple("abcdefgh")
+    window = linear_gaussian(random_dag(names, 2.5, rng), 2000, rng)
+    graphs = [discover(window, "ges", columns=order) for order in (names, names[::-1])]
+    assert marks(graphs[0]) == marks(graphs[1])
+
+
+# ---- the kernel -------------------------------------------------------------------------------
+@pytest.fixture
+def interpreted(monkeypatch):
+    for module in (_score_kernel, _ges_kernel, ges):
+        for name, value in list(vars(module).items()):
+            if hasattr(value, "py_func"):
+                monkeypatch.setattr(module, name, value.py_func)
+    for table in ("_LOCAL", "_IMPROVE"):
+        plain = {k: f.py_func for k, f in getattr(_score_kernel, table).items()}
+        monkeypatch.setattr(_score_kernel, table, plain)
+
+
+def test_the_kernel_is_the_python_it_is_written_in(random_dag, linear_gaussian, request):
+    rng = np.random.default_rng(4)
+    window = linear_gaussian(random_dag(tuple("abcdef"), 2.5, rng), 400, rng)
+    score, _ = score_named("bic", [window], tuple("abcdef"))
+    compiled = ges.ges(score)
+    request.getfixturevalue("interpreted")
+    assert ges.ges(score) == compiled
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_completing_a_dag_gives_its_class_with_knowledge_and_without(seed, random_dag):
+    rng = np.random.default_rng(seed)
+    names = tuple("abcdefghij")
+    dag = random_dag(names, 3.5, rng)
+    known = Knowledge(tiers=[dag.topological_order()[:5], dag.topological_order()[5:]])
+    for knowledge in (Knowledge(), known):
+        state = new_state(len(names))
+        for edge in dag:
+            state.directed[names.index(edge.a), names.index(edge.b)] = True
+        assert complete(state, knowledge.allowed_matrix(names))
+        found = {(names[i], "-->", names[j]) for i, j in np.argwhere(state.directed)}
+        found |= {(names[i], "---", names[j]) for i, j in np.argwhere(np.triu(state.undirected))}
+        assert found == marks(dag_to_cpdag(dag, knowledge))
+
+
+def test_completing_refuses_what_no_dag_fits():
+    state = new_state(4)  # an undirected square
+    for i in range(4):
+        state.undirected[i, (i + 1) % 4] = state.undirected[(i + 1) % 4, i] = True
+    assert not complete(state, np.ones((4, 4), dtype=bool))
