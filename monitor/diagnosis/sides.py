@@ -12,6 +12,7 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
+from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
 
 __all__ = ["Sides", "prepare", "unusable"]
 
@@ -142,6 +143,9 @@ def prepare(
             )
         )
         reference, current = (_shuffled(w, seed) for seed, w in enumerate((reference, current)))
+    elif cluster is None:
+        reference, current, told_apart = _apart(reference, current, tuple(names))
+        notes += told_apart
     return Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))
 
 
@@ -163,6 +167,28 @@ def _sorted_by(reference: Snapshot, current: Snapshot, names: list[str]) -> str 
 
 def _shuffled(window: Snapshot, seed: int) -> Snapshot:
     return window.take(np.random.default_rng(seed).permutation(len(window.sample)))
+
+
+def _apart(
+    reference: Snapshot, current: Snapshot, names: tuple[str, ...]
+) -> tuple[Snapshot, Snapshot, list[Note]]:
+    """Put series that take turns one after the other, so that what is alike stands together."""
+    windows = (reference, current)
+    series = [series_side_by_side(window, names) for window in windows]
+    if max(series) == 1:
+        return reference, current, []
+    # Of a longer window only blocks of rows are here: whose turn it was is not known.
+    known = all(k == 1 or w.rows == len(w.sample) for w, k in zip(windows, series, strict=True))
+    text = (
+        f"rows resemble those {max(series)} before: {max(series)} series side by side? "
+        + ("" if known else "In windows this long errors do not allow for that. ")
+        + "Name the column that tells them apart with --cluster"
+    )
+    apart = [
+        window.take(series_after_series(window.rows, k)) if known and k > 1 else window
+        for window, k in zip(windows, series, strict=True)
+    ]
+    return apart[0], apart[1], [Note("rows_interleaved", None, text)]
 
 
 def _told(side: str, window: Snapshot) -> list[Note]:

@@ -8,6 +8,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
+from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
@@ -79,6 +80,7 @@ class Testing:
                 out[name] = ColumnEvidence(nothing, nothing)
             else:
                 out[name] = self._column(name, repairable)
+        self._tell_dependence()
         for finding in self.findings:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
                 for column in finding.fault.columns:
@@ -90,6 +92,20 @@ class Testing:
                         )
                     )
         return out
+
+    def _tell_dependence(self) -> None:
+        pair = self.recorded
+        if pair.clusters is not None:
+            return
+        if pair.is_autocorrelated:
+            text = "neighbouring rows resemble each other; errors allow for that"
+            self.notes.append(Note("rows_dependent", None, text))
+        elif any(rows_alike_nearby(w, pair.names) for w in (pair.reference, pair.current)):
+            text = (
+                "rows resemble others nearby, in no fixed order; errors do not allow for that: "
+                "name the column that tells them apart with --cluster"
+            )
+            self.notes.append(Note("rows_alike_nearby", None, text))
 
     def _column(self, name: str, repairable: set[str]) -> ColumnEvidence:
         parents = tuple(p for p in self.graph.parents(name) if p in self.usable)

@@ -154,3 +154,27 @@ def test_intervals_of_the_change_in_level_cover_the_truth(kind, change):
     # A standard error is a steady number: never blown up where the evidence happens to be near 0.
     assert max(errors) < 3 * np.median(errors)
     assert np.median(errors) == pytest.approx(np.std(values), rel=0.25)
+
+
+@pytest.mark.parametrize(
+    ("draw", "sd"),
+    [
+        (lambda rng: rng.normal(size=300), 1.0),
+        (lambda rng: rng.exponential(size=300), 1.0),
+        # The sd of Student's t with two degrees is infinite: its middle half / 1.349 stands for it.
+        (lambda rng: rng.standard_t(2, size=300), 2 * 0.8165 / 1.349),
+    ],
+    ids=["normal", "skewed", "heavy"],
+)
+@pytest.mark.parametrize("change", [0.3, 1.0, 3.0])
+def test_intervals_of_a_root_s_change_cover_small_and_large_ones(draw, sd, change):
+    trials, level, spread = 80, 0, 0
+    rng = np.random.default_rng(23)
+    for _ in range(trials):
+        a, b = (pd.DataFrame({"x": draw(rng)}) for _ in range(2))
+        found = {c.name: c for c in result(a, b + change * sd, "x", ()).components}
+        level += abs(found["level"].value - change) <= 1.96 * found["level"].error
+        found = {c.name: c for c in result(a, b * np.exp(change / 2), "x", ()).components}
+        spread += abs(found["spread"].value - change / 2) <= 1.96 * found["spread"].error
+    # Borderline kurtosis picks now moments, now quartiles: a little below 95 %.
+    assert min(level, spread) >= binom.ppf(1e-4, trials, 0.9)

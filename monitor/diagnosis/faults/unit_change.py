@@ -61,7 +61,7 @@ def unit_change(suspects: Suspects) -> list[Finding]:
         distance = ks_distance(check, before)
         if distance < max(_LEAST_DISTANCE, _distance_by_chance(check, before)):
             continue
-        candidates = [c for c in _CONVERSIONS if _plausible(c, choose, before)]
+        candidates = [c for c in _CONVERSIONS if _plausible(c, present, before)]
         if not candidates:
             continue
         best = min(candidates, key=lambda c: ks_distance(c.undo(choose), before))

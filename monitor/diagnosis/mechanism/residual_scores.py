@@ -17,7 +17,7 @@ consistent covariance matrix.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -32,6 +32,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     Power,
     Untestable,
 )
+from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
 
 __all__ = ["ResidualScores"]
@@ -125,7 +126,14 @@ class ResidualScores:
             scores = _category_scores(work, response, levels)
         else:
             scores = _number_scores(work, response[:, 0], reference_rows=counts[0])
-        return _judge(work, scores, propensity.overlap)
+        result = _judge(work, scores, propensity.overlap)
+        if parents or pair.is_discrete(column) or result.p_value is None:
+            return result
+        values = pair.values(column)[rows]
+        sizes = root_effects(values, counts[0], lambda columns: _variance(work, columns)[0])
+        return replace(
+            result, components=tuple(_resized(c, sizes.get(c.name)) for c in result.components)
+        )
 
     def _design(self, pair: WindowPair, parents: tuple[str, ...]) -> _Design:
         if parents not in self._designs:
@@ -442,6 +450,10 @@ def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) 
         )
         for k in np.flatnonzero(usable & (information > 0))
     ]
+
+
+def _resized(component: Component, size: tuple[float, float] | None) -> Component:
+    return component if size is None else replace(component, value=size[0], error=size[1])
 
 
 def _wald(total: FloatArray, variance: FloatArray, chosen: BoolArray, freedom: float) -> float:

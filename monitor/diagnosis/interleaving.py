@@ -1,0 +1,95 @@
+"""Finds dependence between rows that are no neighbours: series side by side, in order or not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.special import ndtri
+
+from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.scores.features import category_features, number_features
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["rows_alike_nearby", "series_after_series", "series_side_by_side"]
+
+_MOST_SERIES = 50
+_LEAST_EACH = 8  # rows of a series
+_NOTABLE = 5.0  # standard errors
+_LEVEL = 0.0005  # over all columns and lags
+
+
+def series_side_by_side(window: Snapshot, names: tuple[str, ...]) -> int:
+    """Return how many series take turns in the rows of a window; 1 where none are seen to.
+
+    That is the lag k > 1 of the largest autocorrelation that remains once the mean of every k-th
+    row is taken out (a weekday or a store that always differs is no dependence), if it is notable
+    and more than twice the one at lag 1.
+    """
+    best, largest = 1, 0.0
+    limit = max(_NOTABLE, float(-ndtri(_LEVEL / (max(1, len(names)) * _MOST_SERIES))))
+    for score, most in _scores(window, names):
+        plain = _in_errors(*_products(score, most))
+        for lag in np.flatnonzero(plain > limit) + 1:
+            if lag > 1:
+                within = _in_errors(*_products(_without_turn_means(score, int(lag)), most))
+                own = float(within[lag - 1])
+                # Of a lag and its multiples, hardly weaker where rows change slowly, the smallest.
+                if own > max(limit, 2 * within[0]) and own > 1.25 * largest:
+                    best, largest = int(lag), own
+    return best
+
+
+def series_after_series(rows: int, series: int) -> IntArray:
+    """Return the order of rows in which each of the series that take turns stands by itself."""
+    number = np.arange(rows)
+    return np.lexsort((number, number % series))
+
+
+def rows_alike_nearby(window: Snapshot, names: tuple[str, ...]) -> bool:
+    """Whether rows resemble others up to 50 rows away, at whatever distance.
+
+    So do rows of some stores that stand in another order every day: no single lag shows it, the
+    sum over all lags does.
+    """
+    limit = max(_NOTABLE, float(-ndtri(_LEVEL / max(1, len(names)))))
+    for score, most in _scores(window, names):
+        cross, error = _products(score, most)
+        if _in_errors(cross.sum(keepdims=True), error.sum(keepdims=True))[0] > limit:
+            return True
+    return False
+
+
+def _scores(window: Snapshot, names: tuple[str, ...]) -> Iterator[tuple[FloatArray, int]]:
+    """Yield each column's first feature, and the most series that its rows could hold."""
+    for name in names:
+        build = category_features if window.schema[name].kind.is_discrete else number_features
+        linear = build(window.column(name)).linear
+        most = min(_MOST_SERIES, len(linear) // _LEAST_EACH)
+        if linear.shape[1] and most > 1:
+            yield linear[:, 0], most
+
+
+def _products(score: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:
+    """Return sums of products at lags 1 to ``most``, and their variance were rows independent."""
+    present = np.isfinite(score)
+    centred = np.where(present, score, 0.0)
+    centred = np.where(present, centred - centred.sum() / max(1, present.sum()), 0.0)
+    size = 2 ** int(np.ceil(np.log2(len(score) + most)))
+    spectrum = np.fft.rfft(np.stack([centred, centred**2]), size, axis=1)
+    cross, error = np.fft.irfft(spectrum * spectrum.conj(), size, axis=1)[:, 1 : most + 1]
+    return cross, error
+
+
+def _in_errors(cross: FloatArray, error: FloatArray) -> FloatArray:
+    out: FloatArray = cross / np.sqrt(np.maximum(error, 1e-9))
+    return out
+
+
+def _without_turn_means(score: FloatArray, series: int) -> FloatArray:
+    turn = np.arange(len(score)) % series
+    present = np.isfinite(score)
+    sums = np.bincount(turn[present], score[present], minlength=series)
+    counts = np.bincount(turn[present], minlength=series)
+    out: FloatArray = score - (sums / np.maximum(counts, 1))[turn]
+    return out
