@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from whydrift.monitor.cli.numbers import p_value_text, with_interval
-from whydrift.monitor.cli.terminal import clean
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
+from whydrift.monitor.plain_text import clean
 
 if TYPE_CHECKING:
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from whydrift.monitor.cli.numbers import p_value_text, signed, with_interval
-from whydrift.monitor.cli.terminal import clean
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict, Verdict
+from whydrift.monitor.plain_text import clean
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.note import Note

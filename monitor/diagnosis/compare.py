@@ -9,7 +9,6 @@ from uuid import uuid4
 
 import numpy as np
 
-from whydrift.discovery.errors import OptionError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
@@ -31,6 +30,7 @@ from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
+from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
 from whydrift.monitor.diagnosis.remedy import choose_remedy
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
@@ -102,7 +102,7 @@ def compare(
         If an option has a value that is not offered.
     """
     tell, clock = progress or silent, _Clock()
-    _check_options(level, floor)
+    check_numbers(level, floor, random_state)
     side = prepare(reference, current, target, prediction, cluster)
     # A loss that does not fit is a mistake to be told before any work is done.
     measure = row_measure(
@@ -201,21 +201,6 @@ def compare(
         version=version("whydrift"),
         evidence=Evidence(side.reference, side.current),
     )
-
-
-def _check_options(level: float, floor: float | None) -> None:
-    if not 0 < level < 1:
-        raise OptionError(
-            f"level {level!r} is not between 0 and 1",
-            where="level",
-            remedy="Give a chance of false alarm such as 0.05",
-        )
-    if floor is not None and not floor >= 0:
-        raise OptionError(
-            f"floor {floor!r} is negative",
-            where="floor",
-            remedy="Give reference standard deviations, or 0 for none",
-        )
 
 
 class _Clock:

@@ -124,8 +124,9 @@ def _varies(windows: tuple[Snapshot, ...], name: str) -> bool:
 
 
 def _given(graph: Graph, names: tuple[str, ...], known: tuple[str, ...]) -> WindowGraph:
+    there = set(known)
     for node in graph.nodes:
-        if node not in known:
+        if node not in there:
             guess = nearest(node, known)
             raise GraphError(
                 f"unknown column {node!r}",

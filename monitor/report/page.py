@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from whydrift.discovery.errors import SourceError
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnResult,
     ColumnVerdict,
@@ -26,6 +24,7 @@ from whydrift.monitor.report.contribution_picture import contribution_svg
 from whydrift.monitor.report.distribution_picture import distribution_svg
 from whydrift.monitor.report.graph_picture import GRAPH_STYLE, LETTERS, graph_svg
 from whydrift.monitor.report.relationship_picture import Relationship, relationship_svg
+from whydrift.monitor.whole_file import write_whole
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -106,22 +105,7 @@ def save_html(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> None:
     SourceError
         If the file cannot be written.
     """
-    target = Path(path)
-    text = render_html(diagnosis)
-    try:
-        handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(scratch).chmod(0o666 & ~umask)
-        Path(scratch).replace(target)
-    except OSError as error:
-        raise SourceError(
-            f"the page cannot be written ({error.strerror or error})",
-            where=str(target),
-            remedy="Choose a file in a folder that exists and may be written",
-        ) from error
+    write_whole(Path(path), render_html(diagnosis))
 
 
 def _card(diagnosis: Diagnosis, name: str) -> _Card:

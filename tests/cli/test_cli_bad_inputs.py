@@ -203,12 +203,24 @@ def test_the_prediction_missing_now(tmp_path):
         ([["income"]], "pair"),
         ("", "empty"),
         ({"nodes": 7, "edges": 7}, "edges"),
+        ({"nodes": ["income", "price"], "egdes": []}, "Did you mean 'edges'?"),
+        ({"edges": [{"from": "income", "to": "price", "mrak": "<->"}]}, "Did you mean 'mark'?"),
+        ('{"nodes": ["income"], "edges": [], "edges": []}', "'edges' is written twice"),
+        ("[]", "no edges"),
     ],
 )
 def test_a_graph_that_cannot_be_used(tables, tmp_path, graph, says):
     path = tmp_path / "graph.json"
     path.write_text(graph if isinstance(graph, str) else json.dumps(graph))
     shell("compare", tables / "reference.csv", tables / "same.csv", "--graph", path).refused(says)
+
+
+def test_knowledge_that_says_a_thing_twice(tables, tmp_path):
+    (tmp_path / "known.json").write_text('{"tiers": [["region"]], "tiers": [["price"]]}')
+    shell(
+        "compare", tables / "reference.csv", tables / "same.csv",
+        "--knowledge", tmp_path / "known.json",
+    ).refused("'tiers' is written twice", "known.json")  # fmt: skip
 
 
 def test_a_missing_graph(tables):

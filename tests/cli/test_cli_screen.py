@@ -13,7 +13,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.cli.fail_on import findings
 from whydrift.monitor.cli.markdown import to_markdown
 from whydrift.monitor.cli.table import show_diagnosis
-from whydrift.monitor.cli.terminal import clean, console
+from whydrift.monitor.cli.terminal import console
 from whydrift.monitor.diagnosis.diagnosis import (
     Action,
     ColumnResult,
@@ -28,6 +28,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
     Window,
 )
+from whydrift.monitor.plain_text import clean
 
 EVIL = "[red]in\x1b[31mco\nme\u202e[/]"
 
@@ -160,6 +161,16 @@ def test_init_lists_columns_and_writes_a_configuration(call, tmp_path):
     assert monitor["columns"]["prediction"] == "price_hat"
     call("init", tmp_path / "may.csv", "-o", target).refused("exists already", "--force")
     assert call("init", tmp_path / "may.csv", "-o", target, "--force").status == 0
+
+
+def test_init_can_write_to_standard_output_alone(call, tmp_path, monkeypatch):
+    import yaml
+
+    monkeypatch.chdir(tmp_path)
+    window(200, 9).to_csv("may.csv", index=False)
+    result = call("init", "may.csv", "-o", "-")
+    assert result.status == 0 and yaml.safe_load(result.out)["version"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["may.csv"]
 
 
 def test_init_of_a_handful_of_rows_says_why_it_cannot_judge(call, tmp_path):
