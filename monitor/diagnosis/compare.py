@@ -12,7 +12,6 @@ import numpy as np
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -108,11 +107,7 @@ def compare(
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
-    guessed = measure.guessed_positive if measure is not None else None
-    told = [
-        Note("positive_class", target, f"{prediction!r} is taken for the chance of {guessed!r}: "
-             "of the two classes the one that it fits in the reference"),
-    ] if guessed is not None else []  # fmt: skip
+    told = measure.notes if measure is not None else ()
     tell("looking for faults", 0, 1)
     findings, repaired = find_faults(side.reference, side.current, side.names)
     lost = unusable(findings, side)

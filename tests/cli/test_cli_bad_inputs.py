@@ -192,6 +192,31 @@ def test_the_prediction_missing_now(tmp_path):
     ).refused("'guess'", "current.csv")
 
 
+def dear(frame: pd.DataFrame, *, words: tuple[str, str] = ("hi", "lo")) -> np.ndarray:
+    return np.where(frame["price"] > frame["price"].median(), *words)
+
+
+def predicted(folder, target, prediction):
+    """Compare windows whose target and prediction are made from their rows."""
+    reference, current = (f.assign(y=target(f), guess=prediction(f)) for f in (REFERENCE, CURRENT))
+    return compared(folder, reference, current, "--target", "y", "--prediction", "guess")
+
+
+def test_classes_are_no_prediction_of_a_number(tmp_path):
+    predicted(tmp_path, lambda f: f["price"], dear).refused("'hi', 'lo'", "'y' is continuous")
+
+
+def test_numbers_beyond_1_are_no_prediction_of_classes(tmp_path):
+    predicted(tmp_path, dear, lambda f: f["price"]).refused("outside [0, 1]", "'hi'", "'lo'")
+
+
+def test_predicted_classes_that_the_target_does_not_know_are_warned_of(tmp_path):
+    diagnosis = predicted(tmp_path, dear, lambda f: dear(f, words=("HI", "LO"))).judged()
+    told = [w for w in diagnosis["warnings"] if w["code"] == "foreign_classes"]
+    assert [w["column"] for w in told] == ["guess", "guess"]
+    assert "'HI'" in told[0]["text"] and "'hi'" in told[0]["text"]
+
+
 @pytest.mark.parametrize(
     ("graph", "says"),
     [
