@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from whydrift.monitor.cli.numbers import p_value_text, with_interval
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
+from whydrift.monitor.diagnosis.headline import headline
 from whydrift.monitor.plain_text import clean
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ def to_markdown(diagnosis: Diagnosis) -> str:
     """Return the summary, a table of the columns that are not stable, the remedy and warnings."""
     from whydrift.monitor.cli.table import table_order
 
-    verdict = f"fault, {diagnosis.verdict}" if diagnosis.fault else str(diagnosis.verdict)
-    lines = [f"### whydrift: {verdict}", "", _escaped(diagnosis.summary), ""]
+    words = ", ".join(word.text for word in headline(diagnosis))
+    lines = [f"### whydrift: {words}", "", _escaped(diagnosis.summary), ""]
     names = table_order(diagnosis)
     if names:
         lines += ["| column | verdict | effect | p | why |", "|---|---|---|---|---|"]

@@ -16,6 +16,7 @@ from whydrift.monitor.demo.scenes import PREDICTION, TARGET, Scene, Stage, build
 from whydrift.monitor.demo.univariate import drifted_columns
 from whydrift.monitor.diagnosis.compare import compare
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Diagnosis
+from whydrift.monitor.diagnosis.headline import headline
 from whydrift.monitor.diagnosis.words import joined
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run_demo"]
 
-_STYLES = {"none": "green", "covariate": "yellow", "mechanism": "red", "both": "red"}
+_STYLES = {"fault": "magenta", "none": "green", "covariate": "yellow", "mechanism": "red",
+           "both": "red", "undetermined": "cyan"}  # fmt: skip
 
 
 def run_demo(
@@ -84,13 +86,12 @@ def _tell(
     from rich.padding import Padding
     from rich.table import Table
 
-    word = "fault" if diagnosis.fault else diagnosis.verdict.value
-    style = "magenta" if diagnosis.fault else _STYLES.get(word, "cyan")
+    said = " + ".join(f"[{_STYLES[w.kind]} bold]{w.text}[/]" for w in headline(diagnosis))
     console.print(f"[bold]{number}. {escape(scene.title)}[/]  [dim]{escape(scene.story)}[/]")
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    table.add_row("whydrift", f"[{style} bold]{word}[/]  {escape(diagnosis.summary)}")
+    table.add_row("whydrift", f"{said}  {escape(diagnosis.summary)}")
     table.add_row("began at", escape(_origins(diagnosis)))
     inherited = [n for n, c in diagnosis.columns.items() if c.verdict is ColumnVerdict.INHERITED]
     if inherited:

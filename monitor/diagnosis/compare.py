@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import numpy as np
 
-from whydrift.discovery.graph import Graph
+from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -152,6 +152,7 @@ def compare(
     share = level / max(1, judgement.tests)
     columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
     metric = attribution.metric if attribution else None
+    open_edges = _open_edges(learned.graph, judgement)
     from importlib.metadata import version
 
     return Diagnosis(
@@ -174,6 +175,7 @@ def compare(
             ranking=judgement.ranking,
             metric=metric,
             conditional_shift=judgement.conditional_shift,
+            open_edges=open_edges,
         ),
         columns=columns,
         ranking=judgement.ranking,
@@ -188,6 +190,10 @@ def compare(
             is_loss=measure is not None and measure.is_loss,
             has_labels=side.has_labels,
             has_overlap=judgement.has_overlap,
+            is_root=target is not None
+            and target in judgement.judged
+            and judgement.judged[target].verdict is ColumnVerdict.SOURCE,
+            open_edges=open_edges,
         ),
         graph=learned.graph,
         error_control=ErrorControl(level=level, tests=judgement.tests),
@@ -213,6 +219,13 @@ class _Clock:
 
     def seconds(self) -> dict[str, float]:
         return {"total": time.perf_counter() - self._started, **self._parts}
+
+
+def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:
+    """Return the edges without a direction between columns that are undetermined for their sake."""
+    code = ReasonCode.UNDECIDED_EDGE
+    unsure = {name for name, judged in judgement.judged.items() if judged.reason_code is code}
+    return tuple(e for e in graph if e.is_undecided and unsure & {e.a, e.b})
 
 
 def _players(

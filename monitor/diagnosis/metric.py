@@ -124,8 +124,8 @@ def _loss(
                                                                  column))
             for w in both
         ]  # fmt: skip
-        notes = _foreign_classes(both, target, prediction)
-        return RowMeasure("zero_one", codes[0], codes[1], is_loss=True, notes=notes)
+        foreign = _foreign_classes(both, target, prediction)
+        return RowMeasure("zero_one", codes[0], codes[1], is_loss=True, notes=foreign)
     _refuse_other_kind(column, predicted)
     binary = column.kind.is_discrete and len(column.categories) == 2
     truth = [_numbers(w, target, column) for w in both]

@@ -18,6 +18,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Effect,
     Estimate,
 )
+from whydrift.monitor.diagnosis.headline import headline
 from whydrift.monitor.diagnosis.words import p_text
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.contribution_picture import contribution_svg
@@ -71,7 +72,7 @@ def render_html(
         d=diagnosis,
         title=title or "Why the data drifted",
         context=context or {},
-        word="fault" if diagnosis.fault else diagnosis.verdict.value,
+        words=headline(diagnosis),
         graph=graph_svg(diagnosis.graph, verdicts, diagnosis.target, standalone=False),
         graph_style=GRAPH_STYLE,
         cards=[_card(diagnosis, n) for n in diagnosis.ranking[:_MOST_CARDS]],
@@ -92,7 +93,7 @@ def notebook_view(diagnosis: Diagnosis) -> str:
     ]
     return _template("notebook.html.j2").render(
         d=diagnosis,
-        word="fault" if diagnosis.fault else diagnosis.verdict.value,
+        words=headline(diagnosis),
         columns=sorted(shown, key=lambda item: _ORDER.index(item[1].verdict.value)),
     )
 

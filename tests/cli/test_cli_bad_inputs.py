@@ -180,6 +180,74 @@ def test_the_target_missing_now(tmp_path):
     assert diagnosis["stage"] == "features" and diagnosis["target"] == "price"
 
 
+def test_a_target_that_became_text_is_not_said_to_be_empty(tmp_path):
+    priced = CURRENT.assign(price=[f"{p:.0f} EUR" for p in CURRENT["price"]])
+    diagnosis = compared(tmp_path, REFERENCE, priced, "--target", "price").judged("target_missing")
+    told = next(w["text"] for w in diagnosis["warnings"] if w["code"] == "target_missing")
+    assert "the 300 values of 'price' in the current window are text" in told
+
+
+def test_a_prediction_that_became_text_is_not_said_to_be_empty(tmp_path):
+    guessed = CURRENT.assign(guess=[f"{p:.0f} EUR" for p in CURRENT["price"]])
+    compared(
+        tmp_path, REFERENCE.assign(guess=REFERENCE["price"]), guessed,
+        "--target", "price", "--prediction", "guess",
+    ).refused("'guess'", "300 values", "are text")  # fmt: skip
+
+
+def test_a_header_in_other_case_is_asked_about(tmp_path):
+    renamed = CURRENT.rename(columns={"region": "Region"})
+    diagnosis = compared(tmp_path, REFERENCE, renamed).judged("missing_column")
+    told = next(w["text"] for w in diagnosis["warnings"] if w["code"] == "missing_column")
+    assert "it has 'Region': did you mean 'region'?" in told
+
+
+def coded(frame: pd.DataFrame, width: int) -> pd.DataFrame:
+    return frame.assign(zip=[f"{i % 40:0{width}}" for i in range(len(frame))])
+
+
+def test_codes_with_leading_zeros_stay_text(tmp_path):
+    diagnosis = compared(tmp_path, coded(REFERENCE, 5), coded(CURRENT, 5)).judged()
+    assert diagnosis["columns"]["zip"]["kind"] == "categorical"
+    assert diagnosis["columns"]["zip"]["verdict"] == "stable"
+
+
+def test_codes_that_lost_their_leading_zeros_are_told(tmp_path):
+    diagnosis = compared(tmp_path, coded(REFERENCE, 5), coded(CURRENT, 1)).judged()
+    told = [w["column"] for w in diagnosis["warnings"] if w["code"] == "leading_zeros_lost"]
+    assert told == ["zip"]
+    assert diagnosis["columns"]["zip"]["verdict"] == "fault"
+
+
+def test_numbers_of_which_some_have_a_leading_zero_are_numbers(tmp_path):
+    reference, current = (
+        f.assign(n=[f"{i * 7}" for i in range(300)]) for f in (REFERENCE, CURRENT)
+    )
+    reference.loc[:5, "n"] = "007"
+    diagnosis = compared(tmp_path, reference, current).judged()
+    assert diagnosis["columns"]["n"]["kind"] == "count"
+
+
+def test_a_column_that_was_constant_has_no_change_in_its_standard_deviations(tmp_path):
+    rng = np.random.default_rng(3)
+    result = compared(
+        tmp_path, REFERENCE.assign(extra=5.5), CURRENT.assign(extra=rng.normal(7, 1, 300))
+    )
+    diagnosis = result.judged("constant_column")
+    assert diagnosis["columns"]["extra"]["effect"] is None
+    assert "e+" not in diagnosis["columns"]["extra"]["reason"]
+
+
+def test_a_link_that_leads_to_itself(tmp_path):
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    shell("init", tmp_path / "loop.csv").refused("leads back to itself")
+
+
+def test_a_file_without_columns(tmp_path):
+    pd.DataFrame(index=range(5)).to_parquet(tmp_path / "none.parquet", index=False)
+    shell("init", tmp_path / "none.parquet").refused("no columns")
+
+
 def test_the_target_missing_in_the_reference(tmp_path):
     compared(tmp_path, REFERENCE, CURRENT, "--target", "prise").refused(
         "'prise'", "reference.csv", "Did you mean 'price'?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
@@ -21,8 +22,10 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Diagnosis,
     Effect,
     ErrorControl,
+    Estimate,
     Fault,
     FaultKind,
+    Metric,
     Remedy,
     Stage,
     Verdict,
@@ -118,6 +121,26 @@ def test_a_fault_alone_is_the_word_on_the_first_line():
     assert "fault: unit change" in text
 
 
+@pytest.mark.parametrize("verdict", [Verdict.NONE, Verdict.UNDETERMINED])
+def test_no_shift_is_never_said_above_a_target_that_moved_given_its_inputs(verdict):
+    moved = diagnosis(COLUMNS, verdict=verdict, conditional_shift=True)
+    for text in (screen(moved), to_markdown(moved).upper(), moved._repr_html_().upper()):
+        assert "TARGET MOVED GIVEN ITS INPUTS" in text.splitlines()[0] + text.splitlines()[1]
+        assert "NO SHIFT" not in text
+
+
+def test_contributions_add_up_to_the_whole_change():
+    columns = {
+        "income": column("source", contribution=Estimate(3.0, 2.0, 4.0)),
+        "rooms": column("mechanism", contribution=Estimate(-1.0, -2.0, 0.0)),
+    }
+    metric = Metric("mean of price", 10.0, 12.5, Estimate(2.5, 2.0, 3.0), unattributed=0.5)
+    lines = screen(diagnosis(columns, metric=metric)).splitlines()
+    assert "90 % interval" in lines[1]
+    rows = {line.rsplit(maxsplit=1)[0]: line.split()[-1] for line in lines if " " in line}
+    assert (rows["not attributed"], rows["whole change"]) == ("+0.5", "+2.5")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -190,3 +213,16 @@ def test_discover_prints_edges_and_writes_every_format(call, tables, tmp_path):
         "--graph", tmp_path / "graph.json", "--quiet",
     )  # fmt: skip
     assert again.status == 0, again.err
+
+
+def test_edges_without_direction_are_what_the_answer_asks_for(call, tables, tmp_path):
+    graph = {"edges": [{"from": "income", "to": "price", "mark": "---"}]}
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
+    result = call(
+        "compare", tables / "reference.csv", tables / "moved.csv", "--target", "price",
+        "--graph", tmp_path / "graph.json",
+    )  # fmt: skip
+    first, *_, remedy = [x for x in result.out.splitlines() if not x.startswith("warning")]
+    assert first.startswith("UNDETERMINED  price moved; the data cannot tell whether that follows")
+    assert "income --- price has no direction" in first
+    assert "More rows would not tell" in remedy
