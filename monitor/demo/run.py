@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import shlex
 import time
@@ -153,19 +152,10 @@ def _write_page(out: Path, scene: Scene, diagnosis: Diagnosis, alarms: tuple[str
 
 
 def _write_index(out: Path, diagnoses: list[tuple[Scene, Diagnosis]]) -> None:
-    rows = "".join(
-        f'<li><a href="{html.escape(scene.name)}.html">{html.escape(scene.title)}</a>'
-        f"<p>{html.escape(diagnosis.summary)}</p></li>"
-        for scene, diagnosis in diagnoses
-    )
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<title>whydrift: the demonstration</title>"
-        "<style>:root{color-scheme:light dark}body{font:17px/1.5 system-ui,sans-serif;"
-        "max-width:42rem;margin:3rem auto;padding:0 1rem}li{margin:1rem 0}p{margin:.2rem 0}</style>"
-        f"<h1>Four days in the life of a model</h1><ol>{rows}</ol></html>"
-    )
+    from whydrift.monitor.report import Listed, render_index
+
+    pages = [Listed(f"{s.name}.html", s.title, s.story, found) for s, found in diagnoses]
+    page = render_index("Four days in the life of a model", pages)
     (out / "index.html").write_text(page, encoding="utf-8")
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
+from whydrift.monitor.plain_text import clean
+
 __all__ = ["Attribute", "number", "picture", "tag"]
 
 Attribute = str | float | int | None
@@ -23,7 +25,7 @@ def tag(name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     name : str
         Such as ``rect``.
     children : Markup or str
-        Text is escaped, Markup is not.
+        Text is escaped and what is unprintable in it written out; Markup is taken as it is.
     attributes : str, float, int or None
         ``stroke_width`` becomes ``stroke-width``, ``class_`` becomes ``class``; None is left out.
     """
@@ -32,7 +34,7 @@ def tag(name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     given = [
         Markup(' {}="{}"').format(
             key.rstrip("_").replace("_", "-"),
-            number(value) if isinstance(value, float) else str(value),
+            number(value) if isinstance(value, float) else clean(str(value)),
         )
         for key, value in attributes.items()
         if value is not None
@@ -41,8 +43,12 @@ def tag(name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     if not children:
         return opening + Markup("/>")
     return Markup("{}>{}</{}>").format(
-        opening, Markup("").join(escape(child) for child in children), name
+        opening, Markup("").join(_escaped(child) for child in children), name
     )
+
+
+def _escaped(child: Markup | str) -> Markup:
+    return child if isinstance(child, Markup) else escape(clean(child))
 
 
 def picture(
