@@ -10,6 +10,9 @@ from whydrift.discovery.errors import SourceError
 
 __all__ = ["write_whole"]
 
+# Names of what a process has open: replacing the file behind one would leave its owner without.
+_OPEN = ("/dev/fd/", "/dev/std", "/proc/")
+
 
 def write_whole(path: Path, text: str, *, where: str | None = None) -> None:
     """Write text as UTF-8; an earlier file is replaced only once the new one is complete.
@@ -31,7 +34,7 @@ def write_whole(path: Path, text: str, *, where: str | None = None) -> None:
     """
     try:
         # By the system's own look-up: the target of /dev/stdout may have no name to resolve to.
-        if path.exists() and not path.is_file():
+        if str(path).startswith(_OPEN) or (path.exists() and not path.is_file()):
             with suppress(BrokenPipeError), path.open("w", encoding="utf-8") as stream:
                 stream.write(text)
             return

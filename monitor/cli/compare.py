@@ -182,9 +182,9 @@ def _text(diagnosis: Diagnosis, option: str, *, failing: bool, words: frozenset[
 
 
 def _show(diagnosis: Diagnosis, files: Mapping[str, Path | None]) -> None:
+    from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.table import show_diagnosis
     from whydrift.monitor.cli.terminal import console, reader_may_leave
-    from whydrift.monitor.plain_text import clean
 
     with reader_may_leave():
         screen = console()

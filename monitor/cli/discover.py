@@ -96,8 +96,8 @@ def discover(
 
 
 def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
+    from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.terminal import console, reader_may_leave
-    from whydrift.monitor.plain_text import clean
 
     graph: Graph = found.graph
     with reader_may_leave():
@@ -127,7 +127,7 @@ def _show_edges(graph: Graph, screen: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from whydrift.monitor.plain_text import clean
+    from whydrift.discovery.plain_text import clean
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("from", "", "to", "confidence", "origin"):

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from whydrift.discovery.errors import WhydriftError
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.cli.exits import Status
 from whydrift.monitor.cli.terminal import reader_may_leave, silence_output, tell_error
-from whydrift.monitor.plain_text import clean
 
 __all__ = ["run"]
 

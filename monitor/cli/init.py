@@ -103,10 +103,10 @@ def _first_verdict(table: pa.Table, suspects: Suspects, progress: Progress) -> D
 def _show(
     snapshot: Snapshot, suspects: Suspects, verdict: Diagnosis | str | None, output: Path | None
 ) -> None:
+    from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.first_look import show_first_look
     from whydrift.monitor.cli.table import headline
     from whydrift.monitor.cli.terminal import console, reader_may_leave
-    from whydrift.monitor.plain_text import clean
 
     halves = "first half of the rows against the second"
     if suspects.time is not None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
-from whydrift.monitor.plain_text import clean
 
 if TYPE_CHECKING:
     from collections.abc import Collection

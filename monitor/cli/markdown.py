@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.cli.numbers import p_value_text, with_interval
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
 from whydrift.monitor.diagnosis.headline import headline
-from whydrift.monitor.plain_text import clean
 
 if TYPE_CHECKING:
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
@@ -24,7 +24,7 @@ def to_markdown(diagnosis: Diagnosis) -> str:
     lines = [f"### whydrift: {words}", "", _escaped(diagnosis.summary), ""]
     names = table_order(diagnosis)
     if names:
-        lines += ["| column | verdict | effect | p | why |", "|---|---|---|---|---|"]
+        lines += ["| column | verdict | effect (95 %) | p | why |", "|---|---|---|---|---|"]
         for name in names:
             c = diagnosis.columns[name]
             effect = (

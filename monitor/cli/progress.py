@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from whydrift.discovery.plain_text import clean
 from whydrift.discovery.progress import Progress, silent
-from whydrift.monitor.plain_text import clean
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar

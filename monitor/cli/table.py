@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.cli.numbers import p_value_text, signed, with_interval
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict
 from whydrift.monitor.diagnosis.headline import headline as words_of
-from whydrift.monitor.plain_text import clean
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.note import Note

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
-from whydrift.monitor.plain_text import clean
+from whydrift.discovery.plain_text import clean
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from markupsafe import Markup, escape
 
-from whydrift.monitor.plain_text import clean
+from whydrift.discovery.plain_text import clean
 
 __all__ = ["Attribute", "number", "picture", "tag"]
 

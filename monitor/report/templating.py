@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from markupsafe import Markup, escape
 
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.diagnosis.diagnosis import Effect, Estimate
 from whydrift.monitor.diagnosis.words import p_text
-from whydrift.monitor.plain_text import clean
 from whydrift.monitor.report.axes import rounded
 
 if TYPE_CHECKING:

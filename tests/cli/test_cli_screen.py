@@ -10,6 +10,7 @@ import pytest
 from conftest import window
 
 from whydrift.discovery.graph import Graph
+from whydrift.discovery.plain_text import clean
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.cli.fail_on import findings
 from whydrift.monitor.cli.markdown import to_markdown
@@ -31,7 +32,6 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
     Window,
 )
-from whydrift.monitor.plain_text import clean
 
 EVIL = "[red]in\x1b[31mco\nme\u202e[/]"
 
