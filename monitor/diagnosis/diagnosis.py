@@ -478,11 +478,12 @@ def _column_from_dict(row: Mapping[str, Any]) -> ColumnResult:
 
 def _graph_part(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return what this version knows of a graph, which of itself refuses unknown keys."""
+    known = {key: value[key] for key in ("schema", "nodes", "stability") if key in value}
     edges = [
         {key: edge[key] for key in ("from", "to", "mark", "confidence", "origin") if key in edge}
         for edge in value["edges"]
     ]
-    return {"schema": value["schema"], "nodes": value["nodes"], "edges": edges}
+    return {**known, "edges": edges}
 
 
 def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
