@@ -129,7 +129,7 @@ def test_marks_that_turn_the_direction_of_writing_never_reach_a_page():
              str(graph_svg(diagnosis.graph))]  # fmt: skip
     for text in pages:
         assert not {"\u202e", "\u2066", "\x07"} & set(text)
-        assert "in\\u202ecome\\x07" in Page(text).joined
+        assert "in\\u202ecome" in Page(text).joined
     assert "no\\u2066rth" in Page(pages[0]).joined
 
 
