@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from whydrift.discovery._dot import DotReader, to_dot
@@ -15,7 +16,7 @@ from whydrift.discovery._gml import read_gml, to_gml
 from whydrift.discovery.errors import GraphError
 from whydrift.discovery.graph import Edge, Graph, Origin
 
-__all__ = ["graph_from_text", "to_dot", "to_gml", "to_json"]
+__all__ = ["graph_from_text", "once_each", "to_dot", "to_gml", "to_json"]
 
 _DOT = re.compile(r"(strict\s+)?(di)?graph\b(?!\s*\[)", re.IGNORECASE)
 _GML = re.compile(r"graph\s*\[|(creator|version|comment)\b", re.IGNORECASE)
@@ -72,7 +73,7 @@ def to_json(graph: Graph) -> str:
 # ---- JSON -------------------------------------------------------------------------------------
 def _from_json(text: str, where: str) -> Graph:
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=partial(once_each, where=where))
     except json.JSONDecodeError as error:
         raise GraphError(
             f"this is not JSON: {error.msg}",
@@ -82,6 +83,13 @@ def _from_json(text: str, where: str) -> Graph:
     except (RecursionError, ValueError) as error:  # too deep, or a number of too many digits
         raise GraphError("this JSON cannot be read", where=where, remedy=_FORMATS) from error
     if isinstance(value, list):
+        if not value:
+            raise GraphError(
+                "this list has no edges",
+                where=where,
+                remedy='Write [["cause", "effect"], …]; for no edges at all {"nodes": [], '
+                '"edges": []}',
+            )
         return _from_pairs(value, where)
     if str(value.get("schema", "")).startswith("whydrift/diagnosis/"):
         value = value.get("graph")
@@ -96,6 +104,24 @@ def _from_json(text: str, where: str) -> Graph:
         return Graph.from_dict(value)
     except GraphError as error:
         raise _placed(error, where) from error
+
+
+def once_each(pairs: list[tuple[str, Any]], *, where: str) -> dict[str, Any]:
+    """Return a JSON object, or raise where a key is written twice: one of the two would be lost.
+
+    Raises
+    ------
+    GraphError
+        The message names the key.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise GraphError(
+                f"the key {key!r} is written twice", where=where, remedy="Keep one of the two"
+            )
+        found[key] = value
+    return found
 
 
 def _shape_problem(value: Any) -> str | None:

@@ -45,6 +45,9 @@ _MARKS: dict[str, tuple[Mark, Mark]] = {
     "o-o": (Mark.CIRCLE, Mark.CIRCLE),
     "--o": (Mark.TAIL, Mark.CIRCLE),
 }
+# A misspelt key must not be read as a graph without edges; "stability" is a key to come.
+_GRAPH_KEYS = ("schema", "nodes", "edges", "stability")
+_EDGE_KEYS = ("from", "to", "mark", "confidence", "origin", "stability")
 _TEXTS = {marks: text for text, marks in _MARKS.items()}
 
 
@@ -378,6 +381,7 @@ class Graph:
         GraphError
             If the value is not such an object; the message names the place.
         """
+        _refuse_unknown(value, _GRAPH_KEYS, "graph")
         schema = value.get("schema", GRAPH_SCHEMA)
         if schema != GRAPH_SCHEMA:
             raise GraphError(
@@ -398,6 +402,7 @@ class Graph:
                     where=where,
                     remedy='Write {"from": "cause", "to": "effect", "mark": "-->"}',
                 )
+            _refuse_unknown(row, _EDGE_KEYS, where)
             confidence = row.get("confidence")
             origin = row.get("origin", Origin.GIVEN.value)
             if origin not in {o.value for o in Origin}:
@@ -522,3 +527,14 @@ class Graph:
                     path.pop()
                     stack.pop()
         return []
+
+
+def _refuse_unknown(value: Mapping[str, Any], known: Sequence[str], where: str) -> None:
+    for key in value:
+        if key not in known:
+            guess = nearest(str(key), known)
+            raise GraphError(
+                f"unknown key {key!r}",
+                where=where,
+                remedy=f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(known)}",
+            )

@@ -10,6 +10,7 @@ from whydrift.discovery.errors import GraphError, OptionError, SchemaError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.windows import Window
 
 if TYPE_CHECKING:
@@ -94,6 +95,11 @@ def compare(
             where="graph, knowledge",
             remedy="Knowledge guides the learning of a graph: give one of the two",
         )
+    check_numbers(level, floor, random_state)
+    _check_pairs(
+        {"graph": graph is not None, "prediction": prediction is not None},
+        {"method": method, "test": test, "score": score, "loss": loss},
+    )
     known_graph = None if graph is None else as_graph(graph)
     known = None if knowledge is None else as_knowledge(knowledge)
     before, after = Window.of(reference, "reference"), Window.of(current, "current")
@@ -129,6 +135,25 @@ def compare(
         random_state=random_state,
         progress=progress,
     )
+
+
+def _check_pairs(given: Mapping[str, bool], chosen: Mapping[str, str]) -> None:
+    """Raise where an option would have no effect beside, or without, another one."""
+    for option, value in chosen.items():
+        if value == "auto":
+            continue
+        if option == "loss" and not given["prediction"]:
+            raise OptionError(
+                f"the loss {value!r} is named, but no prediction",
+                where="loss",
+                remedy="Name the column of predictions, or leave the loss out",
+            )
+        if option != "loss" and given["graph"]:
+            raise OptionError(
+                f"the {option} {value!r} is how a graph is learned, but the graph is given",
+                where=option,
+                remedy="Leave out one of the two",
+            )
 
 
 def as_graph(graph: Any) -> Graph:

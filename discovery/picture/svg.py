@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import re
-
 from markupsafe import Markup, escape
+
+from whydrift.discovery.plain_text import clean
 
 __all__ = ["Attribute", "number", "picture", "tag"]
 
 Attribute = str | float | int | None
-
-# What XML 1.0 cannot hold, even as a reference: most control characters and half surrogates.
-_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def number(value: float) -> str:
@@ -28,7 +25,7 @@ def tag(name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     name : str
         Such as ``rect``.
     children : Markup or str
-        Text is escaped, and what XML cannot hold replaced; Markup is taken as it is.
+        Text is escaped and what is unprintable in it written out; Markup is taken as it is.
     attributes : str, float, int or None
         ``stroke_width`` becomes ``stroke-width``, ``class_`` becomes ``class``; None is left out.
     """
@@ -37,7 +34,7 @@ def tag(name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
     given = [
         Markup(' {}="{}"').format(
             key.rstrip("_").replace("_", "-"),
-            number(value) if isinstance(value, float) else _NOT_XML.sub("�", str(value)),
+            number(value) if isinstance(value, float) else clean(str(value)),
         )
         for key, value in attributes.items()
         if value is not None
@@ -51,7 +48,7 @@ def tag(name: str, *children: Markup | str, **attributes: Attribute) -> Markup:
 
 
 def _escaped(child: Markup | str) -> Markup:
-    return child if isinstance(child, Markup) else escape(_NOT_XML.sub("�", child))
+    return child if isinstance(child, Markup) else escape(clean(child))
 
 
 def picture(

@@ -25,6 +25,7 @@ _MOST_CATEGORIES = 1_000
 _FREE_TEXT_LENGTH = 40
 # Text columns are numbers (or dates) with dirt when at least this share parses.
 _PARSED_SHARE = 0.9
+_LEAST_PADDED = 2  # a single number with a leading zero is a slip
 _ID_NAME = re.compile(r"(^|_)(id|uuid|guid|key|index)$|[a-z]Id$|ID$", re.IGNORECASE)
 
 
@@ -113,6 +114,18 @@ def _looks_like_dates(texts: pa.Array) -> float:
     return float(pc.mean(found.cast("float64")).as_py())
 
 
+def _has_leading_zeros(present: pa.Array) -> bool:
+    """Whether several values are padded, as 00012 among 54321: codes, which 12 would not be."""
+    import pyarrow.compute as pc
+
+    texts = pc.utf8_trim_whitespace(present)
+    longest = pc.max(pc.utf8_length(texts))  # codes are padded to one length, dirt to none
+    padded = pc.and_(
+        pc.match_substring_regex(texts, r"^0\d+$"), pc.equal(pc.utf8_length(texts), longest)
+    )
+    return bool(pc.sum(padded).as_py() >= _LEAST_PADDED)
+
+
 def infer_column(name: str, content: Content) -> tuple[Column, tuple[Note, ...]]:
     """Return the column with the kind that its values suggest, and notes on what is odd.
 
@@ -195,7 +208,8 @@ def _text_kind(name: str, texts: pa.Array, notes: list[Note]) -> Column:
         return Column(name, ColumnKind.TIMESTAMP, why="text that reads as dates")
     numbers = parse_numbers(texts)
     parsed = int(np.isfinite(numbers).sum())
-    if parsed >= _PARSED_SHARE * rows:
+    is_padded = _has_leading_zeros(present)
+    if parsed >= _PARSED_SHARE * rows and not is_padded:
         if parsed < rows:
             notes.append(
                 Note(
@@ -226,7 +240,8 @@ def _text_kind(name: str, texts: pa.Array, notes: list[Note]) -> Column:
                 f"{_MOST_CATEGORIES} are pooled",
             )
         )
-    return Column(name, ColumnKind.CATEGORICAL, why=f"{distinct} distinct texts")
+    zeros = ", some with leading zeros" if is_padded else ""
+    return Column(name, ColumnKind.CATEGORICAL, why=f"{distinct} distinct texts{zeros}")
 
 
 def as_numbers(content: Content) -> tuple[FloatArray | None, BoolArray | None]:

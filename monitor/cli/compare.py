@@ -33,6 +33,7 @@ from whydrift.monitor.cli.options import (
     Target,
     Test,
     TimeColumn,
+    path_given,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +52,9 @@ def compare(
     knowledge: KnowledgeFile = None,
     save_graph: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Write the graph: .json, .dot, .gml or .svg."),
+        typer.Option(
+            parser=path_given, metavar="FILE", help="Write the graph: .json, .dot, .gml or .svg."
+        ),
     ] = None,
     method: Method = "auto",
     test: Test = "auto",
@@ -110,8 +113,9 @@ def compare(
             loss=said.loss if loss == "auto" else loss,
             time_column=time_column or said.time_column, cluster=cluster or said.cluster,
             ignore=said.ignore, floor=said.floor if floor is None else floor,
-            method=said.method if method == "auto" else method, test=test, score=score,
-            level=level, random_state=random_state, progress=progress,
+            # A given graph needs no method; one that the configuration names is for learning.
+            method=said.method if method == "auto" and not graph else method,
+            test=test, score=score, level=level, random_state=random_state, progress=progress,
         )  # fmt: skip
     failing = bool(words & findings(diagnosis))
     on_stdout = _write(diagnosis, files, failing=failing, words=words)
@@ -147,30 +151,27 @@ def _write(
 ) -> bool:
     """Write the files asked for; return whether one of them went to standard output."""
     from whydrift.monitor.cli.graph_output import write_graph
-    from whydrift.monitor.cli.outputs import whole_file, write_text
+    from whydrift.monitor.cli.outputs import is_standard_output, write_text
 
     on_stdout = False
     for option, path in files.items():
         if path is None:
             continue
-        if option == "--html":
-            with whole_file(path, option) as draft:
-                diagnosis.save_html(draft)
-        elif option == "--save-graph":
+        if option == "--save-graph":
             write_graph(diagnosis.graph, path, option)
         else:
-            text = _text(diagnosis, option, failing=failing, words=words)
-            if str(path) == "-":
-                on_stdout = True
-                _print(text)
-            else:
-                write_text(path, text, option)
+            write_text(path, _text(diagnosis, option, failing=failing, words=words), option)
+            on_stdout |= is_standard_output(path)
     return on_stdout
 
 
 def _text(diagnosis: Diagnosis, option: str, *, failing: bool, words: frozenset[str]) -> str:
     if option == "--json":
         return diagnosis.to_json() + "\n"
+    if option == "--html":
+        from whydrift.monitor.report import render_html
+
+        return render_html(diagnosis)
     if option == "--markdown":
         from whydrift.monitor.cli.markdown import to_markdown
 
@@ -180,16 +181,10 @@ def _text(diagnosis: Diagnosis, option: str, *, failing: bool, words: frozenset[
     return to_junit(diagnosis, failing=failing, words=words)
 
 
-def _print(text: str) -> None:
-    from whydrift.monitor.cli.terminal import reader_may_leave
-
-    with reader_may_leave():
-        print(text, end="")
-
-
 def _show(diagnosis: Diagnosis, files: Mapping[str, Path | None]) -> None:
+    from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.table import show_diagnosis
-    from whydrift.monitor.cli.terminal import clean, console, reader_may_leave
+    from whydrift.monitor.cli.terminal import console, reader_may_leave
 
     with reader_may_leave():
         screen = console()

@@ -111,7 +111,7 @@ def _scalar(text: str) -> str:
 
 
 def _comment(text: str) -> str:
-    from whydrift.monitor.cli.terminal import clean
+    from whydrift.discovery.plain_text import clean
 
     return clean(text, 60)
 

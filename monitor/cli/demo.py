@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from whydrift.monitor.cli.options import Debug, Quiet
+from whydrift.monitor.cli.options import Debug, Quiet, path_given
 
 __all__ = ["demo"]
 
 
 def demo(
     out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for the data, the graph and the report.")
+        Path,
+        typer.Option(
+            parser=path_given, metavar="DIR", help="Folder for the data, the graph and the report."
+        ),
     ] = Path("whydrift-demo"),
     serve: Annotated[
         bool, typer.Option("--serve", help="Show the report in a browser at a local address.")

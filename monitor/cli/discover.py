@@ -20,6 +20,7 @@ from whydrift.monitor.cli.options import (
     RandomState,
     Score,
     Test,
+    path_given,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["discover"]
 
 _MOST_EDGES = 40
+_MOST_RESAMPLES = 10_000
 
 
 def discover(
@@ -38,7 +40,11 @@ def discover(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write the graph: .json, .dot, .gml or .svg."
+            "--output",
+            "-o",
+            parser=path_given,
+            metavar="FILE",
+            help="Write the graph: .json, .dot, .gml or .svg.",
         ),
     ] = None,
     method: Method = "auto",
@@ -63,11 +69,14 @@ def discover(
     from whydrift.monitor.cli.graph_output import check_graph_format, write_graph
     from whydrift.monitor.cli.outputs import check_outputs
     from whydrift.monitor.cli.progress import shown_progress
+    from whydrift.monitor.diagnosis.limits import check_seed
 
-    if bootstrap < 0:
+    if not 0 <= bootstrap <= _MOST_RESAMPLES:
+        said = "negative" if bootstrap < 0 else f"more than {_MOST_RESAMPLES:,}"
         raise OptionError(
-            f"{bootstrap} is negative", where="--bootstrap", remedy="Give 0, or 20 to 200 resamples"
+            f"{bootstrap} is {said}", where="--bootstrap", remedy="Give 0, or 20 to 200 resamples"
         )
+    check_seed(random_state)
     check_graph_format(output, "-o")
     check_outputs({"-o": output}, inputs=(data, str(knowledge) if knowledge else None))
     with shown_progress(quiet) as progress:
@@ -90,7 +99,8 @@ def discover(
 
 
 def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
-    from whydrift.monitor.cli.terminal import clean, console, reader_may_leave
+    from whydrift.discovery.plain_text import clean
+    from whydrift.monitor.cli.terminal import console, reader_may_leave
 
     graph: Graph = found.graph
     with reader_may_leave():
@@ -120,7 +130,7 @@ def _show_edges(graph: Graph, screen: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from whydrift.monitor.cli.terminal import clean
+    from whydrift.discovery.plain_text import clean
 
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for title in ("from", "", "to", "confidence", "origin"):

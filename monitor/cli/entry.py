@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -10,10 +11,14 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from whydrift.discovery.errors import WhydriftError
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.cli.exits import Status
-from whydrift.monitor.cli.terminal import clean, reader_may_leave, tell_error
+from whydrift.monitor.cli.terminal import reader_may_leave, silence_output, tell_error
 
 __all__ = ["run"]
+
+# What a full or failing device says; errors of files carry the file's name, and a sentence.
+_OUTPUT_REFUSED = frozenset((errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EBADF))
 
 
 def run(argv: Sequence[str]) -> int:
@@ -32,6 +37,8 @@ def run(argv: Sequence[str]) -> int:
         try:
             with reader_may_leave():
                 status = _run(argv or ["--help"], debug)
+        except OSError as error:  # of the last flush: all others are told in _run
+            status = _no_output(error)
         except KeyboardInterrupt:
             tell_error("interrupted")
             return Status.INTERRUPTED
@@ -53,11 +60,12 @@ def _run(argv: Sequence[str], debug: bool) -> int:
         return Status.WRONG_INPUT
     except (BrokenPipeError, KeyboardInterrupt):
         raise
+    except OSError as error:
+        if error.errno not in _OUTPUT_REFUSED or error.filename is not None:
+            return _told_bug(error, debug)
+        return _no_output(error)
     except Exception as error:  # the one broad catch: a bug must not look like a finding
-        if debug:
-            traceback.print_exc()
-        tell_error(_bug(error, debug))
-        return Status.BUG
+        return _told_bug(error, debug)
 
 
 def _invoke(argv: Sequence[str]) -> int:
@@ -80,6 +88,20 @@ def _invoke(argv: Sequence[str]) -> int:
     return Status.NOTHING if status is None else int(status)
 
 
+def _no_output(error: OSError) -> int:
+    silence_output()
+    reason = (error.strerror or str(error)).lower()
+    tell_error(f"standard output: it cannot be written ({reason}). Write to a place with room")
+    return Status.WRONG_INPUT
+
+
+def _told_bug(error: Exception, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    tell_error(_bug(error, debug))
+    return Status.BUG
+
+
 def _bug(error: Exception, debug: bool) -> str:
     frames = traceback.extract_tb(error.__traceback__)
     place = f" at {os.path.basename(frames[-1].filename)}:{frames[-1].lineno}" if frames else ""  # noqa: PTH119
@@ -90,7 +112,7 @@ def _bug(error: Exception, debug: bool) -> str:
     )
 
 
-def _never_fail_to_encode(stream: TextIO) -> None:
+def _never_fail_to_encode(stream: TextIO | None) -> None:
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")

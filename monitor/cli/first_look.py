@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from whydrift.monitor.cli.terminal import clean
+from whydrift.discovery.plain_text import clean
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.schema import Column

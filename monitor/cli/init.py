@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whydrift.monitor.cli.exits import Status
-from whydrift.monitor.cli.options import DATA_HELP, Debug, Quiet
+from whydrift.monitor.cli.options import DATA_HELP, Debug, Quiet, path_given
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,7 +29,11 @@ def init(
     output: Annotated[
         Path | None,
         typer.Option(
-            "--output", "-o", metavar="FILE", help="Write a commented configuration there (YAML)."
+            "--output",
+            "-o",
+            parser=path_given,
+            metavar="FILE|-",
+            help="Write a commented configuration there (YAML); - is standard output alone.",
         ),
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
@@ -44,13 +48,14 @@ def init(
     """
     from whydrift.discovery.errors import OptionError
     from whydrift.discovery.snapshot.snapshot import Snapshot as Taken
-    from whydrift.monitor.cli.outputs import check_outputs, write_text
+    from whydrift.monitor.cli.outputs import check_outputs, is_standard_output, write_text
     from whydrift.monitor.cli.progress import shown_progress
     from whydrift.monitor.cli.suspects import suspect_roles
     from whydrift.monitor.source.files import read_noted
 
     check_outputs({"-o": output}, inputs=(data,))
-    if output is not None and output.exists() and not force:
+    on_stdout = output is not None and is_standard_output(output)
+    if output is not None and not on_stdout and output.exists() and not force:
         raise OptionError(
             "this file exists already",
             where=f"-o {output}",
@@ -60,12 +65,12 @@ def init(
         table, notes = read_noted(data)
         snapshot = Taken.from_frame(table, where=data)
         suspects = suspect_roles(snapshot)
-        verdict = None if quiet else _first_verdict(table, suspects, progress)
+        verdict = None if quiet or on_stdout else _first_verdict(table, suspects, progress)
     if output is not None:
         from whydrift.monitor.cli.configuration import configuration
 
         write_text(output, configuration(snapshot, suspects, data), "-o")
-    if not quiet:
+    if not quiet and not on_stdout:
         _show(replace(snapshot, notes=(*notes, *snapshot.notes)), suspects, verdict, output)
     return Status.NOTHING
 
@@ -98,9 +103,10 @@ def _first_verdict(table: pa.Table, suspects: Suspects, progress: Progress) -> D
 def _show(
     snapshot: Snapshot, suspects: Suspects, verdict: Diagnosis | str | None, output: Path | None
 ) -> None:
+    from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.first_look import show_first_look
     from whydrift.monitor.cli.table import headline
-    from whydrift.monitor.cli.terminal import clean, console, reader_may_leave
+    from whydrift.monitor.cli.terminal import console, reader_may_leave
 
     halves = "first half of the rows against the second"
     if suspects.time is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
-from whydrift.monitor.cli.terminal import clean
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
 
 if TYPE_CHECKING:

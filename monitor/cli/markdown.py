@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.cli.numbers import p_value_text, with_interval
-from whydrift.monitor.cli.terminal import clean
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
+from whydrift.monitor.diagnosis.headline import headline
 
 if TYPE_CHECKING:
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
@@ -19,11 +20,11 @@ def to_markdown(diagnosis: Diagnosis) -> str:
     """Return the summary, a table of the columns that are not stable, the remedy and warnings."""
     from whydrift.monitor.cli.table import table_order
 
-    verdict = f"fault, {diagnosis.verdict}" if diagnosis.fault else str(diagnosis.verdict)
-    lines = [f"### whydrift: {verdict}", "", _escaped(diagnosis.summary), ""]
+    words = ", ".join(word.text for word in headline(diagnosis))
+    lines = [f"### whydrift: {words}", "", _escaped(diagnosis.summary), ""]
     names = table_order(diagnosis)
     if names:
-        lines += ["| column | verdict | effect | p | why |", "|---|---|---|---|---|"]
+        lines += ["| column | verdict | effect (95 %) | p | why |", "|---|---|---|---|---|"]
         for name in names:
             c = diagnosis.columns[name]
             effect = (

@@ -8,12 +8,31 @@ from typing import Annotated
 import typer
 
 from whydrift.discovery.discover import method_names
+from whydrift.discovery.errors import OptionError
 
 __all__ = [
     "Alpha", "Bootstrap", "Cluster", "ConfigFile", "Debug", "Floor", "GraphFile", "Html", "Json",
     "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName", "Orientation",
-    "Prediction", "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn",
+    "Prediction", "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn", "path_given",
 ]  # fmt: skip
+
+
+def path_given(text: str) -> Path:
+    """Return the path that an option names.
+
+    Raises
+    ------
+    OptionError
+        If it is empty, as where a variable of the shell was not set.
+    """
+    if not text.strip():
+        raise OptionError(
+            "the path of a file is empty",
+            where="command line",
+            remedy="Name a file, or leave the option out",
+        )
+    return Path(text)
+
 
 DATA_HELP = "A file, glob or folder of Parquet, CSV, TSV (also .gz, .zst, .bz2), Arrow or Feather."
 
@@ -35,12 +54,18 @@ Cluster = Annotated[
 ]
 GraphFile = Annotated[
     Path | None,
-    typer.Option("--graph", metavar="FILE", help="What causes what: JSON, DOT, GML or JSON pairs."),
+    typer.Option(
+        "--graph",
+        parser=path_given,
+        metavar="FILE",
+        help="What causes what: JSON, DOT, GML or JSON pairs.",
+    ),
 ]
 KnowledgeFile = Annotated[
     Path | None,
     typer.Option(
         "--knowledge",
+        parser=path_given,
         metavar="FILE",
         help="JSON or YAML: tiers, required, forbidden, never_a_cause, exogenous.",
     ),
@@ -49,6 +74,7 @@ ConfigFile = Annotated[
     Path | None,
     typer.Option(
         "--config",
+        parser=path_given,
         metavar="FILE",
         help="A configuration (see `init`): columns, loss and knowledge of its monitor, "
         "where no option says otherwise.",
@@ -101,17 +127,33 @@ RandomState = Annotated[
 Json = Annotated[
     Path | None,
     typer.Option(
-        "--json", metavar="FILE|-", help="Write the answer as JSON; - is standard output alone."
+        "--json",
+        parser=path_given,
+        metavar="FILE|-",
+        help="Write the answer as JSON; - is standard output alone.",
     ),
 ]
 Html = Annotated[
-    Path | None, typer.Option("--html", metavar="FILE", help="Write a report page: one HTML file.")
+    Path | None,
+    typer.Option(
+        "--html", parser=path_given, metavar="FILE", help="Write a report page: one HTML file."
+    ),
 ]
 Markdown = Annotated[
     Path | None,
-    typer.Option("--markdown", metavar="FILE", help="Write a short report for a pull request."),
+    typer.Option(
+        "--markdown",
+        parser=path_given,
+        metavar="FILE",
+        help="Write a short report for a pull request.",
+    ),
 ]
 Junit = Annotated[
     Path | None,
-    typer.Option("--junit", metavar="FILE", help="Write JUnit XML: every column is a test."),
+    typer.Option(
+        "--junit",
+        parser=path_given,
+        metavar="FILE",
+        help="Write JUnit XML: every column is a test.",
+    ),
 ]

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from whydrift.discovery.errors import OptionError
+from whydrift.monitor.cli.terminal import reader_may_leave
+from whydrift.monitor.whole_file import write_whole
 
-__all__ = ["check_outputs", "whole_file", "write_text"]
+__all__ = ["check_outputs", "is_standard_output", "write_text"]
+
+# Written as "-" is, and not as files: replacing or truncating them would lose what is there.
+_STANDARD_OUTPUT = frozenset(("-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"))
 
 
 def check_outputs(options: Mapping[str, Path | None], inputs: Iterable[str | None] = ()) -> None:
@@ -33,13 +38,17 @@ def check_outputs(options: Mapping[str, Path | None], inputs: Iterable[str | Non
         if path is None:
             continue
         where = f"{option} {path}"
-        full = "-" if str(path) == "-" else os.path.realpath(path)
+        full = "-" if is_standard_output(path) else os.path.realpath(path)
         if full in taken:
             raise OptionError(
                 f"{taken[full]} writes there too", where=where, remedy="Name two different files"
             )
         taken[full] = option
         if full == "-":
+            if sys.stdout is None:
+                raise OptionError(
+                    "standard output is closed", where=where, remedy="Name a file, or open it"
+                )
             continue
         if full in read:
             raise OptionError(
@@ -55,6 +64,8 @@ def _check_place(path: Path, where: str) -> None:
         raise OptionError(
             "this is a folder", where=where, remedy=f"Name a file, such as {path / 'result'}"
         )
+    if path.is_symlink() and not path.exists() and os.path.realpath(path) == str(path.absolute()):
+        raise OptionError("this link leads back to itself", where=where, remedy="Name a file")
     folder = Path(os.path.realpath(path)).parent
     if not folder.is_dir():
         raise OptionError(
@@ -68,34 +79,21 @@ def _check_place(path: Path, where: str) -> None:
         )
 
 
-@contextmanager
-def whole_file(path: Path, option: str) -> Iterator[Path]:
-    """Give a file to write beside ``path``, and put it in place once it is complete.
-
-    Raises
-    ------
-    OptionError
-        If the disk refuses; the message names the option and the file.
-    """
-    final = Path(os.path.realpath(path))
-    if final.exists() and not final.is_file():  # such as /dev/stdout: nothing to put in place
-        yield final
-        return
-    draft = final.with_name(f".{final.stem}.{os.getpid()}.tmp{final.suffix}")
-    try:
-        yield draft
-        draft.replace(final)
-    except OSError as error:
-        raise OptionError(
-            (error.strerror or "it cannot be written").lower(),
-            where=f"{option} {path}",
-            remedy="Name a file on a disk with room, in a folder that you may write",
-        ) from error
-    finally:
-        draft.unlink(missing_ok=True)
+def is_standard_output(path: Path) -> bool:
+    """Whether the path means standard output: ``-``, or one of the system's names for it."""
+    return str(path) in _STANDARD_OUTPUT
 
 
 def write_text(path: Path, text: str, option: str) -> None:
-    """Write text to a file, whole or not at all."""
-    with whole_file(path, option) as draft:
-        draft.write_text(text, encoding="utf-8")
+    """Write text to standard output, or to a file whole or not at all.
+
+    Raises
+    ------
+    SourceError
+        If the system refuses; the message names the option and the file.
+    """
+    if is_standard_output(path):
+        with reader_may_leave():
+            print(text, end="")
+    else:
+        write_whole(path, text, where=f"{option} {path}")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from whydrift.discovery.plain_text import clean
 from whydrift.discovery.progress import Progress, silent
-from whydrift.monitor.cli.terminal import clean
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -29,7 +29,7 @@ def shown_progress(quiet: bool) -> Iterator[Progress]:
     quiet : bool
         Show nothing at all.
     """
-    if quiet or not sys.stderr.isatty():
+    if quiet or sys.stderr is None or not sys.stderr.isatty():
         yield silent
         return
     display = _Display()

@@ -10,13 +10,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from whydrift.discovery.plain_text import clean
 from whydrift.monitor.cli.numbers import p_value_text, signed, with_interval
-from whydrift.monitor.cli.terminal import clean
-from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict, Verdict
+from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict
+from whydrift.monitor.diagnosis.headline import headline as words_of
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.note import Note
-    from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Metric
 
 __all__ = ["headline", "show_diagnosis", "table_order"]
 
@@ -28,17 +29,19 @@ _STYLES = {
     ColumnVerdict.UNDETERMINED: "cyan",
     ColumnVerdict.STABLE: "green",
 }
-_WORDS = {
-    Verdict.NONE: ("no shift", "bold green"),
-    Verdict.COVARIATE: ("covariate shift", "bold yellow"),
-    Verdict.MECHANISM: ("mechanism shift", "bold red"),
-    Verdict.BOTH: ("covariate and mechanism shift", "bold red"),
-    Verdict.UNDETERMINED: ("undetermined", "bold cyan"),
+_HEADLINE_STYLES = {
+    "fault": "bold magenta",
+    "none": "bold green",
+    "covariate": "bold yellow",
+    "mechanism": "bold red",
+    "both": "bold red",
+    "undetermined": "bold cyan",
 }
 _NAME_LENGTH = 40
 _MOST_ROWS = 25
 _MOST_STABLE = 12
 _MOST_WARNINGS = 8
+_NOTHING = 1e-12  # of the change: what rounding leaves
 
 
 def show_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
@@ -73,14 +76,9 @@ def show_diagnosis(diagnosis: Diagnosis, console: Console) -> None:
 def headline(diagnosis: Diagnosis) -> Text:
     """Return the first line: the verdict's word, then the summary."""
     line = Text()
-    said = []
-    if diagnosis.fault:
-        said.append(("fault", "bold magenta"))
-    if diagnosis.verdict is not Verdict.NONE or not diagnosis.fault:
-        said.append(_WORDS[diagnosis.verdict])
-    for position, (word, style) in enumerate(said):
+    for position, word in enumerate(words_of(diagnosis)):
         line.append(" + " if position else "")
-        line.append(word.upper(), style=style)
+        line.append(word.text.upper(), style=_HEADLINE_STYLES[word.kind])
     return line.append(f"  {clean(diagnosis.summary)}")
 
 
@@ -110,7 +108,7 @@ def _windows(diagnosis: Diagnosis) -> str:
         change = with_interval(metric.change, signed=True)
         parts.append(
             f"{metric.name.replace('_', ' ')} {metric.reference:.4g} → {metric.current:.4g} "
-            f"({change})"
+            f"({change}, 90 % interval)"
         )
     return " · ".join(parts)
 
@@ -123,7 +121,7 @@ def _table(diagnosis: Diagnosis, names: Sequence[str]) -> Table:
     table.add_column("effect (95 %)", no_wrap=True)
     table.add_column("p", no_wrap=True)
     if has_contribution:
-        table.add_column("contribution", no_wrap=True)
+        table.add_column("contribution", no_wrap=True, justify="right")
     for name in names:
         column = diagnosis.columns[name]
         cells = [
@@ -136,7 +134,24 @@ def _table(diagnosis: Diagnosis, names: Sequence[str]) -> Table:
             cells.append(Text(_contribution(column)))
         style = "bright_black" if column.verdict is ColumnVerdict.INHERITED else ""
         table.add_row(*cells, style=style)
+    if has_contribution and diagnosis.metric is not None:
+        for label, value in _rest(diagnosis, diagnosis.metric, names):
+            table.add_row(Text(label, style="bright_black"), "", "", "", Text(signed(value)))
     return table
+
+
+def _rest(diagnosis: Diagnosis, metric: Metric, names: Sequence[str]) -> list[tuple[str, float]]:
+    """Return the rows that make the contributions add up, where any was attributed."""
+    parts = [diagnosis.columns[n].contribution for n in diagnosis.ranking]
+    moving = sum(part is not None and part.value != 0 for part in parts)
+    rows = []
+    beyond = [diagnosis.columns[n].contribution for n in diagnosis.ranking if n not in names]
+    if beyond:
+        rows.append((f"{len(beyond)} more", sum(part.value for part in beyond if part)))
+    if abs(metric.unattributed) > _NOTHING * max(1.0, abs(metric.change.value)):
+        rows.append(("not attributed", metric.unattributed))
+    adds_up = moving and moving + len(rows) > 1
+    return [*rows, ("whole change", metric.change.value)] if adds_up else []
 
 
 def _verdict_text(column: ColumnResult) -> str:

@@ -1,7 +1,8 @@
-"""What reaches the terminal: consoles, and text that cannot play tricks on it."""
+"""What reaches the terminal: consoles, errors, and output that nobody takes."""
 
 from __future__ import annotations
 
+import io
 import os
 import re
 import sys
@@ -9,23 +10,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, TYPE_CHECKING, Any, TextIO, cast
 
+from whydrift.discovery.plain_text import clean
+
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["clean", "console", "has_colours", "reader_may_leave", "tell_error"]
+__all__ = ["console", "has_colours", "reader_may_leave", "silence_output", "tell_error"]
 
 # Off a terminal nobody sees line ends: wide enough that nothing is folded or cut.
 _WIDE = 10_000
-
-
-def clean(text: str, most: int | None = None) -> str:
-    """Return text with everything unprintable written out, cut to ``most`` characters.
-
-    Names of columns come from the data: escape codes, line breaks and marks that turn the
-    direction of writing must not reach a terminal.
-    """
-    shown = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-    return shown if most is None or len(shown) <= most else shown[: most - 1] + "…"
 
 
 def has_colours(stream: TextIO) -> bool:
@@ -55,7 +48,8 @@ def console(stream: TextIO | None = None, *, markup: bool = False) -> Console:
         def on_broken_pipe(self) -> None:
             raise BrokenPipeError
 
-    stream = sys.stdout if stream is None else stream
+    # Python has no standard output where the shell closed it (>&-): then nobody is told.
+    stream = stream or sys.stdout or io.StringIO()
     return Pipe(
         file=stream if stream.isatty() else cast(IO[str], _Trimmed(stream)),
         color_system="auto" if has_colours(stream) else None,
@@ -83,6 +77,8 @@ class _Trimmed:
 
 def tell_error(text: str) -> None:
     """Write one plain line on standard error."""
+    if sys.stderr is None:  # closed by the shell
+        return
     word = "\x1b[1;31merror:\x1b[0m" if has_colours(sys.stderr) else "error:"
     print(word, clean(text), file=sys.stderr)
 
@@ -92,12 +88,18 @@ def reader_may_leave() -> Iterator[None]:
     """Write to standard output within; a reader that leaves early (``| head``) is no error."""
     try:
         yield
-        sys.stdout.flush()
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        try:  # so that Python's own flush at exit does not fail again
-            os.dup2(nowhere, sys.stdout.fileno())
-        except (OSError, ValueError):
-            pass  # standard output is no file here, as in a test
-        finally:
-            os.close(nowhere)
+        silence_output()
+
+
+def silence_output() -> None:
+    """Drop what is still to be written, so that Python's own flush at exit does not fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, sys.stdout.fileno())
+    except (AttributeError, OSError, ValueError):
+        pass  # standard output is closed, or no file, as in a test
+    finally:
+        os.close(nowhere)

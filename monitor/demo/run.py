@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 import shlex
 import time
@@ -16,6 +15,7 @@ from whydrift.monitor.demo.scenes import PREDICTION, TARGET, Scene, Stage, build
 from whydrift.monitor.demo.univariate import drifted_columns
 from whydrift.monitor.diagnosis.compare import compare
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Diagnosis
+from whydrift.monitor.diagnosis.headline import headline
 from whydrift.monitor.diagnosis.words import joined
 
 if TYPE_CHECKING:
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["run_demo"]
 
-_STYLES = {"none": "green", "covariate": "yellow", "mechanism": "red", "both": "red"}
+_STYLES = {"fault": "magenta", "none": "green", "covariate": "yellow", "mechanism": "red",
+           "both": "red", "undetermined": "cyan"}  # fmt: skip
 
 
 def run_demo(
@@ -84,13 +85,12 @@ def _tell(
     from rich.padding import Padding
     from rich.table import Table
 
-    word = "fault" if diagnosis.fault else diagnosis.verdict.value
-    style = "magenta" if diagnosis.fault else _STYLES.get(word, "cyan")
+    said = " + ".join(f"[{_STYLES[w.kind]} bold]{w.text}[/]" for w in headline(diagnosis))
     console.print(f"[bold]{number}. {escape(scene.title)}[/]  [dim]{escape(scene.story)}[/]")
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
     table.add_column()
-    table.add_row("whydrift", f"[{style} bold]{word}[/]  {escape(diagnosis.summary)}")
+    table.add_row("whydrift", f"{said}  {escape(diagnosis.summary)}")
     table.add_row("began at", escape(_origins(diagnosis)))
     inherited = [n for n, c in diagnosis.columns.items() if c.verdict is ColumnVerdict.INHERITED]
     if inherited:
@@ -152,19 +152,10 @@ def _write_page(out: Path, scene: Scene, diagnosis: Diagnosis, alarms: tuple[str
 
 
 def _write_index(out: Path, diagnoses: list[tuple[Scene, Diagnosis]]) -> None:
-    rows = "".join(
-        f'<li><a href="{html.escape(scene.name)}.html">{html.escape(scene.title)}</a>'
-        f"<p>{html.escape(diagnosis.summary)}</p></li>"
-        for scene, diagnosis in diagnoses
-    )
-    page = (
-        '<!doctype html><html lang="en"><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        "<title>whydrift: the demonstration</title>"
-        "<style>:root{color-scheme:light dark}body{font:17px/1.5 system-ui,sans-serif;"
-        "max-width:42rem;margin:3rem auto;padding:0 1rem}li{margin:1rem 0}p{margin:.2rem 0}</style>"
-        f"<h1>Four days in the life of a model</h1><ol>{rows}</ol></html>"
-    )
+    from whydrift.monitor.report import Listed, render_index
+
+    pages = [Listed(f"{s.name}.html", s.title, s.story, found) for s, found in diagnoses]
+    page = render_index("Four days in the life of a model", pages)
     (out / "index.html").write_text(page, encoding="utf-8")
 
 

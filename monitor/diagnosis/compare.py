@@ -9,11 +9,9 @@ from uuid import uuid4
 
 import numpy as np
 
-from whydrift.discovery.errors import OptionError
-from whydrift.discovery.graph import Graph
+from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -31,6 +29,7 @@ from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
+from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
 from whydrift.monitor.diagnosis.remedy import choose_remedy
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
@@ -102,17 +101,13 @@ def compare(
         If an option has a value that is not offered.
     """
     tell, clock = progress or silent, _Clock()
-    _check_options(level, floor)
+    check_numbers(level, floor, random_state)
     side = prepare(reference, current, target, prediction, cluster)
     # A loss that does not fit is a mistake to be told before any work is done.
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
-    guessed = measure.guessed_positive if measure is not None else None
-    told = [
-        Note("positive_class", target, f"{prediction!r} is taken for the chance of {guessed!r}: "
-             "of the two classes the one that it fits in the reference"),
-    ] if guessed is not None else []  # fmt: skip
+    told = measure.notes if measure is not None else ()
     tell("looking for faults", 0, 1)
     findings, repaired = find_faults(side.reference, side.current, side.names)
     lost = unusable(findings, side)
@@ -157,6 +152,7 @@ def compare(
     share = level / max(1, judgement.tests)
     columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
     metric = attribution.metric if attribution else None
+    open_edges = _open_edges(learned.graph, judgement)
     from importlib.metadata import version
 
     return Diagnosis(
@@ -179,6 +175,7 @@ def compare(
             ranking=judgement.ranking,
             metric=metric,
             conditional_shift=judgement.conditional_shift,
+            open_edges=open_edges,
         ),
         columns=columns,
         ranking=judgement.ranking,
@@ -193,6 +190,10 @@ def compare(
             is_loss=measure is not None and measure.is_loss,
             has_labels=side.has_labels,
             has_overlap=judgement.has_overlap,
+            is_root=target is not None
+            and target in judgement.judged
+            and judgement.judged[target].verdict is ColumnVerdict.SOURCE,
+            open_edges=open_edges,
         ),
         graph=learned.graph,
         error_control=ErrorControl(level=level, tests=judgement.tests),
@@ -201,21 +202,6 @@ def compare(
         version=version("whydrift"),
         evidence=Evidence(side.reference, side.current),
     )
-
-
-def _check_options(level: float, floor: float | None) -> None:
-    if not 0 < level < 1:
-        raise OptionError(
-            f"level {level!r} is not between 0 and 1",
-            where="level",
-            remedy="Give a chance of false alarm such as 0.05",
-        )
-    if floor is not None and not floor >= 0:
-        raise OptionError(
-            f"floor {floor!r} is negative",
-            where="floor",
-            remedy="Give reference standard deviations, or 0 for none",
-        )
 
 
 class _Clock:
@@ -233,6 +219,13 @@ class _Clock:
 
     def seconds(self) -> dict[str, float]:
         return {"total": time.perf_counter() - self._started, **self._parts}
+
+
+def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:
+    """Return the edges without a direction between columns that are undetermined for their sake."""
+    code = ReasonCode.UNDECIDED_EDGE
+    unsure = {name for name, judged in judgement.judged.items() if judged.reason_code is code}
+    return tuple(e for e in graph if e.is_undecided and unsure & {e.a, e.b})
 
 
 def _players(

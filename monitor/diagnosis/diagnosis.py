@@ -476,6 +476,16 @@ def _column_from_dict(row: Mapping[str, Any]) -> ColumnResult:
     )
 
 
+def _graph_part(value: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what this version knows of a graph, which of itself refuses unknown keys."""
+    known = {key: value[key] for key in ("schema", "nodes", "stability") if key in value}
+    edges = [
+        {key: edge[key] for key in ("from", "to", "mark", "confidence", "origin") if key in edge}
+        for edge in value["edges"]
+    ]
+    return {**known, "edges": edges}
+
+
 def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
     metric, remedy = value["metric"], value["remedy"]
     change = None if metric is None else _estimate(metric["change"])
@@ -526,7 +536,7 @@ def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
             _estimate(remedy["gain"]),
             remedy["text"],
         ),
-        graph=Graph.from_dict(value["graph"]),
+        graph=Graph.from_dict(_graph_part(value["graph"])),
         graph_change=tuple(
             GraphChange(row["from"], row["to"], row["change"], row["p_value"])
             for row in value["graph_change"]

@@ -16,7 +16,12 @@ from whydrift.monitor.diagnosis.diagnosis import (
     ReasonCode,
     Verdict,
 )
-from whydrift.monitor.diagnosis.mechanism.base import Component, MechanismTestResult, Untestable
+from whydrift.monitor.diagnosis.mechanism.base import (
+    POOLED_SD,
+    Component,
+    MechanismTestResult,
+    Untestable,
+)
 from whydrift.monitor.diagnosis.words import p_text
 
 __all__ = [
@@ -260,7 +265,7 @@ def _follower(
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
     if sees_enough(own, floor, level, tests) is False:
         detectable = detectable_effect(own, level, tests)
-        unit = " sd" if own.level is None or own.level.unit == "sd" else ""
+        unit = " sd" if own.level is None else f" {own.level.unit}".replace(" probability", "")
         seen = (
             "hardly any change" if detectable is None else f"a change below {detectable:.2g}{unit}"
         )
@@ -318,7 +323,9 @@ def _level(result: MechanismTestResult) -> Component:
     return next((c for c in plain if " along " not in c.name), result.components[0])
 
 
-def _effect(component: Component) -> Effect:
+def _effect(component: Component) -> Effect | None:
+    if component.unit == POOLED_SD:  # constant in the reference: no size in its sd
+        return None
     half = _INTERVAL * component.error
     return Effect(component.value, component.value - half, component.value + half, component.unit)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.errors import SchemaError, unknown_name
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Column
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -61,15 +62,15 @@ class RowMeasure:
         NaN where target or prediction is missing.
     is_loss : bool
         Whether more is worse.
-    guessed_positive : str, optional
-        The class of a binary target that was taken for 1, where its name does not say so.
+    notes : tuple of Note
+        What the reader ought to know of how it was made.
     """
 
     name: str
     reference: FloatArray
     current: FloatArray
     is_loss: bool
-    guessed_positive: str | None = None
+    notes: tuple[Note, ...] = ()
 
 
 def row_measure(
@@ -123,7 +124,9 @@ def _loss(
                                                                  column))
             for w in both
         ]  # fmt: skip
-        return RowMeasure("zero_one", codes[0], codes[1], is_loss=True)
+        foreign = _foreign_classes(both, target, prediction)
+        return RowMeasure("zero_one", codes[0], codes[1], is_loss=True, notes=foreign)
+    _refuse_other_kind(column, predicted)
     binary = column.kind.is_discrete and len(column.categories) == 2
     truth = [_numbers(w, target, column) for w in both]
     guess = [_numbers(w, prediction, predicted) for w in both]
@@ -137,7 +140,14 @@ def _loss(
     pairs = [(y, f) for y, f in zip(truth, guess, strict=True) if y is not None and f is not None]
     if loss == "auto":
         loss = "log_loss" if binary and _are_chances(pairs[0][1]) else "squared_error"
-    guessed = None
+    notes: tuple[Note, ...] = ()
+    if not all(_are_chances(f) for _, f in pairs) and binary and not _is_numeric(column.categories):
+        raise SchemaError(
+            f"{prediction!r} has numbers outside [0, 1], and {target!r} the classes "
+            f"{' and '.join(map(repr, column.categories))}: no loss can be computed from them",
+            where="--prediction",
+            remedy="Name the column of probabilities, or of predicted classes",
+        )
     if loss == "log_loss":
         if not binary or not all(_are_chances(f) for _, f in pairs):
             raise SchemaError(
@@ -150,13 +160,55 @@ def _loss(
         if not (_is_numeric(column.categories) or _says_yes(column.categories)):
             # The prediction is the chance of one class; the reference's rows tell of which.
             y, f = pairs[0]
+            guessed = column.categories[_positive(column.categories)]
             if np.nanmean(_log_loss(1 - y, f)) < np.nanmean(_log_loss(y, f)):
                 pairs = [(1 - y, f) for y, f in pairs]
                 guessed = column.categories[1 - _positive(column.categories)]
-            else:
-                guessed = column.categories[_positive(column.categories)]
+            text = (
+                f"{prediction!r} is taken for the chance of {guessed!r}: of the two classes the "
+                "one that it fits in the reference"
+            )
+            notes = (Note("positive_class", target, text),)
     values = [LOSSES[loss](y, f) for y, f in pairs]
-    return RowMeasure(loss, values[0], values[1], is_loss=True, guessed_positive=guessed)
+    return RowMeasure(loss, values[0], values[1], is_loss=True, notes=notes)
+
+
+def _refuse_other_kind(target: Column, prediction: Column) -> None:
+    """Raise where words are to predict a number: read as 0 and 1 they would give a wrong loss."""
+    if (
+        not target.kind.is_discrete
+        and prediction.kind.is_discrete
+        and not _is_numeric(prediction.categories)
+    ):
+        raise SchemaError(
+            f"{prediction.name!r} has the classes {_few(prediction.categories)}, "
+            f"and {target.name!r} is {target.kind}: no loss can be computed from them",
+            where="--prediction",
+            remedy="Name a column of predicted numbers",
+        )
+
+
+def _foreign_classes(
+    windows: tuple[Snapshot, Snapshot], target: str, prediction: str
+) -> tuple[Note, ...]:
+    """Return a note for each window in which no predicted class is a class of the target."""
+    classes = windows[0].schema[target].categories
+    notes = []
+    for side, window in zip(("reference", "current"), windows, strict=True):
+        counts = window.summaries[prediction].category_counts
+        named = window.schema[prediction].categories
+        used = [name for name, count in zip(named, counts, strict=False) if count]
+        if used and not set(used) & set(classes):
+            text = (
+                f"{side}: no predicted class ({_few(used)}) is a class of {target!r} "
+                f"({_few(classes)}): every row counts as wrong"
+            )
+            notes.append(Note("foreign_classes", prediction, text))
+    return tuple(notes)
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(repr(name) for name in names[:4]) + (" …" if len(names) > 4 else "")
 
 
 def _are_chances(values: FloatArray) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from whydrift.discovery.graph import Edge
 from whydrift.monitor.diagnosis.diagnosis import (
     Action,
     Fault,
@@ -28,6 +29,8 @@ def choose_remedy(
     is_loss: bool,
     has_labels: bool,
     has_overlap: bool,
+    is_root: bool = False,
+    open_edges: Sequence[Edge] = (),
 ) -> Remedy:
     """Choose a remedy.
 
@@ -52,11 +55,24 @@ def choose_remedy(
         Whether the measure is a loss.
     has_labels, has_overlap : bool
         Whether the current window has labels, and rows like the reference's.
+    is_root : bool
+        Whether the target moved of itself, without known causes.
+    open_edges : sequence of Edge
+        Edges without a direction that keep a change from having a beginning.
     """
     if faults:
         return _fix(faults)
     columns = tuple(ranking)
     named = joined(ranking)
+    if open_edges and verdict is Verdict.UNDETERMINED and not conditional_shift:
+        ends = tuple(dict.fromkeys(end for edge in open_edges for end in (edge.a, edge.b)))
+        return Remedy(
+            Action.INVESTIGATE,
+            ends,
+            text="Say which way these edges go: name tiers or required edges (--knowledge) when "
+            f"the graph is learned, or direct them in the graph that is given ({joined(ends)}). "
+            "More rows would not tell.",
+        )
     rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
     if rose and verdict in {Verdict.NONE, Verdict.UNDETERMINED} and not conditional_shift:
         return Remedy(
@@ -99,6 +115,14 @@ def choose_remedy(
             Action.INVESTIGATE,
             columns,
             text=f"Look at {named}. Without labels nobody can say what it costs.",
+        )
+    if verdict is Verdict.MECHANISM and is_root:
+        return Remedy(
+            Action.RETRAIN,
+            columns,
+            text=f"The distribution of {target} itself moved, and no causes of it are among the "
+            "columns: add those that could explain it. If the move is real, retrain on current "
+            "rows.",
         )
     if verdict in {Verdict.MECHANISM, Verdict.BOTH} or conditional_shift:
         return Remedy(

@@ -71,17 +71,12 @@ def prepare(
             )
     has_labels = target is not None and _present(current, target)
     if target is not None and not has_labels:
-        notes.append(
-            Note(
-                "target_missing",
-                target,
-                f"the current window has no values of {target!r}: judged on features only",
-            )
-        )
+        text = f"{_why_absent(current, target)}: judged on features only"
+        notes.append(Note("target_missing", target, text))
     if prediction is not None and not _present(current, prediction):
         raise SchemaError(
-            f"column {prediction!r} has no values",
-            where="prediction (current)",
+            _why_absent(current, prediction),
+            where="prediction",
             remedy="Give predictions in both windows, or name no prediction",
         )
     told = {(note.code, note.column) for note in notes}
@@ -96,7 +91,8 @@ def prepare(
                 Note(
                     "missing_column",
                     name,
-                    f"column {name!r} is not in the current window; it is left out",
+                    f"column {name!r} is not in the current window; it is left out"
+                    f"{_written_otherwise(current, name)}",
                 )
             )
         elif reference.summaries[name].count == 0 and current.summaries[name].count == 0:
@@ -115,6 +111,18 @@ def prepare(
             )
         else:
             names.append(name)
+            if _lost_zeros(reference, current, name):
+                text = (
+                    f"values of {name!r} have leading zeros in the reference and none in the "
+                    "current window, where they are numbers: read or write them as text"
+                )
+                notes.append(Note("leading_zeros_lost", name, text))
+            if reference.schema[name].kind.is_numeric and reference.is_constant(name):
+                text = (
+                    f"column {name!r} is constant in the reference: a change has no size in its "
+                    "standard deviations"
+                )
+                notes.append(Note("constant_column", name, text))
     if not names:
         raise SchemaError(
             "the two windows have no usable column in common",
@@ -147,6 +155,38 @@ def prepare(
         reference, current, told_apart = _apart(reference, current, tuple(names))
         notes += told_apart
     return Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))
+
+
+def _why_absent(window: Snapshot, name: str) -> str:
+    """Return why a column of the current window has no value that can be used."""
+    if name in window.absent:
+        return f"the current window has no column {name!r}{_written_otherwise(window, name)}"
+    misfit = window.summaries[name].misfit
+    if misfit:
+        return f"the {misfit} values of {name!r} in the current window are text, no numbers"
+    return f"the current window has no values of {name!r}"
+
+
+def _written_otherwise(window: Snapshot, name: str) -> str:
+    """Return a question where a column differs from the name in case or punctuation alone."""
+    for note in window.notes:
+        other = note.column
+        if note.code == "unknown_column" and other is not None and _bare(other) == _bare(name):
+            return f" (it has {other!r}: did you mean {name!r}?)"
+    return ""
+
+
+def _bare(name: str) -> str:
+    return "".join(c for c in name.casefold() if c.isalnum())
+
+
+def _lost_zeros(reference: Snapshot, current: Snapshot, name: str) -> bool:
+    """Whether the reference's texts begin with zeros, and the current values came as numbers."""
+    return (
+        reference.summaries[name].storage == "text"
+        and current.summaries[name].storage == "number"
+        and any(c.isdigit() and c[0] == "0" != c for c in reference.schema[name].categories)
+    )
 
 
 def _sorted_by(reference: Snapshot, current: Snapshot, names: list[str]) -> str | None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Fault, FaultKind, Metric, Verdict
+from whydrift.discovery.graph import Edge
+from whydrift.monitor.diagnosis.diagnosis import (
+    ColumnVerdict,
+    Fault,
+    FaultKind,
+    Metric,
+    ReasonCode,
+    Verdict,
+)
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.words import joined
 
@@ -30,19 +38,47 @@ def summarise(
     ranking: Sequence[str],
     metric: Metric | None,
     conditional_shift: bool | None = None,
+    open_edges: Sequence[Edge] = (),
 ) -> str:
-    """Return one sentence: what happened, where it began, what it did to the measure."""
+    """Return one sentence: what happened, where it began, what it did to the measure.
+
+    Parameters
+    ----------
+    verdict : Verdict
+        Of the window.
+    target : str, optional
+        The target.
+    faults : sequence of Fault
+        What broke.
+    judged : mapping of str to Judged
+        The columns' verdicts.
+    ranking : sequence of str
+        Columns at which a change began.
+    metric : Metric, optional
+        The measure and its change.
+    conditional_shift : bool, optional
+        Whether P(target | inputs) moved.
+    open_edges : sequence of Edge
+        Edges without a direction that keep a change from having a beginning.
+    """
     parts = []
     if faults:
         said = [_FAULT_WORDS.get(f.kind, "{} is faulty").format(joined(f.columns)) for f in faults]
         parts.append(f"Broken data: {'; '.join(said)}")
     sources = [c for c in ranking if judged[c].verdict is ColumnVerdict.SOURCE]
     broken = [c for c in ranking if judged[c].verdict is ColumnVerdict.MECHANISM]
+    is_root = target in sources
+    sources = [c for c in sources if c != target]
     own = [c for c in broken if c == target]
     upstream = [c for c in broken if c != target]
     if verdict in {Verdict.MECHANISM, Verdict.BOTH} and own:
         parts.append(f"Mechanism shift: what leads to {target} has changed")
-    if verdict in {Verdict.COVARIATE, Verdict.BOTH}:
+    if verdict is Verdict.MECHANISM and is_root:
+        parts.append(
+            f"Mechanism shift: the distribution of {target} itself moved, and no causes of it are "
+            "known here"
+        )
+    elif verdict in {Verdict.COVARIATE, Verdict.BOTH}:
         where = [*sources, *upstream]
         reach = f" upstream of {target}" if target else ""
         parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
@@ -66,10 +102,32 @@ def summarise(
     if conditional_shift:
         return f"What the inputs say of {target} has changed{_measure(metric)}."
     unsure = [c for c, j in judged.items() if j.verdict is ColumnVerdict.UNDETERMINED]
+    if verdict is Verdict.UNDETERMINED and open_edges:
+        return _without_direction(target, judged, ranking, open_edges) + _measure(metric) + "."
     if verdict is Verdict.UNDETERMINED:
         return f"The data cannot tell whether {target or 'anything'} moved{_measure(metric)}."
     tail = f"; {len(unsure)} of {len(judged)} columns could not be decided" if unsure else ""
     return f"Nothing changed that is worth knowing{tail}."
+
+
+def _without_direction(
+    target: str | None,
+    judged: Mapping[str, Judged],
+    ranking: Sequence[str],
+    open_edges: Sequence[Edge],
+) -> str:
+    moved = [c for c, j in judged.items() if j.reason_code is ReasonCode.UNDECIDED_EDGE]
+    moved.sort(key=lambda name: name != target)
+    reach = "" if target is None or target in moved else f", nor whether it reached {target}"
+    named = joined([f"{e.a} {e.mark} {e.b}" for e in open_edges], most=3)
+    why = f"{named} {'has' if len(open_edges) == 1 else 'have'} no direction"
+    if ranking:
+        return (
+            f"{joined(moved)} moved; the data cannot tell whether that follows from "
+            f"{joined(ranking)}, which moved of {'itself' if len(ranking) == 1 else 'themselves'}"
+            f"{reach}, because {why}"
+        )
+    return f"{joined(moved)} moved; the data cannot tell where it began{reach}, because {why}"
 
 
 def _measure(metric: Metric | None) -> str:

@@ -11,6 +11,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["WindowGraph", "window_graph"]
@@ -75,7 +76,7 @@ def window_graph(
                 where="graph",
                 remedy="Give one: knowledge guides the learning of a graph",
             )
-        return _given(graph, names, known_columns)
+        return _given(graph, names, known_columns, reference.schema.with_role(Role.PREDICTION))
     known = (knowledge or Knowledge()).checked(known_columns).within(usable)
     if method == "auto":
         # The order search has a score and no test, and takes minutes on many columns.
@@ -124,9 +125,12 @@ def _varies(windows: tuple[Snapshot, ...], name: str) -> bool:
     return bool(values.size) and bool(np.any(values != values[0]))
 
 
-def _given(graph: Graph, names: tuple[str, ...], known: tuple[str, ...]) -> WindowGraph:
+def _given(
+    graph: Graph, names: tuple[str, ...], known: tuple[str, ...], prediction: str | None
+) -> WindowGraph:
+    there = set(known)
     for node in graph.nodes:
-        if node not in known:
+        if node not in there:
             guess = nearest(node, known)
             raise GraphError(
                 f"unknown column {node!r}",
@@ -145,7 +149,10 @@ def _given(graph: Graph, names: tuple[str, ...], known: tuple[str, ...]) -> Wind
                 f"not in the given graph, treated as without causes: {', '.join(outside[:10])}",
             )
         )
-    dropped = [n for n in graph.nodes if n not in names]
+    # The prediction follows from its causes and is judged on its own: leaving it out is no loss,
+    # unless it was said to cause something.
+    ends = {prediction} if prediction and not graph.children(prediction) else set()
+    dropped = [n for n in graph.nodes if n not in names and n not in ends]
     if any(graph.parents(n) or graph.children(n) for n in dropped):
         notes.append(
             Note(

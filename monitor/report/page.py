@@ -3,32 +3,24 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from markupsafe import Markup
 
-from whydrift.discovery.errors import SourceError
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnResult,
     ColumnVerdict,
     Diagnosis,
-    Effect,
-    Estimate,
 )
-from whydrift.monitor.diagnosis.words import p_text
-from whydrift.monitor.report.axes import rounded
+from whydrift.monitor.diagnosis.headline import headline
 from whydrift.monitor.report.contribution_picture import contribution_svg
 from whydrift.monitor.report.distribution_picture import distribution_svg
 from whydrift.monitor.report.graph_picture import GRAPH_STYLE, LETTERS, graph_svg
 from whydrift.monitor.report.relationship_picture import Relationship, relationship_svg
-
-if TYPE_CHECKING:
-    from jinja2 import Template
+from whydrift.monitor.report.templating import template
+from whydrift.monitor.whole_file import write_whole
 
 __all__ = ["notebook_view", "render_html", "save_html"]
 
@@ -68,11 +60,11 @@ def render_html(
     columns = sorted(
         diagnosis.columns.items(), key=lambda item: _ORDER.index(item[1].verdict.value)
     )
-    return _template("report.html.j2").render(
+    return template("report.html.j2").render(
         d=diagnosis,
         title=title or "Why the data drifted",
         context=context or {},
-        word="fault" if diagnosis.fault else diagnosis.verdict.value,
+        words=headline(diagnosis),
         graph=graph_svg(diagnosis.graph, verdicts, diagnosis.target, standalone=False),
         graph_style=GRAPH_STYLE,
         cards=[_card(diagnosis, n) for n in diagnosis.ranking[:_MOST_CARDS]],
@@ -91,9 +83,9 @@ def notebook_view(diagnosis: Diagnosis) -> str:
         for name, column in diagnosis.columns.items()
         if column.verdict is not ColumnVerdict.STABLE
     ]
-    return _template("notebook.html.j2").render(
+    return template("notebook.html.j2").render(
         d=diagnosis,
-        word="fault" if diagnosis.fault else diagnosis.verdict.value,
+        words=headline(diagnosis),
         columns=sorted(shown, key=lambda item: _ORDER.index(item[1].verdict.value)),
     )
 
@@ -106,22 +98,7 @@ def save_html(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> None:
     SourceError
         If the file cannot be written.
     """
-    target = Path(path)
-    text = render_html(diagnosis)
-    try:
-        handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(scratch).chmod(0o666 & ~umask)
-        Path(scratch).replace(target)
-    except OSError as error:
-        raise SourceError(
-            f"the page cannot be written ({error.strerror or error})",
-            where=str(target),
-            remedy="Choose a file in a folder that exists and may be written",
-        ) from error
+    write_whole(Path(path), render_html(diagnosis))
 
 
 def _card(diagnosis: Diagnosis, name: str) -> _Card:
@@ -132,48 +109,3 @@ def _card(diagnosis: Diagnosis, name: str) -> _Card:
     if result.verdict is ColumnVerdict.MECHANISM:
         relationship = relationship_svg(evidence, name, result.parents)
     return _Card(name, result, distribution_svg(evidence, name) or None, relationship)
-
-
-@cache
-def _template(name: str) -> Template:
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
-    environment = Environment(
-        loader=PackageLoader("whydrift.monitor.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "rounded": _rounded, "p": _p, "estimate": _estimate, "effect": _effect, "share": _share,
-    }  # fmt: skip
-    return environment.get_template(name)
-
-
-def _rounded(value: float | None) -> str:
-    return "–" if value is None else rounded(value)
-
-
-def _p(value: float | None) -> str:
-    if value is None:
-        return "–"
-    return p_text(value).removeprefix("p = ").removeprefix("p ")
-
-
-def _share(value: float | None) -> str:
-    return "–" if value is None else f"{value:.0%}"
-
-
-def _estimate(value: Estimate | None) -> str:
-    if value is None:
-        return "–"
-    if value.low is None or value.high is None:
-        return rounded(value.value)
-    return f"{rounded(value.value)} ({rounded(value.low)} to {rounded(value.high)})"
-
-
-def _effect(value: Effect | None) -> str:
-    if value is None:
-        return "–"
-    return f"{value.value:+.2g} ({value.low:+.2g} to {value.high:+.2g}) {value.unit}"

@@ -25,6 +25,7 @@ _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf8"), (b"\xff\xfe", "utf-16"), (b"\xfe
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*conversion error to (\w+)", re.DOTALL)
 _COMMA_NUMBER = re.compile(r"^[+-]?\d+,\d+$")
 _POINT_NUMBER = re.compile(r"^[+-]?\d+\.\d+$")
+_ZERO_PADDED = re.compile(r"\b0\d+\b(?![.:/-])")
 
 Opener = Callable[[], Any]  # a fresh Arrow input stream over the decompressed bytes
 
@@ -93,7 +94,9 @@ def _dialect(head: bytes, where: str, prefer_tab: bool) -> tuple[_Dialect, list[
     delimiter = _delimiter(lines[0], prefer_tab)
     dialect = _Dialect(encoding, delimiter, ".", ())
     decimal = _decimal(lines, delimiter)
-    return replace(dialect, names=_header(head, encoding, dialect), decimal=decimal), notes
+    names = _header(head, encoding, dialect)
+    types = _zero_padded(text, names, delimiter)
+    return replace(dialect, names=names, decimal=decimal, types=types), notes
 
 
 def _latin_note(where: str) -> Note:
@@ -128,6 +131,22 @@ def _decimal(lines: list[str], delimiter: str) -> str:
     cells = [cell.strip(' "') for line in lines[1:] for cell in line.split(delimiter)]
     has_comma = any(_COMMA_NUMBER.match(cell) for cell in cells)
     return "," if has_comma and not any(_POINT_NUMBER.match(cell) for cell in cells) else "."
+
+
+def _zero_padded(text: str, names: tuple[str, ...], delimiter: str) -> dict[str, Any]:
+    """Return text as the type of columns with values such as 00012: as numbers they lose zeros."""
+    import pyarrow as pa
+
+    if not _ZERO_PADDED.search(text):
+        return {}
+    rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    found: set[str] = set()
+    try:
+        for row in rows:
+            found.update(n for n, c in zip(names, row, strict=False) if _ZERO_PADDED.fullmatch(c))
+    except csv.Error:  # cut off in the middle of a quoted cell
+        pass
+    return dict.fromkeys(found, pa.string())
 
 
 def _header(head: bytes, encoding: str, dialect: _Dialect) -> tuple[str, ...]:

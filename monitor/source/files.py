@@ -78,6 +78,12 @@ def read_noted(
         table, told = _read_file(file, columns)
         notes += told
         parts.append((file, _without_row_numbers(table)))
+    if not any(table.num_columns for _, table in parts):
+        raise SourceError(
+            "the file has no columns" if len(files) == 1 else "no file has any columns",
+            where=os.fspath(path),
+            remedy="Give a window that has data",
+        )
     if not any(table.num_rows for _, table in parts):
         raise SourceError(
             "the file has a header but no rows" if len(files) == 1 else "no file has any rows",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import ConfigError, GraphError
+from whydrift.discovery.formats import once_each
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.monitor.source.text_file import read_text
 from whydrift.monitor.strict_yaml import read_yaml
@@ -76,7 +78,7 @@ def read_knowledge(path: str | os.PathLike[str]) -> Knowledge:
 
 def _json(text: str, where: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=partial(once_each, where=where))
     except (json.JSONDecodeError, RecursionError) as error:
         place = (
             f", line {error.lineno} column {error.colno}"

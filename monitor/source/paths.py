@@ -67,6 +67,13 @@ def is_data_file(path: Path) -> bool:
 
 def missing_file(path: Path) -> SourceError:
     """Build the error for a path that does not exist; it names the nearest one that does."""
+    if path.is_symlink():
+        leads = os.path.realpath(path)
+        what = "leads back to itself" if leads == str(path.absolute()) else f"leads to {leads!r}, "
+        what += "" if what.endswith("itself") else "which does not exist"
+        return SourceError(
+            f"this link {what}", where=str(path), remedy="Mend it, or name the file itself"
+        )
     folder = path.parent
     if not folder.is_dir():
         return SourceError(

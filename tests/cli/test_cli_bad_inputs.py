@@ -180,6 +180,74 @@ def test_the_target_missing_now(tmp_path):
     assert diagnosis["stage"] == "features" and diagnosis["target"] == "price"
 
 
+def test_a_target_that_became_text_is_not_said_to_be_empty(tmp_path):
+    priced = CURRENT.assign(price=[f"{p:.0f} EUR" for p in CURRENT["price"]])
+    diagnosis = compared(tmp_path, REFERENCE, priced, "--target", "price").judged("target_missing")
+    told = next(w["text"] for w in diagnosis["warnings"] if w["code"] == "target_missing")
+    assert "the 300 values of 'price' in the current window are text" in told
+
+
+def test_a_prediction_that_became_text_is_not_said_to_be_empty(tmp_path):
+    guessed = CURRENT.assign(guess=[f"{p:.0f} EUR" for p in CURRENT["price"]])
+    compared(
+        tmp_path, REFERENCE.assign(guess=REFERENCE["price"]), guessed,
+        "--target", "price", "--prediction", "guess",
+    ).refused("'guess'", "300 values", "are text")  # fmt: skip
+
+
+def test_a_header_in_other_case_is_asked_about(tmp_path):
+    renamed = CURRENT.rename(columns={"region": "Region"})
+    diagnosis = compared(tmp_path, REFERENCE, renamed).judged("missing_column")
+    told = next(w["text"] for w in diagnosis["warnings"] if w["code"] == "missing_column")
+    assert "it has 'Region': did you mean 'region'?" in told
+
+
+def coded(frame: pd.DataFrame, width: int) -> pd.DataFrame:
+    return frame.assign(zip=[f"{i % 40:0{width}}" for i in range(len(frame))])
+
+
+def test_codes_with_leading_zeros_stay_text(tmp_path):
+    diagnosis = compared(tmp_path, coded(REFERENCE, 5), coded(CURRENT, 5)).judged()
+    assert diagnosis["columns"]["zip"]["kind"] == "categorical"
+    assert diagnosis["columns"]["zip"]["verdict"] == "stable"
+
+
+def test_codes_that_lost_their_leading_zeros_are_told(tmp_path):
+    diagnosis = compared(tmp_path, coded(REFERENCE, 5), coded(CURRENT, 1)).judged()
+    told = [w["column"] for w in diagnosis["warnings"] if w["code"] == "leading_zeros_lost"]
+    assert told == ["zip"]
+    assert diagnosis["columns"]["zip"]["verdict"] == "fault"
+
+
+def test_numbers_of_which_some_have_a_leading_zero_are_numbers(tmp_path):
+    reference, current = (
+        f.assign(n=[f"{i * 7}" for i in range(300)]) for f in (REFERENCE, CURRENT)
+    )
+    reference.loc[:5, "n"] = "007"
+    diagnosis = compared(tmp_path, reference, current).judged()
+    assert diagnosis["columns"]["n"]["kind"] == "count"
+
+
+def test_a_column_that_was_constant_has_no_change_in_its_standard_deviations(tmp_path):
+    rng = np.random.default_rng(3)
+    result = compared(
+        tmp_path, REFERENCE.assign(extra=5.5), CURRENT.assign(extra=rng.normal(7, 1, 300))
+    )
+    diagnosis = result.judged("constant_column")
+    assert diagnosis["columns"]["extra"]["effect"] is None
+    assert "e+" not in diagnosis["columns"]["extra"]["reason"]
+
+
+def test_a_link_that_leads_to_itself(tmp_path):
+    (tmp_path / "loop.csv").symlink_to(tmp_path / "loop.csv")
+    shell("init", tmp_path / "loop.csv").refused("leads back to itself")
+
+
+def test_a_file_without_columns(tmp_path):
+    pd.DataFrame(index=range(5)).to_parquet(tmp_path / "none.parquet", index=False)
+    shell("init", tmp_path / "none.parquet").refused("no columns")
+
+
 def test_the_target_missing_in_the_reference(tmp_path):
     compared(tmp_path, REFERENCE, CURRENT, "--target", "prise").refused(
         "'prise'", "reference.csv", "Did you mean 'price'?"
@@ -190,6 +258,31 @@ def test_the_prediction_missing_now(tmp_path):
     compared(
         tmp_path, REFERENCE.assign(guess=1.5), CURRENT, "--target", "price", "--prediction", "guess"
     ).refused("'guess'", "current.csv")
+
+
+def dear(frame: pd.DataFrame, *, words: tuple[str, str] = ("hi", "lo")) -> np.ndarray:
+    return np.where(frame["price"] > frame["price"].median(), *words)
+
+
+def predicted(folder, target, prediction):
+    """Compare windows whose target and prediction are made from their rows."""
+    reference, current = (f.assign(y=target(f), guess=prediction(f)) for f in (REFERENCE, CURRENT))
+    return compared(folder, reference, current, "--target", "y", "--prediction", "guess")
+
+
+def test_classes_are_no_prediction_of_a_number(tmp_path):
+    predicted(tmp_path, lambda f: f["price"], dear).refused("'hi', 'lo'", "'y' is continuous")
+
+
+def test_numbers_beyond_1_are_no_prediction_of_classes(tmp_path):
+    predicted(tmp_path, dear, lambda f: f["price"]).refused("outside [0, 1]", "'hi'", "'lo'")
+
+
+def test_predicted_classes_that_the_target_does_not_know_are_warned_of(tmp_path):
+    diagnosis = predicted(tmp_path, dear, lambda f: dear(f, words=("HI", "LO"))).judged()
+    told = [w for w in diagnosis["warnings"] if w["code"] == "foreign_classes"]
+    assert [w["column"] for w in told] == ["guess", "guess"]
+    assert "'HI'" in told[0]["text"] and "'hi'" in told[0]["text"]
 
 
 @pytest.mark.parametrize(
@@ -203,12 +296,24 @@ def test_the_prediction_missing_now(tmp_path):
         ([["income"]], "pair"),
         ("", "empty"),
         ({"nodes": 7, "edges": 7}, "edges"),
+        ({"nodes": ["income", "price"], "egdes": []}, "Did you mean 'edges'?"),
+        ({"edges": [{"from": "income", "to": "price", "mrak": "<->"}]}, "Did you mean 'mark'?"),
+        ('{"nodes": ["income"], "edges": [], "edges": []}', "'edges' is written twice"),
+        ("[]", "no edges"),
     ],
 )
 def test_a_graph_that_cannot_be_used(tables, tmp_path, graph, says):
     path = tmp_path / "graph.json"
     path.write_text(graph if isinstance(graph, str) else json.dumps(graph))
     shell("compare", tables / "reference.csv", tables / "same.csv", "--graph", path).refused(says)
+
+
+def test_knowledge_that_says_a_thing_twice(tables, tmp_path):
+    (tmp_path / "known.json").write_text('{"tiers": [["region"]], "tiers": [["price"]]}')
+    shell(
+        "compare", tables / "reference.csv", tables / "same.csv",
+        "--knowledge", tmp_path / "known.json",
+    ).refused("'tiers' is written twice", "known.json")  # fmt: skip
 
 
 def test_a_missing_graph(tables):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 import subprocess
 import sys
 import xml.etree.ElementTree as ET
@@ -55,6 +56,9 @@ def test_a_wrong_fail_on_is_told_before_any_work(call, words, says):
         (("compare", "a", "b", "--json"), ("--json",)),
         (("--versoin",), ("Did you mean '--version'?",)),
         (("discover", "a", "--bootstrap", "-3"), ("--bootstrap", "negative")),
+        (("discover", "a", "--bootstrap", "1000000"), ("--bootstrap", "10,000")),
+        (("discover", "a", "--random-state", "-1"), ("-1", "from 0 to")),
+        (("compare", "a", "b", "--json", ""), ("path of a file is empty",)),
         (("discover", "a", "-o", "graph.png"), (".png", ".svg")),
         (("compare", "a", "b", "--save-graph", "graph"), ("--save-graph", ".json")),
     ],
@@ -76,9 +80,22 @@ def test_a_wrong_value_names_the_nearest(call, tables, option, value, nearest):
     )
 
 
-@pytest.mark.parametrize(("option", "value"), [("--level", "1.5"), ("--floor", "-1")])
-def test_a_number_out_of_range_is_refused(call, tables, option, value):
-    call("compare", tables / "reference.csv", tables / "same.csv", option, value).refused(value)
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--level", "1.5"), ("--level", "nan"), ("--floor", "-1"), ("--floor", "inf"),
+     ("--floor", "nan"), ("--random-state", "-1"), ("--random-state", str(2**32))],
+)  # fmt: skip
+def test_a_number_out_of_range_is_refused_before_the_data_are_read(call, option, value):
+    call("compare", "no.csv", "no.csv", option, value).refused(option[2:], value)
+
+
+@pytest.mark.parametrize("option", [("--method", "pc"), ("--test", "g_square"), ("--score", "bic")])
+def test_how_to_learn_a_graph_is_no_option_beside_a_given_one(call, tables, option):
+    call(*judged(tables)[3:], *option).refused(option[1], "the graph is given")
+
+
+def test_a_loss_without_a_prediction_is_refused(call, tables):
+    call(*judged(tables)[3:], "--loss", "squared_error").refused("squared_error", "no prediction")
 
 
 def test_a_graph_and_knowledge_together_are_refused(call, tables, tmp_path):
@@ -127,13 +144,10 @@ def test_outputs_are_checked_before_the_work(call, tables, tmp_path):
 
 
 def test_a_crash_leaves_no_half_written_file(call, tables, tmp_path, monkeypatch):
-    from whydrift.monitor.diagnosis.diagnosis import Diagnosis
-
-    def half(self: Diagnosis, path: Path) -> None:
-        path.write_text("<html")
+    def crashing(*_: object) -> str:
         raise RuntimeError("pen broke")
 
-    monkeypatch.setattr(Diagnosis, "save_html", half)
+    monkeypatch.setattr("whydrift.monitor.report.render_html", crashing)
     (tmp_path / "d.html").write_text("the old one")
     result = call(
         "compare", tables / "reference.csv", tables / "same.csv",
@@ -142,6 +156,89 @@ def test_a_crash_leaves_no_half_written_file(call, tables, tmp_path, monkeypatch
     assert result.status == 70
     assert [p.name for p in tmp_path.iterdir()] == ["d.html"]
     assert (tmp_path / "d.html").read_text() == "the old one"
+
+
+def test_a_disk_that_fills_up_leaves_the_earlier_file(tables, tmp_path):
+    import resource
+
+    (tmp_path / "d.html").write_text("the old one")
+    done = subprocess.run(
+        [*judged(tables), "--html", str(tmp_path / "d.html")],
+        capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (9_000, 9_000)),
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--html" in done.stderr and "d.html" in done.stderr and "disk" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["d.html"]
+    assert (tmp_path / "d.html").read_text() == "the old one"
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_a_pipe_is_written_into_and_stays_a_pipe(tables, tmp_path, option):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen([*judged(tables), option, str(pipe)], stdout=subprocess.DEVNULL) as left:
+        text = pipe.read_text()
+    assert left.returncode == 1
+    assert text.strip().endswith(("</html>", "}"))
+    assert pipe.is_fifo()
+    assert [p.name for p in tmp_path.iterdir()] == ["pipe"]
+
+
+@pytest.fixture
+def full(tmp_path: Path) -> Path:
+    """A device without room: a copy of /dev/full, in a folder where replacing it does no harm."""
+    device = tmp_path / "full"
+    try:
+        os.mknod(device, 0o600 | stat.S_IFCHR, os.makedev(1, 7))
+        with device.open("w") as stream:
+            stream.write("x")
+    except PermissionError:
+        pytest.skip("devices can be made by root alone")
+    except OSError:
+        return device
+    pytest.skip("the device takes what is written")
+
+
+def judged(tables: Path) -> list[str]:
+    return [
+        sys.executable, "-m", "whydrift", "compare", str(tables / "reference.csv"),
+        str(tables / "moved.csv"), "--target", "price", "--graph", str(tables / "graph.json"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_a_device_without_room_is_told_and_stays_a_device(tables, full, option):
+    shell(*judged(tables)[3:], option, full).refused(option, "no space left", "full")
+    assert full.is_char_device()
+
+
+@pytest.mark.parametrize("more", [(), ("--json", "-")])
+def test_standard_output_without_room_is_told_in_one_line(tables, full, more):
+    with full.open("w") as out:
+        done = subprocess.run(
+            [*judged(tables), *more], stdout=out, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1 and "no space left" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--html", "--json"])
+def test_the_systems_name_of_standard_output_is_as_good_as_a_dash(tables, option):
+    dash, named = (shell(*judged(tables)[3:], option, name) for name in ("-", "/dev/stdout"))
+    assert dash.status == named.status == 1 and dash.err == named.err == ""
+    for text in (dash.out, named.out):
+        assert text.startswith(("<!doctype html>", "{")) and text.strip().endswith(("</html>", "}"))
+
+
+def test_a_closed_standard_output_changes_no_status(tables):
+    def closed(*more: str) -> subprocess.CompletedProcess[str]:
+        command = " ".join([*judged(tables), *more, ">&-"])
+        return subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True, check=False)
+
+    plain, asked = closed(), closed("--json", "-")
+    assert (plain.returncode, plain.stderr) == (1, "")
+    assert asked.returncode == 2 and "standard output is closed" in asked.stderr
 
 
 def crash(*_: object, **__: object) -> None:
@@ -169,13 +266,11 @@ def test_an_interrupt_leaves_with_130(call, tables, monkeypatch):
 
 
 def test_a_reader_that_leaves_early_changes_no_status(tables):
-    command = [
-        sys.executable, "-m", "whydrift", "compare", str(tables / "reference.csv"),
-        str(tables / "moved.csv"), "--target", "price", "--graph", str(tables / "graph.json"),
-    ]  # fmt: skip
     read, write = os.pipe()
     os.close(read)  # nobody will ever read
-    done = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(
+        judged(tables), stdout=write, stderr=subprocess.PIPE, text=True, check=False
+    )
     os.close(write)
     assert (done.returncode, done.stderr) == (1, "")
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 import pytest
 from conftest import window
 
 from whydrift.discovery.graph import Graph
+from whydrift.discovery.plain_text import clean
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.cli.fail_on import findings
 from whydrift.monitor.cli.markdown import to_markdown
 from whydrift.monitor.cli.table import show_diagnosis
-from whydrift.monitor.cli.terminal import clean, console
+from whydrift.monitor.cli.terminal import console
 from whydrift.monitor.diagnosis.diagnosis import (
     Action,
     ColumnResult,
@@ -21,8 +23,10 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Diagnosis,
     Effect,
     ErrorControl,
+    Estimate,
     Fault,
     FaultKind,
+    Metric,
     Remedy,
     Stage,
     Verdict,
@@ -117,6 +121,26 @@ def test_a_fault_alone_is_the_word_on_the_first_line():
     assert "fault: unit change" in text
 
 
+@pytest.mark.parametrize("verdict", [Verdict.NONE, Verdict.UNDETERMINED])
+def test_no_shift_is_never_said_above_a_target_that_moved_given_its_inputs(verdict):
+    moved = diagnosis(COLUMNS, verdict=verdict, conditional_shift=True)
+    for text in (screen(moved), to_markdown(moved).upper(), moved._repr_html_().upper()):
+        assert "TARGET MOVED GIVEN ITS INPUTS" in text.splitlines()[0] + text.splitlines()[1]
+        assert "NO SHIFT" not in text
+
+
+def test_contributions_add_up_to_the_whole_change():
+    columns = {
+        "income": column("source", contribution=Estimate(3.0, 2.0, 4.0)),
+        "rooms": column("mechanism", contribution=Estimate(-1.0, -2.0, 0.0)),
+    }
+    metric = Metric("mean of price", 10.0, 12.5, Estimate(2.5, 2.0, 3.0), unattributed=0.5)
+    lines = screen(diagnosis(columns, metric=metric)).splitlines()
+    assert "90 % interval" in lines[1]
+    rows = {line.rsplit(maxsplit=1)[0]: line.split()[-1] for line in lines if " " in line}
+    assert (rows["not attributed"], rows["whole change"]) == ("+0.5", "+2.5")
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -162,6 +186,16 @@ def test_init_lists_columns_and_writes_a_configuration(call, tmp_path):
     assert call("init", tmp_path / "may.csv", "-o", target, "--force").status == 0
 
 
+def test_init_can_write_to_standard_output_alone(call, tmp_path, monkeypatch):
+    import yaml
+
+    monkeypatch.chdir(tmp_path)
+    window(200, 9).to_csv("may.csv", index=False)
+    result = call("init", "may.csv", "-o", "-")
+    assert result.status == 0 and yaml.safe_load(result.out)["version"] == 1
+    assert [p.name for p in tmp_path.iterdir()] == ["may.csv"]
+
+
 def test_init_of_a_handful_of_rows_says_why_it_cannot_judge(call, tmp_path):
     (tmp_path / "t.csv").write_text("a,b\n1,x\n2,y\n")
     assert "too few to compare" in call("init", tmp_path / "t.csv").out
@@ -179,3 +213,16 @@ def test_discover_prints_edges_and_writes_every_format(call, tables, tmp_path):
         "--graph", tmp_path / "graph.json", "--quiet",
     )  # fmt: skip
     assert again.status == 0, again.err
+
+
+def test_edges_without_direction_are_what_the_answer_asks_for(call, tables, tmp_path):
+    graph = {"edges": [{"from": "income", "to": "price", "mark": "---"}]}
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
+    result = call(
+        "compare", tables / "reference.csv", tables / "moved.csv", "--target", "price",
+        "--graph", tmp_path / "graph.json",
+    )  # fmt: skip
+    first, *_, remedy = [x for x in result.out.splitlines() if not x.startswith("warning")]
+    assert first.startswith("UNDETERMINED  price moved; the data cannot tell whether that follows")
+    assert "income --- price has no direction" in first
+    assert "More rows would not tell" in remedy

@@ -47,6 +47,14 @@ def test_truth_and_plain_tests_stand_beside_each_answer(shown):
     }  # fmt: skip
 
 
+def test_the_pages_lead_to_each_other_and_look_alike(shown):
+    index = (shown[0] / "index.html").read_text()
+    for name in ("quiet", "sweeter", "new_jury", "lab_export"):
+        page = (shown[0] / f"{name}.html").read_text()
+        assert f'href="{name}.html"' in index and 'href="index.html"' in page
+        assert next(s for s in page.splitlines() if s.startswith(":root")) in index
+
+
 def test_what_it_says_to_try_next_works(shown, tmp_path):
     line = next(s for s in shown[1].splitlines() if "--knowledge" in s).split()
     line[line.index("why.html")] = str(tmp_path / "why.html")

@@ -220,3 +220,34 @@ def test_mistakes_are_told_with_a_way_out(options, error, words):
 def test_windows_without_a_common_column_are_refused():
     with pytest.raises(SchemaError, match="no usable column in common"):
         diagnose(houses(100, 1), pd.DataFrame({"other": [1.5, 2.5, 3.5]}), target=None, graph=None)
+
+
+def test_edges_without_direction_are_named_where_they_hide_the_beginning():
+    undirected = Graph.from_pairs(EDGES)
+    undirected = undirected.with_edges(Edge.of(e.a, "---", e.b) for e in undirected)
+    diagnosis = diagnose(houses(1500, 1), houses(1500, 2, income_shift=0.6), graph=undirected)
+    assert diagnosis.verdict is Verdict.UNDETERMINED
+    assert diagnosis.summary.startswith("price and rooms moved; the data cannot tell whether")
+    assert "follows from income" in diagnosis.summary
+    assert "income --- price" in diagnosis.summary and "no direction" in diagnosis.summary
+    assert diagnosis.remedy.action is Action.INVESTIGATE
+    assert "tiers" in diagnosis.remedy.text and "price" in diagnosis.remedy.text
+
+
+def test_a_target_that_moved_without_known_causes_is_named_as_such():
+    before, after = (houses(800, s, income_shift=0.6 * (s == 2))[["income"]] for s in (1, 2))
+    diagnosis = diagnose(before, after, graph=Graph(("income",)), target="income")
+    assert "the distribution of income itself moved" in diagnosis.summary
+    assert "What the inputs say" not in diagnosis.remedy.text
+    assert "no causes of it are among the columns" in diagnosis.remedy.text
+
+
+@pytest.mark.parametrize(("mark", "is_told"), [("-->", False), ("<--", True)])
+def test_a_prediction_in_the_graph_is_left_out_without_a_warning_unless_it_causes(mark, is_told):
+    before, after = (
+        f.assign(guess=f["income"] + 0.5 * f["rooms"]) for f in (houses(800, 1), houses(800, 2))
+    )
+    edges = Graph.from_pairs(EDGES).edges
+    graph = Graph((*GRAPH.nodes, "guess"), (*edges, Edge.of("income", mark, "guess")))
+    diagnosis = diagnose(before, after, graph=graph, prediction="guess")
+    assert ("graph_cut" in {w.code for w in diagnosis.warnings}) is is_told

@@ -11,6 +11,7 @@ import pytest
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
 from whydrift.monitor.report import notebook_view, render_html, save_html
+from whydrift.monitor.report.graph_picture import graph_svg
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
 
@@ -33,6 +34,11 @@ class Page(HTMLParser):
     @property
     def text(self) -> str:
         return " ".join(" ".join(self.words).split())
+
+    @property
+    def joined(self) -> str:
+        """The words as a reader sees them, where a name may be cut by places to break at."""
+        return "".join(self.words)
 
     def count(self, tag: str, class_: str | None = None) -> int:
         return sum(
@@ -106,6 +112,36 @@ def test_names_and_values_from_the_data_stay_text():
         assert not {"script", "img", "b>x"} & {tag for tag, _ in page.elements}
         assert not [n for _, attributes in page.elements for n in attributes if n.startswith("on")]
     assert HOSTILE in "".join(Page(render_html(diagnosis)).words)
+
+
+def test_marks_that_turn_the_direction_of_writing_never_reach_a_page():
+    evil, bait = "in\u202ecome\x07", "no\u2066rth"
+    rng = np.random.default_rng(0)
+
+    def frame(shift: float) -> pd.DataFrame:
+        a = shift + rng.normal(size=600)
+        word = rng.choice([bait, "south"], 600, p=[0.5 + 0.3 * shift, 0.5 - 0.3 * shift])
+        return pd.DataFrame({evil: a, f"{evil}2": word, "y": a + rng.normal(size=600)})
+
+    diagnosis = wd.compare(frame(0), frame(1), graph=[(evil, "y")], target="y")
+    assert {evil, f"{evil}2"} <= set(diagnosis.ranking)
+    pages = [render_html(diagnosis, title=evil), notebook_view(diagnosis),
+             str(graph_svg(diagnosis.graph))]  # fmt: skip
+    for text in pages:
+        assert not {"\u202e", "\u2066", "\x07"} & set(text)
+        assert "in\\u202ecome" in Page(text).joined
+    assert "no\\u2066rth" in Page(pages[0]).joined
+
+
+def test_long_names_break_after_underscores_and_nowhere_else():
+    frames = [houses(300, s).rename(columns={"income": "income_of_the_household"}) for s in (1, 2)]
+    text = render_html(wd.compare(*frames, graph=wd.Graph(("income_of_the_household",))))
+    assert "income_<wbr>of_<wbr>the_<wbr>household</td>" in text
+
+
+def test_a_remedy_of_nothing_has_a_title_in_words():
+    page = Page(render_html(diagnosed()))
+    assert "Nothing to mend" in page.text and " none " not in page.text.split("What causes")[0]
 
 
 def test_a_diagnosis_read_from_json_gives_a_page_that_says_what_it_lacks(both):

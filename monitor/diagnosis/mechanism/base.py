@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from whydrift.monitor.diagnosis.pair import WindowPair
 
@@ -17,6 +17,10 @@ class Untestable(StrEnum):
     TOO_FEW_ROWS = "too_few_rows"
     NO_OVERLAP = "no_overlap"
     CONSTANT = "constant"
+
+
+# Of a column that is constant in the reference: it has no sd there to measure a change in.
+POOLED_SD: Final = "sd of both windows"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Component:
     error : float
         Its standard error.
     unit : str
-        ``sd``, ``log sd`` or ``probability``.
+        ``sd``, ``log sd``, ``probability``, or `POOLED_SD` where the reference is constant.
     z : float
         The score's standardised value: the evidence.
     scale : float

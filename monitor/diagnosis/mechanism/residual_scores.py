@@ -27,6 +27,7 @@ from scipy.special import fdtrc, stdtr
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.mechanism.base import (
+    POOLED_SD,
     Component,
     MechanismTestResult,
     Power,
@@ -315,11 +316,13 @@ def _number_scores(work: _Work, score: FloatArray, reference_rows: int) -> _Scor
     counted = u if work.fresh is None else u[work.fresh]
     spread = max(float(counted.std()), 1e-12) if counted.size else 1.0
     v = work.fresh_residual(np.clip(u / spread, -4, 4) ** 2)
-    reference_sd = max(float(score[:reference_rows].std()), 1e-12)
+    unit, reference_sd, pooled = "sd", float(score[:reference_rows].std()), float(score.std())
+    if reference_sd <= 1e-9 * pooled:
+        unit, reference_sd = POOLED_SD, max(pooled, 1e-12)
     in_sd = raw / reference_sd
     w, fresh, lin = work.window, work.innovative, work.linear
     out = _Scores(
-        [r * w, v * fresh], ["level", "spread"], [in_sd, v / 2], [w, fresh], ["sd", "log sd"], 2
+        [r * w, v * fresh], ["level", "spread"], [in_sd, v / 2], [w, fresh], [unit, "log sd"], 2
     )
 
     def add(residual: FloatArray, raw: FloatArray, by: FloatArray, name: str, unit: str) -> None:
@@ -332,14 +335,14 @@ def _number_scores(work: _Work, score: FloatArray, reference_rows: int) -> _Scor
 
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
-        add(u, in_sd, lin[:, k], f"slope of {name}", "sd")
+        add(u, in_sd, lin[:, k], f"slope of {name}", unit)
     for k, name in enumerate(work.names if few else ()):
         add(v, v / 2, lin[:, k], f"spread along {name}", "log sd")
     for k, name in enumerate(work.names if few else ()):
         if np.any((lin[:, k] != 0) & (lin[:, k] != 1)):  # the square of an indicator is itself
-            add(u, in_sd, np.clip(lin[:, k] ** 2 - 1, -1, 4), f"curvature of {name}", "sd")
+            add(u, in_sd, np.clip(lin[:, k] ** 2 - 1, -1, 4), f"curvature of {name}", unit)
     for a, b in _pairs(work, len(out.columns)) if few else ():
-        add(u, in_sd, lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}", "sd")
+        add(u, in_sd, lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}", unit)
     return out
 
 
