@@ -12,6 +12,7 @@ from whydrift.discovery.arrays import FloatArray
 __all__ = ["Propensity", "fit_propensity", "logistic_ridge"]
 
 _STEPS = 25
+_CONVERGED = 1e-7  # gain in log likelihood per row
 _LIMIT = 30.0  # beyond this, exp() says 0 or 1 in double precision
 
 
@@ -68,9 +69,13 @@ def logistic_ridge(
         if weight is not None:
             slack, residual = slack * weight, residual * weight
         gradient = design.T @ residual - ridge * beta
-        hessian = design.T @ (design * slack[:, None])
+        scaled = design * np.sqrt(slack)[:, None]
+        hessian = scaled.T @ scaled  # of one array with itself numpy computes one half only
         hessian[np.diag_indices(features)] += ridge + 1e-9
         step = cho_solve(cho_factor(hessian, check_finite=False), gradient, check_finite=False)
+        # Half the gain that the quadratic model promises; once it is nothing, so is the next step.
+        if float(gradient @ step) < 2 * _CONVERGED * len(label):
+            return beta + step
         shrink = 1.0
         while True:
             candidate = beta + shrink * step
@@ -79,10 +84,7 @@ def logistic_ridge(
             if loss_new <= loss + 1e-10 or shrink < 1e-3:
                 break
             shrink /= 2
-        gained = loss - loss_new
         beta, eta, loss = candidate, eta_new, loss_new
-        if gained < 1e-7 * len(label):
-            break
     return beta
 
 
