@@ -13,6 +13,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
+from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
 
 __all__ = ["Sides", "prepare", "unusable"]
 
@@ -140,7 +141,8 @@ def prepare(
                     f"below {_LEAST_ROWS} nothing can be tested",
                 )
             )
-    by = None if reference.schema.with_role(Role.TIME) else _sorted_by(reference, current, names)
+    has_time = reference.schema.with_role(Role.TIME) is not None
+    by = None if has_time else sorted_by((reference, current), tuple(names))
     if by is not None:
         notes.append(
             Note(
@@ -150,7 +152,7 @@ def prepare(
                 "nothing (name the time column if they follow each other in time)",
             )
         )
-        reference, current = (_shuffled(w, seed) for seed, w in enumerate((reference, current)))
+        reference, current = (shuffled(w, seed) for seed, w in enumerate((reference, current)))
     elif cluster is None:
         reference, current, told_apart = _apart(reference, current, tuple(names))
         notes += told_apart
@@ -187,26 +189,6 @@ def _lost_zeros(reference: Snapshot, current: Snapshot, name: str) -> bool:
         and current.summaries[name].storage == "number"
         and any(c.isdigit() and c[0] == "0" != c for c in reference.schema[name].categories)
     )
-
-
-def _sorted_by(reference: Snapshot, current: Snapshot, names: list[str]) -> str | None:
-    """Return a number by which both windows are sorted from the same start: no clock does that."""
-    for name in names:
-        if not reference.schema[name].kind.is_numeric:
-            continue
-        seen = [v[np.isfinite(v)] for v in (reference.column(name), current.column(name))]
-        if min(v.size for v in seen) < _LEAST_ROWS:
-            continue
-        steps = [np.diff(v) for v in seen]
-        rises, falls = (all((s >= 0).all() for s in x) for x in (steps, [-s for s in steps]))
-        low, high = max(v.min() for v in seen), min(v.max() for v in seen)
-        if (rises or falls) and low < high:
-            return name
-    return None
-
-
-def _shuffled(window: Snapshot, seed: int) -> Snapshot:
-    return window.take(np.random.default_rng(seed).permutation(len(window.sample)))
 
 
 def _apart(

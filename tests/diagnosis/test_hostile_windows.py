@@ -343,3 +343,19 @@ def test_a_loss_that_rose_with_the_conditional_is_never_answered_by_doing_nothin
     assert found.conditional_shift is True
     assert found.metric.change.low > 0
     assert found.remedy.action is Action.RETRAIN
+
+
+def test_a_calendar_column_that_comes_round_is_no_sorted_file():
+    # Two regions over the same months: days in order, each like the day before.
+    rng = np.random.default_rng(11)
+
+    def summer() -> pd.DataFrame:
+        heat = np.zeros(120)
+        for day in range(1, 120):
+            heat[day] = 0.9 * heat[day - 1] + rng.normal()
+        return pd.DataFrame(
+            {"month": np.arange(120) // 30 + 6, "day": np.arange(120), "heat": heat}
+        )
+
+    diagnosis = whydrift.compare(summer(), summer(), graph=[], target="heat")
+    assert "rows_sorted" not in {w.code for w in diagnosis.warnings}
