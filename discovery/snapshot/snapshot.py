@@ -12,6 +12,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.arrow import to_table
 from whydrift.discovery.snapshot.infer import (
     Content,
@@ -168,6 +169,16 @@ class Snapshot:
     def column(self, name: str) -> FloatArray:
         """Return a sampled column: shape (n_sampled,), read-only, NaN where missing."""
         return self.sample[:, self._position[name]]
+
+    @cached_property
+    def _rank_scores(self) -> dict[str, FloatArray]:
+        return {}
+
+    def rank_scores(self, name: str) -> FloatArray:
+        """Return a sampled number's rank-normal scores within this window (computed once)."""
+        if name not in self._rank_scores:
+            self._rank_scores[name] = read_only(rank_normal(self.column(name)))
+        return self._rank_scores[name]
 
     def has(self, name: str) -> bool:
         """Whether the window's sample holds this column."""

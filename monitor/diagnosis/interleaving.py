@@ -8,7 +8,7 @@ import numpy as np
 from scipy.special import ndtri
 
 from whydrift.discovery.arrays import FloatArray, IntArray
-from whydrift.discovery.scores.features import category_features, number_features
+from whydrift.discovery.scores.features import category_features
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["rows_alike_nearby", "series_after_series", "series_side_by_side"]
@@ -63,11 +63,15 @@ def rows_alike_nearby(window: Snapshot, names: tuple[str, ...]) -> bool:
 def _scores(window: Snapshot, names: tuple[str, ...]) -> Iterator[tuple[FloatArray, int]]:
     """Yield each column's first feature, and the most series that its rows could hold."""
     for name in names:
-        build = category_features if window.schema[name].kind.is_discrete else number_features
-        linear = build(window.column(name)).linear
-        most = min(_MOST_SERIES, len(linear) // _LEAST_EACH)
-        if linear.shape[1] and most > 1:
-            yield linear[:, 0], most
+        most = min(_MOST_SERIES, len(window.sample) // _LEAST_EACH)
+        if most < 2:
+            continue
+        if not window.schema[name].kind.is_discrete:
+            yield window.rank_scores(name), most
+            continue
+        indicators = category_features(window.column(name)).linear
+        if indicators.shape[1]:
+            yield indicators[:, 0], most
 
 
 def _products(score: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:

@@ -33,7 +33,9 @@ def context(
             block = np.column_stack([(values == level).astype(float) for level in levels])
             block[~np.isfinite(values)] = np.nan
         else:
-            block = rank_normal(values)[:, None]
+            # All rows were ranked before: of a part the ranks are its own.
+            scores = window.rank_scores(name) if rows == slice(None) else rank_normal(values)
+            block = scores[:, None]
         centred = block - _mean(block)
         spread = np.sqrt(_mean(centred**2))
         out[name] = np.nan_to_num(centred / np.where(spread > 1e-12, spread, 1.0))

@@ -45,6 +45,7 @@ _TRUSTED = (0.02, 0.98)
 _LEAST_EXPECTED = 5.0  # rows of a category in the smaller window (Cochran 1954)
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _MOST_SCORES = 60
+_REPORTED = 5  # of the strongest components
 _LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _MOST_GAPS = 2  # the first row of each window has no predecessor anyway
 
@@ -433,25 +434,29 @@ def _at_least(variance: FloatArray, least: list[float]) -> FloatArray:
 
 
 def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) -> list[Component]:
-    """Return the size of each change in reported units, with a standard error of its own.
+    """Return the size of the leading and strongest changes, each with an error of its own.
 
-    Not value / z: the score is scaled row by row where the spread varies, so the two need not
-    cross zero together.
+    In reported units. The error is not value / z: the score is scaled row by row where the spread
+    varies, so the two need not cross zero together.
     """
-    leverage = np.column_stack(scores.leverage)
-    raw = leverage * np.column_stack(scores.raw)
+    strongest = np.argsort(-np.abs(z), kind="stable")[:_REPORTED].tolist()
+    chosen = [k for k in sorted({*range(scores.leading), *strongest}) if usable[k]]
+    leverage = np.column_stack([scores.leverage[k] for k in chosen])
+    raw = leverage * np.column_stack([scores.raw[k] for k in chosen])
     information = (leverage**2).sum(axis=0)
-    errors = np.sqrt(np.diag(_at_least(_variance(work, raw)[0], scores.least_variance)))
+    least = [scores.least_variance[k] for k in chosen] if scores.least_variance else []
+    errors = np.sqrt(np.diag(_at_least(_variance(work, raw)[0], least)))
     return [
         Component(
             scores.names[k],
-            float(raw[:, k].sum() / information[k]),
-            float(errors[k] / information[k]),
+            float(raw[:, place].sum() / information[place]),
+            float(errors[place] / information[place]),
             scores.units[k],
             float(z[k]),
             scores.scale[k] if scores.scale else 1.0,
         )
-        for k in np.flatnonzero(usable & (information > 0))
+        for place, k in enumerate(chosen)
+        if information[place] > 0
     ]
 
 
