@@ -38,6 +38,8 @@ def configuration(snapshot: Snapshot, suspects: Suspects, data: str) -> str:
             f"# Written by `whydrift init` from {_comment(data)}: {snapshot.rows:,} rows, "
             f"{len(snapshot.schema)} columns.",
             "# Lines marked CHECK are guesses from names and kinds: put them right.",
+            "# `whydrift compare A B --config` takes columns, loss, floor and knowledge from here;",
+            "# windows, store and alerts are for the service, which is not in this release.",
             "version: 1",
             "",
             "store:",
