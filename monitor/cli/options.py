@@ -17,21 +17,21 @@ __all__ = [
 ]  # fmt: skip
 
 
-def path_given(text: str) -> Path:
-    """Return the path that an option names.
+def path_given(value: str | Path) -> Path:
+    """Return the path that an option names (or that is its default).
 
     Raises
     ------
     OptionError
         If it is empty, as where a variable of the shell was not set.
     """
-    if not text.strip():
+    if not str(value).strip():
         raise OptionError(
             "the path of a file is empty",
             where="command line",
             remedy="Name a file, or leave the option out",
         )
-    return Path(text)
+    return Path(value)
 
 
 DATA_HELP = "A file, glob or folder of Parquet, CSV, TSV (also .gz, .zst, .bz2), Arrow or Feather."

@@ -64,3 +64,12 @@ def test_what_it_says_to_try_next_works(shown, tmp_path):
     assert done.returncode == 1, done.stderr  # it found the new jury
     assert "MECHANISM SHIFT" in done.stdout
     assert (tmp_path / "why.html").stat().st_size > 10_000
+
+
+def test_without_options_the_pages_go_into_a_folder_here(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-m", "whydrift", "demo", "--quiet"],
+        capture_output=True, text=True, timeout=120, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert (tmp_path / "whydrift-demo" / "index.html").is_file()
