@@ -27,6 +27,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import find_faults
+from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
@@ -197,7 +198,7 @@ def compare(
         ),
         graph=learned.graph,
         error_control=ErrorControl(level=level, tests=judgement.tests),
-        warnings=(*side.notes, *told, *learned.notes, *testing.notes),
+        warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
         seconds=clock.seconds(),
         version=version("whydrift"),
         evidence=Evidence(side.reference, side.current),

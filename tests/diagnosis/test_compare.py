@@ -251,3 +251,18 @@ def test_a_prediction_in_the_graph_is_left_out_without_a_warning_unless_it_cause
     graph = Graph((*GRAPH.nodes, "guess"), (*edges, Edge.of("income", mark, "guess")))
     diagnosis = diagnose(before, after, graph=graph, prediction="guess")
     assert ("graph_cut" in {w.code for w in diagnosis.warnings}) is is_told
+
+
+def test_what_is_not_looked_for_among_many_columns_is_said():
+    rng = np.random.default_rng(0)
+
+    def warned(columns: int) -> set[str]:
+        names = [f"c{i}" for i in range(columns)]
+        before, after = (
+            Snapshot.from_frame(pd.DataFrame(rng.normal(size=(100, columns)), columns=names))
+            for _ in range(2)
+        )
+        return {w.code for w in compare(before, after, graph=Graph(tuple(names))).warnings}
+
+    assert "swaps_not_searched" in warned(61)
+    assert "swaps_not_searched" not in warned(60)

@@ -8,11 +8,12 @@ from itertools import combinations
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
 from whydrift.monitor.diagnosis.faults.profile import context
 
-__all__ = ["swap"]
+__all__ = ["swap", "swap_limits"]
 
 _MOST_COLUMNS = 60
 _LEAST_GAIN = 30.0
@@ -56,6 +57,17 @@ def swap(suspects: Suspects) -> list[Finding]:
         repairs = {a: suspects.current.column(b), b: suspects.current.column(a)}
         found.append(Finding(fault, repairs))
     return found
+
+
+def swap_limits(names: tuple[str, ...]) -> tuple[Note, ...]:
+    """Return a note where there are more columns than are looked at for swaps."""
+    if len(names) <= _MOST_COLUMNS:
+        return ()
+    text = (
+        f"columns that changed places are looked for among the first {_MOST_COLUMNS} of "
+        f"{len(names)} only"
+    )
+    return (Note("swaps_not_searched", None, text),)
 
 
 class _Side:
