@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -252,10 +252,6 @@ class Graph:
     def with_edges(self, edges: Iterable[Edge]) -> Graph:
         """Return a graph over the same nodes with these edges instead."""
         return Graph(self.nodes, tuple(edges), self.stability)
-
-    def with_origin(self, origin: Origin) -> Graph:
-        """Return the graph with each edge marked as coming from ``origin``."""
-        return self.with_edges(replace(e, origin=origin) for e in self.edges)
 
     # ---- indexes, built once: graphs may have a thousand nodes -------------------------------
     def _index(self, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:

@@ -172,19 +172,6 @@ class Knowledge:
             tuple(c for c in self.exogenous if c in kept),
         )
 
-    def with_last(self, column: str, names: Iterable[str]) -> Knowledge:
-        """Return this knowledge with ``column`` caused by, and never a cause of, all other columns.
-
-        Where tiers exist the column is moved into a new last tier, and columns outside all tiers
-        stay free but for edges out of ``column``, which are forbidden.
-        """
-        others = [n for n in names if n != column]
-        extra = tuple((column, n) for n in others if (column, n) not in self.forbidden)
-        tiers = tuple(tuple(c for c in tier if c != column) for tier in self.tiers)
-        required = tuple(p for p in self.required if p[0] != column)
-        exogenous = tuple(c for c in self.exogenous if c != column)
-        return Knowledge(tiers, required, self.forbidden + extra, self.never_a_cause, exogenous)
-
     def allowed_matrix(self, names: Sequence[str]) -> BoolArray:
         """Return ``allowed[i, j]``: whether column i may be a cause of column j.
 

@@ -124,15 +124,6 @@ def test_knowledge_within_some_columns_forgets_the_others():
     assert Knowledge(exogenous=["a", "c"]).within(("a", "b")) == Knowledge(exogenous=["a"])
 
 
-def test_a_column_put_last_causes_nothing():
-    names = ("a", "b", "y")
-    known = Knowledge(tiers=[["y"], ["a"]], required=[("y", "b")]).with_last("y", names)
-    assert not any(known.allows("y", n) for n in ("a", "b"))
-    assert all(known.allows(n, "y") for n in ("a", "b"))
-    exempt = Knowledge(never_a_cause=["a"], exogenous=["b", "y"]).with_last("y", names)
-    assert (exempt.never_a_cause, exempt.exogenous) == (("a",), ("b",))
-
-
 def test_knowledge_survives_the_trip_through_a_dict():
     known = Knowledge(
         tiers=[["a"], ["b"]],
