@@ -64,7 +64,13 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
     # The first call on a machine compiles for some seconds, and keeps the result on disk.
     progress("loading the compiled search", 0, 1)
     made, total = _STEPS, 0
+    # A score that differs within a class can gain on every move of a round trip, for ever.
+    seen = set[bytes]()
     while made == _STEPS:
+        here = state.directed.tobytes() + state.undirected.tobytes()
+        if here in seen:
+            break
+        seen.add(here)
         progress("learning the graph", total, total + _STEPS)
         made = climb(
             arrays, state, fresh, allowed, required, most, moves, exact, looked, stale, _STEPS
