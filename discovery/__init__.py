@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.distances import adjustment_distance as adjustment_distance
     from whydrift.discovery.distances import structural_distance as structural_distance
     from whydrift.discovery.errors import ConfigError as ConfigError
+    from whydrift.discovery.errors import DataWarning as DataWarning
     from whydrift.discovery.errors import GraphError as GraphError
     from whydrift.discovery.errors import OptionError as OptionError
     from whydrift.discovery.errors import SchemaError as SchemaError
@@ -89,6 +90,7 @@ _HOME = {
     ),
     "whydrift.discovery.errors": (
         "ConfigError",
+        "DataWarning",
         "GraphError",
         "OptionError",
         "SchemaError",

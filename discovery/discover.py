@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows, unknown_name
+from whydrift.discovery.errors import DataWarning, OptionError, SchemaError, TooFewRows, unknown_name
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
 
@@ -26,6 +27,8 @@ _LEAST_ROWS = 20
 # Those of scores/registry.py, which is not loaded to check a name.
 _SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
+# What Python warns of, beside all that is told of single columns.
+_OF_THE_WHOLE: Final = ("few_rows", "incomplete_rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +145,12 @@ def discover(
     GraphError
         If knowledge names an unknown column.
 
+    Warns
+    -----
+    DataWarning
+        For each column that is no ordinary one (never varies, repeats another, is determined by
+        others, holds ±inf, is left out, …), with its name and what was done.
+
     Examples
     --------
     >>> import numpy as np, pandas as pd
@@ -152,7 +161,7 @@ def discover(
     >>> graph.parents("effect")
     ('cause', 'other')
     """
-    return learn_graph(
+    found = learn_graph(
         data,
         method,
         test=test,
@@ -166,7 +175,12 @@ def discover(
         random_state=random_state,
         progress=progress,
         columns=columns,
-    ).graph
+    )
+    for note in dict.fromkeys(found.notes):
+        of_column = note.column is not None and note.code != "mechanism_moved"
+        if of_column or note.code in _OF_THE_WHOLE:
+            warnings.warn(note.text, DataWarning, stacklevel=2)
+    return found.graph
 
 
 def learn_graph(
@@ -194,18 +208,20 @@ def learn_graph(
     Discovery
     """
     from whydrift.discovery.knowledge import Knowledge
-    from whydrift.discovery.search.columns import varying_columns
+    from whydrift.discovery.search.columns import column_notes, varying_columns
     from whydrift.discovery.search.windows import pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
-    windows = read_windows(
-        data if isinstance(data, (list, tuple)) else (data,), random_state=random_state
-    )
+    given = data if isinstance(data, (list, tuple)) else (data,)
+    windows = read_windows(given, random_state=random_state)
+    # Who reads a window learns what was odd about it; here that is told where it was read here.
+    odd = [note for w, own in zip(windows, given, strict=True) if w is not own for note in w.notes]
     snapshot = windows[0]
     names = _columns(snapshot, columns)
     usable, notes = varying_columns(pooled(windows), names)
     _check_size(pooled(windows), usable)
+    notes = (*odd, *notes, *column_notes(pooled(windows), usable))
     named = {
         "test": test != "auto",
         "alpha": alpha is not None,
@@ -233,6 +249,8 @@ def learn_graph(
     graph, more = chosen.learn(snapshot, usable, replace(options, test=test, score=score), told)
     if bootstrap:
         graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, n_jobs, told)
+    if "test" not in chosen.options:
+        more = (*more, *_relations(pooled(windows), usable, more))
     graph, left_out = _with_required(graph.with_nodes(names), known)
     return Discovery(
         graph,
@@ -364,6 +382,20 @@ def _choose_score(
     from whydrift.discovery.scores.registry import choose_score
 
     return choose_score(windows, usable)[0]
+
+
+def _relations(
+    window: Snapshot, usable: tuple[str, ...], told: tuple[Note, ...]
+) -> tuple[Note, ...]:
+    """Return notes on the relations of which the search, having no tests, told nothing."""
+    from whydrift.discovery.independence.determined import find_relations
+
+    named = {note.column for note in told if note.code == "determined_column"}
+    return tuple(
+        relation.told(usable, by_tests=False)
+        for relation in find_relations(window, usable)
+        if not named & {usable[column] for column in relation.columns}
+    )
 
 
 # ---- bootstrap and knowledge ------------------------------------------------------------------
