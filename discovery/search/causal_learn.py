@@ -87,11 +87,12 @@ def lingam(
     OptionError
         If causal-learn is not installed, a column is a category, or there are too many columns.
     TooFewRows
-        If fewer than 20 rows are complete.
+        If fewer than 20 rows are complete, or no more than there are columns.
     """
     table = _Table.of("lingam", snapshot, names, knowledge)
     if table.values is None:
         return table.finished(Graph(table.names))
+    table.refuse_more_columns_than_rows("lingam")
     direct = _imported("causallearn.search.FCMBased.lingam", "lingam").DirectLiNGAM
     progress("lingam (causal-learn)", 0, 1)
     known = table.knowledge
@@ -358,8 +359,8 @@ class _Table:
             _check_complete(method, values, kept)
         return cls(kept, values, known.within(kept), names, known, copies, notes)
 
-    def refuse_relations(self, method: str) -> None:
-        """Raise where columns determine each other exactly: their scores would be infinite."""
+    def refuse_more_columns_than_rows(self, method: str) -> None:
+        """Raise where a regression on all other columns has nothing left over."""
         assert self.values is not None
         if len(self.values) <= len(self.names):
             raise TooFewRows(
@@ -368,6 +369,11 @@ class _Table:
                 where="data",
                 remedy="Give more rows, or name fewer columns",
             )
+
+    def refuse_relations(self, method: str) -> None:
+        """Raise where columns determine each other exactly: their scores would be infinite."""
+        assert self.values is not None
+        self.refuse_more_columns_than_rows(method)
         among = determined_columns(np.atleast_2d(np.corrcoef(self.values.T)))
         if among.size:
             listed = ", ".join(repr(self.names[i]) for i in among[:10].tolist())
