@@ -27,6 +27,7 @@ _LEAST_ROWS = 20
 # Those of scores/registry.py, which is not loaded to check a name.
 _SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
+_ORIENTATION: Final = {"pc": "majority"}  # of all others "max"
 # What Python warns of, beside all that is told of single columns.
 _OF_THE_WHOLE: Final = ("few_rows", "incomplete_rows")
 
@@ -106,8 +107,9 @@ def discover(
     alpha : float, optional
         For pc, fci, rfci and anm: level of the tests, by default 0.05.
     orientation : str, optional
-        For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
-        p-value, the default), ``standard``, ``conservative`` or ``majority``.
+        For pc and fci: how colliders are told, ``majority`` (by more than half of the separating
+        sets, the default of pc), ``max`` (by the one with the largest p-value, the default of
+        fci), ``standard`` or ``conservative``.
     penalty : float, optional
         For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
@@ -239,7 +241,7 @@ def learn_graph(
         test=_choose_test(chosen, test, snapshot, usable),
         score=_choose_score(chosen, score, windows, usable) if bootstrap else score,
         alpha=_ALPHA if alpha is None else alpha,
-        orientation="max" if orientation is None else orientation,
+        orientation=_ORIENTATION.get(chosen.name, "max") if orientation is None else orientation,
         penalty=1.0 if penalty is None else penalty,
         knowledge=known.within(usable),
         random_state=random_state,
