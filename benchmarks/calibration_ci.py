@@ -348,6 +348,7 @@ class Cell:
         return len(self.p_values) >= self.asked / 2
 
     def rejected(self, level: float) -> float:
+        """Return the share of p-values that are at most the level."""
         return float((self.p_values <= level).mean())
 
     def lower_limit(self, level: float) -> float:

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from whydrift.discovery.errors import DataWarning, OptionError, SchemaError, TooFewRows, unknown_name
+from whydrift.discovery.errors import (
+    DataWarning,
+    OptionError,
+    SchemaError,
+    TooFewRows,
+    unknown_name,
+)
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
 
