@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.change import difference as difference
     from whydrift.discovery.classes import class_members as class_members
     from whydrift.discovery.classes import is_cpdag as is_cpdag
+    from whydrift.discovery.covariance import Covariance as Covariance
     from whydrift.discovery.distances import AdjustmentDistance as AdjustmentDistance
     from whydrift.discovery.distances import adjustment_distance as adjustment_distance
     from whydrift.discovery.distances import structural_distance as structural_distance
@@ -82,6 +83,7 @@ _HOME = {
         "class_members",
         "is_cpdag",
     ),
+    "whydrift.discovery.covariance": ("Covariance",),
     "whydrift.discovery.distances": (
         "AdjustmentDistance",
         "adjustment_distance",

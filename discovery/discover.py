@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows, unknown_name
+from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows, nearest, unknown_name
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
 
 # Nothing heavy is imported here: the package imports this module when it is itself imported.
 if TYPE_CHECKING:
+    from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.snapshot.note import Note
@@ -85,7 +86,8 @@ def discover(
     ----------
     data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
         One window of rows, in the order of time where there is one. With several, ``boss`` lets
-        mechanisms differ between windows and orients edges by what stays the same.
+        mechanisms differ between windows and orients edges by what stays the same. A `Covariance`
+        serves boss, ges, pc, fci and rfci with ``fisher_z``, ``bic`` or ``ebic``.
     method : str
         ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
         score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
@@ -193,29 +195,40 @@ def learn_graph(
     -------
     Discovery
     """
+    from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.search.columns import varying_columns
     from whydrift.discovery.search.windows import pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
+    if isinstance(data, Covariance):
+        _check_no_bootstrap(bootstrap)
+        found = _from_covariance(
+            data,
+            method,
+            columns,
+            Options(
+                test=test,
+                score=score,
+                alpha=_ALPHA if alpha is None else alpha,
+                orientation="max" if orientation is None else orientation,
+                penalty=1.0 if penalty is None else penalty,
+                knowledge=(knowledge or Knowledge()).checked(data.columns),
+                random_state=random_state,
+            ),
+            _named(test, score, alpha, orientation, penalty),
+            progress or silent,
+        )
+        return replace(found, seconds=time.perf_counter() - began)
     windows = read_windows(
         data if isinstance(data, (list, tuple)) else (data,), random_state=random_state
     )
     snapshot = windows[0]
     names = _columns(snapshot, columns)
     usable, notes = varying_columns(pooled(windows), names)
-    _check_size(pooled(windows), usable)
-    named = {
-        "test": test != "auto",
-        "alpha": alpha is not None,
-        "orientation": orientation is not None,
-        "score": score != "auto",
-        "penalty": penalty is not None,
-    }
-    chosen, choice = _choose(
-        method, len(usable), {name for name, is_set in named.items() if is_set}
-    )
+    _check_size(len(pooled(windows).sample), usable)
+    chosen, choice = _choose(method, len(usable), _named(test, score, alpha, orientation, penalty))
     if len(windows) > 1:
         _check_windows(chosen, bootstrap)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
@@ -240,6 +253,50 @@ def learn_graph(
         options.test if "test" in chosen.options else None,
         (choice, *notes, *more, *left_out),
         time.perf_counter() - began,
+    )
+
+
+def _from_covariance(
+    covariance: Covariance,
+    method: str,
+    columns: Sequence[str] | None,
+    options: Options,
+    named: set[str],
+    progress: Progress,
+) -> Discovery:
+    from whydrift.discovery.search.from_covariance import varying_columns
+
+    names = covariance.columns if columns is None else tuple(dict.fromkeys(columns))
+    for name in names:
+        if name not in covariance.columns:
+            guess = nearest(name, covariance.columns)
+            raise SchemaError(
+                f"column {name!r} is not in the covariance matrix",
+                where="columns",
+                remedy=f"Did you mean {guess!r}?"
+                if guess
+                else f"Columns are: {', '.join(covariance.columns[:20])}",
+            )
+    usable, notes = varying_columns(covariance, names)
+    _check_size(covariance.rows, usable)
+    chosen, choice = _choose(method, len(usable), named)
+    if chosen.from_covariance is None:
+        able = ", ".join(name for name, other in METHODS.items() if other.from_covariance)
+        raise OptionError(
+            f"method {chosen.name!r} needs rows, and a covariance matrix was given",
+            where="method",
+            remedy=f"Give the rows, or use one of: {able}",
+        )
+    known = options.knowledge
+    inside = replace(options, knowledge=known.within(usable))
+    graph, more = chosen.learn_from_covariance(covariance, usable, inside, progress)
+    graph, left_out = _with_required(graph.with_nodes(names), known)
+    return Discovery(
+        graph,
+        chosen.name,
+        "fisher_z" if "test" in chosen.options else None,
+        (choice, *notes, *more, *left_out),
+        0.0,
     )
 
 
@@ -286,11 +343,19 @@ def _columns(snapshot: Snapshot, columns: Sequence[str] | None) -> tuple[str, ..
     return names
 
 
-def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
-    rows = len(snapshot.sample)
+def _check_no_bootstrap(bootstrap: int) -> None:
+    if bootstrap:
+        raise OptionError(
+            "rows are drawn again for confidences, and a covariance matrix has none",
+            where="bootstrap",
+            remedy="Give 0, or the rows",
+        )
+
+
+def _check_size(rows: float, usable: tuple[str, ...]) -> None:
     if rows < _LEAST_ROWS:
         raise TooFewRows(
-            f"{rows} rows are too few to learn a graph",
+            f"{rows:g} rows are too few to learn a graph",
             where="data",
             remedy=f"Give at least {_LEAST_ROWS}; some hundreds are better",
         )
@@ -321,6 +386,24 @@ def _check_windows(method: Method, bootstrap: int) -> None:
 
 
 # ---- choices ----------------------------------------------------------------------------------
+def _named(
+    test: str,
+    score: str,
+    alpha: float | None,
+    orientation: str | None,
+    penalty: float | None,
+) -> set[str]:
+    """Return the options that were given a value."""
+    given = {
+        "test": test != "auto",
+        "alpha": alpha is not None,
+        "orientation": orientation is not None,
+        "score": score != "auto",
+        "penalty": penalty is not None,
+    }
+    return {name for name, is_set in given.items() if is_set}
+
+
 def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
     from whydrift.discovery.snapshot.note import Note

@@ -17,7 +17,7 @@ from whydrift.discovery.independence.base import IndependenceTest
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Guarded", "Relation", "find_relations"]
+__all__ = ["Guarded", "Relation", "find_relations", "relations_of_correlations"]
 
 _EXACT = 1e-9  # share of a column's variance that is rounding
 _ROWS_PER_COLUMN = 3  # with fewer, chance determines columns
@@ -55,6 +55,13 @@ class Relation:
             "answer, so that edges among these columns and to them may be too many, not too few"
         )
         return Note("determined_column", last, text)
+
+    def renumbered(self, numbers: Sequence[int]) -> Relation:
+        """Return the relation with ``numbers[c]`` for each column c."""
+        columns, determined = (
+            tuple(sorted(numbers[c] for c in old)) for old in (self.columns, self.determined)
+        )
+        return Relation(columns, determined, self.how)
 
 
 class Guarded:
@@ -122,11 +129,49 @@ def _linear(values: Sequence[FloatArray], places: Sequence[int], how: str) -> li
     spread = np.sqrt((stacked**2).sum(axis=0))
     varying = np.flatnonzero(spread > 0)
     scaled = stacked[:, varying] / spread[varying]
-    gram = scaled.T @ scaled
+    sets = _dependent_sets(scaled.T @ scaled, scaled)
+    return [
+        Relation(members, members, how)
+        for members in (tuple(sorted(int(places[varying[c]]) for c in found)) for found in sets)
+    ]
+
+
+def relations_of_correlations(matrix: FloatArray, rows: float) -> tuple[Relation, ...]:
+    """Return the exact linear relations that correlations tell of.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_columns, n_columns)
+        Of columns that vary, in the order of their names.
+    rows : float
+        With fewer than three for each column none is looked for.
+    """
+    count = len(matrix)
+    if not 3 <= count <= _MOST_COLUMNS or rows < max(_LEAST_ROWS, _ROWS_PER_COLUMN * count):
+        return ()
+    # Columns with these very products stand in for rows that were never seen.
+    values, vectors = np.linalg.eigh(matrix)
+    stand_ins = np.sqrt(np.maximum(values, 0.0))[:, None] * vectors.T
+    return tuple(
+        Relation(members, members, "a sum or difference")
+        for members in _dependent_sets(matrix, stand_ins)
+    )
+
+
+def _dependent_sets(gram: FloatArray, scaled: FloatArray) -> list[tuple[int, ...]]:
+    """Return the sets of three and more columns of which each is a sum of the others.
+
+    Parameters
+    ----------
+    gram : ndarray of shape (n_columns, n_columns)
+        Products of the columns.
+    scaled : ndarray of shape (n_rows, n_columns)
+        Columns of length 1.
+    """
     if float(np.linalg.eigvalsh(gram)[0]) > _EXACT:
         return []
-    out, basis = [], list[int]()
-    for column in range(len(varying)):
+    out, basis = list[tuple[int, ...]](), list[int]()
+    for column in range(scaled.shape[1]):
         target = scaled[:, column]
         slopes = np.linalg.lstsq(scaled[:, basis], target, rcond=None)[0]
         rest = target - scaled[:, basis] @ slopes
@@ -134,9 +179,8 @@ def _linear(values: Sequence[FloatArray], places: Sequence[int], how: str) -> li
             basis.append(column)
             continue
         used = [b for b, slope in zip(basis, slopes, strict=True) if abs(slope) > 1e-6]
-        members = sorted(int(places[varying[c]]) for c in (*used, column))
-        if len(members) > 2:
-            out.append(Relation(tuple(members), tuple(members), how))
+        if len(used) > 1:
+            out.append(tuple(sorted((*used, column))))
     return out
 
 
