@@ -87,31 +87,31 @@ def discover(
     data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
         One window of rows, in the order of time where there is one. With several, ``boss`` lets
         mechanisms differ between windows and orients edges by what stays the same. A `Covariance`
-        serves boss, ges, pc, fci and rfci with ``fisher_z``, ``bic`` or ``ebic``.
+        serves boss, grasp, ges, pc, fci and rfci with ``fisher_z``, ``bic`` or ``ebic``.
     method : str
-        ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
-        score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
-        columns or where a test, alpha or orientation is named. Where causes may be hidden:
-        ``fci``, or ``rfci`` with fewer tests. Through causal-learn: ``lingam`` (linear, noise not
-        normal), ``anm`` (pc, then additive noise models pair by pair), ``grasp`` and ``exact``
-        (Gaussian BIC; up to 12 columns).
+        ``boss`` (search over orders, by score), ``grasp`` (the same by turning edges around),
+        ``ges`` (greedy search over classes of graphs, by score), ``pc`` (tests of conditional
+        independence) or ``auto``: boss, and pc above 150 columns or where a test, alpha or
+        orientation is named. Where causes may be hidden: ``fci``, or ``rfci`` with fewer tests.
+        Through causal-learn: ``lingam`` (linear, noise not normal), ``anm`` (pc, then additive
+        noise models pair by pair) and ``exact`` (Gaussian BIC; up to 12 columns).
     test : str
         For pc, fci, rfci and anm: ``auto`` or a test of docs/independence-tests.md, such as
         ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
-        For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
-        ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
-        ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
+        For boss, grasp and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu``
+        (categories), ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both,
+        bent lines), or ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for
+        categories.
     alpha : float, optional
         For pc, fci, rfci and anm: level of the tests, by default 0.05.
     orientation : str, optional
         For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
         p-value, the default), ``standard``, ``conservative`` or ``majority``.
     penalty : float, optional
-        For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
+        For boss, grasp and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
-        Tiers, required and forbidden edges; every method honours them but ``grasp``, which
-        refuses them.
+        Tiers, required and forbidden edges and the like; every method honours them.
     bootstrap : int
         Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
         graph its table of shares (``graph.stability``); 0 for none.

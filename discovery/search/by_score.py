@@ -26,6 +26,7 @@ __all__ = [
     "boss",
     "determined_by_neighbours",
     "ges",
+    "grasp",
     "joined",
     "learn_by_score",
     "search_with_score",
@@ -56,8 +57,15 @@ def ges(
     return learn_by_score("ges", (snapshot,), names, **options)
 
 
+def grasp(
+    snapshot: Snapshot, names: tuple[str, ...], **options: Any
+) -> tuple[Graph, tuple[Note, ...]]:
+    """Turn edges around in orders; options, errors and results are `learn_by_score`'s."""
+    return learn_by_score("grasp", (snapshot,), names, **options)
+
+
 def learn_by_score(
-    search: Literal["boss", "ges"],
+    search: Literal["boss", "ges", "grasp"],
     windows: Sequence[Snapshot],
     names: tuple[str, ...],
     *,
@@ -71,8 +79,9 @@ def learn_by_score(
 
     Parameters
     ----------
-    search : {"boss", "ges"}
-        Over orders of the columns, or over classes of graphs.
+    search : {"boss", "ges", "grasp"}
+        Over orders of the columns by moving columns, over classes of graphs, or over orders by
+        turning edges around.
     windows : sequence of Snapshot
         With several, ``boss`` orients edges by what stays the same between them.
     names : tuple of str
@@ -95,11 +104,14 @@ def learn_by_score(
     Raises
     ------
     OptionError
-        If the score is unknown or does not serve the columns, or ``ges`` is given several windows.
+        If the score is unknown or does not serve the columns, or another search than ``boss``
+        is given several windows.
     """
-    if search == "ges" and len(windows) > 1:
+    if search != "boss" and len(windows) > 1:
         raise OptionError(
-            "method 'ges' takes one window", where="data", remedy="Use 'boss', or pool the windows"
+            f"method {search!r} takes one window",
+            where="data",
+            remedy="Use 'boss', or pool the windows",
         )
     known = (knowledge or Knowledge()).within(names)
     copies, copied = copied_columns(pooled(windows), names)
@@ -118,7 +130,7 @@ def learn_by_score(
 
 
 def search_with_score(
-    search: Literal["boss", "ges"],
+    search: Literal["boss", "ges", "grasp"],
     score: Score,
     *,
     knowledge: Knowledge | None = None,
@@ -143,12 +155,20 @@ def search_with_score(
         from whydrift.discovery.search.ges import ges
 
         return ges(score, knowledge=known, progress=progress), ()
+    starts = next((starts for most, starts in _STARTS if len(score.names) <= most), 1)
+    if search == "grasp":
+        from whydrift.discovery.search.grasp import grasp
+
+        dag = grasp(
+            score, knowledge=known, starts=starts, random_state=random_state, progress=progress
+        )
+        return dag_to_cpdag(dag, known), ()
     from whydrift.discovery.search.order import best_graph
 
     dag = best_graph(
         score,
         knowledge=known,
-        starts=next((starts for most, starts in _STARTS if len(score.names) <= most), 1),
+        starts=starts,
         random_state=random_state,
         progress=progress,
         compile_above=_MOST_INTERPRETED,

@@ -1,7 +1,7 @@
 """Methods of causal-learn behind our checks: it never sees what it cannot stand.
 
 Constant and repeated columns, missing values and exact relations between columns are met before
-its code is called; what is known is honoured or refused; its seeds are ours.
+its code is called; what is known is honoured; its seeds are ours.
 
 References
 ----------
@@ -9,7 +9,6 @@ Zheng et al. (2024), Causal-learn: causal discovery in Python.
 Shimizu et al. (2011), DirectLiNGAM: a direct method for learning a linear non-Gaussian structural
 equation model.
 Hoyer et al. (2008), Nonlinear causal discovery with additive noise models.
-Lam, Andrews & Ramsey (2022), Greedy relaxations of the sparsest permutation algorithm.
 Yuan & Malone (2013), Learning optimal Bayesian networks: a shortest path perspective.
 """
 
@@ -47,11 +46,11 @@ from whydrift.discovery.search.pc import pc
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["anm", "exact", "grasp", "lingam"]
+__all__ = ["anm", "exact", "lingam"]
 
 _LEAST_ROWS = 20
 # Beyond these the methods take minutes at 10,000 rows.
-_MOST_COLUMNS: Final = {"lingam": 50, "grasp": 60, "exact": 12}
+_MOST_COLUMNS: Final = {"lingam": 50, "exact": 12}
 _MOST_ROWS_OF_A_PAIR = 300  # a Gaussian process costs their cube
 _MOST_ROWS_FOR_NORMALITY = 5_000
 _LEVEL = 0.05  # of the tests of a normal distribution
@@ -196,62 +195,6 @@ def anm(
     )
     oriented = from_matrices(graph.nodes, directed, undirected, frozenset(known.required))
     return oriented, (*notes, Note("pairwise_directions", None, text))
-
-
-def grasp(
-    snapshot: Snapshot,
-    names: tuple[str, ...],
-    *,
-    knowledge: Knowledge | None = None,
-    random_state: int = 0,
-    progress: Progress = silent,
-) -> tuple[Graph, tuple[Note, ...]]:
-    """Learn a CPDAG with GRaSP and the Gaussian BIC score.
-
-    Parameters
-    ----------
-    snapshot : Snapshot
-    names : tuple of str
-        Columns of numbers.
-    knowledge : Knowledge, optional
-        Refused: GRaSP in causal-learn cannot take any.
-    random_state : int
-    progress : Progress
-
-    Returns
-    -------
-    graph : Graph
-    notes : tuple of Note
-
-    Raises
-    ------
-    OptionError
-        If causal-learn is not installed, something is known, a column is a category, or there are
-        too many columns.
-    SchemaError
-        If columns determine each other exactly.
-    TooFewRows
-        If fewer than 20 rows are complete.
-    """
-    if knowledge is not None and not knowledge.is_empty:
-        raise OptionError(
-            "method 'grasp' cannot honour what is known",
-            where="knowledge",
-            remedy="Use 'boss' or 'pc', or leave the knowledge out",
-        )
-    table = _Table.of("grasp", snapshot, names, knowledge)
-    if table.values is None:
-        return table.finished(Graph(table.names))
-    table.refuse_relations("grasp")
-    search = _imported("causallearn.search.PermutationBased.GRaSP", "grasp").grasp
-    progress("grasp (causal-learn)", 0, 1)
-    with _quiet(random_state):
-        found = search(table.values, verbose=False)
-    ends = np.asarray(found.graph)  # [i, j]: the mark at i; −1 tail, 1 arrow
-    directed = (ends == -1) & (ends.T == 1)
-    undirected = (ends == -1) & (ends.T == -1)
-    progress("grasp (causal-learn)", 1, 1)
-    return table.finished(from_matrices(table.names, directed, undirected))
 
 
 def exact(

@@ -105,7 +105,7 @@ def learn_by_test(
 
 
 def learn_by_score(
-    search: Literal["boss", "ges"],
+    search: Literal["boss", "ges", "grasp"],
     covariance: Covariance,
     names: tuple[str, ...],
     *,

@@ -112,6 +112,13 @@ METHODS: Final = {
             from_covariance="learn_by_score",
         ),
         Method("ges", "by_score:ges", _BY_SCORE, from_covariance="learn_by_score"),
+        Method(
+            "grasp",
+            "by_score:grasp",
+            _BY_SCORE,
+            ("knowledge", "random_state"),
+            from_covariance="learn_by_score",
+        ),
         Method("pc", "pc:pc", _BY_TEST | {"orientation"}, from_covariance="learn_by_test"),
         Method("fci", "fci:fci", _BY_TEST | {"orientation"}, from_covariance="learn_by_test"),
         Method(
@@ -123,7 +130,6 @@ METHODS: Final = {
         ),
         Method("lingam", "causal_learn:lingam"),
         Method("anm", "causal_learn:anm", _BY_TEST, ("knowledge", "random_state")),
-        Method("grasp", "causal_learn:grasp", passes=("knowledge", "random_state")),
         Method("exact", "causal_learn:exact"),
     )
 }
