@@ -113,8 +113,9 @@ def discover(
     knowledge : Knowledge, optional
         Tiers, required and forbidden edges and the like; every method honours them.
     bootstrap : int
-        Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
-        graph its table of shares (``graph.stability``); 0 for none.
+        Draws of the rows (or clusters of rows): each edge's confidence is the share of the graphs
+        learned from them that have it, and ``graph.stability`` the table of all shares; 0 for
+        none.
     n_jobs : int, optional
         Processes for the bootstrap, -1 for all processors; by default several only where it would
         take long. The result does not depend on it.
