@@ -93,10 +93,11 @@ def discover(
         ``ges`` (greedy search over classes of graphs, by score), ``pc`` (tests of conditional
         independence) or ``auto``: boss, and pc above 150 columns or where a test, alpha or
         orientation is named. Where causes may be hidden: ``fci``, or ``rfci`` with fewer tests.
-        Through causal-learn: ``lingam`` (linear, noise not normal), ``anm`` (pc, then additive
-        noise models pair by pair) and ``exact`` (Gaussian BIC; up to 12 columns).
+        Through causal-learn: ``lingam`` (linear, noise not normal), ``anm`` and ``pnl`` (pc, then
+        additive noise or post-nonlinear models pair by pair; pnl needs torch too) and ``exact``
+        (Gaussian BIC; up to 12 columns).
     test : str
-        For pc, fci, rfci and anm: ``auto`` or a test of docs/independence-tests.md, such as
+        For pc, fci, rfci, anm and pnl: ``auto`` or a test of docs/independence-tests.md, such as
         ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
         For boss, grasp and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu``
@@ -104,7 +105,7 @@ def discover(
         bent lines), or ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for
         categories.
     alpha : float, optional
-        For pc, fci, rfci and anm: level of the tests, by default 0.05.
+        For pc, fci, rfci, anm and pnl: level of the tests, by default 0.05.
     orientation : str, optional
         For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
         p-value, the default), ``standard``, ``conservative`` or ``majority``.

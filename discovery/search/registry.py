@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "PLANNED", "Method", "Options"]
 
 # In the design, and not here yet.
-PLANNED: Final = ("pnl", "cd-nod")
+PLANNED: Final = ("cd-nod",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +130,7 @@ METHODS: Final = {
         ),
         Method("lingam", "causal_learn:lingam"),
         Method("anm", "causal_learn:anm", _BY_TEST, ("knowledge", "random_state")),
+        Method("pnl", "causal_learn:pnl", _BY_TEST, ("knowledge", "random_state")),
         Method("exact", "causal_learn:exact"),
     )
 }
