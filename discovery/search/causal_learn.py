@@ -3,6 +3,11 @@
 Constant and repeated columns, missing values and exact relations between columns are met before
 its code is called; what is known is honoured; its seeds are ours.
 
+Not reached: methods for series in time (VAR-LiNGAM, Granger), whose graph is not over the columns
+of a table; those that draw hidden causes as nodes (GIN, RLCD); those that take no knowledge (RCD,
+CAM-UV, ICA-LiNGAM, which `lingam` serves better); GES with kernel scores, whose cost grows with
+the cube of the rows; the spline scores serve the same data.
+
 References
 ----------
 Zheng et al. (2024), Causal-learn: causal discovery in Python.
