@@ -188,7 +188,8 @@ def pnl(
     As `anm`, for effects that were bent once more after the noise came in. The two networks of a
     model are fitted by causal-learn. Whether the noise is then independent of the cause is asked of
     the kernel test that `anm` uses: causal-learn (0.1.4) compares their means by a t-test, which
-    says nothing about that.
+    says nothing about that. A network that did not fit leaves dependent noise both ways, and the
+    edge open.
 
     Parameters
     ----------

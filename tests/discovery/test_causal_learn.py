@@ -22,7 +22,7 @@ from whydrift.discovery import (
 )
 from whydrift.discovery.discover import learn_graph
 from whydrift.discovery.orientation import dag_to_cpdag
-from whydrift.discovery.search.causal_learn import anm, exact, lingam, pnl
+from whydrift.discovery.search.causal_learn import anm, exact, lingam
 
 NUMBERS_ONLY = {"lingam": lingam, "exact": exact}
 
@@ -81,17 +81,6 @@ def test_anm_directs_a_curve_and_leaves_a_line_open():
     assert directed(graph) == {("x", "y")}
     assert graph.edge_between("v", "w").mark == "---"
     assert any("1 of 2 open edges" in n.text for n in notes)
-
-
-def test_pnl_directs_a_pair_whose_effect_was_bent_after_the_noise_came_in():
-    pytest.importorskip("torch", reason="torch is not installed")
-    rng = np.random.default_rng(1)
-    x = rng.uniform(-2, 2, size=300)
-    bent = x + 0.4 * x**3 + 0.7 * rng.normal(size=300)
-    frame = window(x=x, y=np.cbrt(bent) + 0.3 * bent)
-    graph, notes = pnl(frame, ("y", "x"), test="rank_fisher_z")
-    assert directed(graph) == {("x", "y")}
-    assert any("1 of 1 open edges" in n.text for n in notes)
 
 
 def test_pnl_without_torch_says_how_to_get_it_and_that_many_columns_would_take_too_long(
