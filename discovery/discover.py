@@ -13,6 +13,7 @@ from whydrift.discovery.errors import (
     OptionError,
     SchemaError,
     TooFewRows,
+    nearest,
     unknown_name,
 )
 from whydrift.discovery.progress import Progress, silent
@@ -20,6 +21,7 @@ from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
 
 # Nothing heavy is imported here: the package imports this module when it is itself imported.
 if TYPE_CHECKING:
+    from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.snapshot.note import Note
@@ -95,35 +97,38 @@ def discover(
     ----------
     data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
         One window of rows, in the order of time where there is one. With several, ``boss`` lets
-        mechanisms differ between windows and orients edges by what stays the same.
+        mechanisms differ between windows and orients edges by what stays the same. A `Covariance`
+        serves boss, grasp, ges, pc, fci and rfci with ``fisher_z``, ``bic`` or ``ebic``.
     method : str
-        ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
-        score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
-        columns or where a test, alpha or orientation is named. Where causes may be hidden:
-        ``fci``, or ``rfci`` with fewer tests. Through causal-learn: ``lingam`` (linear, noise not
-        normal), ``anm`` (pc, then additive noise models pair by pair), ``grasp`` and ``exact``
+        ``boss`` (search over orders, by score), ``grasp`` (the same by turning edges around),
+        ``ges`` (greedy search over classes of graphs, by score), ``pc`` (tests of conditional
+        independence) or ``auto``: boss, and pc above 150 columns or where a test, alpha or
+        orientation is named. Where causes may be hidden: ``fci``, or ``rfci`` with fewer tests.
+        Through causal-learn: ``lingam`` (linear, noise not normal), ``anm`` and ``pnl`` (pc, then
+        additive noise or post-nonlinear models pair by pair; pnl needs torch too) and ``exact``
         (Gaussian BIC; up to 12 columns).
     test : str
-        For pc, fci, rfci and anm: ``auto`` or a test of docs/independence-tests.md, such as
+        For pc, fci, rfci, anm and pnl: ``auto`` or a test of docs/independence-tests.md, such as
         ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
-        For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
-        ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
-        ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
+        For boss, grasp and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu``
+        (categories), ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both,
+        bent lines), or ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for
+        categories.
     alpha : float, optional
-        For pc, fci, rfci and anm: level of the tests, by default 0.05.
+        For pc, fci, rfci, anm and pnl: level of the tests, by default 0.05.
     orientation : str, optional
         For pc and fci: how colliders are told, ``majority`` (by more than half of the separating
         sets, the default of pc), ``max`` (by the one with the largest p-value, the default of
         fci), ``standard`` or ``conservative``.
     penalty : float, optional
-        For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
+        For boss, grasp and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
-        Tiers, required and forbidden edges; every method honours them but ``grasp``, which
-        refuses them.
+        Tiers, required and forbidden edges and the like; every method honours them.
     bootstrap : int
-        Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
-        graph its table of shares (``graph.stability``); 0 for none.
+        Draws of the rows (or clusters of rows): each edge's confidence is the share of the graphs
+        learned from them that have it, and ``graph.stability`` the table of all shares; 0 for
+        none.
     n_jobs : int, optional
         Processes for the bootstrap, -1 for all processors; by default several only where it would
         take long. The result does not depend on it.
@@ -215,12 +220,32 @@ def learn_graph(
     -------
     Discovery
     """
+    from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.search.columns import column_notes, varying_columns
     from whydrift.discovery.search.windows import pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
+    if isinstance(data, Covariance):
+        _check_no_bootstrap(bootstrap)
+        found = _from_covariance(
+            data,
+            method,
+            columns,
+            Options(
+                test=test,
+                score=score,
+                alpha=_ALPHA if alpha is None else alpha,
+                orientation=orientation,
+                penalty=1.0 if penalty is None else penalty,
+                knowledge=(knowledge or Knowledge()).checked(data.columns),
+                random_state=random_state,
+            ),
+            _named(test, score, alpha, orientation, penalty),
+            progress or silent,
+        )
+        return replace(found, seconds=time.perf_counter() - began)
     given = data if isinstance(data, (list, tuple)) else (data,)
     windows = read_windows(given, random_state=random_state)
     # Who reads a window learns what was odd about it; here that is told where it was read here.
@@ -228,18 +253,9 @@ def learn_graph(
     snapshot = windows[0]
     names = _columns(snapshot, columns)
     usable, notes = varying_columns(pooled(windows), names)
-    _check_size(pooled(windows), usable)
+    _check_size(len(pooled(windows).sample), usable)
     notes = (*odd, *notes, *column_notes(pooled(windows), usable))
-    named = {
-        "test": test != "auto",
-        "alpha": alpha is not None,
-        "orientation": orientation is not None,
-        "score": score != "auto",
-        "penalty": penalty is not None,
-    }
-    chosen, choice = _choose(
-        method, len(usable), {name for name, is_set in named.items() if is_set}
-    )
+    chosen, choice = _choose(method, len(usable), _named(test, score, alpha, orientation, penalty))
     if len(windows) > 1:
         _check_windows(chosen, bootstrap)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
@@ -266,6 +282,50 @@ def learn_graph(
         options.test if "test" in chosen.options else None,
         (choice, *notes, *more, *left_out),
         time.perf_counter() - began,
+    )
+
+
+def _from_covariance(
+    covariance: Covariance,
+    method: str,
+    columns: Sequence[str] | None,
+    options: Options,
+    named: set[str],
+    progress: Progress,
+) -> Discovery:
+    from whydrift.discovery.search.from_covariance import varying_columns
+
+    names = covariance.columns if columns is None else tuple(dict.fromkeys(columns))
+    for name in names:
+        if name not in covariance.columns:
+            guess = nearest(name, covariance.columns)
+            raise SchemaError(
+                f"column {name!r} is not in the covariance matrix",
+                where="columns",
+                remedy=f"Did you mean {guess!r}?"
+                if guess
+                else f"Columns are: {', '.join(covariance.columns[:20])}",
+            )
+    usable, notes = varying_columns(covariance, names)
+    _check_size(covariance.rows, usable)
+    chosen, choice = _choose(method, len(usable), named)
+    if chosen.from_covariance is None:
+        able = ", ".join(name for name, other in METHODS.items() if other.from_covariance)
+        raise OptionError(
+            f"method {chosen.name!r} needs rows, and a covariance matrix was given",
+            where="method",
+            remedy=f"Give the rows, or use one of: {able}",
+        )
+    known = options.knowledge
+    inside = replace(options, knowledge=known.within(usable))
+    graph, more = chosen.learn_from_covariance(covariance, usable, inside, progress)
+    graph, left_out = _with_required(graph.with_nodes(names), known)
+    return Discovery(
+        graph,
+        chosen.name,
+        "fisher_z" if "test" in chosen.options else None,
+        (choice, *notes, *more, *left_out),
+        0.0,
     )
 
 
@@ -312,11 +372,19 @@ def _columns(snapshot: Snapshot, columns: Sequence[str] | None) -> tuple[str, ..
     return names
 
 
-def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
-    rows = len(snapshot.sample)
+def _check_no_bootstrap(bootstrap: int) -> None:
+    if bootstrap:
+        raise OptionError(
+            "rows are drawn again for confidences, and a covariance matrix has none",
+            where="bootstrap",
+            remedy="Give 0, or the rows",
+        )
+
+
+def _check_size(rows: float, usable: tuple[str, ...]) -> None:
     if rows < _LEAST_ROWS:
         raise TooFewRows(
-            f"{rows} rows are too few to learn a graph",
+            f"{rows:g} rows are too few to learn a graph",
             where="data",
             remedy=f"Give at least {_LEAST_ROWS}; some hundreds are better",
         )
@@ -347,6 +415,24 @@ def _check_windows(method: Method, bootstrap: int) -> None:
 
 
 # ---- choices ----------------------------------------------------------------------------------
+def _named(
+    test: str,
+    score: str,
+    alpha: float | None,
+    orientation: str | None,
+    penalty: float | None,
+) -> set[str]:
+    """Return the options that were given a value."""
+    given = {
+        "test": test != "auto",
+        "alpha": alpha is not None,
+        "orientation": orientation is not None,
+        "score": score != "auto",
+        "penalty": penalty is not None,
+    }
+    return {name for name, is_set in given.items() if is_set}
+
+
 def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
     from whydrift.discovery.snapshot.note import Note

@@ -19,7 +19,7 @@ from whydrift.discovery.independence.base import IndependenceTest
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Guarded", "Relation", "find_relations"]
+__all__ = ["Guarded", "Relation", "find_relations", "relations_of_correlations"]
 
 # Share of a column's variance that is rounding: less is left of it than any sample of ours shows.
 _ROUNDING = 1e-5
@@ -71,6 +71,13 @@ class Relation:
                 "wrong"
             )
         return Note("determined_column", last, text)
+
+    def renumbered(self, numbers: Sequence[int]) -> Relation:
+        """Return the relation with ``numbers[c]`` for each column c."""
+        columns, determined = (
+            tuple(sorted(numbers[c] for c in old)) for old in (self.columns, self.determined)
+        )
+        return Relation(columns, determined, self.how)
 
 
 class Guarded:
@@ -179,6 +186,26 @@ def _products(values: Sequence[FloatArray]) -> tuple[FloatArray | None, IntArray
 
 def _is_dependent(gram: FloatArray, share: float) -> bool:
     return bool(len(gram)) and float(np.linalg.eigvalsh(gram)[0]) <= share
+
+
+def relations_of_correlations(matrix: FloatArray, rows: float) -> tuple[Relation, ...]:
+    """Return the exact linear relations that correlations tell of.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_columns, n_columns)
+        Of columns that vary, in the order of their names.
+    rows : float
+        With fewer than three for each column none is looked for.
+    """
+    count = len(matrix)
+    if not 3 <= count <= _MOST_COLUMNS or rows < max(_LEAST_ROWS, _ROWS_PER_COLUMN * count):
+        return ()
+    return tuple(
+        Relation(members, members, "a sum or difference")
+        for members in (tuple(sorted(found)) for found in _dependent_sets(matrix))
+        if len(members) > 2
+    )
 
 
 def _dependent_sets(gram: FloatArray) -> list[tuple[int, ...]]:

@@ -23,7 +23,7 @@ from whydrift.discovery.search._boss_kernel import (
 )
 from whydrift.discovery.search._score_kernel import improvements
 
-__all__ = ["best_parents"]
+__all__ = ["best_parents", "order_rules"]
 
 _MOST_SWEEPS = 60
 _MOST_IDLE_SWEEPS = 2  # without a gain, before a start is given up
@@ -61,16 +61,7 @@ def best_parents(
     from whydrift.discovery.search.order import valid_order
 
     count = len(score.names)
-    arrays = score.arrays()
-    demanded = np.zeros((count, count), dtype=bool)
-    for column, causes in enumerate(required):
-        demanded[column, list(causes)] = True
-    offered = np.ascontiguousarray(allowed.T) & ~demanded
-    if not isinstance(arrays, NumberArrays):
-        offered = _promising(arrays, offered, demanded)
-    most = max(score.most_parents, int(demanded.sum(axis=1).max(initial=0)))
-    rules = Rules(offered, demanded, most)
-    trees = new_trees(count, most)
+    arrays, trees, rules = order_rules(score, allowed, required)
     best_total = -np.inf
     best = np.arange(count)
     # The first call on a machine compiles for some seconds, and keeps the result on disk.
@@ -89,6 +80,25 @@ def best_parents(
             if idle > _MOST_IDLE_SWEEPS:
                 break
     return _parents(arrays, trees, rules, best)
+
+
+def order_rules(
+    score: Score, allowed: BoolArray, required: list[frozenset[int]]
+) -> tuple[ScoreArrays, Trees, Rules]:
+    """Return what compiled searches over orders read: the score, empty trees, and the rules.
+
+    Parameters are those of `best_parents`.
+    """
+    count = len(score.names)
+    arrays = score.arrays()
+    demanded = np.zeros((count, count), dtype=bool)
+    for column, causes in enumerate(required):
+        demanded[column, list(causes)] = True
+    offered = np.ascontiguousarray(allowed.T) & ~demanded
+    if not isinstance(arrays, NumberArrays):
+        offered = _promising(arrays, offered, demanded)
+    most = max(score.most_parents, int(demanded.sum(axis=1).max(initial=0)))
+    return arrays, new_trees(count, most), Rules(offered, demanded, most)
 
 
 def _parents(s: ScoreArrays, trees: Trees, rules: Rules, order: IntArray) -> list[tuple[int, ...]]:

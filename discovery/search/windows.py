@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from whydrift.discovery.arrays import read_only
+from whydrift.discovery.covariance import Covariance
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
@@ -46,6 +47,12 @@ def read_windows(frames: Sequence[Any], *, random_state: int = 0) -> tuple[Snaps
     windows: list[Snapshot] = []
     for number, frame in enumerate(frames):
         where = f"window {number + 1}"
+        if isinstance(frame, Covariance):
+            raise SchemaError(
+                "a covariance matrix is no window of rows",
+                where=where,
+                remedy="Give it alone, not in a list",
+            )
         schema = windows[0].schema if windows else None
         window = (
             frame
