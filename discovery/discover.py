@@ -111,8 +111,8 @@ def discover(
         Tiers, required and forbidden edges; every method honours them but ``grasp``, which
         refuses them.
     bootstrap : int
-        Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
-        graph its table of shares (``graph.stability``); 0 for none.
+        Draws of the rows (or clusters of rows), within each window, from which each edge gets its
+        confidence, and the graph its table of shares (``graph.stability``); 0 for none.
     n_jobs : int, optional
         Processes for the bootstrap, -1 for all processors; by default several only where it would
         take long. The result does not depend on it.
@@ -217,7 +217,7 @@ def learn_graph(
         method, len(usable), {name for name, is_set in named.items() if is_set}
     )
     if len(windows) > 1:
-        _check_windows(chosen, bootstrap)
+        _check_windows(chosen)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
     options = Options(
         test=_choose_test(chosen, test, snapshot, usable),
@@ -232,7 +232,7 @@ def learn_graph(
     told = progress or silent
     graph, more = chosen.learn(snapshot, usable, replace(options, test=test, score=score), told)
     if bootstrap:
-        graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, n_jobs, told)
+        graph = _bootstrapped(graph, windows, chosen, options, bootstrap, n_jobs, told)
     graph, left_out = _with_required(graph.with_nodes(names), known)
     return Discovery(
         graph,
@@ -303,7 +303,7 @@ def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
         )
 
 
-def _check_windows(method: Method, bootstrap: int) -> None:
+def _check_windows(method: Method) -> None:
     """Refuse what several windows cannot be given to."""
     if not method.takes_windows:
         able = ", ".join(name for name, other in METHODS.items() if other.takes_windows)
@@ -311,12 +311,6 @@ def _check_windows(method: Method, bootstrap: int) -> None:
             f"method {method.name!r} takes one window, and several were given",
             where="method",
             remedy=f"Methods that take several: {able}",
-        )
-    if bootstrap:
-        raise OptionError(
-            "confidences are drawn from one window, and several were given",
-            where="bootstrap",
-            remedy="Give 0, or one window",
         )
 
 
@@ -369,7 +363,7 @@ def _choose_score(
 # ---- bootstrap and knowledge ------------------------------------------------------------------
 def _bootstrapped(
     graph: Graph,
-    snapshot: Snapshot,
+    windows: tuple[Snapshot, ...],
     method: Method,
     options: Options,
     bootstrap: int,
@@ -378,19 +372,22 @@ def _bootstrapped(
 ) -> Graph:
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.search.columns import varying_columns
+    from whydrift.discovery.search.windows import pooled
     from whydrift.discovery.stability import with_confidence
 
-    def learn(drawn: Snapshot) -> Graph:
+    def learn(drawn: tuple[Snapshot, ...]) -> Graph:
         # A rare value may be missing from a draw, and its column constant there.
-        usable, _ = varying_columns(drawn, graph.nodes)
+        usable, _ = varying_columns(pooled(drawn), graph.nodes)
         if len(usable) < 2:
             return Graph(graph.nodes)
-        inside = replace(options, knowledge=options.knowledge.within(usable))
-        return method.learn(drawn, usable, inside, silent)[0].with_nodes(graph.nodes)
+        inside = replace(
+            options, knowledge=options.knowledge.within(usable), other_windows=drawn[1:]
+        )
+        return method.learn(drawn[0], usable, inside, silent)[0].with_nodes(graph.nodes)
 
     return with_confidence(
         graph,
-        snapshot,
+        windows,
         learn,
         bootstrap=bootstrap,
         n_jobs=n_jobs,

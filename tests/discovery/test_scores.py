@@ -73,8 +73,6 @@ def kernel(request, monkeypatch):
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_the_kernel_computes_what_the_score_does(row, count, kernel):
-    if row.name == "ebic" and count > 1:
-        pytest.skip("ebic takes one window")
     local, improve = kernel
     names = columns_of(row)
     score, _ = score_named(row.name, windows(count), names)
@@ -242,6 +240,4 @@ def test_scores_that_do_not_serve_a_column_are_refused_by_name():
         score_named("bic", window, ("a", "k"))
     with pytest.raises(OptionError, match="Did you mean 'bdeu'"):
         score_named("bde", window, NAMES)
-    with pytest.raises(OptionError, match="takes one window"):
-        score_named("ebic", windows(2), NUMBERS)
     assert known_scores()[0] == "auto"
