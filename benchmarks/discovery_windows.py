@@ -160,7 +160,7 @@ def their_cdnod(world: World) -> Marks | None:
     rows = [len(frame) for frame in world.frames]
     index = np.repeat(np.arange(len(rows), dtype=float), rows)[:, None]
     data = np.concatenate([frame[list(names)].to_numpy() for frame in world.frames])
-    with contextlib.redirect_stdout(io.StringIO()):
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         found = cdnod(data, index, 0.05, "fisherz", show_progress=False)
     matrix = found.G.graph  # [i, j] stands at i: −1 a tail, 1 an arrow
     out: Marks = {}
@@ -192,9 +192,7 @@ METHODS: dict[str, Method] = {
 def marks(graph: Graph) -> Marks:
     turned = {"-->": "<--"}
     return {
-        (e.a, e.b) if e.a < e.b else (e.b, e.a): e.mark
-        if e.a < e.b
-        else turned.get(e.mark, e.mark)
+        (e.a, e.b) if e.a < e.b else (e.b, e.a): e.mark if e.a < e.b else turned.get(e.mark, e.mark)
         for e in graph
     }
 
@@ -247,7 +245,8 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=100, help="tuning used 0 to 9")
     parser.add_argument("--only", default="", help="methods whose name holds this")
     given = parser.parse_args()
-    packages = ", ".join(f"{name} {version(name)}" for name in ("whydrift", "numpy", "causal-learn"))
+    names = ("whydrift", "numpy", "causal-learn")
+    packages = ", ".join(f"{name} {version(name)}" for name in names)
     print(f"{packages}; Python {platform.python_version()}; {os.cpu_count()} processors, one used")
     methods = {name: m for name, m in METHODS.items() if given.only in name}
     # What is compiled is compiled before the clock runs.

@@ -84,27 +84,30 @@ def discover(
     Parameters
     ----------
     data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
-        One window of rows, in the order of time where there is one. With several, ``boss`` lets
-        mechanisms differ between windows and orients edges by what stays the same.
+        One window of rows, in the order of time where there is one. With several, ``boss`` and
+        ``cd-nod`` let mechanisms differ between windows and orient edges by what stays the same.
     method : str
         ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
         score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
-        columns or where a test, alpha or orientation is named. Where causes may be hidden:
-        ``fci``, or ``rfci`` with fewer tests. Through causal-learn: ``lingam`` (linear, noise not
+        columns or where a test, alpha or orientation is named. Of several windows: boss, or
+        ``cd-nod``, which tests with the window as a cause, and is auto's choice where a test,
+        alpha or orientation is named; it reads one window as several that follow each other (one
+        for every 500 rows, from 2 to 20). Where causes may be hidden: ``fci``, or ``rfci`` with
+        fewer tests. Through causal-learn: ``lingam`` (linear, noise not
         normal), ``anm`` (pc, then additive noise models pair by pair), ``grasp`` and ``exact``
         (Gaussian BIC; up to 12 columns).
     test : str
-        For pc, fci, rfci and anm: ``auto`` or a test of docs/independence-tests.md, such as
+        For pc, fci, rfci, cd-nod and anm: ``auto`` or a test of docs/independence-tests.md, such as
         ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
         For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
         ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
         ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
     alpha : float, optional
-        For pc, fci, rfci and anm: level of the tests, by default 0.05.
+        For pc, fci, rfci, cd-nod and anm: level of the tests, by default 0.05.
     orientation : str, optional
-        For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
-        p-value, the default), ``standard``, ``conservative`` or ``majority``.
+        For pc, fci and cd-nod: how colliders are told, ``max`` (by the separating set with the
+        largest p-value, the default), ``standard``, ``conservative`` or ``majority``.
     penalty : float, optional
         For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
@@ -195,7 +198,7 @@ def learn_graph(
     """
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.search.columns import varying_columns
-    from whydrift.discovery.search.windows import pooled, read_windows
+    from whydrift.discovery.search.windows import in_turn, pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
@@ -213,11 +216,13 @@ def learn_graph(
         "score": score != "auto",
         "penalty": penalty is not None,
     }
-    chosen, choice = _choose(
-        method, len(usable), {name for name, is_set in named.items() if is_set}
-    )
+    given = {name for name, is_set in named.items() if is_set}
+    chosen, choice = _choose(method, len(usable), len(windows), given)
     if len(windows) > 1:
         _check_windows(chosen)
+    elif chosen.needs_windows:
+        windows, in_turns = in_turn(snapshot)
+        snapshot, notes = windows[0], (in_turns, *notes)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
     options = Options(
         test=_choose_test(chosen, test, snapshot, usable),
@@ -315,7 +320,7 @@ def _check_windows(method: Method) -> None:
 
 
 # ---- choices ----------------------------------------------------------------------------------
-def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
+def _choose(method: str, count: int, windows: int, options: set[str]) -> tuple[Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
     from whydrift.discovery.snapshot.note import Note
 
@@ -324,6 +329,10 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
         wanted = sorted(options & METHODS["pc"].options)
         if wanted:
             method, reason = "pc", f"{' and '.join(wanted)} given"
+            if windows > 1:
+                method, reason = "cd-nod", f"{reason}, and {windows} windows"
+        elif windows > 1:
+            method, reason = "boss", f"the default for several windows, {windows} here"
         elif count > _MOST_FOR_ORDERS and not options:
             method = "pc"
             reason = f"{count} columns; above {_MOST_FOR_ORDERS} a search over orders is slow"
@@ -344,6 +353,10 @@ def _choose_test(method: Method, test: str, snapshot: Snapshot, usable: tuple[st
     """Return the test by name, so that all bootstrap draws use the one that suits the data."""
     if "test" not in method.options or test != "auto":
         return test
+    if method.needs_windows:
+        from whydrift.discovery.search.cd_nod import choose_window_test
+
+        return choose_window_test(snapshot, usable)
     from whydrift.discovery.independence.registry import choose_test
 
     return choose_test(snapshot, usable)[0]

@@ -196,38 +196,57 @@ class EnvironmentScore(CachedScore):
         padded = np.column_stack([self._means, np.zeros((count, int(index.max()) + 1))])
         for number, own_index in enumerate(index):
             means = padded[:, own_index]
-            apart = self._set_apart(
+            order = self._set_apart(
                 rows, residuals[:, number], means @ contrast[number], unit * (q + spread)
             )
-            groups = len(apart) + 1
-            price = self.penalty * self._choices[len(apart)] + unit
-            own_price = price + unit * groups * own_parameters[number]
-            shared_price = price + unit * (shared_parameters[number] + groups * (q + spread))
-            # No set of windows apart fits better than all of them apart.
-            least = best[number].value + _TIE
-            if max(own_fit[number] - own_price, shared_fit[number] - shared_price) <= least:
-                continue
-            own, shared = -own_price, -shared_price
-            alone = [blocks[k][number] for k in apart]
-            rest = _rest(total[number], alone, means, self._shares, apart)
-            left = rows.sum() - rows[list(apart)].sum()
-            pooled = np.average([*alone, rest], axis=0, weights=[*rows[list(apart)], left])
-            along = _contrast(pooled[None], q)
-            for weight, block in zip([*rows[list(apart)], left], [*alone, rest], strict=True):
-                own -= weight / 2 * float(_residual_logdet(block[None], q)[0])
-                residual = _spread_along(along, block[None])
-                shared -= weight / 2 * float(np.linalg.slogdet(residual)[1][0])
-            if max(own, shared) > least:
-                best[number] = _Way(max(own, shared), apart)
+            for some in range(1, len(order) + 1):
+                apart, groups = tuple(sorted(order[:some])), some + 1
+                price = self.penalty * self._choices[some] + unit
+                own_price = price + unit * groups * own_parameters[number]
+                shared_price = price + unit * (shared_parameters[number] + groups * (q + spread))
+                # No set of windows apart fits better than all of them apart.
+                least = best[number].value + _TIE
+                if max(own_fit[number] - own_price, shared_fit[number] - shared_price) <= least:
+                    continue
+                alone = [blocks[k][number] for k in apart]
+                rest = _rest(total[number], alone, means, self._shares, apart)
+                own, shared = self._grouped(rows, [*alone, rest], apart, q)
+                value = max(own - own_price, shared - shared_price)
+                if value > least:
+                    best[number] = _Way(value, apart)
         return best
+
+    @staticmethod
+    def _grouped(
+        rows: FloatArray, blocks: list[FloatArray], apart: tuple[int, ...], q: int
+    ) -> tuple[float, float]:
+        """Return the log likelihoods of own everything in each group, and of shared slopes.
+
+        Parameters
+        ----------
+        rows : ndarray of shape (n_windows,)
+        blocks : list of ndarray
+            The covariance in each window of ``apart``, and over all the others.
+        """
+        weights = [*rows[list(apart)], rows.sum() - rows[list(apart)].sum()]
+        contrast = _contrast(np.average(blocks, axis=0, weights=weights)[None], q)
+        own = shared = 0.0
+        for weight, block in zip(weights, blocks, strict=True):
+            own -= weight / 2 * float(_residual_logdet(block[None], q)[0])
+            residual = _spread_along(contrast, block[None])
+            shared -= weight / 2 * float(np.linalg.slogdet(residual)[1][0])
+        return own, shared
 
     def _set_apart(
         self, rows: FloatArray, residuals: FloatArray, means: FloatArray, unit: float
-    ) -> tuple[int, ...]:
-        """Return the windows, all but two at most, whose residuals are least like the others'."""
+    ) -> list[int]:
+        """Return the windows whose residuals are unlike the others', the most unlike first.
+
+        All windows but two at most; as many of them as gain by a mean and a spread of their own.
+        """
         left = list(range(len(rows)))
         moments = residuals + means[:, :, None] * means[:, None, :]
-        best, found, fit = -np.inf, (), 0.0
+        best, found, fit = -np.inf, 0, 0.0
         apart: list[int] = []
         while len(left) > 2:
             options = []
@@ -247,8 +266,8 @@ class EnvironmentScore(CachedScore):
             apart.append(chosen)
             value -= unit * len(apart) + self.penalty * self._choices[len(apart)]
             if value > best:
-                best, found = value, tuple(sorted(apart))
-        return found
+                best, found = value, len(apart)
+        return apart[:found]
 
 
 def _dependence(features: Features, bounds: IntArray) -> float:
@@ -272,10 +291,12 @@ def _dependence(features: Features, bounds: IntArray) -> float:
 def _submatrices(covariance: FloatArray, index: IntArray) -> FloatArray:
     """Return blocks of a matrix, ridged; features beyond it are uncorrelated, with unit spread."""
     width = len(covariance)
-    extra = max(0, int(index.max()) + 1 - width)
-    widened = np.eye(width + extra)
-    widened[:width, :width] = covariance
-    blocks: FloatArray = widened[index[:, :, None], index[:, None, :]]
+    extra = int(index.max()) + 1 - width
+    if extra > 0:
+        widened = np.eye(width + extra)
+        widened[:width, :width] = covariance
+        covariance = widened
+    blocks: FloatArray = covariance[index[:, :, None], index[:, None, :]]
     size = index.shape[1]
     blocks[:, np.arange(size), np.arange(size)] += _RIDGE
     return blocks

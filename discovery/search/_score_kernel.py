@@ -249,38 +249,45 @@ def _block_fit(
         return float(best)
     rows = s.rows[column]
     unit_apart = unit * (q + spread)
-    apart, count = _set_apart(s, rows, residuals, middles, spreads, unit_apart)
-    price = s.penalty * s.choices[count] + unit
-    own_price = price + unit * (count + 1) * own_size
-    shared_price = price + unit * (size * q + (count + 1) * (q + spread))
-    # No set of windows apart fits better than all of them apart.
-    if max(own - own_price, shared - shared_price) <= best:
-        return float(best)
-    left = _gather_rest(s, rows, apart, index, width, work[windows + 2], work[windows + 3])
-    own, shared = -own_price, -shared_price
-    _eliminate(work[windows + 3], 0, width, q)
-    slopes = _slopes(work[windows + 3], size, q)
+    order, most = _set_apart(s, rows, residuals, middles, spreads, unit_apart)
+    rest, pooled = work[windows + 2], work[windows + 3]
     residual = np.empty((q, q))
-    for k in range(windows):
-        if apart[k]:
-            own -= 0.5 * rows[k] * logdets[k]
-            _residual_spread(s.covs[k], index, slopes, size, q, residual)
-            shared -= 0.5 * rows[k] * _logdet(residual, q)
-    _residual_spread_of(work[windows + 2], slopes, size, q, residual)
-    shared -= 0.5 * left * _logdet(residual, q)
-    own -= 0.5 * left * _eliminate(work[windows + 2], 0, width, q)
-    return float(max(best, own, shared))
+    apart = np.zeros(windows, dtype=np.bool_)
+    for count in range(1, most + 1):
+        apart[order[count - 1]] = True
+        price = s.penalty * s.choices[count] + unit
+        own_price = price + unit * (count + 1) * own_size
+        shared_price = price + unit * (size * q + (count + 1) * (q + spread))
+        # No set of windows apart fits better than all of them apart.
+        if max(own - own_price, shared - shared_price) <= best:
+            continue
+        left = _gather_rest(s, rows, apart, index, width, rest, pooled)
+        _eliminate(pooled, 0, width, q)
+        slopes = _slopes(pooled, size, q)
+        for k in range(windows):
+            if apart[k]:
+                own_price += 0.5 * rows[k] * logdets[k]
+                _residual_spread(s.covs[k], index, slopes, size, q, residual)
+                shared_price += 0.5 * rows[k] * _logdet(residual, q)
+        _residual_spread_of(rest, slopes, size, q, residual)
+        shared_price += 0.5 * left * _logdet(residual, q)
+        own_price += 0.5 * left * _eliminate(rest, 0, width, q)
+        best = max(best, -own_price, -shared_price)
+    return float(best)
 
 
 @compiled
 def _set_apart(
     s: BlockArrays, rows: FloatArray, residuals: FloatArray, middles: FloatArray,
     spreads: FloatArray, unit: float,
-) -> tuple[BoolArray, int]:  # fmt: skip
-    """Return the windows, all but two at most, whose residuals are least like the others'."""
+) -> tuple[IntArray, int]:  # fmt: skip
+    """Return the windows whose residuals are unlike the others', the most unlike first; how many.
+
+    All windows but two at most; as many of them as gain by a mean and a spread of their own.
+    """
     windows, q = middles.shape
     apart = np.zeros(windows, dtype=np.bool_)
-    chosen = np.zeros(windows, dtype=np.bool_)
+    order = np.empty(windows, dtype=np.int64)
     middle, moments = np.empty(q), np.empty((q, q))
     best, found, fit = -np.inf, 0, 0.0
     for count in range(1, windows - 1):
@@ -308,17 +315,17 @@ def _set_apart(
             if value > top_value:
                 top, top_value = k, value
         apart[top] = True
+        order[count - 1] = top
         value = fit + top_value - unit * count - s.penalty * s.choices[count]
         fit -= 0.5 * rows[top] * spreads[top]
         if value > best:
             best, found = value, count
-            chosen[:] = apart
-    return chosen, found
+    return order, found
 
 
 @compiled
 def _gather(cov: FloatArray, index: IntArray, start: int, stop: int, out: FloatArray) -> None:
-    """Put rows of the covariance of some features, and the ridge, into the lower half of ``out``."""
+    """Put rows of the covariance of some features, ridged, into the lower half of ``out``."""
     for i in range(start, stop):
         row = cov[index[i]]
         for j in range(i + 1):

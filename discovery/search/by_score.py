@@ -126,7 +126,7 @@ def _boss(
         compile_above=_MOST_INTERPRETED if windows <= 2 else 0,
     )
     if windows > 1:
-        return oriented_by_invariance(dag, score, known)
+        return oriented_by_invariance(dag, score, windows, known)
     return dag_to_cpdag(dag, known), ()
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["METHODS", "PLANNED", "Method", "Options"]
 
 # In the design, and not here yet.
-PLANNED: Final = ("pnl", "cd-nod")
+PLANNED: Final = ("pnl",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,8 @@ class Method:
         Keywords that tell it from others of the same function.
     takes_windows : bool
         Whether it learns from several windows.
+    needs_windows : bool
+        Whether it has to; one window in the order of time is then read as several.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Method:
     passes: tuple[str, ...] = ("knowledge",)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     takes_windows: bool = False
+    needs_windows: bool = False
 
     def learn(
         self, snapshot: Snapshot, names: tuple[str, ...], options: Options, progress: Progress
@@ -94,6 +97,14 @@ METHODS: Final = {
         Method("pc", "pc:pc", _BY_TEST | {"orientation"}),
         Method("fci", "fci:fci", _BY_TEST | {"orientation"}),
         Method("rfci", "fci:fci", _BY_TEST, fixed={"really_fast": True}),
+        Method(
+            "cd-nod",
+            "cd_nod:cd_nod",
+            _BY_TEST | {"orientation"},
+            ("knowledge", "other_windows"),
+            takes_windows=True,
+            needs_windows=True,
+        ),
         Method("lingam", "causal_learn:lingam"),
         Method("anm", "causal_learn:anm", _BY_TEST, ("knowledge", "random_state")),
         Method("grasp", "causal_learn:grasp", passes=("knowledge", "random_state")),
