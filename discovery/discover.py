@@ -17,7 +17,7 @@ from whydrift.discovery.errors import (
     unknown_name,
 )
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
+from whydrift.discovery.search.registry import METHODS, Method, Options
 
 # Nothing heavy is imported here: the package imports this module when it is itself imported.
 if TYPE_CHECKING:
@@ -96,19 +96,24 @@ def discover(
     Parameters
     ----------
     data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
-        One window of rows, in the order of time where there is one. With several, ``boss`` lets
-        mechanisms differ between windows and orients edges by what stays the same. A `Covariance`
-        serves boss, grasp, ges, pc, fci and rfci with ``fisher_z``, ``bic`` or ``ebic``.
+        One window of rows, in the order of time where there is one. With several, ``boss`` and
+        ``cd-nod`` let mechanisms differ between windows and orient edges by what stays the same.
+        A `Covariance` serves boss, grasp, ges, pc, fci and rfci with ``fisher_z``, ``bic`` or
+        ``ebic``.
     method : str
         ``boss`` (search over orders, by score), ``grasp`` (the same by turning edges around),
         ``ges`` (greedy search over classes of graphs, by score), ``pc`` (tests of conditional
         independence) or ``auto``: boss, and pc above 150 columns or where a test, alpha or
-        orientation is named. Where causes may be hidden: ``fci``, or ``rfci`` with fewer tests.
-        Through causal-learn: ``lingam`` (linear, noise not normal), ``anm`` and ``pnl`` (pc, then
-        additive noise or post-nonlinear models pair by pair; pnl needs torch too) and ``exact``
-        (Gaussian BIC; up to 12 columns).
+        orientation is named. Of several windows: boss, or ``cd-nod``, which tests with the window
+        as a cause, and is auto's choice where a test, alpha or orientation is named; it reads one
+        window as several that follow each other (one for every 500 rows, from 2 to 20). Where
+        causes may be hidden: ``fci``, or ``rfci`` with fewer tests. Through causal-learn:
+        ``lingam`` (linear, noise not normal), ``anm`` and ``pnl`` (pc, then additive noise or
+        post-nonlinear models pair by pair; pnl needs torch too) and ``exact`` (Gaussian BIC; up
+        to 12 columns).
     test : str
-        For pc, fci, rfci, anm and pnl: ``auto`` or a test of docs/independence-tests.md, such as
+        For pc, fci, rfci, cd-nod, anm and pnl: ``auto`` or a test of
+        docs/independence-tests.md, such as
         ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
         For boss, grasp and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu``
@@ -116,19 +121,19 @@ def discover(
         bent lines), or ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for
         categories.
     alpha : float, optional
-        For pc, fci, rfci, anm and pnl: level of the tests, by default 0.05.
+        For pc, fci, rfci, cd-nod, anm and pnl: level of the tests, by default 0.05.
     orientation : str, optional
-        For pc and fci: how colliders are told, ``majority`` (by more than half of the separating
-        sets, the default of pc), ``max`` (by the one with the largest p-value, the default of
-        fci), ``standard`` or ``conservative``.
+        For pc, fci and cd-nod: how colliders are told, ``majority`` (by more than half of the
+        separating sets, the default of pc), ``max`` (by the one with the largest p-value, the
+        default of the others), ``standard`` or ``conservative``.
     penalty : float, optional
         For boss, grasp and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
         Tiers, required and forbidden edges and the like; every method honours them.
     bootstrap : int
-        Draws of the rows (or clusters of rows): each edge's confidence is the share of the graphs
-        learned from them that have it, and ``graph.stability`` the table of all shares; 0 for
-        none.
+        Draws of the rows (or clusters of rows), within each window: each edge's confidence is the
+        share of the graphs learned from them that have it, and ``graph.stability`` the table of
+        all shares; 0 for none.
     n_jobs : int, optional
         Processes for the bootstrap, -1 for all processors; by default several only where it would
         take long. The result does not depend on it.
@@ -223,7 +228,7 @@ def learn_graph(
     from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.search.columns import column_notes, varying_columns
-    from whydrift.discovery.search.windows import pooled, read_windows
+    from whydrift.discovery.search.windows import in_turn, pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
@@ -255,9 +260,13 @@ def learn_graph(
     usable, notes = varying_columns(pooled(windows), names)
     _check_size(len(pooled(windows).sample), usable)
     notes = (*odd, *notes, *column_notes(pooled(windows), usable))
-    chosen, choice = _choose(method, len(usable), _named(test, score, alpha, orientation, penalty))
+    named = _named(test, score, alpha, orientation, penalty)
+    chosen, choice = _choose(method, len(usable), len(windows), named)
     if len(windows) > 1:
-        _check_windows(chosen, bootstrap)
+        _check_windows(chosen)
+    elif chosen.needs_windows:
+        windows, in_turns = in_turn(snapshot)
+        snapshot, notes = windows[0], (in_turns, *notes)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
     options = Options(
         test=_choose_test(chosen, test, snapshot, usable),
@@ -272,7 +281,7 @@ def learn_graph(
     told = progress or silent
     graph, more = chosen.learn(snapshot, usable, replace(options, test=test, score=score), told)
     if bootstrap:
-        graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, n_jobs, told)
+        graph = _bootstrapped(graph, windows, chosen, options, bootstrap, n_jobs, told)
     if "test" not in chosen.options:
         more = (*more, *_relations(pooled(windows), usable, more))
     graph, left_out = _with_required(graph.with_nodes(names), known)
@@ -308,7 +317,7 @@ def _from_covariance(
             )
     usable, notes = varying_columns(covariance, names)
     _check_size(covariance.rows, usable)
-    chosen, choice = _choose(method, len(usable), named)
+    chosen, choice = _choose(method, len(usable), 1, named)
     if chosen.from_covariance is None:
         able = ", ".join(name for name, other in METHODS.items() if other.from_covariance)
         raise OptionError(
@@ -333,12 +342,6 @@ def _from_covariance(
 def _check_options(
     method: str, score: str, alpha: float | None, penalty: float | None, bootstrap: int
 ) -> None:
-    if method.lower() in PLANNED:
-        raise OptionError(
-            f"method {method!r} is not built yet",
-            where="method",
-            remedy=f"Methods there are: {', '.join(method_names())}",
-        )
     if method not in method_names():
         raise unknown_name("method", method, known=method_names(), where="method")
     if score not in _SCORES:
@@ -397,7 +400,7 @@ def _check_size(rows: float, usable: tuple[str, ...]) -> None:
         )
 
 
-def _check_windows(method: Method, bootstrap: int) -> None:
+def _check_windows(method: Method) -> None:
     """Refuse what several windows cannot be given to."""
     if not method.takes_windows:
         able = ", ".join(name for name, other in METHODS.items() if other.takes_windows)
@@ -405,12 +408,6 @@ def _check_windows(method: Method, bootstrap: int) -> None:
             f"method {method.name!r} takes one window, and several were given",
             where="method",
             remedy=f"Methods that take several: {able}",
-        )
-    if bootstrap:
-        raise OptionError(
-            "confidences are drawn from one window, and several were given",
-            where="bootstrap",
-            remedy="Give 0, or one window",
         )
 
 
@@ -433,7 +430,7 @@ def _named(
     return {name for name, is_set in given.items() if is_set}
 
 
-def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
+def _choose(method: str, count: int, windows: int, options: set[str]) -> tuple[Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
     from whydrift.discovery.snapshot.note import Note
 
@@ -442,6 +439,10 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
         wanted = sorted(options & METHODS["pc"].options)
         if wanted:
             method, reason = "pc", f"{' and '.join(wanted)} given"
+            if windows > 1:
+                method, reason = "cd-nod", f"{reason}, and {windows} windows"
+        elif windows > 1:
+            method, reason = "boss", f"the default for several windows, {windows} here"
         elif count > _MOST_FOR_ORDERS and not options:
             method = "pc"
             reason = f"{count} columns; above {_MOST_FOR_ORDERS} a search over orders is slow"
@@ -462,6 +463,10 @@ def _choose_test(method: Method, test: str, snapshot: Snapshot, usable: tuple[st
     """Return the test by name, so that all bootstrap draws use the one that suits the data."""
     if "test" not in method.options or test != "auto":
         return test
+    if method.needs_windows:
+        from whydrift.discovery.search.cd_nod import choose_window_test
+
+        return choose_window_test(snapshot, usable)
     from whydrift.discovery.independence.registry import choose_test
 
     return choose_test(snapshot, usable)[0]
@@ -495,7 +500,7 @@ def _relations(
 # ---- bootstrap and knowledge ------------------------------------------------------------------
 def _bootstrapped(
     graph: Graph,
-    snapshot: Snapshot,
+    windows: tuple[Snapshot, ...],
     method: Method,
     options: Options,
     bootstrap: int,
@@ -504,19 +509,22 @@ def _bootstrapped(
 ) -> Graph:
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.search.columns import varying_columns
+    from whydrift.discovery.search.windows import pooled
     from whydrift.discovery.stability import with_confidence
 
-    def learn(drawn: Snapshot) -> Graph:
+    def learn(drawn: tuple[Snapshot, ...]) -> Graph:
         # A rare value may be missing from a draw, and its column constant there.
-        usable, _ = varying_columns(drawn, graph.nodes)
+        usable, _ = varying_columns(pooled(drawn), graph.nodes)
         if len(usable) < 2:
             return Graph(graph.nodes)
-        inside = replace(options, knowledge=options.knowledge.within(usable))
-        return method.learn(drawn, usable, inside, silent)[0].with_nodes(graph.nodes)
+        inside = replace(
+            options, knowledge=options.knowledge.within(usable), other_windows=drawn[1:]
+        )
+        return method.learn(drawn[0], usable, inside, silent)[0].with_nodes(graph.nodes)
 
     return with_confidence(
         graph,
-        snapshot,
+        windows,
         learn,
         bootstrap=bootstrap,
         n_jobs=n_jobs,

@@ -62,9 +62,7 @@ def _bic(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
 
 def _ebic(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
     if len(windows) > 1:
-        raise OptionError(
-            "score 'ebic' takes one window", where="score", remedy="Use 'bic' or 'spline_bic'"
-        )
+        return _environment(windows, names, penalty, plain_features, gamma=_EBIC_GAMMA)
     correlation, rows = _correlation(windows[0], names)
     return gaussian_score("ebic", correlation, rows, names, penalty=penalty)
 

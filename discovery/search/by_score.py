@@ -36,7 +36,8 @@ __all__ = [
 _STARTS = ((30, 8), (60, 4), (150, 2))
 # Share of variance left below which a column is a sum of others, to the last digits.
 _DETERMINED = 1e-6
-_MOST_INTERPRETED = 10  # columns; with more, loading the compiled search pays
+# Columns; with more, loading the compiled search pays. So it does with more than two windows.
+_MOST_INTERPRETED = 10
 
 
 def boss(
@@ -171,10 +172,10 @@ def search_with_score(
         starts=starts,
         random_state=random_state,
         progress=progress,
-        compile_above=_MOST_INTERPRETED,
+        compile_above=_MOST_INTERPRETED if windows <= 2 else 0,
     )
     if windows > 1:
-        return oriented_by_invariance(dag, score, known)
+        return oriented_by_invariance(dag, score, windows, known)
     return dag_to_cpdag(dag, known), ()
 
 

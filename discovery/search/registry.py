@@ -19,10 +19,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.snapshot.note import Note
     from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["METHODS", "PLANNED", "Method", "Options"]
-
-# In the design, and not here yet.
-PLANNED: Final = ("cd-nod",)
+__all__ = ["METHODS", "Method", "Options"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +54,8 @@ class Method:
         Keywords that tell it from others of the same function.
     takes_windows : bool
         Whether it learns from several windows.
+    needs_windows : bool
+        Whether it has to; one window in the order of time is then read as several.
     from_covariance : str, optional
         The function of ``from_covariance.py`` that runs it on a covariance matrix, where that is
         all it needs.
@@ -68,6 +67,7 @@ class Method:
     passes: tuple[str, ...] = ("knowledge",)
     fixed: Mapping[str, Any] = field(default_factory=dict)
     takes_windows: bool = False
+    needs_windows: bool = False
     from_covariance: str | None = None
 
     def learn(
@@ -127,6 +127,14 @@ METHODS: Final = {
             _BY_TEST,
             fixed={"really_fast": True},
             from_covariance="learn_by_test",
+        ),
+        Method(
+            "cd-nod",
+            "cd_nod:cd_nod",
+            _BY_TEST | {"orientation"},
+            ("knowledge", "other_windows"),
+            takes_windows=True,
+            needs_windows=True,
         ),
         Method("lingam", "causal_learn:lingam"),
         Method("anm", "causal_learn:anm", _BY_TEST, ("knowledge", "random_state")),

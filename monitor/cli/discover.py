@@ -38,7 +38,10 @@ _MOST_RESAMPLES = 10_000
 
 
 def discover(
-    data: Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)],
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA...", help=f"{DATA_HELP} Each further one is another window."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -63,8 +66,11 @@ def discover(
 ) -> int:
     """Learn what causes what from DATA, and print the edges.
 
+    Several windows together also orient edges: by what stayed the same between them.
+
     Try:
       whydrift discover may.parquet
+      whydrift discover may.parquet june.parquet july.parquet
       whydrift discover may.parquet -o graph.json --knowledge known.yaml
       whydrift discover may.parquet -o graph.svg --method pc --alpha 0.01
       whydrift discover may.parquet --bootstrap 100 --jobs -1
@@ -86,27 +92,28 @@ def discover(
         )
     check_seed(random_state)
     check_graph_format(output, "-o")
-    check_outputs({"-o": output}, inputs=(data, str(knowledge) if knowledge else None))
+    check_outputs({"-o": output}, inputs=(*data, str(knowledge) if knowledge else None))
     with shown_progress(quiet) as progress:
         from whydrift.discovery.discover import learn_graph
         from whydrift.monitor.api import as_knowledge
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
-        snapshot = read_snapshot(data)
+        first = read_snapshot(data[0])
+        windows = (first, *(read_snapshot(more, schema=first.schema) for more in data[1:]))
         found = learn_graph(
-            snapshot, method=method, test=test, score=score, alpha=alpha,
+            windows, method=method, test=test, score=score, alpha=alpha,
             orientation=orientation, knowledge=known, bootstrap=bootstrap,
             n_jobs=jobs, random_state=random_state, progress=progress,
         )  # fmt: skip
     if output is not None:
         write_graph(found.graph, output, "-o")
     if not quiet:
-        _show(found, snapshot, output)
+        _show(found, windows, output)
     return Status.NOTHING
 
 
-def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
+def _show(found: Any, windows: tuple[Snapshot, ...], output: Path | None) -> None:
     from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.terminal import console, reader_may_leave
 
@@ -114,8 +121,11 @@ def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
     with reader_may_leave():
         screen = console()
         by = f"{found.method}, {found.test}" if found.test else found.method
+        rows = f"{sum(window.rows for window in windows):,} rows"
+        if len(windows) > 1:
+            rows += f" in {len(windows)} windows"
         screen.print(
-            f"{len(graph)} edges between {len(graph.nodes)} columns, from {snapshot.rows:,} rows "
+            f"{len(graph)} edges between {len(graph.nodes)} columns, from {rows} "
             f"({by}; {found.seconds:.2g} s)"
         )
         if len(graph):
@@ -125,7 +135,8 @@ def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
         alone = [n for n in graph.nodes if graph_degree(graph, n) == 0]
         if alone:
             screen.print(f"without an edge: {', '.join(clean(n, 40) for n in alone[:20])}")
-        for note in dict.fromkeys((*found.notes, *snapshot.notes)):
+        read = (note for window in windows for note in window.notes)
+        for note in dict.fromkeys((*found.notes, *read)):
             screen.print(f"note: {clean(note.text)}")
         if output is not None:
             screen.print(f"written: {clean(str(output))}")

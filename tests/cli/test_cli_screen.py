@@ -234,6 +234,13 @@ def test_shares_of_bootstrap_graphs_are_shown_and_called_that(call, tables, tmp_
     assert f"{first['share']:.2f}" in row
 
 
+def test_discover_learns_from_several_windows(call, tables):
+    result = call("discover", tables / "reference.csv", tables / "moved.csv")
+    assert result.status == 0, result.err
+    assert "in 2 windows" in result.out
+    assert "the mechanism of 'income' differs between the windows" in result.out
+
+
 def test_edges_without_direction_are_what_the_answer_asks_for(call, tables, tmp_path):
     graph = {"edges": [{"from": "income", "to": "price", "mark": "---"}]}
     (tmp_path / "graph.json").write_text(json.dumps(graph))
