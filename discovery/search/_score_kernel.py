@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import numba
 import numpy as np
-from numba.extending import overload
 
-from whydrift.discovery._compiled import compiled
+from whydrift.discovery._compiled import compiled, inner, pointer
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import (
     BlockArrays,
@@ -18,7 +18,7 @@ from whydrift.discovery.scores.base import (
     ScoreArrays,
 )
 
-__all__ = ["TIE", "improvements", "local_score"]
+__all__ = ["TIE", "Improve", "improvements", "improver"]
 
 # The constants of GaussianScore and EnvironmentScore.
 _LEAST_VARIANCE = 1e-9
@@ -29,12 +29,24 @@ TIE = 1e-7
 _DENSE = 4  # cells per row up to which counts stand in a table
 
 
-def local_score(s: ScoreArrays, column: int, parents: IntArray, count: int) -> float:
-    """Return the score of a column given ``parents[:count]``."""
-    return _LOCAL[type(s)](s, column, parents, count)
+Improve = Callable[[Any, int, IntArray, int, BoolArray, FloatArray], float]
 
 
+def improver(s: ScoreArrays) -> Improve:
+    """Return the function for `improvements` that belongs to the arrays of a score.
+
+    It is handed to the kernels of searches, which are compiled apart from it.
+    """
+    one = numba.types
+    signature = one.float64(
+        numba.typeof(s), one.int64, one.int64[::1], one.int64, one.boolean[::1], one.float64[::1]
+    )
+    return pointer(_IMPROVE[type(s)], signature)
+
+
+@compiled
 def improvements(
+    improve: Improve,
     s: ScoreArrays,
     column: int,
     parents: IntArray,
@@ -42,35 +54,28 @@ def improvements(
     offered: BoolArray,
     out: FloatArray,
 ) -> float:
-    """Return the score given ``parents[:count]``; put what each one more would gain into ``out``.
+    """Return a column's score given ``parents[:count]``, and what each parent more would gain.
 
-    A column that is not offered, or gains nothing, gets 0.
+    Parameters
+    ----------
+    improve : callable
+        From `improver`.
+    s : ScoreArrays
+    column : int
+    parents : ndarray of int
+        Its first ``count`` are the column's parents.
+    count : int
+    offered : ndarray of bool, shape (n_columns,)
+        The columns to look at.
+    out : ndarray of shape (n_columns,) or (0,)
+        Gains on return, 0 for a column that is not offered or gains nothing. If empty, the score
+        alone is wanted.
     """
-    return _IMPROVE[type(s)](s, column, parents, count, offered, out)
-
-
-@overload(local_score)
-def _local_score(s: Any, column: Any, parents: Any, count: Any) -> Any:
-    own = _LOCAL[s.instance_class]
-
-    def chosen(s: Any, column: Any, parents: Any, count: Any) -> Any:
-        return own(s, column, parents, count)
-
-    return chosen
-
-
-@overload(improvements)
-def _improvements(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
-    own = _IMPROVE[s.instance_class]
-
-    def chosen(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
-        return own(s, column, parents, count, offered, out)
-
-    return chosen
+    return improve(s, column, parents, count, offered, out)
 
 
 # ---- one number per column --------------------------------------------------------------------
-@compiled
+@inner
 def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) -> float:
     """Return a column's variance given others, by a Cholesky factor that passes over copies."""
     factor = np.empty((count + 1, count + 1))
@@ -90,13 +95,6 @@ def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) ->
     return _LEAST_VARIANCE
 
 
-@compiled
-def _score_numbers(s: NumberArrays, column: int, parents: IntArray, count: int) -> float:
-    left = _residual(s.correlation, column, parents, count)
-    return float(-0.5 * s.rows * math.log(left) - s.cost[count])
-
-
-@compiled
 def _improve_numbers(
     s: NumberArrays,
     column: int,
@@ -107,6 +105,9 @@ def _improve_numbers(
 ) -> float:
     matrix = s.correlation
     size = len(out)
+    if size == 0:
+        left = _residual(matrix, column, parents, count)
+        return float(-0.5 * s.rows * math.log(left) - s.cost[count])
     # Row i: what the i-th parent adds to the earlier ones, against every column.
     rows = np.empty((count, size))
     variance = np.empty(size)
@@ -152,26 +153,15 @@ def _improve_numbers(
 
 
 # ---- blocks of features -----------------------------------------------------------------------
-@compiled
-def _score_blocks(s: BlockArrays, column: int, parents: IntArray, count: int) -> float:
-    has_hinges = 0
-    for i in range(count):
-        if s.start[parents[i] + 1] - s.start[parents[i]] > s.linear[parents[i]]:
-            has_hinges = 1
-    best = -np.inf
-    for hinges in range(has_hinges + 1):
-        best = max(best, _block_fit(s, column, parents, count, hinges == 0))
-    return float(best - s.extra[count])
-
-
-@compiled
+@inner
 def _block_fit(s: BlockArrays, column: int, parents: IntArray, count: int, plain: bool) -> float:
     """Return the score with the parents' whole bases, or with their linear features alone."""
     q = s.linear[column]
     most = 1 + q
     for i in range(count):
         most += s.start[parents[i] + 1] - s.start[parents[i]]
-    index = np.zeros(most, dtype=np.int64)  # the intercept, feature 0, comes first
+    index = np.empty(most, dtype=np.int64)
+    index[0] = 0  # the intercept
     size = 1
     for i in range(count):
         start = s.start[parents[i]]
@@ -201,12 +191,12 @@ def _block_fit(s: BlockArrays, column: int, parents: IntArray, count: int, plain
             for k in range(windows):
                 weights[g, k] /= rows[g]
         price = s.penalty * math.log(windows) if way > 0 else 0.0
-        fit = _grouped_fit(s.grams, weights, rows, groups, index, size, q, unit)
+        fit = _grouped_fit(s.grams, weights, rows, int(groups), index, int(size), q, unit)
         best = max(best, fit - price)
     return float(best)
 
 
-@compiled
+@inner
 def _gather(
     grams: FloatArray,
     weights: FloatArray,
@@ -227,7 +217,7 @@ def _gather(
         out[i, i] += _RIDGE
 
 
-@compiled
+@inner
 def _log_pivots(block: FloatArray, width: int, q: int) -> float:
     """Return log det of the last q features given the others; the lower half is overwritten."""
     out = 0.0
@@ -246,7 +236,7 @@ def _log_pivots(block: FloatArray, width: int, q: int) -> float:
     return out
 
 
-@compiled
+@inner
 def _grouped_fit(
     grams: FloatArray,
     weights: FloatArray,
@@ -262,12 +252,15 @@ def _grouped_fit(
     spread = 0.5 * q * (q + 1)
     differ = 1 if groups > 1 else 0
     centred = np.empty((differ * groups, width, width))
-    pooled = np.zeros((width, width))
+    pooled = np.empty((width, width))
     block = np.empty((width, width))
     total = 0.0
     own = -unit * (groups * (size * q + spread) + differ)
     for g in range(groups):
         total += rows[g]
+    for i in range(width):
+        for j in range(width):
+            pooled[i, j] = 0.0
     for g in range(groups):
         _gather(grams, weights, g, index, width, block)
         for i in range(width * differ):
@@ -302,14 +295,14 @@ def _grouped_fit(
     return max(own, shared)
 
 
-@compiled
+@inner
 def _solve(matrix: FloatArray, size: int, q: int) -> FloatArray:
     """Return the slopes of the last q features on the first ``size``."""
     slopes = np.empty((size, q))
     for b in range(q):
         for i in range(size):
             slopes[i, b] = matrix[i, size + b]
-    _log_pivots(matrix, size, 0)
+    _log_pivots(matrix, size, int(0 * q))
     for b in range(q):
         for i in range(size):
             for m in range(i):
@@ -322,7 +315,6 @@ def _solve(matrix: FloatArray, size: int, q: int) -> FloatArray:
     return slopes
 
 
-@compiled
 def _improve_blocks(
     s: BlockArrays,
     column: int,
@@ -340,7 +332,15 @@ def _improve_blocks(
             out[j] = 0.0
             wider[count] = j
         if j < 0 or offered[j]:
-            score = _score_blocks(s, column, wider, count + (j >= 0))
+            size = count + (j >= 0)
+            has_hinges = 0
+            for i in range(size):
+                if s.start[wider[i] + 1] - s.start[wider[i]] > s.linear[wider[i]]:
+                    has_hinges = 1
+            score = -np.inf
+            for hinges in range(has_hinges + 1):
+                score = max(score, _block_fit(s, column, wider, size, hinges == 0))
+            score -= s.extra[size]
             if j < 0:
                 base = score
             elif score > base + TIE:
@@ -349,7 +349,7 @@ def _improve_blocks(
 
 
 # ---- counts -----------------------------------------------------------------------------------
-@compiled
+@inner
 def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) -> float:
     rows = s.codes.shape[1]
     stratum = np.zeros(rows, dtype=np.int64)
@@ -378,7 +378,7 @@ def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) ->
     return float(best - extra * count * (s.levels[column] - 1))
 
 
-@compiled
+@inner
 def _renumber(codes: IntArray) -> int:
     """Number the different codes 0, 1, … in place, and return how many there are."""
     size = 1
@@ -399,7 +399,7 @@ def _renumber(codes: IntArray) -> int:
     return found
 
 
-@compiled
+@inner
 def _likelihood(
     s: CountArrays,
     column: int,
@@ -434,7 +434,6 @@ def _likelihood(
     return out
 
 
-@compiled
 def _improve_counts(
     s: CountArrays,
     column: int,
@@ -460,12 +459,7 @@ def _improve_counts(
     return base
 
 
-_LOCAL: Final[dict[type, Callable[..., float]]] = {
-    NumberArrays: _score_numbers,
-    BlockArrays: _score_blocks,
-    CountArrays: _score_counts,
-}
-_IMPROVE: Final[dict[type, Callable[..., float]]] = {
+_IMPROVE: Final[dict[type, Improve]] = {
     NumberArrays: _improve_numbers,
     BlockArrays: _improve_blocks,
     CountArrays: _improve_counts,

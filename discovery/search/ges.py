@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from whydrift.discovery._compiled import telling
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.search._ges_kernel import climb, complete, new_moves, new_state
+from whydrift.discovery.search._score_kernel import improver
 
 __all__ = ["ges"]
 
@@ -54,21 +56,22 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
         required[position[cause], position[effect]] = True
     state = new_state(count)
     state.directed[:] = required
-    possible = complete(state, allowed)
-    assert possible, "Knowledge refuses cycles"
     moves, looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
     fresh, exact = new_state(count), new_moves(count)
     stale = np.ones(count, dtype=bool)
     arrays = score.arrays()
     most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
-    # The first call on a machine compiles for some seconds, and keeps the result on disk.
-    progress("loading the compiled search", 0, 1)
     made, total = _STEPS, 0
-    while made == _STEPS:
-        progress("learning the graph", total, total + _STEPS)
-        made = climb(
-            arrays, state, fresh, allowed, required, most, moves, exact, looked, stale, _STEPS
-        )
-        total += made
+    with telling(progress):
+        improve = improver(arrays)
+        possible = complete(state, allowed)
+        assert possible, "Knowledge refuses cycles"
+        while made == _STEPS:
+            progress("learning the graph", total, total + _STEPS)
+            made = climb(
+                improve, arrays, state, fresh, allowed, required, most, moves, exact, looked,
+                stale, _STEPS,
+            )  # fmt: skip
+            total += made
     progress("learning the graph", total, total)
     return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
