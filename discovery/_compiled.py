@@ -25,6 +25,8 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 # No kernel divides by what may be zero; without numba's checks there is less to compile.
 _OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy"}
+# Nor is a helper called from Python or through a pointer.
+_INNER: Final[dict[str, Any]] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -33,20 +35,21 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     Only modules of kernels import this module, and only searches over many columns import those,
     so that numba is loaded where it earns its time.
     """
-    return _kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+    kernel: Callable[_P, _R] = _kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+    return kernel
 
 
 def inner(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Return a helper that compiled code alone may call; it is kept on disk with its callers."""
-    return cast(
-        Callable[_P, _R],
-        numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **_OPTIONS)(function),
-    )
+    return cast(Callable[_P, _R], numba.njit(**_INNER)(function))
 
 
 def pointer(function: Callable[_P, _R], signature: Any) -> Callable[_P, _R]:
     """Return the function compiled for one signature, to be handed to compiled code."""
-    return _kept(lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function))
+    kernel: Callable[_P, _R] = _kept(
+        lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function)
+    )
+    return kernel
 
 
 @contextmanager
@@ -56,7 +59,7 @@ def telling(progress: Progress) -> Iterator[None]:
         yield
 
 
-class _Teller(event.Listener):  # type: ignore[misc]  # numba carries no types
+class _Teller(event.Listener):
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
         self._told = False

@@ -37,9 +37,9 @@ def improver(s: ScoreArrays) -> Improve:
 
     It is handed to the kernels of searches, which are compiled apart from it.
     """
-    one = numba.types
+    one, arrays = numba.types, numba.typeof(s)  # type: ignore[no-untyped-call]
     signature = one.float64(
-        numba.typeof(s), one.int64, one.int64[::1], one.int64, one.boolean[::1], one.float64[::1]
+        arrays, one.int64, one.int64[::1], one.int64, one.boolean[::1], one.float64[::1]
     )
     return pointer(_IMPROVE[type(s)], signature)
 
