@@ -242,7 +242,7 @@ def learn_graph(
                 test=test,
                 score=score,
                 alpha=_ALPHA if alpha is None else alpha,
-                orientation=orientation,
+                orientation=orientation or "",
                 penalty=1.0 if penalty is None else penalty,
                 knowledge=(knowledge or Knowledge()).checked(data.columns),
                 random_state=random_state,
@@ -326,7 +326,11 @@ def _from_covariance(
             remedy=f"Give the rows, or use one of: {able}",
         )
     known = options.knowledge
-    inside = replace(options, knowledge=known.within(usable))
+    inside = replace(
+        options,
+        orientation=options.orientation or _ORIENTATION.get(chosen.name, "max"),
+        knowledge=known.within(usable),
+    )
     graph, more = chosen.learn_from_covariance(covariance, usable, inside, progress)
     graph, left_out = _with_required(graph.with_nodes(names), known)
     return Discovery(

@@ -12,13 +12,15 @@ import numpy as np
 from whydrift.discovery._compiled import compiled
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import ScoreArrays
-from whydrift.discovery.search._boss_kernel import NOTHING, PARENTS, Rules, Trees, score_after
+from whydrift.discovery.search._boss_kernel import Rules, Trees, shrink, walk
+from whydrift.discovery.search._score_kernel import Improve
 
 __all__ = ["settle", "tuck"]
 
 
 @compiled
 def tuck(
+    improve: Improve,
     s: ScoreArrays,
     t: Trees,
     rules: Rules,
@@ -35,7 +37,7 @@ def tuck(
 
     Parameters
     ----------
-    s, t, rules
+    improve, s, t, rules
         The score, its trees, and which parents are allowed.
     before : ndarray of bool, shape (n_columns, n_columns)
         ``before[i, j]``: whether i must stand before j.
@@ -92,7 +94,10 @@ def tuck(
     unused = np.empty(columns, dtype=np.int64)
     for i in range(first, last + 1):
         column = new_order[i]
-        value, _, _ = score_after(s, t, rules, column, prefix, NOTHING, unused)
+        node, _ = walk(improve, s, t, rules, column, prefix, column)
+        if np.isnan(t.final[node]):
+            t.final[node], _ = shrink(improve, s, t, rules, node, column, unused)
+        value = t.final[node]
         gain += value - scores[column]
         new_scores[column] = value
         prefix[column] = True
@@ -101,6 +106,7 @@ def tuck(
 
 @compiled
 def settle(
+    improve: Improve,
     s: ScoreArrays,
     t: Trees,
     rules: Rules,
@@ -112,7 +118,7 @@ def settle(
 
     Parameters
     ----------
-    s, t, rules, order
+    improve, s, t, rules, order
         As in `tuck`.
     parents : ndarray of bool, shape (n_columns, n_columns)
     scores : ndarray of shape (n_columns,)
@@ -128,7 +134,8 @@ def settle(
     total = 0.0
     for i in range(columns):
         column = order[i]
-        value, _, count = score_after(s, t, rules, column, prefix, PARENTS, found)
+        node, _ = walk(improve, s, t, rules, column, prefix, column)
+        value, count = shrink(improve, s, t, rules, node, column, found)
         for j in range(columns):
             parents[column, j] = False
         for j in range(count):

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import numba
 import numpy as np
-from numba.extending import overload
 
-from whydrift.discovery._compiled import compiled
+from whydrift.discovery._compiled import compiled, inner, pointer
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import (
     BlockArrays,
@@ -18,7 +18,7 @@ from whydrift.discovery.scores.base import (
     ScoreArrays,
 )
 
-__all__ = ["TIE", "improvements", "local_score"]
+__all__ = ["TIE", "Improve", "improvements", "improver"]
 
 # The constants of GaussianScore and EnvironmentScore.
 _LEAST_VARIANCE = 1e-9
@@ -29,12 +29,24 @@ TIE = 1e-7
 _DENSE = 4  # cells per row up to which counts stand in a table
 
 
-def local_score(s: ScoreArrays, column: int, parents: IntArray, count: int) -> float:
-    """Return the score of a column given ``parents[:count]``."""
-    return _LOCAL[type(s)](s, column, parents, count)
+Improve = Callable[[Any, int, IntArray, int, BoolArray, FloatArray], float]
 
 
+def improver(s: ScoreArrays) -> Improve:
+    """Return the function for `improvements` that belongs to the arrays of a score.
+
+    It is handed to the kernels of searches, which are compiled apart from it.
+    """
+    one, arrays = numba.types, numba.typeof(s)  # type: ignore[no-untyped-call]
+    signature = one.float64(
+        arrays, one.int64, one.int64[::1], one.int64, one.boolean[::1], one.float64[::1]
+    )
+    return pointer(_IMPROVE[type(s)], signature)
+
+
+@compiled
 def improvements(
+    improve: Improve,
     s: ScoreArrays,
     column: int,
     parents: IntArray,
@@ -42,35 +54,28 @@ def improvements(
     offered: BoolArray,
     out: FloatArray,
 ) -> float:
-    """Return the score given ``parents[:count]``; put what each one more would gain into ``out``.
+    """Return a column's score given ``parents[:count]``, and what each parent more would gain.
 
-    A column that is not offered, or gains nothing, gets 0.
+    Parameters
+    ----------
+    improve : callable
+        From `improver`.
+    s : ScoreArrays
+    column : int
+    parents : ndarray of int
+        Its first ``count`` are the column's parents.
+    count : int
+    offered : ndarray of bool, shape (n_columns,)
+        The columns to look at.
+    out : ndarray of shape (n_columns,) or (0,)
+        Gains on return, 0 for a column that is not offered or gains nothing. If empty, the score
+        alone is wanted.
     """
-    return _IMPROVE[type(s)](s, column, parents, count, offered, out)
-
-
-@overload(local_score)
-def _local_score(s: Any, column: Any, parents: Any, count: Any) -> Any:
-    own = _LOCAL[s.instance_class]
-
-    def chosen(s: Any, column: Any, parents: Any, count: Any) -> Any:
-        return own(s, column, parents, count)
-
-    return chosen
-
-
-@overload(improvements)
-def _improvements(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
-    own = _IMPROVE[s.instance_class]
-
-    def chosen(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
-        return own(s, column, parents, count, offered, out)
-
-    return chosen
+    return improve(s, column, parents, count, offered, out)
 
 
 # ---- one number per column --------------------------------------------------------------------
-@compiled
+@inner
 def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) -> float:
     """Return a column's variance given others, by a Cholesky factor that passes over copies."""
     factor = np.empty((count + 1, count + 1))
@@ -90,13 +95,6 @@ def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) ->
     return _LEAST_VARIANCE
 
 
-@compiled
-def _score_numbers(s: NumberArrays, column: int, parents: IntArray, count: int) -> float:
-    left = _residual(s.correlation, column, parents, count)
-    return float(-0.5 * s.rows * math.log(left) - s.cost[count])
-
-
-@compiled
 def _improve_numbers(
     s: NumberArrays,
     column: int,
@@ -107,6 +105,9 @@ def _improve_numbers(
 ) -> float:
     matrix = s.correlation
     size = len(out)
+    if size == 0:
+        left = _residual(matrix, column, parents, count)
+        return float(-0.5 * s.rows * math.log(left) - s.cost[count])
     # Row i: what the i-th parent adds to the earlier ones, against every column.
     rows = np.empty((count, size))
     variance = np.empty(size)
@@ -152,20 +153,7 @@ def _improve_numbers(
 
 
 # ---- blocks of features -----------------------------------------------------------------------
-@compiled
-def _score_blocks(s: BlockArrays, column: int, parents: IntArray, count: int) -> float:
-    index = np.empty(_room(s, column, parents, count), dtype=np.int64)
-    work = np.empty((s.covs.shape[0] + 4, len(index), len(index)))
-    best = -np.inf
-    for plain in range(2):
-        if plain == 0 and not _has_hinges(s, parents, count):
-            continue
-        size = _list_features(s, column, parents, count, plain == 1, index)
-        best = max(best, _block_fit(s, column, index, 0, size, work))
-    return float(best - s.extra[count])
-
-
-@compiled
+@inner
 def _room(s: BlockArrays, column: int, parents: IntArray, count: int) -> int:
     room = s.linear[column]
     for i in range(count):
@@ -173,7 +161,7 @@ def _room(s: BlockArrays, column: int, parents: IntArray, count: int) -> int:
     return int(room)
 
 
-@compiled
+@inner
 def _has_hinges(s: BlockArrays, parents: IntArray, count: int) -> bool:
     for i in range(count):
         if s.start[parents[i] + 1] - s.start[parents[i]] > s.linear[parents[i]]:
@@ -181,7 +169,7 @@ def _has_hinges(s: BlockArrays, parents: IntArray, count: int) -> bool:
     return False
 
 
-@compiled
+@inner
 def _list_features(
     s: BlockArrays, column: int, parents: IntArray, count: int, plain: bool, index: IntArray
 ) -> int:
@@ -201,7 +189,7 @@ def _list_features(
     return size
 
 
-@compiled
+@inner
 def _block_fit(
     s: BlockArrays, column: int, index: IntArray, known: int, size: int, work: FloatArray
 ) -> float:
@@ -276,7 +264,7 @@ def _block_fit(
     return float(best)
 
 
-@compiled
+@inner
 def _set_apart(
     s: BlockArrays, rows: FloatArray, residuals: FloatArray, middles: FloatArray,
     spreads: FloatArray, unit: float,
@@ -296,8 +284,10 @@ def _set_apart(
             if apart[k]:
                 continue
             left = 0.0
-            middle[:] = 0.0
-            moments[:] = 0.0
+            for a in range(q):
+                middle[a] = 0.0
+                for b in range(q):
+                    moments[a, b] = 0.0
             for other in range(windows):
                 if other == k or apart[other]:
                     continue
@@ -323,7 +313,7 @@ def _set_apart(
     return order, found
 
 
-@compiled
+@inner
 def _gather(cov: FloatArray, index: IntArray, start: int, stop: int, out: FloatArray) -> None:
     """Put rows of the covariance of some features, ridged, into the lower half of ``out``."""
     for i in range(start, stop):
@@ -333,7 +323,7 @@ def _gather(cov: FloatArray, index: IntArray, start: int, stop: int, out: FloatA
         out[i, i] += _RIDGE
 
 
-@compiled
+@inner
 def _gather_rest(
     s: BlockArrays, rows: FloatArray, apart: BoolArray, index: IntArray, width: int,
     rest: FloatArray, within: FloatArray,
@@ -370,7 +360,7 @@ def _gather_rest(
     return left
 
 
-@compiled
+@inner
 def _eliminate(block: FloatArray, start: int, width: int, q: int) -> float:
     """Turn rows of a lower half into its Cholesky factor, those before ``start`` are; return log
     det of the last q features given the others.
@@ -391,7 +381,7 @@ def _eliminate(block: FloatArray, start: int, width: int, q: int) -> float:
     return out
 
 
-@compiled
+@inner
 def _slopes(factor: FloatArray, size: int, q: int) -> FloatArray:
     """Return the slopes of the last q features on the first ``size``, from a Cholesky factor."""
     slopes = np.empty((size, q))
@@ -405,7 +395,7 @@ def _slopes(factor: FloatArray, size: int, q: int) -> FloatArray:
     return slopes
 
 
-@compiled
+@inner
 def _residual_spread(
     cov: FloatArray, index: IntArray, slopes: FloatArray, size: int, q: int, out: FloatArray
 ) -> None:
@@ -429,7 +419,7 @@ def _residual_spread(
             out[b, a] = out[a, b]
 
 
-@compiled
+@inner
 def _residual_spread_of(
     block: FloatArray, slopes: FloatArray, size: int, q: int, out: FloatArray
 ) -> None:
@@ -445,7 +435,7 @@ def _residual_spread_of(
             out[a, b] = value
 
 
-@compiled
+@inner
 def _logdet(matrix: FloatArray, q: int) -> float:
     """Return log det of a small covariance."""
     if q == 1:
@@ -454,7 +444,6 @@ def _logdet(matrix: FloatArray, q: int) -> float:
     return _eliminate(factor, 0, q, q)
 
 
-@compiled
 def _improve_blocks(
     s: BlockArrays,
     column: int,
@@ -493,7 +482,7 @@ def _improve_blocks(
 
 
 # ---- counts -----------------------------------------------------------------------------------
-@compiled
+@inner
 def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) -> float:
     rows = s.codes.shape[1]
     stratum = np.zeros(rows, dtype=np.int64)
@@ -522,7 +511,7 @@ def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) ->
     return float(best - extra * count * (s.levels[column] - 1))
 
 
-@compiled
+@inner
 def _renumber(codes: IntArray) -> int:
     """Number the different codes 0, 1, … in place, and return how many there are."""
     size = 1
@@ -543,7 +532,7 @@ def _renumber(codes: IntArray) -> int:
     return found
 
 
-@compiled
+@inner
 def _likelihood(
     s: CountArrays,
     column: int,
@@ -578,7 +567,6 @@ def _likelihood(
     return out
 
 
-@compiled
 def _improve_counts(
     s: CountArrays,
     column: int,
@@ -604,12 +592,7 @@ def _improve_counts(
     return base
 
 
-_LOCAL: Final[dict[type, Callable[..., float]]] = {
-    NumberArrays: _score_numbers,
-    BlockArrays: _score_blocks,
-    CountArrays: _score_counts,
-}
-_IMPROVE: Final[dict[type, Callable[..., float]]] = {
+_IMPROVE: Final[dict[type, Improve]] = {
     NumberArrays: _improve_numbers,
     BlockArrays: _improve_blocks,
     CountArrays: _improve_counts,

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from whydrift.discovery._compiled import telling
 from whydrift.discovery.arrays import BoolArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
@@ -19,6 +20,7 @@ from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.search._ges_kernel import State, climb, complete, new_moves, new_state
+from whydrift.discovery.search._score_kernel import improver
 
 __all__ = ["ges"]
 
@@ -57,38 +59,41 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
         required[position[cause], position[effect]] = True
     state = new_state(count)
     state.directed[:] = required
-    possible = complete(state, allowed)
-    assert possible, "Knowledge refuses cycles"
     moves, looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
     fresh, exact = new_state(count), new_moves(count)
     stale = np.ones(count, dtype=bool)
     arrays = score.arrays()
     most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
-    # The first call on a machine compiles for some seconds, and keeps the result on disk.
-    progress("loading the compiled search", 0, 1)
     stay = required.copy()
-
-    def move(steps: int) -> int:
-        return climb(arrays, state, fresh, allowed, stay, most, moves, exact, looked, stale, steps)
-
     made, total = _STEPS, 0
     seen = set[bytes]()
-    while made == _STEPS:
-        progress("learning the graph", total, total + _STEPS)
-        here = _joined(state).tobytes() + state.directed.tobytes()
-        if here in seen:
-            # A score that differs within a class can gain on every move of a round trip, for
-            # ever: the edges that come and go on it are there to stay.
-            restless = _coming_and_going(state, move, _STEPS * (len(seen) + 1)) & ~stay
-            if not restless.any():
-                break
-            stay |= restless
-            stale[:] = True
-            seen.clear()
+    with telling(progress):
+        improve = improver(arrays)
+        possible = complete(state, allowed)
+        assert possible, "Knowledge refuses cycles"
+
+        def move(steps: int) -> int:
+            return climb(
+                improve, arrays, state, fresh, allowed, stay, most, moves, exact, looked, stale,
+                steps,
+            )  # fmt: skip
+
+        while made == _STEPS:
+            progress("learning the graph", total, total + _STEPS)
             here = _joined(state).tobytes() + state.directed.tobytes()
-        seen.add(here)
-        made = move(_STEPS)
-        total += made
+            if here in seen:
+                # A score that differs within a class can gain on every move of a round trip, for
+                # ever: the edges that come and go on it are there to stay.
+                restless = _coming_and_going(state, move, _STEPS * (len(seen) + 1)) & ~stay
+                if not restless.any():
+                    break
+                stay |= restless
+                stale[:] = True
+                seen.clear()
+                here = _joined(state).tobytes() + state.directed.tobytes()
+            seen.add(here)
+            made = move(_STEPS)
+            total += made
     progress("learning the graph", total, total)
     return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
 

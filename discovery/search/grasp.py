@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from whydrift.discovery._compiled import telling
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
@@ -60,15 +61,14 @@ def grasp(
         Told after each gain.
     """
     demands = Demands.of(knowledge or Knowledge(), score.names)
-    search = _Search(score, demands, np.random.default_rng(random_state))
-    # The first call on a machine compiles for some seconds, and keeps the result on disk.
-    progress("loading the compiled search", 0, 1)
     best: _State | None = None
-    for start in range(starts):
-        found = search.climb()
-        progress("learning the graph", start + 1, starts)
-        if best is None or found.total > best.total + _TIE:
-            best = found
+    with telling(progress):
+        search = _Search(score, demands, np.random.default_rng(random_state))
+        for start in range(starts):
+            found = search.climb()
+            progress("learning the graph", start + 1, starts)
+            if best is None or found.total > best.total + _TIE:
+                best = found
     assert best is not None, "at least one start"
     return demands.graph([tuple(np.flatnonzero(row).tolist()) for row in best.parents])
 
@@ -94,7 +94,7 @@ class _State:
 class _Search:
     def __init__(self, score: Score, demands: Demands, rng: np.random.Generator) -> None:
         self._demands, self._rng = demands, rng
-        self._arrays, self._trees, self._rules = order_rules(
+        self._improve, self._arrays, self._trees, self._rules = order_rules(
             score, demands.allowed, demands.required
         )
         count = len(score.names)
@@ -131,6 +131,7 @@ class _Search:
         order, scores = np.empty_like(state.order), np.empty_like(state.scores)
         for x, y in state.edges(self._rng, covered_only):
             gain = tuck(
+                self._improve,
                 self._arrays,
                 self._trees,
                 self._rules,
@@ -149,7 +150,9 @@ class _Search:
     def _settled(self, order: IntArray) -> _State:
         count = len(order)
         parents, scores = np.zeros((count, count), dtype=bool), np.empty(count)
-        total = settle(self._arrays, self._trees, self._rules, order, parents, scores)
+        total = settle(
+            self._improve, self._arrays, self._trees, self._rules, order, parents, scores
+        )
         packed = np.packbits(parents, axis=1, bitorder="little")
         masks = tuple(int.from_bytes(row.tobytes(), "little") for row in packed)
         return _State(order, parents, scores, total, masks)

@@ -17,7 +17,6 @@ from whydrift.discovery.scores.registry import (
     score_named,
 )
 from whydrift.discovery.search import _score_kernel
-from whydrift.discovery.search._score_kernel import improvements, local_score
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -58,36 +57,35 @@ def windows(count: int) -> list[Snapshot]:
 
 @pytest.fixture(params=["compiled", "interpreted"])
 def kernel(request, monkeypatch):
-    """The kernel's two functions, compiled or as the Python that they are written in."""
+    """The kernel, compiled or as the Python that it is written in."""
     if request.param == "interpreted":
         for name, value in list(vars(_score_kernel).items()):
             if hasattr(value, "py_func"):
                 monkeypatch.setattr(_score_kernel, name, value.py_func)
-        for table_ in ("_LOCAL", "_IMPROVE"):
-            plain = {k: f.py_func for k, f in getattr(_score_kernel, table_).items()}
-            monkeypatch.setattr(_score_kernel, table_, plain)
-    return local_score, improvements
+        monkeypatch.setattr(_score_kernel, "pointer", lambda function, signature: function)
+    return _score_kernel.improvements
 
 
 # ---- all of them ------------------------------------------------------------------------------
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_the_kernel_computes_what_the_score_does(row, count, kernel):
-    local, improve = kernel
     names = columns_of(row)
     score, _ = score_named(row.name, windows(count), names)
     arrays = score.arrays()
+    improve = _score_kernel.improver(arrays)
     rng = np.random.default_rng(1)
     for _ in range(6):
         size = int(rng.integers(0, len(names) - 1))
         column, *parents = rng.permutation(len(names))[: size + 1].tolist()
         given = np.array(parents, dtype=np.int64)
         expected = float(score.local(column, [tuple(parents)])[0])
-        assert local(arrays, column, given, size) == pytest.approx(expected, rel=1e-7, abs=1e-6)
         offered = np.ones(len(names), dtype=bool)
+        alone = kernel(improve, arrays, column, given, size, offered, np.empty(0))
+        assert alone == pytest.approx(expected, rel=1e-7, abs=1e-6)
         offered[[column, *parents]] = False
         gains = np.full(len(names), np.nan)
-        improve(arrays, column, given, size, offered, gains)
+        kernel(improve, arrays, column, given, size, offered, gains)
         for j in np.flatnonzero(offered).tolist():
             gain = float(score.local(column, [(*parents, j)])[0]) - expected
             assert gains[j] == pytest.approx(max(gain, 0.0), rel=1e-6, abs=1e-5)
