@@ -114,7 +114,6 @@ def test_many_columns_are_searched_by_tests():
     ("options", "words"),
     [
         ({"method": "bos"}, "Did you mean 'boss'"),
-        ({"method": "cd-nod"}, "not built yet. Methods there are: auto, boss, ges"),
         ({"orientation": "mayority"}, "Did you mean 'majority'"),
         ({"method": "rfci", "orientation": "max"}, "'rfci' has no orientation"),
         ({"test": "fisher"}, "unknown independence test 'fisher'"),
