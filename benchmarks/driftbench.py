@@ -30,6 +30,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from methods import ours, peers
 from methods.base import Method
+from seeds import seeds_of
 from yardsticks import driftbench as yardstick
 
 METHODS = (*ours.METHODS, *peers.METHODS)
@@ -49,20 +50,6 @@ COLUMNS = {
     "seconds_mean": "s/case",
     "seconds_max": "s max",
 }
-
-
-def seeds_of(text: str) -> list[int]:
-    """Return the seeds of ``100-102,105``, refusing those that are kept for acceptance."""
-    found: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
-    outside = [s for s in found if not (0 <= s <= 9 or 100 <= s <= 109)]
-    if outside:
-        raise SystemExit(
-            f"seeds {outside} are neither for tuning (0-9) nor for reporting (100-109)"
-        )
-    return found
 
 
 @contextmanager
