@@ -28,12 +28,18 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from methods import ours, peers
+from methods import conditional, dowhy, ours, root_cause, univariate
 from methods.base import Method
 from seeds import seeds_of
 from yardsticks import driftbench as yardstick
 
-METHODS = (*ours.METHODS, *peers.METHODS)
+METHODS = (
+    *ours.METHODS,
+    *univariate.METHODS,
+    *conditional.METHODS,
+    *root_cause.METHODS,
+    *dowhy.METHODS,
+)
 COLUMNS = {
     "f1": "F1",
     "precision": "precision",
@@ -186,7 +192,7 @@ def main() -> int:
                 rows.setdefault(method.name, []).append(scored(cases, answers, method.most_cases))
     print(f"suite {options.suite}, seeds {options.seeds}, floor {options.floor:g}; "
           f"whydrift {version('whydrift')}, numpy {np.__version__}, "
-          f"pandas {pd.__version__}{peers.dowhy_version()}, Python {platform.python_version()}, "
+          f"pandas {pd.__version__}{dowhy.dowhy_version()}, Python {platform.python_version()}, "
           f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores\n")  # fmt: skip
     print(table(rows))
     slow = [m for m in methods if m.most_cases]
@@ -195,7 +201,7 @@ def main() -> int:
         names = " and ".join(m.name for m in slow)
         print(f"\nOnly the first {most} cases of each seed: {names}. All methods on those cases:\n")
         print(table({name: [part.head(most) for part in parts] for name, parts in rows.items()}))
-    if not peers.dowhy_is_installed():
+    if not dowhy.dowhy_is_installed():
         print("\nDoWhy is not installed here and was not measured.")
     for column in filter(None, options.by.split(",")):
         for name, parts in rows.items():
