@@ -25,10 +25,13 @@ class World:
         The columns that are seen, in an order that says nothing about causes.
     dag : ndarray of bool, shape (n_nodes, n_nodes)
         ``dag[i, j]``: i → j; nodes beyond the columns are hidden.
+    slopes : ndarray of shape (n_nodes, n_nodes)
+        ``slopes[i, j]``: by how much j moves with i.
     """
 
     data: Array
     dag: Array
+    slopes: Array
 
 
 @dataclass(frozen=True)
@@ -83,7 +86,7 @@ def linear_gaussian(
         noise -= noise.mean(axis=0)
         noise = np.linalg.qr(noise)[0] * np.sqrt(rows)
     data = noise @ np.linalg.inv(np.eye(count) - slopes)
-    return World(data[:, :columns], dag)
+    return World(data[:, :columns], dag, slopes)
 
 
 def marks_of_ours(graph: Any, names: tuple[str, ...]) -> Marks:

@@ -20,6 +20,7 @@ import argparse
 import contextlib
 import io
 import platform
+import random
 import resource
 import statistics
 import sys
@@ -83,6 +84,21 @@ def their_ges(data: Array) -> Marks:
     return marks_of_causal_learn(ges(data)["G"].graph)
 
 
+def our_grasp(
+    snapshot: Snapshot, names: tuple[str, ...], score: str = "bic", penalty: float = 1.0
+) -> Marks:
+    found, _ = learn_by_score("grasp", (snapshot,), names, score=score, penalty=penalty)
+    return marks_of_ours(found, names)
+
+
+def their_grasp(data: Array, penalty: float = 1.0) -> Marks:
+    from causallearn.search.PermutationBased.GRaSP import grasp
+
+    random.seed(0)  # it shuffles by the generator that everyone shares
+    found = grasp(data, parameters={"lambda_value": penalty / 2}, verbose=False)
+    return marks_of_causal_learn(found.graph)
+
+
 def their_boss(data: Array, penalty: float = 1.0) -> Marks:
     from causallearn.search.PermutationBased.BOSS import boss
 
@@ -100,6 +116,11 @@ CASES = (
          target=1.0, slow=True),
     Case("BOSS (EBIC), p=1,000, degree 2", lambda: linear_gaussian(1_000, 2, ROWS, 100),
          lambda s, n: our_boss(s, n, "ebic"), None, target=180.0),
+    Case("GRaSP (penalty 4), p=40, degree 4", lambda: linear_gaussian(40, 4, ROWS, 100),
+         lambda s, n: our_grasp(s, n, penalty=4.0), lambda d: their_grasp(d, 4.0), same="marks",
+         slow=True),
+    Case("GRaSP (EBIC), p=100, degree 4", lambda: linear_gaussian(100, 4, ROWS, 100),
+         lambda s, n: our_grasp(s, n, "ebic"), None),
     Case("BOSS (splines), p=50, degree 3, n=5,000", lambda: linear_gaussian(50, 3, 5_000, 100),
          lambda s, n: our_boss(s, n, "spline_ebic"), None),
     Case("BOSS (splines), p=200, degree 3, n=5,000", lambda: linear_gaussian(200, 3, 5_000, 100),
@@ -189,7 +210,11 @@ def sameness(sets: int) -> None:
     print("| search | degree | same class | ours scores higher | theirs | ours wrong | theirs | "
           "empty |")  # fmt: skip
     print("|---|---|---|---|---|---|---|---|")
-    for search, ours, theirs in (("GES", our_ges, their_ges), ("BOSS", our_boss, their_boss)):
+    for search, ours, theirs in (
+        ("GES", our_ges, their_ges),
+        ("BOSS", our_boss, their_boss),
+        ("GRaSP", our_grasp, their_grasp),
+    ):
         for degree in (2, 3):
             same = higher = lower = 0
             wrong: list[tuple[int, int, int]] = []

@@ -111,7 +111,7 @@ METHODS: dict[str, Method] = {
     "whydrift pc, alpha 0.01": ours("pc", alpha=0.01),
     "whydrift pc, standard": ours("pc", orientation="standard"),
     "whydrift pc, conservative": ours("pc", orientation="conservative"),
-    "whydrift pc, majority": ours("pc", orientation="majority"),
+    "whydrift pc, max": ours("pc", orientation="max"),
     "causal-learn pc": their_pc,
     "causal-learn boss": their_boss,
     "empty graph": nothing,

@@ -24,17 +24,22 @@ if TYPE_CHECKING:
     from whydrift.discovery.adjustment import optimal_adjustment_set as optimal_adjustment_set
     from whydrift.discovery.ancestral import dag_to_mag as dag_to_mag
     from whydrift.discovery.ancestral import is_mag as is_mag
+    from whydrift.discovery.ancestral import is_pag as is_pag
     from whydrift.discovery.ancestral import mag_problem as mag_problem
+    from whydrift.discovery.ancestral import mag_to_pag as mag_to_pag
+    from whydrift.discovery.ancestral import pag_problem as pag_problem
     from whydrift.discovery.ancestral import pag_to_mag as pag_to_mag
     from whydrift.discovery.change import GraphChange as GraphChange
     from whydrift.discovery.change import GraphDifference as GraphDifference
     from whydrift.discovery.change import difference as difference
     from whydrift.discovery.classes import class_members as class_members
     from whydrift.discovery.classes import is_cpdag as is_cpdag
+    from whydrift.discovery.covariance import Covariance as Covariance
     from whydrift.discovery.distances import AdjustmentDistance as AdjustmentDistance
     from whydrift.discovery.distances import adjustment_distance as adjustment_distance
     from whydrift.discovery.distances import structural_distance as structural_distance
     from whydrift.discovery.errors import ConfigError as ConfigError
+    from whydrift.discovery.errors import DataWarning as DataWarning
     from whydrift.discovery.errors import GraphError as GraphError
     from whydrift.discovery.errors import OptionError as OptionError
     from whydrift.discovery.errors import SchemaError as SchemaError
@@ -70,7 +75,10 @@ _HOME = {
     "whydrift.discovery.ancestral": (
         "dag_to_mag",
         "is_mag",
+        "is_pag",
         "mag_problem",
+        "mag_to_pag",
+        "pag_problem",
         "pag_to_mag",
     ),
     "whydrift.discovery.change": (
@@ -82,6 +90,7 @@ _HOME = {
         "class_members",
         "is_cpdag",
     ),
+    "whydrift.discovery.covariance": ("Covariance",),
     "whydrift.discovery.distances": (
         "AdjustmentDistance",
         "adjustment_distance",
@@ -89,6 +98,7 @@ _HOME = {
     ),
     "whydrift.discovery.errors": (
         "ConfigError",
+        "DataWarning",
         "GraphError",
         "OptionError",
         "SchemaError",

@@ -9,14 +9,31 @@ Zhang (2008), Causal reasoning with ancestral graphs.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from itertools import combinations
+
+import numpy as np
 
 from whydrift.discovery.errors import GraphError
 from whydrift.discovery.graph import Edge, Graph, Mark
 from whydrift.discovery.orientation import cpdag_to_dag
-from whydrift.discovery.separation import anterior, as_nodes, connected_nodes
+from whydrift.discovery.pag import CIRCLE, from_marks, orient_pag, with_colliders
+from whydrift.discovery.separation import (
+    anterior,
+    as_nodes,
+    connected_nodes,
+    minimal_separator,
+)
 
-__all__ = ["dag_to_mag", "is_mag", "mag_problem", "pag_to_mag"]
+__all__ = [
+    "dag_to_mag",
+    "is_mag",
+    "is_pag",
+    "mag_problem",
+    "mag_to_pag",
+    "pag_problem",
+    "pag_to_mag",
+]
 
 
 def dag_to_mag(graph: Graph, hidden: Collection[str] = (), selected: Collection[str] = ()) -> Graph:
@@ -155,6 +172,92 @@ def pag_to_mag(graph: Graph) -> Graph:
     if problem is not None:
         raise _no_mag(problem)
     return mag
+
+
+def mag_to_pag(graph: Graph) -> Graph:
+    """Return the PAG of a MAG: what all MAGs that separate the same have in common.
+
+    Parameters
+    ----------
+    graph : Graph
+        A MAG.
+
+    Raises
+    ------
+    GraphError
+        If it is none.
+
+    References
+    ----------
+    Zhang (2008), On the completeness of orientation rules for causal discovery in the presence of
+    latent confounders and selection bias, Artificial Intelligence 172, 1873-1896, theorem 4.
+    """
+    problem = mag_problem(graph)
+    if problem is not None:
+        raise GraphError(
+            f"the graph is no MAG: {problem}",
+            where="graph",
+            remedy="`dag_to_mag` makes one of a DAG with hidden nodes",
+        )
+    names = graph.nodes
+    place = {name: i for i, name in enumerate(names)}
+    marks = np.zeros((len(names), len(names)), dtype=np.int64)
+    for edge in graph:
+        i, j = place[edge.a], place[edge.b]
+        marks[i, j] = marks[j, i] = CIRCLE
+    triples = [[place[x], place[z], place[y]] for (x, y), z in map(_in_order, _colliders(graph))]
+    marks, _ = with_colliders(marks, np.array(triples, dtype=np.int64).reshape(-1, 3))
+
+    def separates(theta: int, gamma: int, beta: int) -> bool:
+        found = minimal_separator(graph, names[theta], names[gamma])
+        assert found is not None, "of a MAG some set separates any two nodes that are apart"
+        return names[beta] in found
+
+    oriented = orient_pag(marks, separates)
+    assert oriented is not None, "nothing was refused"
+    before = {frozenset((e.a, e.b)): e for e in graph}
+    pag = from_marks(names, oriented)
+    return pag.with_edges(
+        replace(e, confidence=old.confidence, origin=old.origin)
+        for e in pag
+        for old in (before[frozenset((e.a, e.b))],)
+    )
+
+
+def is_pag(graph: Graph) -> bool:
+    """Whether the graph is the PAG of a class of MAGs; see `pag_problem`."""
+    return pag_problem(graph) is None
+
+
+def pag_problem(graph: Graph) -> str | None:
+    """Return what keeps a graph from being a whole PAG, in words, or None.
+
+    The graph is a PAG where a MAG of its class, made by `pag_to_mag`, has this very PAG.
+
+    Parameters
+    ----------
+    graph : Graph
+        With any marks; what FCI learns with knowledge is more oriented than a PAG.
+    """
+    try:
+        mag = pag_to_mag(graph)
+    except GraphError as error:
+        return error.what
+    own = {frozenset((e.a, e.b)): e for e in graph}
+    for edge in mag_to_pag(mag):
+        found = own[frozenset((edge.a, edge.b))]
+        if (found.a, found.mark, found.b) != (edge.a, edge.mark, edge.b):
+            return (
+                f"{found.a} {found.mark} {found.b} stands where the MAGs of its class have "
+                f"{edge.a} {edge.mark} {edge.b} in common"
+            )
+    return None
+
+
+def _in_order(collider: tuple[frozenset[str], str]) -> tuple[tuple[str, str], str]:
+    ends, middle = collider
+    first, last = sorted(ends)
+    return (first, last), middle
 
 
 def _no_mag(why: str) -> GraphError:

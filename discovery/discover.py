@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows, unknown_name
+from whydrift.discovery.errors import (
+    DataWarning,
+    OptionError,
+    SchemaError,
+    TooFewRows,
+    nearest,
+    unknown_name,
+)
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.search.registry import METHODS, PLANNED, Method, Options
+from whydrift.discovery.search.registry import METHODS, Method, Options
 
 # Nothing heavy is imported here: the package imports this module when it is itself imported.
 if TYPE_CHECKING:
+    from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.snapshot.note import Note
@@ -26,6 +35,9 @@ _LEAST_ROWS = 20
 # Those of scores/registry.py, which is not loaded to check a name.
 _SCORES: Final = ("auto", "bic", "ebic", "bdeu", "mixed", "spline_bic", "spline_ebic")
 _ALPHA = 0.05
+_ORIENTATION: Final = {"pc": "majority"}  # of all others "max"
+# What Python warns of, beside all that is told of single columns.
+_OF_THE_WHOLE: Final = ("few_rows", "incomplete_rows")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,35 +96,44 @@ def discover(
     Parameters
     ----------
     data : Snapshot, pandas.DataFrame, polars.DataFrame or pyarrow.Table, or a list of them
-        One window of rows, in the order of time where there is one. With several, ``boss`` lets
-        mechanisms differ between windows and orients edges by what stays the same.
+        One window of rows, in the order of time where there is one. With several, ``boss`` and
+        ``cd-nod`` let mechanisms differ between windows and orient edges by what stays the same.
+        A `Covariance` serves boss, grasp, ges, pc, fci and rfci with ``fisher_z``, ``bic`` or
+        ``ebic``.
     method : str
-        ``boss`` (search over orders, by score), ``ges`` (greedy search over classes of graphs, by
-        score), ``pc`` (tests of conditional independence) or ``auto``: boss, and pc above 150
-        columns or where a test, alpha or orientation is named. Where causes may be hidden:
-        ``fci``, or ``rfci`` with fewer tests. Through causal-learn: ``lingam`` (linear, noise not
-        normal), ``anm`` (pc, then additive noise models pair by pair), ``grasp`` and ``exact``
-        (Gaussian BIC; up to 12 columns).
+        ``boss`` (search over orders, by score), ``grasp`` (the same by turning edges around),
+        ``ges`` (greedy search over classes of graphs, by score), ``pc`` (tests of conditional
+        independence) or ``auto``: boss, and pc above 150 columns or where a test, alpha or
+        orientation is named. Of several windows: boss, or ``cd-nod``, which tests with the window
+        as a cause, and is auto's choice where a test, alpha or orientation is named; it reads one
+        window as several that follow each other (one for every 500 rows, from 2 to 20). Where
+        causes may be hidden: ``fci``, or ``rfci`` with fewer tests. Through causal-learn:
+        ``lingam`` (linear, noise not normal), ``anm`` and ``pnl`` (pc, then additive noise or
+        post-nonlinear models pair by pair; pnl needs torch too) and ``exact`` (Gaussian BIC; up
+        to 12 columns).
     test : str
-        For pc, fci, rfci and anm: ``auto`` or a test of docs/independence-tests.md, such as
+        For pc, fci, rfci, cd-nod, anm and pnl: ``auto`` or a test of
+        docs/independence-tests.md, such as
         ``fisher_z``, ``mixed`` or ``gcm``.
     score : str
-        For boss and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu`` (categories),
-        ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both, bent lines), or
-        ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for categories.
+        For boss, grasp and ges: ``bic`` or ``ebic`` (numbers, straight lines), ``bdeu``
+        (categories), ``mixed`` (both, straight lines), ``spline_bic`` or ``spline_ebic`` (both,
+        bent lines), or ``auto``: ebic or spline_ebic, by a screen of the columns, and bdeu for
+        categories.
     alpha : float, optional
-        For pc, fci, rfci and anm: level of the tests, by default 0.05.
+        For pc, fci, rfci, cd-nod, anm and pnl: level of the tests, by default 0.05.
     orientation : str, optional
-        For pc and fci: how colliders are told, ``max`` (by the separating set with the largest
-        p-value, the default), ``standard``, ``conservative`` or ``majority``.
+        For pc, fci and cd-nod: how colliders are told, ``majority`` (by more than half of the
+        separating sets, the default of pc), ``max`` (by the one with the largest p-value, the
+        default of the others), ``standard`` or ``conservative``.
     penalty : float, optional
-        For boss and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
+        For boss, grasp and ges: multiplies the BIC penalty, by default 1; larger gives fewer edges.
     knowledge : Knowledge, optional
-        Tiers, required and forbidden edges; every method honours them but ``grasp``, which
-        refuses them.
+        Tiers, required and forbidden edges and the like; every method honours them.
     bootstrap : int
-        Draws of the rows (or clusters of rows) from which each edge gets its confidence, and the
-        graph its table of shares (``graph.stability``); 0 for none.
+        Draws of the rows (or clusters of rows), within each window: each edge's confidence is the
+        share of the graphs learned from them that have it, and ``graph.stability`` the table of
+        all shares; 0 for none.
     n_jobs : int, optional
         Processes for the bootstrap, -1 for all processors; by default several only where it would
         take long. The result does not depend on it.
@@ -142,6 +163,12 @@ def discover(
     GraphError
         If knowledge names an unknown column.
 
+    Warns
+    -----
+    DataWarning
+        For each column that is no ordinary one (never varies, repeats another, is determined by
+        others, holds ±inf, is left out, …), with its name and what was done.
+
     Examples
     --------
     >>> import numpy as np, pandas as pd
@@ -152,7 +179,7 @@ def discover(
     >>> graph.parents("effect")
     ('cause', 'other')
     """
-    return learn_graph(
+    found = learn_graph(
         data,
         method,
         test=test,
@@ -166,7 +193,12 @@ def discover(
         random_state=random_state,
         progress=progress,
         columns=columns,
-    ).graph
+    )
+    for note in dict.fromkeys(found.notes):
+        of_column = note.column is not None and note.code != "mechanism_moved"
+        if of_column or note.code in _OF_THE_WHOLE:
+            warnings.warn(note.text, DataWarning, stacklevel=2)
+    return found.graph
 
 
 def learn_graph(
@@ -193,37 +225,54 @@ def learn_graph(
     -------
     Discovery
     """
+    from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.knowledge import Knowledge
-    from whydrift.discovery.search.columns import varying_columns
-    from whydrift.discovery.search.windows import pooled, read_windows
+    from whydrift.discovery.search.columns import column_notes, varying_columns
+    from whydrift.discovery.search.windows import in_turn, pooled, read_windows
 
     began = time.perf_counter()
     _check_options(method, score, alpha, penalty, bootstrap)
-    windows = read_windows(
-        data if isinstance(data, (list, tuple)) else (data,), random_state=random_state
-    )
+    if isinstance(data, Covariance):
+        _check_no_bootstrap(bootstrap)
+        found = _from_covariance(
+            data,
+            method,
+            columns,
+            Options(
+                test=test,
+                score=score,
+                alpha=_ALPHA if alpha is None else alpha,
+                orientation=orientation or "",
+                penalty=1.0 if penalty is None else penalty,
+                knowledge=(knowledge or Knowledge()).checked(data.columns),
+                random_state=random_state,
+            ),
+            _named(test, score, alpha, orientation, penalty),
+            progress or silent,
+        )
+        return replace(found, seconds=time.perf_counter() - began)
+    given = data if isinstance(data, (list, tuple)) else (data,)
+    windows = read_windows(given, random_state=random_state)
+    # Who reads a window learns what was odd about it; here that is told where it was read here.
+    odd = [note for w, own in zip(windows, given, strict=True) if w is not own for note in w.notes]
     snapshot = windows[0]
     names = _columns(snapshot, columns)
     usable, notes = varying_columns(pooled(windows), names)
-    _check_size(pooled(windows), usable)
-    named = {
-        "test": test != "auto",
-        "alpha": alpha is not None,
-        "orientation": orientation is not None,
-        "score": score != "auto",
-        "penalty": penalty is not None,
-    }
-    chosen, choice = _choose(
-        method, len(usable), {name for name, is_set in named.items() if is_set}
-    )
+    _check_size(len(pooled(windows).sample), usable)
+    notes = (*odd, *notes, *column_notes(pooled(windows), usable))
+    named = _named(test, score, alpha, orientation, penalty)
+    chosen, choice = _choose(method, len(usable), len(windows), named)
     if len(windows) > 1:
-        _check_windows(chosen, bootstrap)
+        _check_windows(chosen)
+    elif chosen.needs_windows:
+        windows, in_turns = in_turn(snapshot)
+        snapshot, notes = windows[0], (in_turns, *notes)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
     options = Options(
         test=_choose_test(chosen, test, snapshot, usable),
         score=_choose_score(chosen, score, windows, usable) if bootstrap else score,
         alpha=_ALPHA if alpha is None else alpha,
-        orientation="max" if orientation is None else orientation,
+        orientation=_ORIENTATION.get(chosen.name, "max") if orientation is None else orientation,
         penalty=1.0 if penalty is None else penalty,
         knowledge=known.within(usable),
         random_state=random_state,
@@ -232,7 +281,9 @@ def learn_graph(
     told = progress or silent
     graph, more = chosen.learn(snapshot, usable, replace(options, test=test, score=score), told)
     if bootstrap:
-        graph = _bootstrapped(graph, snapshot, chosen, options, bootstrap, n_jobs, told)
+        graph = _bootstrapped(graph, windows, chosen, options, bootstrap, n_jobs, told)
+    if "test" not in chosen.options:
+        more = (*more, *_relations(pooled(windows), usable, more))
     graph, left_out = _with_required(graph.with_nodes(names), known)
     return Discovery(
         graph,
@@ -243,16 +294,58 @@ def learn_graph(
     )
 
 
+def _from_covariance(
+    covariance: Covariance,
+    method: str,
+    columns: Sequence[str] | None,
+    options: Options,
+    named: set[str],
+    progress: Progress,
+) -> Discovery:
+    from whydrift.discovery.search.from_covariance import varying_columns
+
+    names = covariance.columns if columns is None else tuple(dict.fromkeys(columns))
+    for name in names:
+        if name not in covariance.columns:
+            guess = nearest(name, covariance.columns)
+            raise SchemaError(
+                f"column {name!r} is not in the covariance matrix",
+                where="columns",
+                remedy=f"Did you mean {guess!r}?"
+                if guess
+                else f"Columns are: {', '.join(covariance.columns[:20])}",
+            )
+    usable, notes = varying_columns(covariance, names)
+    _check_size(covariance.rows, usable)
+    chosen, choice = _choose(method, len(usable), 1, named)
+    if chosen.from_covariance is None:
+        able = ", ".join(name for name, other in METHODS.items() if other.from_covariance)
+        raise OptionError(
+            f"method {chosen.name!r} needs rows, and a covariance matrix was given",
+            where="method",
+            remedy=f"Give the rows, or use one of: {able}",
+        )
+    known = options.knowledge
+    inside = replace(
+        options,
+        orientation=options.orientation or _ORIENTATION.get(chosen.name, "max"),
+        knowledge=known.within(usable),
+    )
+    graph, more = chosen.learn_from_covariance(covariance, usable, inside, progress)
+    graph, left_out = _with_required(graph.with_nodes(names), known)
+    return Discovery(
+        graph,
+        chosen.name,
+        "fisher_z" if "test" in chosen.options else None,
+        (choice, *notes, *more, *left_out),
+        0.0,
+    )
+
+
 # ---- checks -----------------------------------------------------------------------------------
 def _check_options(
     method: str, score: str, alpha: float | None, penalty: float | None, bootstrap: int
 ) -> None:
-    if method.lower() in PLANNED:
-        raise OptionError(
-            f"method {method!r} is not built yet",
-            where="method",
-            remedy=f"Methods there are: {', '.join(method_names())}",
-        )
     if method not in method_names():
         raise unknown_name("method", method, known=method_names(), where="method")
     if score not in _SCORES:
@@ -286,11 +379,19 @@ def _columns(snapshot: Snapshot, columns: Sequence[str] | None) -> tuple[str, ..
     return names
 
 
-def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
-    rows = len(snapshot.sample)
+def _check_no_bootstrap(bootstrap: int) -> None:
+    if bootstrap:
+        raise OptionError(
+            "rows are drawn again for confidences, and a covariance matrix has none",
+            where="bootstrap",
+            remedy="Give 0, or the rows",
+        )
+
+
+def _check_size(rows: float, usable: tuple[str, ...]) -> None:
     if rows < _LEAST_ROWS:
         raise TooFewRows(
-            f"{rows} rows are too few to learn a graph",
+            f"{rows:g} rows are too few to learn a graph",
             where="data",
             remedy=f"Give at least {_LEAST_ROWS}; some hundreds are better",
         )
@@ -303,7 +404,7 @@ def _check_size(snapshot: Snapshot, usable: tuple[str, ...]) -> None:
         )
 
 
-def _check_windows(method: Method, bootstrap: int) -> None:
+def _check_windows(method: Method) -> None:
     """Refuse what several windows cannot be given to."""
     if not method.takes_windows:
         able = ", ".join(name for name, other in METHODS.items() if other.takes_windows)
@@ -312,16 +413,28 @@ def _check_windows(method: Method, bootstrap: int) -> None:
             where="method",
             remedy=f"Methods that take several: {able}",
         )
-    if bootstrap:
-        raise OptionError(
-            "confidences are drawn from one window, and several were given",
-            where="bootstrap",
-            remedy="Give 0, or one window",
-        )
 
 
 # ---- choices ----------------------------------------------------------------------------------
-def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
+def _named(
+    test: str,
+    score: str,
+    alpha: float | None,
+    orientation: str | None,
+    penalty: float | None,
+) -> set[str]:
+    """Return the options that were given a value."""
+    given = {
+        "test": test != "auto",
+        "alpha": alpha is not None,
+        "orientation": orientation is not None,
+        "score": score != "auto",
+        "penalty": penalty is not None,
+    }
+    return {name for name, is_set in given.items() if is_set}
+
+
+def _choose(method: str, count: int, windows: int, options: set[str]) -> tuple[Method, Note]:
     """Return the method and why, or raise where an option means nothing to it."""
     from whydrift.discovery.snapshot.note import Note
 
@@ -330,6 +443,10 @@ def _choose(method: str, count: int, options: set[str]) -> tuple[Method, Note]:
         wanted = sorted(options & METHODS["pc"].options)
         if wanted:
             method, reason = "pc", f"{' and '.join(wanted)} given"
+            if windows > 1:
+                method, reason = "cd-nod", f"{reason}, and {windows} windows"
+        elif windows > 1:
+            method, reason = "boss", f"the default for several windows, {windows} here"
         elif count > _MOST_FOR_ORDERS and not options:
             method = "pc"
             reason = f"{count} columns; above {_MOST_FOR_ORDERS} a search over orders is slow"
@@ -350,6 +467,10 @@ def _choose_test(method: Method, test: str, snapshot: Snapshot, usable: tuple[st
     """Return the test by name, so that all bootstrap draws use the one that suits the data."""
     if "test" not in method.options or test != "auto":
         return test
+    if method.needs_windows:
+        from whydrift.discovery.search.cd_nod import choose_window_test
+
+        return choose_window_test(snapshot, usable)
     from whydrift.discovery.independence.registry import choose_test
 
     return choose_test(snapshot, usable)[0]
@@ -366,10 +487,24 @@ def _choose_score(
     return choose_score(windows, usable)[0]
 
 
+def _relations(
+    window: Snapshot, usable: tuple[str, ...], told: tuple[Note, ...]
+) -> tuple[Note, ...]:
+    """Return notes on the relations of which the search, having no tests, told nothing."""
+    from whydrift.discovery.independence.determined import find_relations
+
+    named = {note.column for note in told if note.code == "determined_column"}
+    return tuple(
+        relation.told(usable, by_tests=False)
+        for relation in find_relations(window, usable)
+        if not named & {usable[column] for column in relation.columns}
+    )
+
+
 # ---- bootstrap and knowledge ------------------------------------------------------------------
 def _bootstrapped(
     graph: Graph,
-    snapshot: Snapshot,
+    windows: tuple[Snapshot, ...],
     method: Method,
     options: Options,
     bootstrap: int,
@@ -378,19 +513,22 @@ def _bootstrapped(
 ) -> Graph:
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.search.columns import varying_columns
+    from whydrift.discovery.search.windows import pooled
     from whydrift.discovery.stability import with_confidence
 
-    def learn(drawn: Snapshot) -> Graph:
+    def learn(drawn: tuple[Snapshot, ...]) -> Graph:
         # A rare value may be missing from a draw, and its column constant there.
-        usable, _ = varying_columns(drawn, graph.nodes)
+        usable, _ = varying_columns(pooled(drawn), graph.nodes)
         if len(usable) < 2:
             return Graph(graph.nodes)
-        inside = replace(options, knowledge=options.knowledge.within(usable))
-        return method.learn(drawn, usable, inside, silent)[0].with_nodes(graph.nodes)
+        inside = replace(
+            options, knowledge=options.knowledge.within(usable), other_windows=drawn[1:]
+        )
+        return method.learn(drawn[0], usable, inside, silent)[0].with_nodes(graph.nodes)
 
     return with_confidence(
         graph,
-        snapshot,
+        windows,
         learn,
         bootstrap=bootstrap,
         n_jobs=n_jobs,

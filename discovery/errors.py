@@ -18,6 +18,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "ConfigError",
+    "DataWarning",
     "GraphError",
     "OptionError",
     "SchemaError",
@@ -77,6 +78,10 @@ class ConfigError(WhydriftError):
 
 class SourceError(WhydriftError):
     """Data cannot be read from where they were said to be."""
+
+
+class DataWarning(UserWarning):
+    """Something about the data that bears on the answer: which column, and what was done."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -478,8 +478,8 @@ class Graph:
         return (
             f'<div style="overflow-x:auto">{self.to_svg()}</div>'
             f"<details><summary>{len(self.nodes)} nodes, {len(self.edges)} edges</summary>"
-            f"<table><tr><th>from</th><th></th><th>to</th><th>confidence</th></tr>{rows}</table>"
-            f"</details>"
+            "<table><tr><th>from</th><th></th><th>to</th><th>share of bootstrap graphs</th></tr>"
+            f"{rows}</table></details>"
         )
 
     # ---- inside -------------------------------------------------------------------------------

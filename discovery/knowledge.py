@@ -162,12 +162,22 @@ class Knowledge:
         return self
 
     def within(self, names: Iterable[str]) -> Knowledge:
-        """Return what is known about these columns alone."""
+        """Return what is known about these columns alone.
+
+        Where required edges lead from one of them to another through columns that are left out,
+        the edge back is forbidden.
+        """
         kept = set(names)
+        back = {
+            (way[-1], way[0]): None
+            for reached in self._demanded.values()
+            for way in reached.values()
+            if way[0] in kept and way[-1] in kept and not kept.issuperset(way)
+        }
         return Knowledge(
             tuple(tuple(c for c in tier if c in kept) for tier in self.tiers),
             tuple(p for p in self.required if kept.issuperset(p)),
-            tuple(p for p in self.forbidden if kept.issuperset(p)),
+            tuple(dict.fromkeys((*(p for p in self.forbidden if kept.issuperset(p)), *back))),
             tuple(c for c in self.never_a_cause if c in kept),
             tuple(c for c in self.exogenous if c in kept),
         )

@@ -194,8 +194,8 @@ class Stability:
 # ---- drawing rows -----------------------------------------------------------------------------
 def with_confidence(
     graph: Graph,
-    snapshot: Snapshot,
-    learn: Callable[[Snapshot], Graph],
+    windows: Sequence[Snapshot],
+    learn: Callable[[tuple[Snapshot, ...]], Graph],
     *,
     bootstrap: int,
     random_state: int = 0,
@@ -207,12 +207,13 @@ def with_confidence(
     Parameters
     ----------
     graph : Graph
-        Learned from the snapshot.
-    snapshot : Snapshot
-        The rows of its sample are drawn with replacement: whole clusters where a column has that
-        role, else in blocks of neighbours where neighbouring rows are alike, else one by one.
+        Learned from the windows.
+    windows : sequence of Snapshot
+        The rows of each one's sample are drawn with replacement, within that window: whole
+        clusters where a column has that role, else in blocks of neighbours where neighbouring rows
+        are alike, else one by one.
     learn : callable
-        Learns a graph from a resampled snapshot, the same way.
+        Learns a graph from resampled windows, the same way.
     bootstrap : int
         Draws; at least 1.
     random_state : int
@@ -241,23 +242,24 @@ def with_confidence(
     """
     if n_jobs == 0:
         raise OptionError("0 is no number of processes", where="n_jobs", remedy="Give 1, or -1")
-    plan = _Plan.of(snapshot)
+    plans = [_Plan.of(window) for window in windows]
+    draw = _Draw(learn, tuple(windows), tuple(plans))
     seeds = np.random.SeedSequence(random_state).spawn(bootstrap)
     progress("bootstrap", 0, bootstrap)
     began = time.perf_counter()
-    found = [_drawn_edges(learn, snapshot, plan, seeds[:1])]
+    found = [draw.edges(seeds[:1])]
     progress("bootstrap", 1, bootstrap)
     rest = seeds[1:]
     jobs = _jobs(n_jobs, (time.perf_counter() - began) * len(rest))
     size = 1 if jobs == 1 else max(1, len(rest) // (_TASKS_A_JOB * jobs))
     tasks = [rest[start : start + size] for start in range(0, len(rest), size)]
     done = 1
-    for part in _run(learn, snapshot, plan, tasks, jobs):
+    for part in _run(draw, tasks, jobs):
         found.append(part)
         done += len(part)
         progress("bootstrap", done, bootstrap)
     drawn = [edges for part in found for edges in part]
-    stability = Stability._of_edges(drawn, graph.nodes, plan.unit)
+    stability = Stability._of_edges(drawn, graph.nodes, _unit(plans))
     edges = (replace(e, confidence=stability.share(e.a, e.b, e.mark)) for e in graph)
     return replace(graph.with_edges(edges), stability=stability)
 
@@ -299,36 +301,46 @@ class _Plan:
         return resampled_rows(self.rows, self.length, rng)
 
 
-def _drawn_edges(
-    learn: Callable[[Snapshot], Graph],
-    snapshot: Snapshot,
-    plan: _Plan,
-    seeds: Sequence[np.random.SeedSequence],
-) -> list[list[tuple[str, str, str]]]:
-    """Return the edges of a graph for each seed."""
-    return [
-        [(e.a, e.mark, e.b) for e in learn(snapshot.take(plan.draw(np.random.default_rng(seed))))]
-        for seed in seeds
-    ]
+def _unit(plans: Sequence[_Plan]) -> str:
+    """Return what was drawn, in a word; the coarsest unit where windows differ."""
+    units = {plan.unit for plan in plans}
+    return next(unit for unit in ("clusters", "blocks", "rows") if unit in units)
+
+
+@dataclass(frozen=True)
+class _Draw:
+    """How a graph is learned from rows drawn anew."""
+
+    learn: Callable[[tuple[Snapshot, ...]], Graph]
+    windows: tuple[Snapshot, ...]
+    plans: tuple[_Plan, ...]
+
+    def edges(self, seeds: Sequence[np.random.SeedSequence]) -> list[list[tuple[str, str, str]]]:
+        """Return the edges of a graph for each seed."""
+        out = []
+        for seed in seeds:
+            rng = np.random.default_rng(seed)
+            drawn = tuple(
+                window.take(plan.draw(rng))
+                for window, plan in zip(self.windows, self.plans, strict=True)
+            )
+            out.append([(e.a, e.mark, e.b) for e in self.learn(drawn)])
+        return out
 
 
 def _run(
-    learn: Callable[[Snapshot], Graph],
-    snapshot: Snapshot,
-    plan: _Plan,
-    tasks: Sequence[Sequence[np.random.SeedSequence]],
-    jobs: int,
+    draw: _Draw, tasks: Sequence[Sequence[np.random.SeedSequence]], jobs: int
 ) -> Iterator[list[list[tuple[str, str, str]]]]:
     if jobs == 1:
         for task in tasks:
-            yield _drawn_edges(learn, snapshot, plan, task)
+            yield draw.edges(task)
         return
     # Processes, not threads: the searches take many small steps of Python, which threads take one
     # after the other (two of them gained 3 % where this was measured).
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, backend="loky", return_as="generator_unordered")
-    yield from parallel(delayed(_drawn_edges)(learn, snapshot, plan, task) for task in tasks)
+    yield from parallel(delayed(draw.edges)(task) for task in tasks)
 
 
 def _jobs(asked: int | None, seconds: float) -> int:

@@ -43,6 +43,14 @@ class FisherZ:
         self._moments = Moments(blocks, evidence)
         self._dependence = Dependence(blocks, evidence)
 
+    @classmethod
+    def of_correlations(cls, matrix: FloatArray, rows: float) -> FisherZ:
+        """Return the test of columns that vary, from their correlations and number of rows."""
+        self = cls.__new__(cls)
+        self._moments = Moments.of_correlations(matrix, rows)
+        self._dependence = Dependence([np.empty((0, 1))])  # no rows are alike
+        return self
+
     def whole(self) -> tuple[FloatArray, float] | None:
         """Return all that every test needs, where one matrix answers them, else None.
 

@@ -67,14 +67,34 @@ class Moments:
         spread = np.sqrt(np.diagonal(matrix))
         scale = np.where(spread > 0, 1 / np.where(spread > 0, spread, 1.0), 0.0)
         matrix *= scale[:, None] * scale
+        self._take(matrix, spread <= 0, float(count), columns)
+
+    @classmethod
+    def of_correlations(cls, matrix: FloatArray, rows: float) -> Moments:
+        """Return the moments of columns of one feature each, from their correlations alone.
+
+        Parameters
+        ----------
+        matrix : ndarray of shape (n_columns, n_columns)
+            Correlations of columns that vary and have no missing values.
+        rows : float
+            Equally weighted rows that would tell as much.
+        """
+        self = cls.__new__(cls)
+        self.pad = len(matrix)
+        self._take(matrix, np.zeros(len(matrix), dtype=bool), rows, len(matrix))
+        return self
+
+    def _take(self, matrix: FloatArray, is_constant: BoolArray, rows: float, columns: int) -> None:
+        """Take correlations of features that miss no value; no rows are kept."""
         # Then the feature that stands for padding, and the constant.
         self._matrix: FloatArray = np.zeros((self.pad + 2, self.pad + 2))
         self._matrix[: self.pad, : self.pad] = matrix
         self._matrix[-1, -1] = 1.0
-        self.is_constant = np.append(spread <= 0, True)
-        self.effective_rows = float(count)
-        self._complete: FloatArray = self._matrix * count
-        self._complete_squares = float(count)
+        self.is_constant = np.append(is_constant, True)
+        self.effective_rows = rows
+        self._complete: FloatArray = self._matrix * rows
+        self._complete_squares = rows
         self._whole = np.ones(columns, dtype=bool)
         self._filled: FloatArray = np.empty((self.pad + 2, 0))
         self._seen = np.empty((columns, 0), dtype=bool)

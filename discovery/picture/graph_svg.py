@@ -82,7 +82,7 @@ def _node(name: str, label: str, layout: Layout, look: Look) -> Markup:
 def _edge(edge: Edge, points: Sequence[Point]) -> Markup:
     words = f"{visible(edge.a)} {edge.mark} {visible(edge.b)}"
     if edge.confidence is not None:
-        words += f", confidence {edge.confidence:.2f}"
+        words += f", in {edge.confidence:.0%} of bootstrap graphs"
     down_a = 1.0 if points[1][1] >= points[0][1] else -1.0
     down_b = 1.0 if points[-1][1] >= points[-2][1] else -1.0
     return tag(

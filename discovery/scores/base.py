@@ -37,14 +37,20 @@ class NumberArrays(NamedTuple):
 
 
 class BlockArrays(NamedTuple):
-    """A score of a block of features per column, read off Gram matrices.
+    """A score of a block of features per column, read off covariances.
 
     Parameters
     ----------
-    grams : ndarray of shape (n_windows, n_features, n_features)
-        Second moments of an intercept (feature 0) and the features.
+    covs : ndarray of shape (n_windows, n_features, n_features)
+        Covariances of the features in each window.
+    means : ndarray of shape (n_windows, n_features)
+        Less those over all windows.
+    within, total : ndarray of shape (n_features, n_features)
+        The mean of the covariances, and the covariance over all windows together.
     rows : ndarray of shape (n_columns, n_windows)
         Rows that count, by column: fewer where neighbours are alike.
+    choices : ndarray of shape (n_windows + 2,)
+        Log of the number of sets of 0, 1, … windows.
     start : ndarray of int, shape (n_columns + 1,)
         First feature of each column, and the end of the last.
     linear : ndarray of int, shape (n_columns,)
@@ -55,8 +61,12 @@ class BlockArrays(NamedTuple):
         What so many parents cost beside their parameters.
     """
 
-    grams: FloatArray
+    covs: FloatArray
+    means: FloatArray
+    within: FloatArray
+    total: FloatArray
     rows: FloatArray
+    choices: FloatArray
     start: IntArray
     linear: IntArray
     penalty: float
@@ -126,8 +136,7 @@ class Score(Protocol):
     def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
         """Return the windows in which a column, given these parents, pays for its own mechanism.
 
-        None where one mechanism serves all windows, one where it differs in that window alone,
-        and all of them otherwise.
+        None where one mechanism serves all windows; all of them where each has its own.
         """
         ...
 

@@ -1,7 +1,7 @@
 """A score of a column's parents over one or several windows, from Gram matrices alone.
 
 A column may pay for a changed mechanism: the same fit in all windows, its own intercept and spread
-in each, or its own everything; with three windows or more also in one of them alone. The simplest
+in each, or its own everything; with three windows or more also in some of them alone. The simplest
 explanation of the windows wins, and with it the direction of edges that one window alone leaves
 open.
 
@@ -38,26 +38,27 @@ _MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
 
 
 @dataclass(frozen=True, slots=True)
-class _Grouping:
-    """One way in which windows may differ.
+class _Way:
+    """How windows are taken to differ in one fit, and what that fit is worth.
 
     Parameters
     ----------
-    groups : tuple of tuple of int
-        Windows that share a mechanism.
-    choices : int
-        Among how many ways alike it was chosen.
+    value : float
     apart : tuple of int
-        The windows that have a mechanism of their own.
+        The windows that have a mechanism of their own; the others share one.
     """
 
-    groups: tuple[tuple[int, ...], ...]
-    choices: int
+    value: float
     apart: tuple[int, ...]
 
 
 class EnvironmentScore(CachedScore):
     """``−rows/2 · log det(residual covariance) − parameters · log(rows)/2``, best of a few fits.
+
+    Windows may all share a mechanism, each have its own, or some have their own and the others
+    share one. Which some, of all sets of windows, is found by setting apart one window after the
+    other, each time the one that gains most; such a set costs the log of the number of sets of its
+    size, as any choice among many does in an extended BIC.
 
     Parameters
     ----------
@@ -88,20 +89,33 @@ class EnvironmentScore(CachedScore):
         self.penalty = penalty
         self.extra: FloatArray = penalty * gamma * log_choices(len(names))
         sizes = [f.basis.shape[1] for f in features]
-        self.start: IntArray = np.concatenate([[1], 1 + np.cumsum(sizes)]).astype(np.int64)
+        self.start: IntArray = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         self.basis = [np.arange(start, stop) for start, stop in pairwise(self.start.tolist())]
         self.linear = [b[: f.linear.shape[1]] for b, f in zip(self.basis, features, strict=True)]
         self._factor = np.array([_dependence(f, bounds) for f in features])
-        self.width = 1 + sum(sizes)
-        self._groupings = _groupings(len(bounds) - 1)
+        self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
-        self._grams, self._rows, self.by_pairs = gram_matrices(stacked, bounds)
+        grams, self._rows, _ = gram_matrices(stacked, bounds)
+        self._shares = self._rows / self._rows.sum()
+        means = np.array([gram[0, 1:] / gram[0, 0] for gram in grams])
+        self._covs = np.array(
+            [g[1:, 1:] - g[0, 0] * np.outer(m, m) for g, m in zip(grams, means, strict=True)]
+        )
+        self._means = means - self._shares @ means
+        self._within: FloatArray = np.tensordot(self._shares, self._covs, 1)
+        self._total: FloatArray = (
+            self._within + (self._means * self._shares[:, None]).T @ self._means
+        )
 
     def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
         return BlockArrays(
-            np.stack(self._grams),
+            self._covs,
+            self._means,
+            self._within,
+            self._total,
             self._factor[:, None] * self._rows[None, :],
+            self._choices,
             self.start,
             np.array([len(linear) for linear in self.linear], dtype=np.int64),
             float(self.penalty),
@@ -110,106 +124,150 @@ class EnvironmentScore(CachedScore):
 
     def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
         """Return the windows in which a column pays for a mechanism of its own; see `Score`."""
-        best = float(self._fitted(column, [parents], ())[0])
-        found: tuple[int, ...] = ()
-        for grouping in self._groupings:
-            value = float(self._fitted(column, [parents], (grouping,))[0])
-            if value > best + _TIE:
-                best, found = value, grouping.apart
-        return found
+        return self._best_ways(column, [parents])[0].apart
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
-        return self._fitted(column, parent_sets, self._groupings)
+        values = np.array([way.value for way in self._best_ways(column, parent_sets)])
+        out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]]
+        return out
 
-    def _fitted(
-        self, column: int, parent_sets: list[tuple[int, ...]], groupings: tuple[_Grouping, ...]
-    ) -> FloatArray:
-        response = self.linear[column]
-        best = np.full(len(parent_sets), -np.inf)
+    def _best_ways(self, column: int, parent_sets: list[tuple[int, ...]]) -> list[_Way]:
+        best = [_Way(-np.inf, ())] * len(parent_sets)
         for blocks in (self.basis, self.linear):
             if blocks is self.linear and all(
                 len(self.basis[p]) == len(self.linear[p]) for s in parent_sets for p in s
             ):
                 continue  # categories only: both bases are the same
-            index, sizes = self._padded([[blocks[p] for p in s] for s in parent_sets], response)
-            best = np.maximum(best, self._best_fit(column, index, sizes, groupings))
-        return best - self.extra[[len(parents) for parents in parent_sets]]
+            index, sizes = self._padded(
+                [[blocks[p] for p in s] for s in parent_sets], self.linear[column]
+            )
+            found = self._fits(column, index, sizes)
+            best = [max(pair, key=lambda way: way.value) for pair in zip(best, found, strict=True)]
+        return best
 
     def _padded(
         self, parents: list[list[IntArray]], response: IntArray
     ) -> tuple[IntArray, FloatArray]:
-        """Return feature numbers (intercept, parents, padding, response) and model sizes.
+        """Return feature numbers (parents, padding, response) and model sizes.
 
         Padding points at features that are uncorrelated with everything, which changes no
         determinant.
         """
-        flat = [np.concatenate([[0], *blocks]).astype(np.int64) for blocks in parents]
+        none = [np.empty(0, dtype=np.int64)]
+        flat = [np.concatenate(none + blocks).astype(np.int64) for blocks in parents]
         sizes = np.array([len(f) for f in flat], dtype=np.float64)
         longest = int(sizes.max())
         index = np.empty((len(flat), longest + len(response)), dtype=np.int64)
         for row, own in enumerate(flat):
-            pad = self.width + np.arange(longest - len(own))
+            pad = self.start[-1] + np.arange(longest - len(own))
             index[row] = np.concatenate([own, pad, response])
         return index, sizes
 
-    def _best_fit(
-        self, column: int, index: IntArray, sizes: FloatArray, groupings: tuple[_Grouping, ...]
-    ) -> FloatArray:
+    def _fits(self, column: int, index: IntArray, sizes: FloatArray) -> list[_Way]:
+        """Return, for each parent set, the best way in which windows may differ."""
         q = len(self.linear[column])
-        factor = self._factor[column]
-        rows = factor * self._rows
-        total = float(rows.sum())
-        unit = 0.5 * self.penalty * np.log(max(total, 2.0))
+        rows = self._factor[column] * self._rows
+        unit = 0.5 * self.penalty * np.log(max(float(rows.sum()), 2.0))
         spread = q * (q + 1) / 2
-        blocks = [_submatrices(_extended(g, index), index) for g in self._grams]
-        pooled: FloatArray = np.average(blocks, axis=0, weights=rows)
-        same: FloatArray = -total / 2 * _residual_logdet(pooled, q) - unit * (sizes * q + spread)
-        best = same
-        for grouping in groupings:
-            groups = [list(group) for group in grouping.groups]
-            sizes_of = np.array([rows[group].sum() for group in groups])
-            pooled_by = [
-                blocks[group[0]]
-                if len(group) == 1
-                else np.average([blocks[k] for k in group], axis=0, weights=rows[group])
-                for group in groups
-            ]
-            price = self.penalty * np.log(grouping.choices)
-            best = np.maximum(best, self._moved(pooled_by, sizes_of, q, sizes, unit) - price)
+        own_parameters, shared_parameters = (sizes + 1) * q + spread, sizes * q
+        total = _submatrices(self._total, index)
+        same = -rows.sum() / 2 * _residual_logdet(total, q) - unit * own_parameters
+        best = [_Way(value, ()) for value in same.tolist()]
+        count = len(rows)
+        if count == 1:
+            return best
+        blocks = [_submatrices(cov, index) for cov in self._covs]
+        logdets = np.array([_residual_logdet(block, q) for block in blocks])
+        contrast = _contrast(_submatrices(self._within, index), q)
+        residuals = np.array([_spread_along(contrast, block) for block in blocks])
+        own_fit = -(rows[:, None] / 2 * logdets).sum(axis=0)
+        shared_fit = -(rows[:, None] / 2 * np.linalg.slogdet(residuals)[1]).sum(axis=0)
+        each = np.maximum(
+            own_fit - unit * (count * own_parameters + 1),
+            shared_fit - unit * (shared_parameters + count * (q + spread) + 1),
+        )
+        everywhere = tuple(range(count))
+        best = [
+            _Way(value, everywhere) if value > way.value + _TIE else way
+            for way, value in zip(best, each.tolist(), strict=True)
+        ]
+        if count == 2:
+            return best
+        padded = np.column_stack([self._means, np.zeros((count, int(index.max()) + 1))])
+        for number, own_index in enumerate(index):
+            means = padded[:, own_index]
+            order = self._set_apart(
+                rows, residuals[:, number], means @ contrast[number], unit * (q + spread)
+            )
+            for some in range(1, len(order) + 1):
+                apart, groups = tuple(sorted(order[:some])), some + 1
+                price = self.penalty * self._choices[some] + unit
+                own_price = price + unit * groups * own_parameters[number]
+                shared_price = price + unit * (shared_parameters[number] + groups * (q + spread))
+                # No set of windows apart fits better than all of them apart.
+                least = best[number].value + _TIE
+                if max(own_fit[number] - own_price, shared_fit[number] - shared_price) <= least:
+                    continue
+                alone = [blocks[k][number] for k in apart]
+                rest = _rest(total[number], alone, means, self._shares, apart)
+                own, shared = self._grouped(rows, [*alone, rest], apart, q)
+                value = max(own - own_price, shared - shared_price)
+                if value > least:
+                    best[number] = _Way(value, apart)
         return best
 
     @staticmethod
-    def _moved(
-        blocks: list[FloatArray], rows: FloatArray, q: int, sizes: FloatArray, unit: float
-    ) -> FloatArray:
-        """Return the better of own intercept and spread in each group, and own everything."""
-        count = len(blocks)
-        spread = q * (q + 1) / 2
-        # Own intercept and spread: centred within each group of windows, slopes shared.
-        centred = [_centred(b) for b in blocks]
-        slopes: FloatArray = np.average(centred, axis=0, weights=rows)
-        shared: FloatArray = -unit * ((sizes - 1) * q + count * (q + spread) + 1)
-        own: FloatArray = -unit * (count * (sizes * q + spread) + 1)
-        residuals = _residuals(slopes, centred, q)
-        for r, block, residual in zip(rows, blocks, residuals, strict=True):
-            shared = shared - r / 2 * np.linalg.slogdet(residual)[1]
-            own = own - r / 2 * _residual_logdet(block, q)
-        out: FloatArray = np.maximum(shared, own)
-        return out
+    def _grouped(
+        rows: FloatArray, blocks: list[FloatArray], apart: tuple[int, ...], q: int
+    ) -> tuple[float, float]:
+        """Return the log likelihoods of own everything in each group, and of shared slopes.
 
+        Parameters
+        ----------
+        rows : ndarray of shape (n_windows,)
+        blocks : list of ndarray
+            The covariance in each window of ``apart``, and over all the others.
+        """
+        weights = [*rows[list(apart)], rows.sum() - rows[list(apart)].sum()]
+        contrast = _contrast(np.average(blocks, axis=0, weights=weights)[None], q)
+        own = shared = 0.0
+        for weight, block in zip(weights, blocks, strict=True):
+            own -= weight / 2 * float(_residual_logdet(block[None], q)[0])
+            residual = _spread_along(contrast, block[None])
+            shared -= weight / 2 * float(np.linalg.slogdet(residual)[1][0])
+        return own, shared
 
-def _groupings(count: int) -> tuple[_Grouping, ...]:
-    """Return the ways in which windows may differ: each from all others, or one alone."""
-    if count == 1:
-        return ()
-    windows = tuple(range(count))
-    each = _Grouping(tuple((k,) for k in windows), 1, windows)
-    if count == 2:
-        return (each,)
-    return (
-        each,
-        *(_Grouping(((k,), (*windows[:k], *windows[k + 1 :])), count, (k,)) for k in windows),
-    )
+    def _set_apart(
+        self, rows: FloatArray, residuals: FloatArray, means: FloatArray, unit: float
+    ) -> list[int]:
+        """Return the windows whose residuals are unlike the others', the most unlike first.
+
+        All windows but two at most; as many of them as gain by a mean and a spread of their own.
+        """
+        left = list(range(len(rows)))
+        moments = residuals + means[:, :, None] * means[:, None, :]
+        best, found, fit = -np.inf, 0, 0.0
+        apart: list[int] = []
+        while len(left) > 2:
+            options = []
+            for k in left:
+                rest = [other for other in left if other != k]
+                middle = np.average(means[rest], axis=0, weights=rows[rest])
+                spread = np.average(moments[rest], axis=0, weights=rows[rest])
+                spread = spread - np.outer(middle, middle)
+                options.append(
+                    -rows[k] / 2 * np.linalg.slogdet(residuals[k])[1]
+                    - rows[rest].sum() / 2 * np.linalg.slogdet(spread)[1]
+                )
+            top = int(np.argmax(options))
+            value = fit + options[top]
+            chosen = left.pop(top)
+            fit -= rows[chosen] / 2 * np.linalg.slogdet(residuals[chosen])[1]
+            apart.append(chosen)
+            value -= unit * len(apart) + self.penalty * self._choices[len(apart)]
+            if value > best:
+                best, found = value, len(apart)
+        return apart[:found]
 
 
 def _dependence(features: Features, bounds: IntArray) -> float:
@@ -230,17 +288,15 @@ def _dependence(features: Features, bounds: IntArray) -> float:
     return (1 - worst**2) / (1 + worst**2)
 
 
-def _extended(gram: FloatArray, index: IntArray) -> FloatArray:
-    """Return the Gram matrix with as many uncorrelated unit features as the padding needs."""
-    width = len(gram)
+def _submatrices(covariance: FloatArray, index: IntArray) -> FloatArray:
+    """Return blocks of a matrix, ridged; features beyond it are uncorrelated, with unit spread."""
+    width = len(covariance)
     extra = int(index.max()) + 1 - width
-    out = np.eye(width + max(0, extra))
-    out[:width, :width] = gram
-    return out
-
-
-def _submatrices(gram: FloatArray, index: IntArray) -> FloatArray:
-    blocks: FloatArray = gram[index[:, :, None], index[:, None, :]].copy()
+    if extra > 0:
+        widened = np.eye(width + extra)
+        widened[:width, :width] = covariance
+        covariance = widened
+    blocks: FloatArray = covariance[index[:, :, None], index[:, None, :]]
     size = index.shape[1]
     blocks[:, np.arange(size), np.arange(size)] += _RIDGE
     return blocks
@@ -253,28 +309,36 @@ def _residual_logdet(blocks: FloatArray, q: int) -> FloatArray:
     return out
 
 
-def _centred(blocks: FloatArray) -> FloatArray:
-    """Return second moments about the window's mean (the intercept, feature 0, is left as 1)."""
-    out = blocks - blocks[:, :, :1] * blocks[:, :1, :] / blocks[:, :1, :1]
-    out[:, 0, 0] = 1.0
-    size = blocks.shape[1]
-    out[:, np.arange(size), np.arange(size)] += _RIDGE
+def _contrast(pooled: FloatArray, q: int) -> FloatArray:
+    """Return what takes features to residuals under the slopes of these blocks, batched.
+
+    Shape (n_sets, n_features, q).
+    """
+    slopes = np.linalg.solve(pooled[:, :-q, :-q], pooled[:, :-q, -q:])
+    response = np.broadcast_to(np.eye(q), (len(pooled), q, q))
+    out: FloatArray = np.concatenate([-slopes, response], axis=1)
     return out
 
 
-def _residuals(shared: FloatArray, centred: list[FloatArray], q: int) -> list[FloatArray]:
-    """Return each window's residual covariance of the response under the shared slopes."""
-    slopes = np.linalg.solve(shared[:, :-q, :-q], shared[:, :-q, -q:])
-    out = []
-    for block in centred:
-        cross = block[:, :-q, -q:]
-        moved = np.swapaxes(slopes, 1, 2) @ cross
-        residual = (
-            block[:, -q:, -q:]
-            - moved
-            - np.swapaxes(moved, 1, 2)
-            + np.swapaxes(slopes, 1, 2) @ block[:, :-q, :-q] @ slopes
-        )
-        residual[:, np.arange(q), np.arange(q)] += _RIDGE
-        out.append(residual)
+def _spread_along(contrast: FloatArray, blocks: FloatArray) -> FloatArray:
+    out: FloatArray = np.swapaxes(contrast, 1, 2) @ blocks @ contrast
     return out
+
+
+def _rest(
+    total: FloatArray,
+    alone: list[FloatArray],
+    means: FloatArray,
+    shares: FloatArray,
+    apart: tuple[int, ...],
+) -> FloatArray:
+    """Return the covariance over the windows that are not set apart."""
+    left = 1.0 - sum(float(shares[k]) for k in apart)
+    out = total.copy()
+    middle = np.zeros(means.shape[1])
+    for k, block in zip(apart, alone, strict=True):
+        out -= shares[k] * (block + np.outer(means[k], means[k]))
+        middle -= shares[k] * means[k]
+    middle /= left
+    rest: FloatArray = out / left - np.outer(middle, middle)
+    return rest

@@ -27,7 +27,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Row", "choose_score", "known_scores", "rows", "score_named"]
+__all__ = ["Row", "choose_score", "gaussian_score", "known_scores", "rows", "score_named"]
 
 Windows = Sequence[Snapshot]
 
@@ -57,16 +57,22 @@ def _bic(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
     if len(windows) > 1:  # a changed mechanism is paid for, which one correlation matrix hides
         return _environment(windows, names, penalty, plain_features)
     correlation, rows = _correlation(windows[0], names)
-    return GaussianScore(correlation, rows, names, penalty=penalty)
+    return gaussian_score("bic", correlation, rows, names, penalty=penalty)
 
 
 def _ebic(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
     if len(windows) > 1:
-        raise OptionError(
-            "score 'ebic' takes one window", where="score", remedy="Use 'bic' or 'spline_bic'"
-        )
+        return _environment(windows, names, penalty, plain_features, gamma=_EBIC_GAMMA)
     correlation, rows = _correlation(windows[0], names)
-    return GaussianScore(correlation, rows, names, penalty=penalty, gamma=_EBIC_GAMMA)
+    return gaussian_score("ebic", correlation, rows, names, penalty=penalty)
+
+
+def gaussian_score(
+    name: str, correlation: FloatArray, rows: float, names: tuple[str, ...], *, penalty: float = 1.0
+) -> GaussianScore:
+    """Return ``bic`` or ``ebic`` of columns of numbers, from their correlations; no rows needed."""
+    gamma = {"bic": 0.0, "ebic": _EBIC_GAMMA}[name]
+    return GaussianScore(correlation, rows, names, penalty=penalty, gamma=gamma)
 
 
 def _bdeu(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:

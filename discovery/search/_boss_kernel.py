@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from whydrift.discovery._compiled import compiled
+from whydrift.discovery._compiled import compiled, inner
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import ScoreArrays
-from whydrift.discovery.search._score_kernel import improvements, local_score
+from whydrift.discovery.search._score_kernel import Improve
 
-__all__ = ["NOTHING", "PARENTS", "Rules", "Trees", "new_trees", "score_after", "sweep"]
+__all__ = ["Rules", "Trees", "new_trees", "shrink", "sweep", "walk"]
 
-NOTHING, PARENTS = -1, -2
+_NOTHING = -1
 _TIE = 1e-6  # moves that gain less are rounding
 
 
@@ -77,26 +77,25 @@ def new_trees(columns: int, most_parents: int, branches: int = 4_000_000) -> Tre
     """Return empty trees; memory is touched only as they grow (8 bytes for each branch)."""
     branches = max(branches, 2 * (most_parents + 2) * columns)
     nodes = max(branches // 4, columns + 2 * (most_parents + 2))
-    trees = Trees(
+    return Trees(
         np.empty((nodes, 4), dtype=np.int64),
         np.empty(nodes),
         np.empty((branches, 2), dtype=np.int32),
-        np.zeros(2, dtype=np.int64),
+        np.array([nodes, branches]),  # full, so that the first walk plants the roots
     )
-    clear(trees, columns)
-    return trees
 
 
-@compiled
-def clear(t: Trees, columns: int) -> None:
+@inner
+def _clear(t: Trees, columns: int) -> None:
     """Forget all but the roots."""
     t.used[0] = 0
     t.used[1] = 0
+    none = -1
     for _ in range(columns):
-        _add_node(t, -1, -1)
+        _add_node(t, int(none), int(none))
 
 
-@compiled
+@inner
 def _add_node(t: Trees, above: int, added: int) -> int:
     node = t.used[0]
     t.nodes[node, _FIRST] = -1
@@ -108,7 +107,7 @@ def _add_node(t: Trees, above: int, added: int) -> int:
     return int(node)
 
 
-@compiled
+@inner
 def _path(t: Trees, rules: Rules, node: int, column: int, parents: IntArray) -> int:
     """Put the parents that a node stands for into an array, and return how many there are."""
     count = 0
@@ -123,8 +122,10 @@ def _path(t: Trees, rules: Rules, node: int, column: int, parents: IntArray) -> 
     return count
 
 
-@compiled
-def _expand(s: ScoreArrays, t: Trees, rules: Rules, node: int, column: int) -> None:
+@inner
+def _expand(
+    improve: Improve, s: ScoreArrays, t: Trees, rules: Rules, node: int, column: int
+) -> None:
     """List the columns that would gain at a node, the best first."""
     columns = rules.offered.shape[0]
     parents = np.empty(columns, dtype=np.int64)
@@ -140,7 +141,7 @@ def _expand(s: ScoreArrays, t: Trees, rules: Rules, node: int, column: int) -> N
     for i in range(count):
         offered[parents[i]] = False
     gains = np.empty(columns)
-    improvements(s, column, parents, count, offered, gains)
+    improve(s, column, parents, count, offered, gains)
     stop = start
     for j in range(columns):
         if gains[j] > 0.0:
@@ -156,14 +157,21 @@ def _expand(s: ScoreArrays, t: Trees, rules: Rules, node: int, column: int) -> N
     t.used[1] = stop
 
 
-@compiled
-def _shrink(
-    s: ScoreArrays, t: Trees, rules: Rules, node: int, column: int, parents: IntArray
+@inner
+def shrink(
+    improve: Improve,
+    s: ScoreArrays,
+    t: Trees,
+    rules: Rules,
+    node: int,
+    column: int,
+    parents: IntArray,
 ) -> tuple[float, int]:
     """Return the score when what no longer helps is dropped, and how many parents are left."""
     count = _path(t, rules, node, column, parents)
     fewer = np.empty(count, dtype=np.int64)
-    score = local_score(s, column, parents, count)
+    none, nothing = np.empty(count, dtype=np.bool_), np.empty(count - count)
+    score = improve(s, column, parents, count, none, nothing)
     while count > 0:
         best, drop = score, -1
         for i in range(count):
@@ -171,7 +179,7 @@ def _shrink(
                 continue
             for m in range(count - 1):
                 fewer[m] = parents[m if m < i else m + 1]
-            value = local_score(s, column, fewer, count - 1)
+            value = improve(s, column, fewer, count - 1, none, nothing)
             if value > best + _TIE:
                 best, drop = value, i
         if drop < 0:
@@ -183,21 +191,27 @@ def _shrink(
     return score, count
 
 
-@compiled
-def _walk(
-    s: ScoreArrays, t: Trees, rules: Rules, column: int, prefix: BoolArray, watched: int
+@inner
+def walk(
+    improve: Improve,
+    s: ScoreArrays,
+    t: Trees,
+    rules: Rules,
+    column: int,
+    prefix: BoolArray,
+    watched: int,
 ) -> tuple[int, bool]:
     """Return the node of a prefix, and whether ``watched`` in it would lead elsewhere."""
     columns = rules.offered.shape[0]
     room = rules.most_parents + 2
     if t.used[0] + room > len(t.nodes) or t.used[1] + room * columns > len(t.branches):
-        clear(t, columns)
+        _clear(t, columns)
     node = column
     differs = False
     going = True
     while going:
         if t.nodes[node, _FIRST] < 0:
-            _expand(s, t, rules, node, column)
+            _expand(improve, s, t, rules, node, column)
         going = False
         start = t.nodes[node, _FIRST]
         for place in range(start, start + t.nodes[node, _COUNT]):
@@ -205,7 +219,7 @@ def _walk(
             if prefix[j]:
                 below = t.branches[place, _BELOW]
                 if below < 0:
-                    below = _add_node(t, node, j)
+                    below = _add_node(t, node, j + 0)  # + 0: int64 as elsewhere
                     t.branches[place, _BELOW] = below
                 node = below
                 going = True
@@ -216,47 +230,8 @@ def _walk(
 
 
 @compiled
-def score_after(
-    s: ScoreArrays,
-    t: Trees,
-    rules: Rules,
-    column: int,
-    prefix: BoolArray,
-    watched: int,
-    parents: IntArray,
-) -> tuple[float, bool, int]:
-    """Return a column's score after a prefix.
-
-    Parameters
-    ----------
-    s, t, rules
-        The score, its trees, and which parents are allowed.
-    column : int
-        The column.
-    prefix : ndarray of bool, shape (n_columns,)
-        Columns that stand before it.
-    watched : int
-        A column that is not in the prefix, or `NOTHING`, or `PARENTS`.
-    parents : ndarray of int, shape (n_columns,)
-        Holds the parents on return, if ``watched`` is `PARENTS`.
-
-    Returns
-    -------
-    score : float
-    differs : bool
-        Whether ``watched`` in the prefix would lead elsewhere.
-    count : int
-        How many parents there are, if ``watched`` is `PARENTS`.
-    """
-    node, differs = _walk(s, t, rules, column, prefix, watched)
-    count = 0
-    if watched == PARENTS or np.isnan(t.final[node]):
-        t.final[node], count = _shrink(s, t, rules, node, column, parents)
-    return t.final[node], differs, count
-
-
-@compiled
 def sweep(
+    improve: Improve,
     s: ScoreArrays,
     t: Trees,
     rules: Rules,
@@ -264,6 +239,7 @@ def sweep(
     order: IntArray,
     turns: IntArray,
     chance: FloatArray,
+    found: BoolArray,
 ) -> float:
     """Move each column in turn to its best place in the order, and return the order's score.
 
@@ -272,24 +248,39 @@ def sweep(
 
     Parameters
     ----------
-    s, t, rules
+    improve, s, t, rules
         The score, its trees, and which parents are allowed.
     before : ndarray of bool, shape (n_columns, n_columns)
         ``before[i, j]``: whether i must stand before j.
     order : ndarray of int, shape (n_columns,)
         A permitted order; changed in place.
-    turns : ndarray of int, shape (n_columns,)
-        The columns in the order in which they are moved.
+    turns : ndarray of int, shape (n_columns,) or (0,)
+        The columns in the order in which they are moved. If empty, parents are wanted.
     chance : ndarray of shape (n_columns,)
         Numbers drawn uniformly from [0, 1).
+    found : ndarray of bool, shape (n_columns, n_columns)
+        All False. On return, if parents are wanted: ``found[x, j]``, whether j is one of x.
     """
     columns = len(order)
-    prefix = np.zeros(columns, dtype=np.bool_)
-    rest = np.zeros(columns, dtype=np.int64)
+    prefix = np.empty(columns, dtype=np.bool_)
+    rest = np.empty(columns, dtype=np.int64)
     totals = np.empty(columns)
-    gaps = np.zeros(columns)
+    gaps = np.empty(columns)
     parents = np.empty(columns, dtype=np.int64)
     score = 0.0
+    for i in range(columns):
+        gaps[i] = 0.0
+        prefix[i] = False
+    if len(turns) == 0:
+        for place in range(columns):
+            column = order[place]
+            node, _ = walk(improve, s, t, rules, column, prefix, column)
+            value, count = shrink(improve, s, t, rules, node, column, parents)
+            for i in range(count):
+                found[column, parents[i]] = True
+            prefix[column] = True
+            score += value
+        return score
     for turn in range(columns):
         column = turns[turn]
         low, high, seen = 0, columns - 1, 0
@@ -313,10 +304,12 @@ def sweep(
                 if not differs:
                     break
                 prefix[column] = ask == 2
-                asked, watched = (column, NOTHING) if ask == 0 else (rest[i], NOTHING)
-                if ask == 1:
-                    watched = column
-                value, matters, _ = score_after(s, t, rules, asked, prefix, watched, parents)
+                asked = column if ask == 0 else rest[i]
+                watched = column if ask == 1 else _NOTHING
+                node, matters = walk(improve, s, t, rules, asked, prefix, watched)
+                if np.isnan(t.final[node]):
+                    t.final[node], _ = shrink(improve, s, t, rules, node, asked, parents)
+                value = t.final[node]
                 if ask == 0:
                     totals[i] = ahead + value
                 else:

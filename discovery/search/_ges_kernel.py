@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from whydrift.discovery._compiled import compiled
+from whydrift.discovery._compiled import compiled, inner
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import ScoreArrays
-from whydrift.discovery.search._score_kernel import TIE, improvements, local_score
+from whydrift.discovery.search._score_kernel import TIE, Improve
 
 __all__ = ["Moves", "State", "climb", "complete", "new_moves", "new_state"]
 
@@ -89,20 +89,21 @@ def complete(g: State, allowed: BoolArray) -> bool:
     """
     size = len(g.degree)
     near, degree = g.near, g.degree
-    joined = np.zeros((size, size), dtype=np.bool_)
+    joined = np.empty((size, size), dtype=np.bool_)
     for a in range(size):
         degree[a] = 0
         for b in range(size):
+            joined[a, b] = False
             if g.directed[a, b] or g.directed[b, a] or g.undirected[a, b]:
                 joined[a, b] = True
                 near[a, degree[a]] = b
                 degree[a] += 1
     # A DAG of the class: take away sinks whose undirected neighbours see all their neighbours.
-    gone = np.zeros(size, dtype=np.bool_)
-    waiting = np.ones(size, dtype=np.bool_)
+    gone = np.empty(size, dtype=np.bool_)
+    waiting = np.empty(size, dtype=np.bool_)
     stack = np.empty(size, dtype=np.int64)
     for a in range(size):
-        stack[a] = a
+        gone[a], waiting[a], stack[a] = False, True, a
     height, left = size, size
     while height > 0:
         height -= 1
@@ -168,7 +169,7 @@ def complete(g: State, allowed: BoolArray) -> bool:
     return True
 
 
-@compiled
+@inner
 def _follows(g: State, joined: BoolArray, a: int, b: int) -> bool:
     """Whether one of Meek's rules asks for a → b."""
     for i in range(g.degree[a]):
@@ -193,7 +194,7 @@ def _follows(g: State, joined: BoolArray, a: int, b: int) -> bool:
 
 
 # ---- moves ------------------------------------------------------------------------------------
-@compiled
+@inner
 def _cliques(g: State, nodes: IntArray, count: int) -> tuple[IntArray, int]:
     """Return the cliques among some nodes, the empty one too, as rows of (size, members …)."""
     most = min(_MOST_CLIQUES, 1 << min(count, 30))
@@ -227,13 +228,16 @@ def _cliques(g: State, nodes: IntArray, count: int) -> tuple[IntArray, int]:
     return out, found
 
 
-@compiled
+@inner
 def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
     """Whether every path from y to x that goes against no arrow passes through the clique."""
-    seen = np.zeros(len(g.degree), dtype=np.bool_)
+    size = len(g.degree)
+    seen = np.empty(size, dtype=np.bool_)
+    for a in range(size):
+        seen[a] = False
     for m in range(clique[0]):
         seen[clique[1 + m]] = True
-    stack = np.empty(len(g.degree), dtype=np.int64)
+    stack = np.empty(size, dtype=np.int64)
     stack[0] = y
     seen[y] = True
     height = 1
@@ -251,10 +255,10 @@ def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
     return True
 
 
-@compiled
+@inner
 def _weigh(
-    s: ScoreArrays, g: State, allowed: BoolArray, required: BoolArray, most: int, y: int, only: int,
-    moves: Moves,
+    improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, required: BoolArray, most: int,
+    y: int, only: int, moves: Moves,
 ) -> IntArray:  # fmt: skip
     """Find what inserts and deletes at y would gain.
 
@@ -283,13 +287,15 @@ def _weigh(
         elif g.directed[other, y]:
             base[own] = other
             own += 1
-    cliques, found = _cliques(g, around, neighbours)
-    offered = np.zeros(size, dtype=np.bool_)
-    in_clique = np.zeros(size, dtype=np.bool_)
+    cliques, found = _cliques(g, around, int(neighbours))
+    offered = np.empty(size, dtype=np.bool_)
+    in_clique = np.empty(size, dtype=np.bool_)
     gains = np.empty(size)
+    nothing = np.empty(size - size)
     fewer = np.empty(size, dtype=np.int64)
     chosen = -1
     for x in range(size):
+        in_clique[x] = False
         if only < 0 or x == only:
             moves.gains[INSERT, y, x] = 0.0
             moves.gains[DELETE, y, x] = 0.0
@@ -319,7 +325,7 @@ def _weigh(
                 offered[x] = True
                 wanted = True
         if wanted:
-            improvements(s, y, base, count, offered, gains)
+            improve(s, y, base, count, offered, gains)
             for x in range(size):
                 if offered[x] and gains[x] > moves.gains[INSERT, y, x]:
                     moves.gains[INSERT, y, x] = gains[x]
@@ -342,9 +348,9 @@ def _weigh(
                 if base[m] != x:
                     fewer[kept] = base[m]
                     kept += 1
-            gain = local_score(s, y, fewer, kept)
+            gain = improve(s, y, fewer, kept, offered, nothing)
             fewer[kept] = x
-            gain -= local_score(s, y, fewer, kept + 1)
+            gain -= improve(s, y, fewer, kept + 1, offered, nothing)
             if gain > max(TIE, moves.gains[DELETE, y, x]):
                 moves.gains[DELETE, y, x] = gain
                 chosen = c
@@ -364,14 +370,16 @@ def _weigh(
 
 @compiled
 def climb(
-    s: ScoreArrays, g: State, fresh: State, allowed: BoolArray, required: BoolArray, most: int,
-    moves: Moves, exact: Moves, looked: IntArray, stale: BoolArray, steps: int,
+    improve: Improve, s: ScoreArrays, g: State, fresh: State, allowed: BoolArray,
+    required: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray,
+    stale: BoolArray, steps: int,
 ) -> int:  # fmt: skip
     """Make the best moves, deletes before inserts, until nothing gains.
 
     Parameters
     ----------
-    s : ScoreArrays
+    improve, s
+        The score.
     g, fresh : State
         A class of DAGs, changed in place; and room for another.
     allowed, required : ndarray of bool, shape (n_columns, n_columns)
@@ -393,8 +401,8 @@ def climb(
         Moves made; fewer than ``steps`` at the end.
     """
     size = len(g.degree)
-    touched = np.zeros(size, dtype=np.bool_)
-    best_clique = np.empty(1, dtype=np.int64)
+    touched = np.empty(size, dtype=np.bool_)
+    best_clique = np.empty(size, dtype=np.int64)
     look = 1
     for y in range(size):
         for x in range(size):
@@ -415,7 +423,7 @@ def climb(
                         top, task_x, task_y = moves.gains[kind, y, x], x, y
         if task_y >= 0:
             table = moves if task_x < 0 else exact
-            clique = _weigh(s, g, allowed, required, most, task_y, task_x, table)
+            clique = _weigh(improve, s, g, allowed, required, most, task_y, int(task_x), table)
             if task_x >= 0:
                 looked[task_y, task_x] = look
                 # Those that a path forbids promise more than they hold.
@@ -431,7 +439,7 @@ def climb(
             continue
         x, y, deletes = best_x, best_y, kind == DELETE
         best, best_x, best_y, kind = 0.0, -1, -1, DELETE
-        _apply(g, fresh, x, y, best_clique, deletes)
+        _apply(g, fresh, int(x), int(y), best_clique, deletes)
         if not complete(fresh, allowed):
             # Knowledge leaves no DAG here: this move is out until its surroundings change.
             moves.gains[INSERT, y, x] = 0.0
@@ -460,7 +468,7 @@ def climb(
     return made
 
 
-@compiled
+@inner
 def _apply(g: State, fresh: State, x: int, y: int, clique: IntArray, deletes: bool) -> None:
     """Put the graph after a move into ``fresh``, not completed yet."""
     size = len(g.degree)

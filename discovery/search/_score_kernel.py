@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
+import numba
 import numpy as np
-from numba.extending import overload
 
-from whydrift.discovery._compiled import compiled
+from whydrift.discovery._compiled import compiled, inner, pointer
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import (
     BlockArrays,
@@ -18,7 +18,7 @@ from whydrift.discovery.scores.base import (
     ScoreArrays,
 )
 
-__all__ = ["TIE", "improvements", "local_score"]
+__all__ = ["TIE", "Improve", "improvements", "improver"]
 
 # The constants of GaussianScore and EnvironmentScore.
 _LEAST_VARIANCE = 1e-9
@@ -29,12 +29,24 @@ TIE = 1e-7
 _DENSE = 4  # cells per row up to which counts stand in a table
 
 
-def local_score(s: ScoreArrays, column: int, parents: IntArray, count: int) -> float:
-    """Return the score of a column given ``parents[:count]``."""
-    return _LOCAL[type(s)](s, column, parents, count)
+Improve = Callable[[Any, int, IntArray, int, BoolArray, FloatArray], float]
 
 
+def improver(s: ScoreArrays) -> Improve:
+    """Return the function for `improvements` that belongs to the arrays of a score.
+
+    It is handed to the kernels of searches, which are compiled apart from it.
+    """
+    one, arrays = numba.types, numba.typeof(s)  # type: ignore[no-untyped-call]
+    signature = one.float64(
+        arrays, one.int64, one.int64[::1], one.int64, one.boolean[::1], one.float64[::1]
+    )
+    return pointer(_IMPROVE[type(s)], signature)
+
+
+@compiled
 def improvements(
+    improve: Improve,
     s: ScoreArrays,
     column: int,
     parents: IntArray,
@@ -42,35 +54,28 @@ def improvements(
     offered: BoolArray,
     out: FloatArray,
 ) -> float:
-    """Return the score given ``parents[:count]``; put what each one more would gain into ``out``.
+    """Return a column's score given ``parents[:count]``, and what each parent more would gain.
 
-    A column that is not offered, or gains nothing, gets 0.
+    Parameters
+    ----------
+    improve : callable
+        From `improver`.
+    s : ScoreArrays
+    column : int
+    parents : ndarray of int
+        Its first ``count`` are the column's parents.
+    count : int
+    offered : ndarray of bool, shape (n_columns,)
+        The columns to look at.
+    out : ndarray of shape (n_columns,) or (0,)
+        Gains on return, 0 for a column that is not offered or gains nothing. If empty, the score
+        alone is wanted.
     """
-    return _IMPROVE[type(s)](s, column, parents, count, offered, out)
-
-
-@overload(local_score)
-def _local_score(s: Any, column: Any, parents: Any, count: Any) -> Any:
-    own = _LOCAL[s.instance_class]
-
-    def chosen(s: Any, column: Any, parents: Any, count: Any) -> Any:
-        return own(s, column, parents, count)
-
-    return chosen
-
-
-@overload(improvements)
-def _improvements(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
-    own = _IMPROVE[s.instance_class]
-
-    def chosen(s: Any, column: Any, parents: Any, count: Any, offered: Any, out: Any) -> Any:
-        return own(s, column, parents, count, offered, out)
-
-    return chosen
+    return improve(s, column, parents, count, offered, out)
 
 
 # ---- one number per column --------------------------------------------------------------------
-@compiled
+@inner
 def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) -> float:
     """Return a column's variance given others, by a Cholesky factor that passes over copies."""
     factor = np.empty((count + 1, count + 1))
@@ -90,13 +95,6 @@ def _residual(matrix: FloatArray, column: int, parents: IntArray, count: int) ->
     return _LEAST_VARIANCE
 
 
-@compiled
-def _score_numbers(s: NumberArrays, column: int, parents: IntArray, count: int) -> float:
-    left = _residual(s.correlation, column, parents, count)
-    return float(-0.5 * s.rows * math.log(left) - s.cost[count])
-
-
-@compiled
 def _improve_numbers(
     s: NumberArrays,
     column: int,
@@ -107,6 +105,9 @@ def _improve_numbers(
 ) -> float:
     matrix = s.correlation
     size = len(out)
+    if size == 0:
+        left = _residual(matrix, column, parents, count)
+        return float(-0.5 * s.rows * math.log(left) - s.cost[count])
     # Row i: what the i-th parent adds to the earlier ones, against every column.
     rows = np.empty((count, size))
     variance = np.empty(size)
@@ -152,86 +153,220 @@ def _improve_numbers(
 
 
 # ---- blocks of features -----------------------------------------------------------------------
-@compiled
-def _score_blocks(s: BlockArrays, column: int, parents: IntArray, count: int) -> float:
-    has_hinges = 0
+@inner
+def _room(s: BlockArrays, column: int, parents: IntArray, count: int) -> int:
+    room = s.linear[column]
+    for i in range(count):
+        room += s.start[parents[i] + 1] - s.start[parents[i]]
+    return int(room)
+
+
+@inner
+def _has_hinges(s: BlockArrays, parents: IntArray, count: int) -> bool:
     for i in range(count):
         if s.start[parents[i] + 1] - s.start[parents[i]] > s.linear[parents[i]]:
-            has_hinges = 1
-    best = -np.inf
-    for hinges in range(has_hinges + 1):
-        best = max(best, _block_fit(s, column, parents, count, hinges == 0))
-    return float(best - s.extra[count])
+            return True
+    return False
 
 
-@compiled
-def _block_fit(s: BlockArrays, column: int, parents: IntArray, count: int, plain: bool) -> float:
-    """Return the score with the parents' whole bases, or with their linear features alone."""
-    q = s.linear[column]
-    most = 1 + q
-    for i in range(count):
-        most += s.start[parents[i] + 1] - s.start[parents[i]]
-    index = np.zeros(most, dtype=np.int64)  # the intercept, feature 0, comes first
-    size = 1
+@inner
+def _list_features(
+    s: BlockArrays, column: int, parents: IntArray, count: int, plain: bool, index: IntArray
+) -> int:
+    """List the features of the parents, then of the column, and return how many the parents have.
+
+    With ``plain`` those are the parents' linear features alone, else their whole bases.
+    """
+    size = 0
     for i in range(count):
         start = s.start[parents[i]]
         stop = start + s.linear[parents[i]] if plain else s.start[parents[i] + 1]
         for feature in range(start, stop):
             index[size] = feature
             size += 1
-    for i in range(q):
+    for i in range(s.linear[column]):
         index[size + i] = s.start[column] + i
-    windows = s.grams.shape[0]
-    total = 0.0
+    return size
+
+
+@inner
+def _block_fit(
+    s: BlockArrays, column: int, index: IntArray, known: int, size: int, work: FloatArray
+) -> float:
+    """Return the score with the first ``size`` features listed as those of the parents.
+
+    Of the blocks in ``work`` (all windows together, within them, each window) the first ``known``
+    rows are there from a call with the same first features.
+    """
+    q = s.linear[column]
+    width = size + q
+    windows = s.covs.shape[0]
+    spread = 0.5 * q * (q + 1)
+    own_size = (size + 1) * q + spread
+    all_rows = 0.0
     for k in range(windows):
-        total += s.rows[column, k]
-    unit = 0.5 * s.penalty * math.log(max(total, 2.0))
-    weights = np.empty((windows, windows))
-    rows = np.empty(windows)
-    best = -np.inf
-    # All windows alike; every window apart; with three or more, one apart from the others.
-    for way in range(-1, windows + 1 if windows > 2 else windows - 1):
-        groups = 1 if way < 0 else (windows if way == 0 else 2)
-        for g in range(groups):
-            rows[g] = 0.0
-            for k in range(windows):
-                member = way < 0 or (g == k if way == 0 else (k == way - 1) == (g == 0))
-                weights[g, k] = s.rows[column, k] if member else 0.0
-                rows[g] += weights[g, k]
-            for k in range(windows):
-                weights[g, k] /= rows[g]
-        price = s.penalty * math.log(windows) if way > 0 else 0.0
-        fit = _grouped_fit(s.grams, weights, rows, groups, index, size, q, unit)
-        best = max(best, fit - price)
+        all_rows += s.rows[column, k]
+    unit = 0.5 * s.penalty * math.log(max(all_rows, 2.0))
+    _gather(s.total, index, known, width, work[0])
+    best = -0.5 * all_rows * _eliminate(work[0], known, width, q) - unit * own_size
+    if windows == 1:
+        return float(best)
+    own, shared = 0.0, 0.0
+    logdets = np.empty(windows)
+    for k in range(windows):
+        _gather(s.covs[k], index, known, width, work[2 + k])
+        logdets[k] = _eliminate(work[2 + k], known, width, q)
+        own -= 0.5 * s.rows[column, k] * logdets[k]
+    _gather(s.within, index, known, width, work[1])
+    _eliminate(work[1], known, width, q)
+    slopes = _slopes(work[1], size, q)
+    residuals = np.empty((windows, q, q))
+    middles = np.empty((windows, q))
+    spreads = np.empty(windows)
+    for k in range(windows):
+        _residual_spread(s.covs[k], index, slopes, size, q, residuals[k])
+        for b in range(q):
+            middles[k, b] = s.means[k, index[size + b]]
+            for i in range(size):
+                middles[k, b] -= slopes[i, b] * s.means[k, index[i]]
+        spreads[k] = _logdet(residuals[k], q)
+        shared -= 0.5 * s.rows[column, k] * spreads[k]
+    best = max(best, own - unit * (windows * own_size + 1))
+    best = max(best, shared - unit * (size * q + windows * (q + spread) + 1))
+    if windows == 2:
+        return float(best)
+    rows = s.rows[column]
+    unit_apart = unit * (q + spread)
+    order, most = _set_apart(s, rows, residuals, middles, spreads, unit_apart)
+    rest, pooled = work[windows + 2], work[windows + 3]
+    residual = np.empty((q, q))
+    apart = np.zeros(windows, dtype=np.bool_)
+    for count in range(1, most + 1):
+        apart[order[count - 1]] = True
+        price = s.penalty * s.choices[count] + unit
+        own_price = price + unit * (count + 1) * own_size
+        shared_price = price + unit * (size * q + (count + 1) * (q + spread))
+        # No set of windows apart fits better than all of them apart.
+        if max(own - own_price, shared - shared_price) <= best:
+            continue
+        left = _gather_rest(s, rows, apart, index, width, rest, pooled)
+        _eliminate(pooled, 0, width, q)
+        slopes = _slopes(pooled, size, q)
+        for k in range(windows):
+            if apart[k]:
+                own_price += 0.5 * rows[k] * logdets[k]
+                _residual_spread(s.covs[k], index, slopes, size, q, residual)
+                shared_price += 0.5 * rows[k] * _logdet(residual, q)
+        _residual_spread_of(rest, slopes, size, q, residual)
+        shared_price += 0.5 * left * _logdet(residual, q)
+        own_price += 0.5 * left * _eliminate(rest, 0, width, q)
+        best = max(best, -own_price, -shared_price)
     return float(best)
 
 
-@compiled
-def _gather(
-    grams: FloatArray,
-    weights: FloatArray,
-    group: int,
-    index: IntArray,
-    width: int,
-    out: FloatArray,
-) -> None:
-    """Put a group's weighted second moments of some features, and the ridge, into ``out``."""
-    for i in range(width):
+@inner
+def _set_apart(
+    s: BlockArrays, rows: FloatArray, residuals: FloatArray, middles: FloatArray,
+    spreads: FloatArray, unit: float,
+) -> tuple[IntArray, int]:  # fmt: skip
+    """Return the windows whose residuals are unlike the others', the most unlike first; how many.
+
+    All windows but two at most; as many of them as gain by a mean and a spread of their own.
+    """
+    windows, q = middles.shape
+    apart = np.zeros(windows, dtype=np.bool_)
+    order = np.empty(windows, dtype=np.int64)
+    middle, moments = np.empty(q), np.empty((q, q))
+    best, found, fit = -np.inf, 0, 0.0
+    for count in range(1, windows - 1):
+        top, top_value = -1, -np.inf
+        for k in range(windows):
+            if apart[k]:
+                continue
+            left = 0.0
+            for a in range(q):
+                middle[a] = 0.0
+                for b in range(q):
+                    moments[a, b] = 0.0
+            for other in range(windows):
+                if other == k or apart[other]:
+                    continue
+                left += rows[other]
+                for a in range(q):
+                    middle[a] += rows[other] * middles[other, a]
+                    for b in range(q):
+                        moments[a, b] += rows[other] * (
+                            residuals[other, a, b] + middles[other, a] * middles[other, b]
+                        )
+            for a in range(q):
+                for b in range(q):
+                    moments[a, b] = moments[a, b] / left - middle[a] * middle[b] / left**2
+            value = -0.5 * rows[k] * spreads[k] - 0.5 * left * _logdet(moments, q)
+            if value > top_value:
+                top, top_value = k, value
+        apart[top] = True
+        order[count - 1] = top
+        value = fit + top_value - unit * count - s.penalty * s.choices[count]
+        fit -= 0.5 * rows[top] * spreads[top]
+        if value > best:
+            best, found = value, count
+    return order, found
+
+
+@inner
+def _gather(cov: FloatArray, index: IntArray, start: int, stop: int, out: FloatArray) -> None:
+    """Put rows of the covariance of some features, ridged, into the lower half of ``out``."""
+    for i in range(start, stop):
+        row = cov[index[i]]
         for j in range(i + 1):
-            value = 0.0
-            for k in range(grams.shape[0]):
-                if weights[group, k] != 0.0:
-                    value += weights[group, k] * grams[k, index[i], index[j]]
-            out[i, j] = value
-            out[j, i] = value
+            out[i, j] = row[index[j]]
         out[i, i] += _RIDGE
 
 
-@compiled
-def _log_pivots(block: FloatArray, width: int, q: int) -> float:
-    """Return log det of the last q features given the others; the lower half is overwritten."""
-    out = 0.0
+@inner
+def _gather_rest(
+    s: BlockArrays, rows: FloatArray, apart: BoolArray, index: IntArray, width: int,
+    rest: FloatArray, within: FloatArray,
+) -> float:  # fmt: skip
+    """Fill the covariance over the windows not set apart, and within the groups; return its rows.
+
+    Both are whole and ridged.
+    """
+    total = 0.0
+    left = 0.0
+    for k in range(len(rows)):
+        total += rows[k]
+        if not apart[k]:
+            left += rows[k]
+    middle = np.zeros(width)
     for i in range(width):
+        for k in range(len(rows)):
+            if apart[k]:
+                middle[i] -= rows[k] / left * s.means[k, index[i]]
+    for i in range(width):
+        a = index[i]
+        for j in range(i + 1):
+            b = index[j]
+            value, alone = total * s.total[a, b], 0.0
+            for k in range(len(rows)):
+                if apart[k]:
+                    own = s.covs[k, a, b]
+                    alone += rows[k] * own
+                    value -= rows[k] * (own + s.means[k, a] * s.means[k, b])
+            value = value / left - middle[i] * middle[j]
+            ridge = _RIDGE if i == j else 0.0
+            rest[i, j] = rest[j, i] = value + ridge
+            within[i, j] = within[j, i] = (alone + left * value) / total + ridge
+    return left
+
+
+@inner
+def _eliminate(block: FloatArray, start: int, width: int, q: int) -> float:
+    """Turn rows of a lower half into its Cholesky factor, those before ``start`` are; return log
+    det of the last q features given the others.
+    """
+    out = 0.0
+    for i in range(start, width):
         for j in range(i + 1):
             value = block[i, j]
             for m in range(j):
@@ -246,83 +381,69 @@ def _log_pivots(block: FloatArray, width: int, q: int) -> float:
     return out
 
 
-@compiled
-def _grouped_fit(
-    grams: FloatArray,
-    weights: FloatArray,
-    rows: FloatArray,
-    groups: int,
-    index: IntArray,
-    size: int,
-    q: int,
-    unit: float,
-) -> float:
-    """Return the better of own intercept and spread in each group of windows, and own all."""
-    width = size + q
-    spread = 0.5 * q * (q + 1)
-    differ = 1 if groups > 1 else 0
-    centred = np.empty((differ * groups, width, width))
-    pooled = np.zeros((width, width))
-    block = np.empty((width, width))
-    total = 0.0
-    own = -unit * (groups * (size * q + spread) + differ)
-    for g in range(groups):
-        total += rows[g]
-    for g in range(groups):
-        _gather(grams, weights, g, index, width, block)
-        for i in range(width * differ):
-            for j in range(width):
-                value = block[i, j] - block[i, 0] * block[0, j] / block[0, 0]
-                if i == 0 and j == 0:
-                    value = 1.0
-                if i == j:
-                    value += _RIDGE
-                centred[g, i, j] = value
-                pooled[i, j] += rows[g] / total * value
-        own -= 0.5 * rows[g] * _log_pivots(block, width, q)
-    if groups == 1:
-        return own
-    slopes = _solve(pooled, size, q)
-    shared = -unit * ((size - 1) * q + groups * (q + spread) + 1)
-    residual = np.empty((q, q))
-    for g in range(groups):
-        for a in range(q):
-            for b in range(a + 1):
-                value = centred[g, size + a, size + b]
-                for i in range(size):
-                    inner = 0.0
-                    for j in range(size):
-                        inner += centred[g, i, j] * slopes[j, b]
-                    value += slopes[i, a] * (inner - centred[g, i, size + b])
-                    value -= slopes[i, b] * centred[g, i, size + a]
-                residual[a, b] = value
-                residual[b, a] = value
-            residual[a, a] += _RIDGE
-        shared -= 0.5 * rows[g] * _log_pivots(residual, q, q)
-    return max(own, shared)
-
-
-@compiled
-def _solve(matrix: FloatArray, size: int, q: int) -> FloatArray:
-    """Return the slopes of the last q features on the first ``size``."""
+@inner
+def _slopes(factor: FloatArray, size: int, q: int) -> FloatArray:
+    """Return the slopes of the last q features on the first ``size``, from a Cholesky factor."""
     slopes = np.empty((size, q))
     for b in range(q):
         for i in range(size):
-            slopes[i, b] = matrix[i, size + b]
-    _log_pivots(matrix, size, 0)
-    for b in range(q):
-        for i in range(size):
-            for m in range(i):
-                slopes[i, b] -= matrix[i, m] * slopes[m, b]
-            slopes[i, b] /= matrix[i, i]
+            slopes[i, b] = factor[size + b, i]
         for i in range(size - 1, -1, -1):
-            for m in range(i + 1, size):
-                slopes[i, b] -= matrix[m, i] * slopes[m, b]
-            slopes[i, b] /= matrix[i, i]
+            slopes[i, b] /= factor[i, i]
+            for m in range(i):
+                slopes[m, b] -= factor[i, m] * slopes[i, b]
     return slopes
 
 
-@compiled
+@inner
+def _residual_spread(
+    cov: FloatArray, index: IntArray, slopes: FloatArray, size: int, q: int, out: FloatArray
+) -> None:
+    """Put the covariance of the last q features less their fit into ``out``, ridged."""
+    for b in range(q):
+        for a in range(b + 1):
+            out[a, b] = cov[index[size + a], index[size + b]]
+    for i in range(size):
+        row = cov[index[i]]
+        for b in range(q):
+            inner = (0.5 * row[index[i]] + 0.5 * _RIDGE) * slopes[i, b]
+            for j in range(i):
+                inner += row[index[j]] * slopes[j, b]
+            along = row[index[size + b]]
+            for a in range(q):
+                both = slopes[i, a] * (inner - along)
+                out[min(a, b), max(a, b)] += 2.0 * both if a == b else both
+    for b in range(q):
+        out[b, b] += _RIDGE
+        for a in range(b):
+            out[b, a] = out[a, b]
+
+
+@inner
+def _residual_spread_of(
+    block: FloatArray, slopes: FloatArray, size: int, q: int, out: FloatArray
+) -> None:
+    """Do the same from a whole block that is ridged already."""
+    for a in range(q):
+        for b in range(q):
+            value = block[size + a, size + b]
+            for i in range(size):
+                inner = -block[i, size + b]
+                for j in range(size):
+                    inner += block[i, j] * slopes[j, b]
+                value += slopes[i, a] * inner - slopes[i, b] * block[i, size + a]
+            out[a, b] = value
+
+
+@inner
+def _logdet(matrix: FloatArray, q: int) -> float:
+    """Return log det of a small covariance."""
+    if q == 1:
+        return math.log(max(matrix[0, 0], _LEAST_PIVOT))
+    factor = matrix.copy()
+    return _eliminate(factor, 0, q, q)
+
+
 def _improve_blocks(
     s: BlockArrays,
     column: int,
@@ -332,24 +453,36 @@ def _improve_blocks(
     out: FloatArray,
 ) -> float:
     wider = np.empty(count + 1, dtype=np.int64)
+    widest = 0
     for i in range(count):
         wider[i] = parents[i]
-    base = 0.0
-    for j in range(-1, len(out)):  # −1: the parents as they are
-        if j >= 0:
-            out[j] = 0.0
+    for j in range(len(out)):
+        out[j] = -np.inf
+        widest = max(widest, s.start[j + 1] - s.start[j])
+    index = np.empty(_room(s, column, parents, count) + widest, dtype=np.int64)
+    work = np.empty((s.covs.shape[0] + 4, len(index), len(index)))
+    base = -np.inf
+    with_hinges = _has_hinges(s, parents, count)
+    for plain in range(2):
+        size = _list_features(s, column, parents, count, plain == 1, index)
+        base = max(base, _block_fit(s, column, index, 0, size, work))
+        for j in range(len(out)):
+            if not offered[j]:
+                continue
             wider[count] = j
-        if j < 0 or offered[j]:
-            score = _score_blocks(s, column, wider, count + (j >= 0))
-            if j < 0:
-                base = score
-            elif score > base + TIE:
-                out[j] = score - base
-    return base
+            if plain == 0 and not (with_hinges or _has_hinges(s, wider[count:], 1)):
+                continue
+            wide = _list_features(s, column, wider, count + 1, plain == 1, index)
+            out[j] = max(out[j], _block_fit(s, column, index, size, wide, work))
+    base -= s.extra[count]
+    for j in range(len(out)):
+        gain = out[j] - s.extra[count + 1] - base if offered[j] else 0.0
+        out[j] = gain if gain > TIE else 0.0
+    return float(base)
 
 
 # ---- counts -----------------------------------------------------------------------------------
-@compiled
+@inner
 def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) -> float:
     rows = s.codes.shape[1]
     stratum = np.zeros(rows, dtype=np.int64)
@@ -378,7 +511,7 @@ def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) ->
     return float(best - extra * count * (s.levels[column] - 1))
 
 
-@compiled
+@inner
 def _renumber(codes: IntArray) -> int:
     """Number the different codes 0, 1, … in place, and return how many there are."""
     size = 1
@@ -399,7 +532,7 @@ def _renumber(codes: IntArray) -> int:
     return found
 
 
-@compiled
+@inner
 def _likelihood(
     s: CountArrays,
     column: int,
@@ -434,7 +567,6 @@ def _likelihood(
     return out
 
 
-@compiled
 def _improve_counts(
     s: CountArrays,
     column: int,
@@ -460,12 +592,7 @@ def _improve_counts(
     return base
 
 
-_LOCAL: Final[dict[type, Callable[..., float]]] = {
-    NumberArrays: _score_numbers,
-    BlockArrays: _score_blocks,
-    CountArrays: _score_counts,
-}
-_IMPROVE: Final[dict[type, Callable[..., float]]] = {
+_IMPROVE: Final[dict[type, Improve]] = {
     NumberArrays: _improve_numbers,
     BlockArrays: _improve_blocks,
     CountArrays: _improve_counts,

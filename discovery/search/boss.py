@@ -10,20 +10,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray, IntArray
+from whydrift.discovery._compiled import telling
+from whydrift.discovery.arrays import BoolArray
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.scores.base import NumberArrays, Score, ScoreArrays
-from whydrift.discovery.search._boss_kernel import (
-    PARENTS,
-    Rules,
-    Trees,
-    new_trees,
-    score_after,
-    sweep,
-)
-from whydrift.discovery.search._score_kernel import improvements
+from whydrift.discovery.search._boss_kernel import Rules, Trees, new_trees, sweep
+from whydrift.discovery.search._score_kernel import Improve, improvements, improver
 
-__all__ = ["best_parents"]
+__all__ = ["best_parents", "order_rules"]
 
 _MOST_SWEEPS = 60
 _MOST_IDLE_SWEEPS = 2  # without a gain, before a start is given up
@@ -61,48 +55,51 @@ def best_parents(
     from whydrift.discovery.search.order import valid_order
 
     count = len(score.names)
+    best_total = -np.inf
+    best = np.arange(count)
+    found = np.zeros((count, count), dtype=bool)
+    with telling(progress):
+        improve, arrays, trees, rules = order_rules(score, allowed, required)
+        for start in range(max(1, starts)):
+            order = np.array(valid_order(rng.permutation(count).tolist(), before), dtype=np.int64)
+            top, idle = -np.inf, 0
+            for done in range(_MOST_SWEEPS):
+                progress("learning the graph", start * _MOST_SWEEPS + done, starts * _MOST_SWEEPS)
+                turns, chance = rng.permutation(count), rng.random(count)
+                total = sweep(improve, arrays, trees, rules, before, order, turns, chance, found)
+                idle = 0 if total > top + _TIE else idle + 1
+                if total > best_total:
+                    best_total, best = total, order.copy()
+                top = max(top, total)
+                if idle > _MOST_IDLE_SWEEPS:
+                    break
+        sweep(improve, arrays, trees, rules, before, best, turns[:0], chance, found)
+    return [tuple(np.flatnonzero(parents).tolist()) for parents in found]
+
+
+def order_rules(
+    score: Score, allowed: BoolArray, required: list[frozenset[int]]
+) -> tuple[Improve, ScoreArrays, Trees, Rules]:
+    """Return what compiled searches over orders read: the score, empty trees, and the rules.
+
+    Parameters are those of `best_parents`.
+    """
+    count = len(score.names)
     arrays = score.arrays()
+    improve = improver(arrays)
     demanded = np.zeros((count, count), dtype=bool)
     for column, causes in enumerate(required):
         demanded[column, list(causes)] = True
     offered = np.ascontiguousarray(allowed.T) & ~demanded
     if not isinstance(arrays, NumberArrays):
-        offered = _promising(arrays, offered, demanded)
+        offered = _promising(improve, arrays, offered, demanded)
     most = max(score.most_parents, int(demanded.sum(axis=1).max(initial=0)))
-    rules = Rules(offered, demanded, most)
-    trees = new_trees(count, most)
-    best_total = -np.inf
-    best = np.arange(count)
-    # The first call on a machine compiles for some seconds, and keeps the result on disk.
-    progress("loading the compiled search", 0, 1)
-    for start in range(max(1, starts)):
-        order = np.array(valid_order(rng.permutation(count).tolist(), before), dtype=np.int64)
-        top, idle = -np.inf, 0
-        for done in range(_MOST_SWEEPS):
-            progress("learning the graph", start * _MOST_SWEEPS + done, starts * _MOST_SWEEPS)
-            turns = rng.permutation(count)
-            total = sweep(arrays, trees, rules, before, order, turns, rng.random(count))
-            idle = 0 if total > top + _TIE else idle + 1
-            if total > best_total:
-                best_total, best = total, order.copy()
-            top = max(top, total)
-            if idle > _MOST_IDLE_SWEEPS:
-                break
-    return _parents(arrays, trees, rules, best)
+    return improve, arrays, new_trees(count, most), Rules(offered, demanded, most)
 
 
-def _parents(s: ScoreArrays, trees: Trees, rules: Rules, order: IntArray) -> list[tuple[int, ...]]:
-    out: list[tuple[int, ...]] = [()] * len(order)
-    prefix = np.zeros(len(order), dtype=bool)
-    parents = np.empty(len(order), dtype=np.int64)
-    for column in order.tolist():
-        _, _, count = score_after(s, trees, rules, column, prefix, PARENTS, parents)
-        out[column] = tuple(sorted(parents[:count].tolist()))
-        prefix[column] = True
-    return out
-
-
-def _promising(s: ScoreArrays, offered: BoolArray, required: BoolArray) -> BoolArray:
+def _promising(
+    improve: Improve, s: ScoreArrays, offered: BoolArray, required: BoolArray
+) -> BoolArray:
     """Return the parents to look at: those that join one by one, and those that gain most alone.
 
     Every pair that may be joined in one direction may be joined in both, where both are allowed.
@@ -115,7 +112,7 @@ def _promising(s: ScoreArrays, offered: BoolArray, required: BoolArray) -> BoolA
     for column in range(count):
         parents = np.flatnonzero(required[column]).astype(np.int64)
         open_ = offered[column].copy()
-        improvements(s, column, parents, len(parents), open_, gains)
+        improvements(improve, s, column, parents, len(parents), open_, gains)
         alone = np.argsort(-gains, kind="stable")[:_MOST_CANDIDATES]
         out[column, alone[gains[alone] > 0]] = True
         for _ in range(_MOST_CANDIDATES // 2):  # what the others do not tell already
@@ -126,5 +123,5 @@ def _promising(s: ScoreArrays, offered: BoolArray, required: BoolArray) -> BoolA
             open_[best] = False
             open_ &= gains > 0
             parents = np.append(parents, best)
-            improvements(s, column, parents, len(parents), open_, gains)
+            improvements(improve, s, column, parents, len(parents), open_, gains)
     return (out | out.T) & offered

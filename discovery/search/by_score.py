@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.errors import OptionError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
@@ -21,13 +22,22 @@ from whydrift.discovery.search.windows import oriented_by_invariance, pooled
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["boss", "ges", "learn_by_score"]
+__all__ = [
+    "boss",
+    "determined_by_neighbours",
+    "ges",
+    "grasp",
+    "joined",
+    "learn_by_score",
+    "search_with_score",
+]
 
 # Random starts by the number of columns: what costs next to nothing.
 _STARTS = ((30, 8), (60, 4), (150, 2))
 # Share of variance left below which a column is a sum of others, to the last digits.
 _DETERMINED = 1e-6
-_MOST_INTERPRETED = 10  # columns; with more, loading the compiled search pays
+# Columns; with more, loading the compiled search pays. So it does with more than two windows.
+_MOST_INTERPRETED = 10
 
 
 def boss(
@@ -48,8 +58,15 @@ def ges(
     return learn_by_score("ges", (snapshot,), names, **options)
 
 
+def grasp(
+    snapshot: Snapshot, names: tuple[str, ...], **options: Any
+) -> tuple[Graph, tuple[Note, ...]]:
+    """Turn edges around in orders; options, errors and results are `learn_by_score`'s."""
+    return learn_by_score("grasp", (snapshot,), names, **options)
+
+
 def learn_by_score(
-    search: Literal["boss", "ges"],
+    search: Literal["boss", "ges", "grasp"],
     windows: Sequence[Snapshot],
     names: tuple[str, ...],
     *,
@@ -63,8 +80,9 @@ def learn_by_score(
 
     Parameters
     ----------
-    search : {"boss", "ges"}
-        Over orders of the columns, or over classes of graphs.
+    search : {"boss", "ges", "grasp"}
+        Over orders of the columns by moving columns, over classes of graphs, or over orders by
+        turning edges around.
     windows : sequence of Snapshot
         With several, ``boss`` orients edges by what stays the same between them.
     names : tuple of str
@@ -87,45 +105,77 @@ def learn_by_score(
     Raises
     ------
     OptionError
-        If the score is unknown or does not serve the columns, or ``ges`` is given several windows.
+        If the score is unknown or does not serve the columns, or another search than ``boss``
+        is given several windows.
     """
-    if search == "ges" and len(windows) > 1:
+    if search != "boss" and len(windows) > 1:
         raise OptionError(
-            "method 'ges' takes one window", where="data", remedy="Use 'boss', or pool the windows"
+            f"method {search!r} takes one window",
+            where="data",
+            remedy="Use 'boss', or pool the windows",
         )
     known = (knowledge or Knowledge()).within(names)
     copies, copied = copied_columns(pooled(windows), names)
     kept = tuple(name for name in names if name not in copies)
     scored, choice = score_named(score, windows, kept, penalty=penalty)
-    inside = known.within(kept)
-    more: tuple[Note, ...] = ()
-    if len(kept) < 2:
-        graph = Graph(kept)
-    elif search == "ges":
+    graph, more = search_with_score(
+        search,
+        scored,
+        knowledge=known,
+        windows=len(windows),
+        random_state=random_state,
+        progress=progress,
+    )
+    more = (*more, *_determined(pooled(windows), graph))
+    return joined(graph, names, copies, known), (choice, *copied, *more)
+
+
+def search_with_score(
+    search: Literal["boss", "ges", "grasp"],
+    score: Score,
+    *,
+    knowledge: Knowledge | None = None,
+    windows: int = 1,
+    random_state: int = 0,
+    progress: Progress = silent,
+) -> tuple[Graph, tuple[Note, ...]]:
+    """Learn the graph of a score's columns, of which none repeats another.
+
+    Parameters
+    ----------
+    search, knowledge, random_state, progress
+        As in `learn_by_score`.
+    score : Score
+    windows : int
+        How many windows the score was built from.
+    """
+    known = (knowledge or Knowledge()).within(score.names)
+    if len(score.names) < 2:
+        return Graph(score.names), ()
+    if search == "ges":
         from whydrift.discovery.search.ges import ges
 
-        graph = ges(scored, knowledge=inside, progress=progress)
-    else:
-        graph, more = _boss(scored, len(windows), inside, random_state, progress)
-    more = (*more, *_determined(pooled(windows), graph))
-    return _joined(graph, names, copies, known), (choice, *copied, *more)
+        return ges(score, knowledge=known, progress=progress), ()
+    starts = next((starts for most, starts in _STARTS if len(score.names) <= most), 1)
+    if search == "grasp":
+        from whydrift.discovery.search.grasp import grasp
 
-
-def _boss(
-    score: Score, windows: int, known: Knowledge, random_state: int, progress: Progress
-) -> tuple[Graph, tuple[Note, ...]]:
+        dag = grasp(
+            score, knowledge=known, starts=starts, random_state=random_state, progress=progress
+        )
+        return dag_to_cpdag(dag, known), ()
     from whydrift.discovery.search.order import best_graph
 
     dag = best_graph(
         score,
         knowledge=known,
-        starts=next((starts for most, starts in _STARTS if len(score.names) <= most), 1),
+        starts=starts,
         random_state=random_state,
         progress=progress,
-        compile_above=_MOST_INTERPRETED,
+        compile_above=_MOST_INTERPRETED if windows <= 2 else 0,
     )
     if windows > 1:
-        return oriented_by_invariance(dag, score, known)
+        return oriented_by_invariance(dag, score, windows, known)
     return dag_to_cpdag(dag, known), ()
 
 
@@ -142,6 +192,21 @@ def _determined(window: Snapshot, graph: Graph) -> tuple[Note, ...]:
     if by_pairs:  # their moments are bent to be positive definite
         return ()
     covariance = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:])
+    return determined_by_neighbours(graph, numbers, covariance)
+
+
+def determined_by_neighbours(
+    graph: Graph, numbers: tuple[str, ...], covariance: FloatArray
+) -> tuple[Note, ...]:
+    """Return a note on each number that its neighbours in the graph determine.
+
+    Parameters
+    ----------
+    graph : Graph
+    numbers : tuple of str
+        Its nodes that are numbers.
+    covariance : ndarray of shape (n_numbers, n_numbers)
+    """
     place = {name: i for i, name in enumerate(numbers)}
     near: dict[str, list[str]] = {name: [] for name in graph.nodes}
     for edge in graph:
@@ -161,7 +226,7 @@ def _determined(window: Snapshot, graph: Graph) -> tuple[Note, ...]:
     return tuple(notes)
 
 
-def _joined(
+def joined(
     graph: Graph, names: tuple[str, ...], copies: Mapping[str, str], known: Knowledge
 ) -> Graph:
     """Return the graph over all columns, with each copy joined to its original."""

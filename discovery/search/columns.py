@@ -1,20 +1,28 @@
-"""Which columns a search can use: those that vary, and of copies only one."""
+"""Which columns a search can use, and what to know of them before it learns anything."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["copied_columns", "determined_columns", "varying_columns"]
+__all__ = ["column_notes", "copied_columns", "determined_columns", "varying_columns"]
 
 _EXACT = 1e-8  # variance, of 1, that a linear relation may leave over by rounding
 _INVOLVED = 1e-4  # share in such a relation above which a column takes part in it
 _ROWS_OF_A_GLANCE = 64  # enough to tell most columns apart
+# Standard errors by which the mean of one level lies beyond those of both its neighbours: by
+# chance in one table of a hundred columns and ten levels in a thousand.
+_CLEAR_TURN = 6.0
+_LEAST_OF_A_LEVEL = 10  # rows
+_MOST_LOOKED_AT = 200  # columns
 
 
 def varying_columns(
@@ -31,6 +39,56 @@ def varying_columns(
             text = f"column {name!r} never varies; no edge can be learned for it"
             notes.append(Note("constant_column", name, text))
     return tuple(kept), tuple(notes)
+
+
+def column_notes(snapshot: Snapshot, names: tuple[str, ...]) -> tuple[Note, ...]:
+    """Return what may harm any search: few rows, and numbers that look like names.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+    names : tuple of str
+        Columns that vary.
+    """
+    notes = []
+    rows = len(snapshot.sample)
+    if rows <= len(names):
+        text = (
+            f"{rows} rows are few for {len(names)} columns: only the strongest edges can be found, "
+            "and which way they point is guessed"
+        )
+        notes.append(Note("few_rows", None, text))
+    grades = [name for name in names if snapshot.schema[name].kind is ColumnKind.ORDINAL]
+    others = [name for name in names if snapshot.schema[name].kind.is_numeric][:_MOST_LOOKED_AT]
+    for name in grades[:_MOST_LOOKED_AT]:
+        turning = _turns_with(snapshot, name, [other for other in others if other != name])
+        if turning is not None:
+            text = (
+                f"the whole numbers of {name!r} are read as grades, but {turning!r} rises and "
+                "falls with them; if they are names, say so with "
+                f"Snapshot.from_frame(…, kinds={{{name!r}: 'categorical'}})"
+            )
+            notes.append(Note("numbers_as_names", name, text))
+    return tuple(notes)
+
+
+def _turns_with(snapshot: Snapshot, name: str, others: Sequence[str]) -> str | None:
+    """Return a column whose mean clearly turns from one grade to the next, or None."""
+    grades = snapshot.column(name)
+    levels = np.unique(grades[np.isfinite(grades)])
+    for other in others:
+        scores = rank_normal(snapshot.column(other))
+        means, errors = [], []
+        for level in levels:
+            own = scores[(grades == level) & np.isfinite(scores)]
+            if len(own) >= _LEAST_OF_A_LEVEL:
+                means.append(own.mean())
+                errors.append(own.var() / len(own))
+        gaps = np.diff(means) / np.sqrt(np.maximum(np.add(errors[1:], errors[:-1]), 1e-12))
+        clear = gaps[np.abs(gaps) > _CLEAR_TURN]
+        if (clear[1:] * clear[:-1] < 0).any():
+            return other
+    return None
 
 
 def copied_columns(

@@ -10,16 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import numpy as np
-
-from whydrift.discovery.arrays import read_only
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.independence.registry import choose_test
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.search.pc import pc
+from whydrift.discovery.search.windows import with_window_column
 from whydrift.discovery.snapshot.note import Note
-from whydrift.discovery.snapshot.schema import Column, ColumnKind, Schema
+from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["context_pc"]
@@ -61,25 +59,10 @@ def context_pc(
         Over ``names``.
     notes : tuple of Note
     """
-    window = "window"
-    while window in names:
-        window += "_"
     # A category among categories, a number among numbers: every test has to serve it.
     all_discrete = all(windows[0].schema[name].kind.is_discrete for name in names)
     kind = ColumnKind.CATEGORICAL if all_discrete else ColumnKind.COUNT
-    sample = np.column_stack(
-        [
-            np.concatenate([w.columns(names) for w in windows]),
-            np.repeat(np.arange(len(windows), dtype=np.float64), [len(w.sample) for w in windows]),
-        ]
-    )
-    pooled = Snapshot(
-        Schema((*windows[0].schema.select(names), Column(window, kind))),
-        sum(w.rows for w in windows),
-        {},
-        read_only(np.asfortranarray(sample)),
-        (*names, window),
-    )
+    pooled, window = with_window_column(windows, names, kind)
     known = (knowledge or Knowledge()).within(names)
     exogenous = replace(known, forbidden=(*known.forbidden, *((name, window) for name in names)))
     alpha = min(_LARGEST_ALPHA, _FALSE_EDGES_PER_COLUMN / len(names))

@@ -9,6 +9,7 @@ discovery of DAGs using the best order score search and grow-shrink trees.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["best_graph", "order_search"]
+__all__ = ["Demands", "best_graph", "must_precede", "order_search", "valid_order"]
 
 # Up to so many columns the search below is done in a moment; beyond, a compiled one is worth the
 # time that loading it takes.
@@ -104,10 +105,8 @@ def best_graph(
         Columns up to which the search is interpreted: slower, and without a compiler to load.
     """
     names = score.names
-    known = (knowledge or Knowledge()).within(names)
-    required = _required(known, names)
-    before = must_precede(known, names, required)
-    allowed = known.allowed_matrix(names)
+    demands = Demands.of(knowledge or Knowledge(), names)
+    allowed, required, before = demands.allowed, demands.required, demands.before
     rng = np.random.default_rng(random_state)
     if len(names) > compile_above:
         from whydrift.discovery.search.boss import best_parents
@@ -124,18 +123,55 @@ def best_graph(
                 best_total, best_order = total, order
         parents = search.parents_of(best_order)
     progress("learning the graph", max(1, starts), max(1, starts))
-    demanded = set(known.required)
-    edges = [
-        Edge.of(
-            names[p],
-            "-->",
-            names[column],
-            origin=Origin.REQUIRED if (names[p], names[column]) in demanded else Origin.LEARNED,
-        )
-        for column in range(len(names))
-        for p in parents[column]
-    ]
-    return Graph(names, tuple(edges))
+    return demands.graph(parents)
+
+
+@dataclass(frozen=True, slots=True)
+class Demands:
+    """What is known, as a search over orders reads it.
+
+    Parameters
+    ----------
+    names : tuple of str
+    allowed : ndarray of bool, shape (n_columns, n_columns)
+        ``allowed[i, j]``: whether i may be a parent of j.
+    required : list of frozenset of int
+        Parents that each column has in any case.
+    before : ndarray of bool, shape (n_columns, n_columns)
+        ``before[i, j]``: whether i must stand before j in an order.
+    edges : frozenset of (str, str)
+        Required causes and effects.
+    """
+
+    names: tuple[str, ...]
+    allowed: BoolArray
+    required: list[frozenset[int]]
+    before: BoolArray
+    edges: frozenset[tuple[str, str]]
+
+    @classmethod
+    def of(cls, knowledge: Knowledge, names: tuple[str, ...]) -> Demands:
+        """Read what is known about some columns."""
+        known = knowledge.within(names)
+        required = _required(known, names)
+        before = must_precede(known, names, required)
+        return cls(names, known.allowed_matrix(names), required, before, frozenset(known.required))
+
+    def graph(self, parents: Sequence[tuple[int, ...]]) -> Graph:
+        """Return the DAG of every column's parents; required edges carry that origin."""
+        edges = [
+            Edge.of(
+                self.names[p],
+                "-->",
+                self.names[column],
+                origin=Origin.REQUIRED
+                if (self.names[p], self.names[column]) in self.edges
+                else Origin.LEARNED,
+            )
+            for column in range(len(self.names))
+            for p in parents[column]
+        ]
+        return Graph(self.names, tuple(edges))
 
 
 def _required(knowledge: Knowledge, names: tuple[str, ...]) -> list[frozenset[int]]:

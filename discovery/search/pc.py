@@ -52,7 +52,7 @@ def pc(
     *,
     test: str = "auto",
     alpha: float = 0.05,
-    orientation: str = "max",
+    orientation: str = "majority",
     knowledge: Knowledge | None = None,
     progress: Progress = silent,
 ) -> tuple[Graph, tuple[Note, ...]]:
@@ -112,7 +112,7 @@ def pc_from_test(
     names: tuple[str, ...],
     *,
     alpha: float = 0.05,
-    orientation: str = "max",
+    orientation: str = "majority",
     knowledge: Knowledge | None = None,
     copies: Mapping[int, int] | None = None,
     progress: Progress = silent,
@@ -121,13 +121,14 @@ def pc_from_test(
 
     Whether the middle of x — z — y is a collider is decided, by ``orientation``:
 
+    - ``majority``: by more than half of all sets of neighbours that separate x and y; where half
+      of them hold z, the triple is ambiguous and orients nothing;
+    - ``conservative``: by all of these sets; where some hold z and some do not, the triple is
+      ambiguous;
     - ``max``: by the set, of up to three columns adjacent to x or to y in the finished skeleton,
       that separates the two with the largest p-value (PC-Max): the first set found is often one
       that a weak dependence slipped past;
-    - ``standard``: by the set with the largest p-value among those that removed the edge;
-    - ``conservative``: by all sets of neighbours that separate x and y; where some hold z and
-      some do not, the triple is ambiguous and orients nothing;
-    - ``majority``: by more than half of these sets.
+    - ``standard``: by the set with the largest p-value among those that removed the edge.
 
     Colliders are oriented in the order of these p-values, the largest first (equal ones by name);
     one that contradicts those before it is left unoriented. So neither skeleton nor orientation

@@ -15,15 +15,28 @@ from typing import Any
 import numpy as np
 
 from whydrift.discovery.arrays import read_only
-from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.covariance import Covariance
+from whydrift.discovery.errors import SchemaError, TooFewRows
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import dag_to_cpdag
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import Column, ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["oriented_by_invariance", "pooled", "read_windows"]
+__all__ = [
+    "in_turn",
+    "moved_note",
+    "oriented_by_invariance",
+    "pooled",
+    "read_windows",
+    "with_window_column",
+]
+
+# A window in the order of time, read as several: so many rows each, and so many at most.
+_ROWS_IN_TURN, _MOST_IN_TURN = 500, 20
+_LEAST_IN_TURN = 100  # rows in all
 
 
 def read_windows(frames: Sequence[Any], *, random_state: int = 0) -> tuple[Snapshot, ...]:
@@ -46,6 +59,12 @@ def read_windows(frames: Sequence[Any], *, random_state: int = 0) -> tuple[Snaps
     windows: list[Snapshot] = []
     for number, frame in enumerate(frames):
         where = f"window {number + 1}"
+        if isinstance(frame, Covariance):
+            raise SchemaError(
+                "a covariance matrix is no window of rows",
+                where=where,
+                remedy="Give it alone, not in a list",
+            )
         schema = windows[0].schema if windows else None
         window = (
             frame
@@ -90,8 +109,62 @@ def pooled(windows: Sequence[Snapshot]) -> Snapshot:
     )
 
 
+def in_turn(window: Snapshot) -> tuple[tuple[Snapshot, ...], Note]:
+    """Return one window as several that follow each other, and a note that says so.
+
+    There is one for every 500 rows of its sample, from 2 to 20 of them, of equal size.
+
+    Raises
+    ------
+    TooFewRows
+        With fewer than 100 rows.
+    """
+    rows = len(window.sample)
+    if rows < _LEAST_IN_TURN:
+        raise TooFewRows(
+            f"{rows} rows are too few to be read as windows that follow each other",
+            where="data",
+            remedy=f"Give at least {_LEAST_IN_TURN}, or a list of windows",
+        )
+    count = int(np.clip(rows // _ROWS_IN_TURN, 2, _MOST_IN_TURN))
+    parts = np.array_split(np.arange(rows), count)
+    text = (
+        f"the rows, taken to be in the order of time, were read as {count} windows of about "
+        f"{window.rows // count:,} rows"
+    )
+    return tuple(window.take(part) for part in parts), Note("read_in_turn", None, text)
+
+
+def with_window_column(
+    windows: Sequence[Snapshot], names: tuple[str, ...], kind: ColumnKind
+) -> tuple[Snapshot, str]:
+    """Return the rows of all windows with the window's number as a column, and its name.
+
+    Columns that weigh or group the rows are kept beside those named.
+    """
+    window = "window"
+    while window in windows[0].schema:
+        window += "_"
+    roles = (windows[0].schema.with_role(role) for role in (Role.CLUSTER, Role.WEIGHT))
+    kept = (*names, *(n for n in roles if n is not None and n not in names and windows[0].has(n)))
+    sample = np.column_stack(
+        [
+            np.concatenate([w.columns(kept) for w in windows]),
+            np.repeat(np.arange(len(windows), dtype=np.float64), [len(w.sample) for w in windows]),
+        ]
+    )
+    widened = Snapshot(
+        Schema((*windows[0].schema.select(kept), Column(window, kind))),
+        sum(w.rows for w in windows),
+        {},
+        read_only(np.asfortranarray(sample)),
+        (*kept, window),
+    )
+    return widened, window
+
+
 def oriented_by_invariance(
-    dag: Graph, score: Score, knowledge: Knowledge | None = None
+    dag: Graph, score: Score, windows: int, knowledge: Knowledge | None = None
 ) -> tuple[Graph, tuple[Note, ...]]:
     """Return the class of DAGs that explain several windows alike.
 
@@ -105,6 +178,8 @@ def oriented_by_invariance(
         The best DAG under the score.
     score : Score
         Built from the windows.
+    windows : int
+        How many there are.
     knowledge : Knowledge, optional
         As in `dag_to_cpdag`.
 
@@ -139,12 +214,16 @@ def oriented_by_invariance(
         (*known.forbidden, *((n, context) for n in dag.nodes for context in contexts.values())),
     )
     graph = dag_to_cpdag(widened, rules).with_nodes(dag.nodes)
-    notes = tuple(
-        Note("mechanism_moved", name, _where(name, apart)) for name, apart in moved.items() if apart
-    )
+    notes = tuple(moved_note(name, apart, windows) for name, apart in moved.items() if apart)
     return graph, notes
 
 
-def _where(name: str, apart: tuple[int, ...]) -> str:
-    where = f"in window {apart[0] + 1}" if len(apart) == 1 else "between the windows"
-    return f"the mechanism of {name!r} differs {where}"
+def moved_note(name: str, apart: tuple[int, ...], windows: int) -> Note:
+    """Return the note on a mechanism that differs in some of the windows, or between all."""
+    if len(apart) in {0, windows}:
+        where = "between the windows"
+    elif len(apart) == 1:
+        where = f"in window {apart[0] + 1}"
+    else:
+        where = f"in windows {', '.join(str(k + 1) for k in apart)}"
+    return Note("mechanism_moved", name, f"the mechanism of {name!r} differs {where}")

@@ -13,6 +13,7 @@ from whydrift.monitor.cli.options import (
     Alpha,
     Bootstrap,
     Debug,
+    Jobs,
     KnowledgeFile,
     Method,
     Orientation,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
     from whydrift.discovery.graph import Graph
     from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.discovery.stability import Stability
 
 __all__ = ["discover"]
 
@@ -36,7 +38,10 @@ _MOST_RESAMPLES = 10_000
 
 
 def discover(
-    data: Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)],
+    data: Annotated[
+        list[str],
+        typer.Argument(metavar="DATA...", help=f"{DATA_HELP} Each further one is another window."),
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
@@ -54,16 +59,21 @@ def discover(
     orientation: Orientation = None,
     knowledge: KnowledgeFile = None,
     bootstrap: Bootstrap = 0,
+    jobs: Jobs = None,
     random_state: RandomState = 0,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
     """Learn what causes what from DATA, and print the edges.
 
+    Several windows together also orient edges: by what stayed the same between them.
+
     Try:
       whydrift discover may.parquet
+      whydrift discover may.parquet june.parquet july.parquet
       whydrift discover may.parquet -o graph.json --knowledge known.yaml
-      whydrift discover may.parquet -o graph.svg --method pc --alpha 0.01 --bootstrap 50
+      whydrift discover may.parquet -o graph.svg --method pc --alpha 0.01
+      whydrift discover may.parquet --bootstrap 100 --jobs -1
     """
     from whydrift.discovery.errors import OptionError
     from whydrift.monitor.cli.graph_output import check_graph_format, write_graph
@@ -76,29 +86,34 @@ def discover(
         raise OptionError(
             f"{bootstrap} is {said}", where="--bootstrap", remedy="Give 0, or 20 to 200 resamples"
         )
+    if jobs is not None and (jobs == 0 or jobs < -1):
+        raise OptionError(
+            f"{jobs} is no number of processes", where="--jobs", remedy="Give 1 or more, or -1"
+        )
     check_seed(random_state)
     check_graph_format(output, "-o")
-    check_outputs({"-o": output}, inputs=(data, str(knowledge) if knowledge else None))
+    check_outputs({"-o": output}, inputs=(*data, str(knowledge) if knowledge else None))
     with shown_progress(quiet) as progress:
         from whydrift.discovery.discover import learn_graph
         from whydrift.monitor.api import as_knowledge
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
-        snapshot = read_snapshot(data)
+        first = read_snapshot(data[0])
+        windows = (first, *(read_snapshot(more, schema=first.schema) for more in data[1:]))
         found = learn_graph(
-            snapshot, method=method, test=test, score=score, alpha=alpha,
+            windows, method=method, test=test, score=score, alpha=alpha,
             orientation=orientation, knowledge=known, bootstrap=bootstrap,
-            random_state=random_state, progress=progress,
+            n_jobs=jobs, random_state=random_state, progress=progress,
         )  # fmt: skip
     if output is not None:
         write_graph(found.graph, output, "-o")
     if not quiet:
-        _show(found, snapshot, output)
+        _show(found, windows, output)
     return Status.NOTHING
 
 
-def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
+def _show(found: Any, windows: tuple[Snapshot, ...], output: Path | None) -> None:
     from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.terminal import console, reader_may_leave
 
@@ -106,16 +121,22 @@ def _show(found: Any, snapshot: Snapshot, output: Path | None) -> None:
     with reader_may_leave():
         screen = console()
         by = f"{found.method}, {found.test}" if found.test else found.method
+        rows = f"{sum(window.rows for window in windows):,} rows"
+        if len(windows) > 1:
+            rows += f" in {len(windows)} windows"
         screen.print(
-            f"{len(graph)} edges between {len(graph.nodes)} columns, from {snapshot.rows:,} rows "
+            f"{len(graph)} edges between {len(graph.nodes)} columns, from {rows} "
             f"({by}; {found.seconds:.2g} s)"
         )
         if len(graph):
             _show_edges(graph, screen)
+        if graph.stability is not None and graph.stability.pairs:
+            _show_shares(graph.stability, screen)
         alone = [n for n in graph.nodes if graph_degree(graph, n) == 0]
         if alone:
             screen.print(f"without an edge: {', '.join(clean(n, 40) for n in alone[:20])}")
-        for note in dict.fromkeys((*found.notes, *snapshot.notes)):
+        read = (note for window in windows for note in window.notes)
+        for note in dict.fromkeys((*found.notes, *read)):
             screen.print(f"note: {clean(note.text)}")
         if output is not None:
             screen.print(f"written: {clean(str(output))}")
@@ -132,15 +153,41 @@ def _show_edges(graph: Graph, screen: Console) -> None:
 
     from whydrift.discovery.plain_text import clean
 
+    drawn = graph.stability is not None
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for title in ("from", "", "to", "confidence", "origin"):
+    for title in ("from", "", "to", *(("share",) if drawn else ()), "origin"):
         table.add_column(title)
     for edge in list(graph)[:_MOST_EDGES]:
-        sure = "" if edge.confidence is None else f"{edge.confidence:.2f}"
-        cells = (clean(edge.a, 40), edge.mark, clean(edge.b, 40), sure, edge.origin.value)
+        share = ("" if edge.confidence is None else f"{edge.confidence:.2f}",) if drawn else ()
+        cells = (clean(edge.a, 40), edge.mark, clean(edge.b, 40), *share, edge.origin.value)
         table.add_row(*(Text(cell) for cell in cells))
     screen.print(table)
     if len(graph) > _MOST_EDGES:
         screen.print(f"… and {len(graph) - _MOST_EDGES} more; -o graph.json holds all")
     if any(edge.is_undecided for edge in graph):
         screen.print("--- and o: the data do not say which way it goes")
+
+
+def _show_shares(stability: Stability, screen: Console) -> None:
+    """Print how often each pair was joined when the rows were drawn again, and how."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from whydrift.discovery.plain_text import clean
+
+    screen.print(
+        f"\nshares of {stability.draws} bootstrap graphs (draws of {stability.unit}; how much the "
+        "search wavers, not how probable an edge is)"
+    )
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for title in ("from", "to", "joined", "marks, read from left to right"):
+        table.add_column(title)
+    for pair in stability.pairs[:_MOST_EDGES]:
+        marks = "  ".join(f"{mark} {count / stability.draws:.2f}" for mark, count in pair.counts)
+        joined = f"{pair.count / stability.draws:.2f}"
+        cells = (clean(pair.a, 40), clean(pair.b, 40), joined, marks)
+        table.add_row(*(Text(cell) for cell in cells))
+    screen.print(table)
+    if len(stability.pairs) > _MOST_EDGES:
+        more = len(stability.pairs) - _MOST_EDGES
+        screen.print(f"… and {more} more pairs; -o graph.json holds all")

@@ -11,9 +11,10 @@ from whydrift.discovery.discover import method_names
 from whydrift.discovery.errors import OptionError
 
 __all__ = [
-    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "Debug", "Floor", "GraphFile", "Html", "Json",
-    "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName", "Orientation",
-    "Prediction", "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn", "path_given",
+    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "Debug", "Floor", "GraphFile", "Html", "Jobs",
+    "Json", "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName",
+    "Orientation", "Prediction", "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn",
+    "path_given",
 ]  # fmt: skip
 
 
@@ -119,7 +120,15 @@ Orientation = Annotated[
     ),
 ]
 Bootstrap = Annotated[
-    int, typer.Option(metavar="N", help="Learn on N resamples too: a confidence for every edge.")
+    int,
+    typer.Option(metavar="N", help="Learn on N resamples too: the share of graphs with each edge."),
+]
+Jobs = Annotated[
+    int | None,
+    typer.Option(
+        metavar="N",
+        help="Processes for --bootstrap, -1 for all processors; the answer is the same.",
+    ),
 ]
 RandomState = Annotated[
     int, typer.Option(metavar="SEED", help="Seed: the same seed gives the same answer.")

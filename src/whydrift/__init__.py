@@ -16,6 +16,9 @@ if TYPE_CHECKING:
         ConfigError as ConfigError,
     )
     from whydrift.discovery import (
+        Covariance as Covariance,
+    )
+    from whydrift.discovery import (
         Edge as Edge,
     )
     from whydrift.discovery import (
@@ -65,6 +68,7 @@ _HOME = {
     "whydrift.discovery": (
         "ColumnKind",
         "ConfigError",
+        "Covariance",
         "Edge",
         "Graph",
         "GraphError",

@@ -57,6 +57,7 @@ def test_a_wrong_fail_on_is_told_before_any_work(call, words, says):
         (("--versoin",), ("Did you mean '--version'?",)),
         (("discover", "a", "--bootstrap", "-3"), ("--bootstrap", "negative")),
         (("discover", "a", "--bootstrap", "1000000"), ("--bootstrap", "10,000")),
+        (("discover", "a", "--bootstrap", "5", "--jobs", "0"), ("--jobs", "no number")),
         (("discover", "a", "--random-state", "-1"), ("-1", "from 0 to")),
         (("compare", "a", "b", "--json", ""), ("path of a file is empty",)),
         (("discover", "a", "-o", "graph.png"), (".png", ".svg")),

@@ -215,6 +215,32 @@ def test_discover_prints_edges_and_writes_every_format(call, tables, tmp_path):
     assert again.status == 0, again.err
 
 
+def test_shares_of_bootstrap_graphs_are_shown_and_called_that(call, tables, tmp_path):
+    path = tmp_path / "graph.json"
+    arguments = ("discover", tables / "reference.csv", "--method", "pc", "--bootstrap", "6")
+    alone, two = (call(*arguments, "-o", path, "--jobs", jobs) for jobs in ("1", "2"))
+    assert two.status == 0, two.err
+    assert "shares of 6 bootstrap graphs (draws of rows" in two.out
+    assert "not how probable an edge is" in two.out
+
+    def shares(text):
+        return text[text.index("shares of 6") : text.index("marks, read")]
+
+    assert shares(alone.out) == shares(two.out)
+    stability = json.loads(path.read_text())["stability"]
+    assert stability["draws"] == 6
+    first = stability["pairs"][0]
+    row = next(x for x in two.out.splitlines() if x.split()[:2] == [first["from"], first["to"]])
+    assert f"{first['share']:.2f}" in row
+
+
+def test_discover_learns_from_several_windows(call, tables):
+    result = call("discover", tables / "reference.csv", tables / "moved.csv")
+    assert result.status == 0, result.err
+    assert "in 2 windows" in result.out
+    assert "the mechanism of 'income' differs between the windows" in result.out
+
+
 def test_edges_without_direction_are_what_the_answer_asks_for(call, tables, tmp_path):
     graph = {"edges": [{"from": "income", "to": "price", "mark": "---"}]}
     (tmp_path / "graph.json").write_text(json.dumps(graph))

@@ -22,9 +22,9 @@ from whydrift.discovery import (
 )
 from whydrift.discovery.discover import learn_graph
 from whydrift.discovery.orientation import dag_to_cpdag
-from whydrift.discovery.search.causal_learn import anm, exact, grasp, lingam
+from whydrift.discovery.search.causal_learn import anm, exact, lingam
 
-NUMBERS_ONLY = {"lingam": lingam, "grasp": grasp, "exact": exact}
+NUMBERS_ONLY = {"lingam": lingam, "exact": exact}
 
 
 def skewed(rows: int = 2000, seed: int = 0) -> dict[str, np.ndarray]:
@@ -62,9 +62,8 @@ def test_lingam_tells_where_it_has_nothing_to_go_by():
     assert any("'a', 'b' looks normal" in n.text for n in notes if n.code == "normal_noise")
 
 
-@pytest.mark.parametrize("method", ["grasp", "exact"])
-def test_searches_by_score_find_the_class(method, edges_of):
-    graph, _ = NUMBERS_ONLY[method](window(**skewed(4000)), ("c", "a", "d", "b"))
+def test_the_exact_search_finds_the_class(edges_of):
+    graph, _ = exact(window(**skewed(4000)), ("c", "a", "d", "b"))
     assert edges_of(graph) == edges_of(dag_to_cpdag(TRUTH))
 
 
@@ -84,6 +83,17 @@ def test_anm_directs_a_curve_and_leaves_a_line_open():
     assert any("1 of 2 open edges" in n.text for n in notes)
 
 
+def test_pnl_without_torch_says_how_to_get_it_and_that_many_columns_would_take_too_long(
+    monkeypatch,
+):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(OptionError, match=r"'pnl' needs torch.*pip install torch"):
+        discover(pa.table(skewed(100)), "pnl")
+    wide = pa.table({f"c{i}": np.random.default_rng(i).normal(size=50) for i in range(16)})
+    with pytest.raises(OptionError, match="would take too long for 16 columns"):
+        discover(wide, "pnl")
+
+
 def test_the_same_seed_gives_the_same_graph_and_others_generators_are_left_alone():
     frame = window(**skewed(300))
     random.seed(5)
@@ -91,7 +101,7 @@ def test_the_same_seed_gives_the_same_graph_and_others_generators_are_left_alone
     expected = random.random(), np.random.random()  # noqa: NPY002
     random.seed(5)
     np.random.seed(5)  # noqa: NPY002
-    one, other = (grasp(frame, ("c", "a", "d", "b"), random_state=3)[0] for _ in range(2))
+    one, other = (lingam(frame, ("c", "a", "d", "b"))[0] for _ in range(2))
     assert one == other
     assert (random.random(), np.random.random()) == expected  # noqa: NPY002
 
@@ -126,7 +136,7 @@ def test_anm_honours_what_is_forbidden():
 
 
 # ---- columns that causal-learn cannot stand ---------------------------------------------------
-@pytest.mark.parametrize("method", ["lingam", "grasp", "exact", "anm"])
+@pytest.mark.parametrize("method", ["lingam", "exact", "anm"])
 def test_constants_copies_and_holes_are_met_before_it_is_called(method):
     columns = skewed(800)
     holes = columns["d"].copy()
@@ -141,12 +151,11 @@ def test_constants_copies_and_holes_are_met_before_it_is_called(method):
         assert any("720 of 800" in n.text for n in found.notes if n.code == "incomplete_rows")
 
 
-@pytest.mark.parametrize("method", ["grasp", "exact"])
-def test_a_sum_of_columns_is_refused_by_name(method):
+def test_a_sum_of_columns_is_refused_by_name():
     columns = skewed(500)
     frame = pa.table({**columns, "sum": columns["a"] + columns["d"]})
     with pytest.raises(SchemaError, match="'a', 'd', 'sum' determine each other"):
-        discover(frame, method)
+        discover(frame, "exact")
 
 
 def test_lingam_stands_a_sum_of_columns():
@@ -155,7 +164,7 @@ def test_lingam_stands_a_sum_of_columns():
     assert discover(frame, "lingam").nodes == ("c", "a", "d", "b", "sum")
 
 
-@pytest.mark.parametrize("method", ["lingam", "grasp", "exact"])
+@pytest.mark.parametrize("method", ["lingam", "exact"])
 def test_categories_too_many_columns_and_too_few_rows_are_refused(method):
     columns = skewed(300)
     with pytest.raises(OptionError, match="does not serve column 'e', which is"):

@@ -17,7 +17,6 @@ from whydrift.discovery.scores.registry import (
     score_named,
 )
 from whydrift.discovery.search import _score_kernel
-from whydrift.discovery.search._score_kernel import improvements, local_score
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -58,38 +57,35 @@ def windows(count: int) -> list[Snapshot]:
 
 @pytest.fixture(params=["compiled", "interpreted"])
 def kernel(request, monkeypatch):
-    """The kernel's two functions, compiled or as the Python that they are written in."""
+    """The kernel, compiled or as the Python that it is written in."""
     if request.param == "interpreted":
         for name, value in list(vars(_score_kernel).items()):
             if hasattr(value, "py_func"):
                 monkeypatch.setattr(_score_kernel, name, value.py_func)
-        for table_ in ("_LOCAL", "_IMPROVE"):
-            plain = {k: f.py_func for k, f in getattr(_score_kernel, table_).items()}
-            monkeypatch.setattr(_score_kernel, table_, plain)
-    return local_score, improvements
+        monkeypatch.setattr(_score_kernel, "pointer", lambda function, signature: function)
+    return _score_kernel.improvements
 
 
 # ---- all of them ------------------------------------------------------------------------------
 @pytest.mark.parametrize("count", [1, 2, 3])
 @pytest.mark.parametrize("row", rows(), ids=lambda row: row.name)
 def test_the_kernel_computes_what_the_score_does(row, count, kernel):
-    if row.name == "ebic" and count > 1:
-        pytest.skip("ebic takes one window")
-    local, improve = kernel
     names = columns_of(row)
     score, _ = score_named(row.name, windows(count), names)
     arrays = score.arrays()
+    improve = _score_kernel.improver(arrays)
     rng = np.random.default_rng(1)
     for _ in range(6):
         size = int(rng.integers(0, len(names) - 1))
         column, *parents = rng.permutation(len(names))[: size + 1].tolist()
         given = np.array(parents, dtype=np.int64)
         expected = float(score.local(column, [tuple(parents)])[0])
-        assert local(arrays, column, given, size) == pytest.approx(expected, rel=1e-7, abs=1e-6)
         offered = np.ones(len(names), dtype=bool)
+        alone = kernel(improve, arrays, column, given, size, offered, np.empty(0))
+        assert alone == pytest.approx(expected, rel=1e-7, abs=1e-6)
         offered[[column, *parents]] = False
         gains = np.full(len(names), np.nan)
-        improve(arrays, column, given, size, offered, gains)
+        kernel(improve, arrays, column, given, size, offered, gains)
         for j in np.flatnonzero(offered).tolist():
             gain = float(score.local(column, [(*parents, j)])[0]) - expected
             assert gains[j] == pytest.approx(max(gain, 0.0), rel=1e-6, abs=1e-5)
@@ -176,7 +172,7 @@ def test_alike_neighbours_count_for_less():
 
 
 # ---- several windows --------------------------------------------------------------------------
-@pytest.mark.parametrize("name", ["bic", "mixed", "spline_bic"])
+@pytest.mark.parametrize("name", ["bic", "ebic", "mixed", "spline_bic", "spline_ebic"])
 def test_only_the_column_whose_mechanism_moved_pays_for_it(name):
     score, _ = score_named(name, windows(3), NUMBERS)
     a, b, c, d = (NUMBERS.index(x) for x in "abcd")
@@ -194,6 +190,26 @@ def test_one_window_apart_from_many_alike_is_cheaper_than_all_apart():
     assert score.moved(1, (0,)) == (5,)
     score, _ = score_named("bic", [first, *alike], NUMBERS)
     assert not score.moved(1, (0,))
+
+
+def test_the_windows_that_moved_are_told_from_those_that_did_not():
+    first = Snapshot.from_frame(table(rows=400))
+    shifts = (0.0, 0.8, 0.0, -0.7, 0.0, 0.0)
+    later = [
+        Snapshot.from_frame(table(s, 400, shift=shift), schema=first.schema)
+        for s, shift in enumerate(shifts, start=1)
+    ]
+    score, _ = score_named("spline_bic", [first, *later], NUMBERS)
+    assert score.moved(1, (0,)) == (2, 4)
+
+
+def test_which_windows_of_many_moved_is_paid_for_as_a_choice():
+    """Of a column that did not move no window is set apart, however many are there to choose."""
+    frames = [table(s, 300) for s in range(12)]
+    first = Snapshot.from_frame(frames[0])
+    later = [Snapshot.from_frame(frame, schema=first.schema) for frame in frames[1:]]
+    score, _ = score_named("bic", [first, *later], NUMBERS)
+    assert not any(score.moved(x, p) for x, p in ((0, ()), (1, (0,)), (2, (1, 3)), (4, ())))
 
 
 # ---- missing values ---------------------------------------------------------------------------
@@ -242,6 +258,4 @@ def test_scores_that_do_not_serve_a_column_are_refused_by_name():
         score_named("bic", window, ("a", "k"))
     with pytest.raises(OptionError, match="Did you mean 'bdeu'"):
         score_named("bde", window, NAMES)
-    with pytest.raises(OptionError, match="takes one window"):
-        score_named("ebic", windows(2), NUMBERS)
     assert known_scores()[0] == "auto"

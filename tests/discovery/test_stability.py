@@ -90,11 +90,12 @@ def test_a_longer_bootstrap_begins_with_the_same_draws():
     for bootstrap in (3, 6):
         taken: list[float] = []
 
-        def learn(drawn: Snapshot, taken=taken) -> Graph:
-            taken.append(float(drawn.sample.sum()))
+        def learn(drawn: tuple[Snapshot, ...], taken=taken) -> Graph:
+            taken.append(float(drawn[0].sample.sum()))
             return Graph(("x", "y", "z"))
 
-        with_confidence(Graph(("x", "y", "z")), chain(), learn, bootstrap=bootstrap, random_state=5)
+        empty = Graph(("x", "y", "z"))
+        with_confidence(empty, [chain()], learn, bootstrap=bootstrap, random_state=5)
         seen.append(taken)
     assert seen[1][:3] == seen[0]
     assert len(set(seen[1])) == 6
@@ -104,13 +105,13 @@ def test_clusters_are_drawn_whole():
     window = clustered()
     user = window.column("user")
 
-    def learn(drawn: Snapshot) -> Graph:
-        _, sizes = np.unique(drawn.column("user"), return_counts=True)
+    def learn(drawn: tuple[Snapshot, ...]) -> Graph:
+        _, sizes = np.unique(drawn[0].column("user"), return_counts=True)
         assert (sizes % 10 == 0).all()
-        assert len(drawn.sample) == 400
+        assert len(drawn[0].sample) == 400
         return Graph(("x", "y"))
 
-    graph = with_confidence(Graph(("x", "y")), window, learn, bootstrap=5)
+    graph = with_confidence(Graph(("x", "y")), [window], learn, bootstrap=5)
     assert graph.stability is not None
     assert graph.stability.unit == "clusters"
     groups = row_groups(window)
