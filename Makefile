@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types check bench bench-quick dist clean
+.PHONY: help install demo test lint types check bench bench-quick bench-verdict dist clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1|/' | awk -F'|' '{ printf "  make %-12s %s\n", $$1, $$2 }'
@@ -53,6 +53,9 @@ bench: $(VENV)/.developing ## measure verdicts and speed in full (about half an 
 bench-quick: $(VENV)/.developing ## measure on one small suite (a minute or two)
 	@$(BIN)/python benchmarks/driftbench.py --suite small --seeds 100
 	@$(BIN)/python benchmarks/speed.py
+
+bench-verdict: $(VENV)/.developing ## measure all that is said of verdicts (hours; QUICK=1: minutes)
+	@$(BIN)/python benchmarks/verdict.py
 
 dist: $(VENV)/.developing ## build sdist and wheel into dist/
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check build

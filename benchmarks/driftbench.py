@@ -28,11 +28,18 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from methods import ours, peers
+from methods import conditional, dowhy, ours, root_cause, univariate
 from methods.base import Method
+from seeds import seeds_of
 from yardsticks import driftbench as yardstick
 
-METHODS = (*ours.METHODS, *peers.METHODS)
+METHODS = (
+    *ours.METHODS,
+    *univariate.METHODS,
+    *conditional.METHODS,
+    *root_cause.METHODS,
+    *dowhy.METHODS,
+)
 COLUMNS = {
     "f1": "F1",
     "precision": "precision",
@@ -49,20 +56,6 @@ COLUMNS = {
     "seconds_mean": "s/case",
     "seconds_max": "s max",
 }
-
-
-def seeds_of(text: str) -> list[int]:
-    """Return the seeds of ``100-102,105``, refusing those that are kept for acceptance."""
-    found: list[int] = []
-    for part in text.split(","):
-        first, _, last = part.partition("-")
-        found += range(int(first), int(last or first) + 1)
-    outside = [s for s in found if not (0 <= s <= 9 or 100 <= s <= 109)]
-    if outside:
-        raise SystemExit(
-            f"seeds {outside} are neither for tuning (0-9) nor for reporting (100-109)"
-        )
-    return found
 
 
 @contextmanager
@@ -186,7 +179,7 @@ def main() -> int:
     methods = chosen(filter(None, options.methods.split(",")))
     if not methods:
         parser.error(f"no method is named so; there are: {', '.join(m.name for m in METHODS)}")
-    seeds = seeds_of(options.seeds)
+    seeds = seeds_of(options.seeds, most=149 if options.suite == "null" else 109)
     rows: dict[str, list[pd.DataFrame]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for seed in seeds:
@@ -199,7 +192,7 @@ def main() -> int:
                 rows.setdefault(method.name, []).append(scored(cases, answers, method.most_cases))
     print(f"suite {options.suite}, seeds {options.seeds}, floor {options.floor:g}; "
           f"whydrift {version('whydrift')}, numpy {np.__version__}, "
-          f"pandas {pd.__version__}{peers.dowhy_version()}, Python {platform.python_version()}, "
+          f"pandas {pd.__version__}{dowhy.dowhy_version()}, Python {platform.python_version()}, "
           f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores\n")  # fmt: skip
     print(table(rows))
     slow = [m for m in methods if m.most_cases]
@@ -208,7 +201,7 @@ def main() -> int:
         names = " and ".join(m.name for m in slow)
         print(f"\nOnly the first {most} cases of each seed: {names}. All methods on those cases:\n")
         print(table({name: [part.head(most) for part in parts] for name, parts in rows.items()}))
-    if not peers.dowhy_is_installed():
+    if not dowhy.dowhy_is_installed():
         print("\nDoWhy is not installed here and was not measured.")
     for column in filter(None, options.by.split(",")):
         for name, parts in rows.items():

@@ -35,7 +35,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).parent))
 
 from discovery_cases import marks_of_causal_learn
-from driftbench import seeds_of
+from seeds import seeds_of
 from yardsticks import graphbench as yardstick
 
 from whydrift.discovery import Snapshot

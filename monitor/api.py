@@ -15,6 +15,7 @@ from whydrift.monitor.windows import Window
 
 if TYPE_CHECKING:
     from whydrift.discovery.progress import Progress
+    from whydrift.discovery.snapshot.snapshot import Snapshot
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 
 __all__ = ["as_graph", "as_knowledge", "compare"]
@@ -46,7 +47,10 @@ def compare(
     ----------
     reference, current : DataFrame, Table, Snapshot or path
         A frame of pandas, polars or pyarrow; a :class:`~whydrift.Snapshot`; or a file, glob or
-        folder of tables. The current window is read with the reference's schema.
+        folder of tables. The current window is read with the reference's schema. ``reference`` may
+        be a list of past windows in the order of time, each as long as the current one: from
+        fourteen on, what ordinary windows differ by (and, with ``time_column``, the hour of the
+        day and the day of the week) is no alarm.
     graph : Graph, path, dict or list of (cause, effect), optional
         What causes what. Learned from both windows together when not given.
     knowledge : Knowledge, path or dict, optional
@@ -102,7 +106,8 @@ def compare(
     )
     known_graph = None if graph is None else as_graph(graph)
     known = None if knowledge is None else as_knowledge(knowledge)
-    before, after = Window.of(reference, "reference"), Window.of(current, "current")
+    *earlier, before = _references(reference)
+    after = Window.of(current, "current")
     named = {"target": target, "prediction": prediction, "time": time_column, "cluster": cluster}
     roles = _roles(named, before, after)
     if not set(before.names) & set(after.names):
@@ -113,13 +118,18 @@ def compare(
             f"{_listed(after.names)}. Give windows of the same table",
         )
     kinds = dict.fromkeys(_ignored(ignore, roles, before), ColumnKind.IGNORED)
-    first = before.snapshot(roles=roles, kinds=kinds)
-    second = after.snapshot(roles=roles, schema=first.schema)
+    # Each window is read with the schema of the one before, so that categories keep their codes.
+    references: list[Snapshot] = []
+    for window in (*earlier, before):
+        schema = references[-1].schema if references else None
+        references.append(window.snapshot(roles=roles, kinds=kinds if schema is None else {},
+                                          schema=schema))  # fmt: skip
+    second = after.snapshot(roles=roles, schema=references[-1].schema)
 
     from whydrift.monitor.diagnosis.compare import compare as judge
 
     return judge(
-        first,
+        references[0] if len(references) == 1 else references,
         second,
         graph=known_graph,
         knowledge=known,
@@ -135,6 +145,17 @@ def compare(
         random_state=random_state,
         progress=progress,
     )
+
+
+def _references(reference: Any) -> list[Window]:
+    """Return the past windows, or the one."""
+    if not isinstance(reference, (list, tuple)):
+        return [Window.of(reference, "reference")]
+    if not reference:
+        raise SchemaError(
+            "the list of past windows is empty", where="reference", remedy="Give at least one"
+        )
+    return [Window.of(r, f"reference {k}") for k, r in enumerate(reference, start=1)]
 
 
 def _check_pairs(given: Mapping[str, bool], chosen: Mapping[str, str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from uuid import uuid4
 
@@ -12,6 +12,7 @@ import numpy as np
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.pool import Pooled, pool
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -31,6 +32,7 @@ from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
+from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
 from whydrift.monitor.diagnosis.remedy import choose_remedy
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
@@ -40,9 +42,11 @@ from whydrift.monitor.diagnosis.window_graph import window_graph
 
 __all__ = ["compare"]
 
+_MOST_PAST_ROWS = 16_384  # of all past windows together, as many as of a single one
+
 
 def compare(
-    reference: Snapshot,
+    reference: Snapshot | Sequence[Snapshot],
     current: Snapshot,
     *,
     graph: Graph | None = None,
@@ -63,8 +67,11 @@ def compare(
 
     Parameters
     ----------
-    reference, current : Snapshot
-        ``current`` was built with the reference's schema.
+    reference : Snapshot, or sequence of them
+        What is usual. From fourteen past windows on, each of the length of the current one and in
+        the order of time, it is also learned how much ordinary windows differ.
+    current : Snapshot
+        Built with the (last) reference's schema.
     graph : Graph, optional
         What causes what. Learned from both windows together when not given, by a score in which a
         column may pay for a changed mechanism.
@@ -103,7 +110,8 @@ def compare(
     """
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
-    side = prepare(reference, current, target, prediction, cluster)
+    past = _past(reference)
+    side = prepare(past.snapshot, current, target, prediction, cluster, keep_order=past.count > 1)
     # A loss that does not fit is a mistake to be told before any work is done.
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
@@ -129,7 +137,15 @@ def compare(
         )
     with clock.measure("tests"):
         testing = Testing(
-            side.reference, side.current, repaired, findings, learned.graph, usable, cluster, tell
+            side.reference,
+            side.current,
+            repaired,
+            findings,
+            learned.graph,
+            usable,
+            cluster,
+            tell,
+            past.parts if past.count >= LEAST_WINDOWS else None,
         )
         judgement = judge(
             testing,
@@ -159,7 +175,7 @@ def compare(
     return Diagnosis(
         id=uuid4().hex,
         stage=Stage.LABELS if side.has_labels else Stage.FEATURES,
-        reference=_window(reference),
+        reference=_window(past.snapshot),
         current=_window(current),
         target=target,
         prediction=prediction,
@@ -197,12 +213,23 @@ def compare(
             open_edges=open_edges,
         ),
         graph=learned.graph,
-        error_control=ErrorControl(level=level, tests=judgement.tests),
+        error_control=ErrorControl(
+            level=level,
+            tests=judgement.tests,
+            basis="between_windows" if past.count >= LEAST_WINDOWS else "sampling_only",
+            past_windows=past.count,
+        ),
         warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
         seconds=clock.seconds(),
         version=version("whydrift"),
         evidence=Evidence(side.reference, side.current),
     )
+
+
+def _past(reference: Snapshot | Sequence[Snapshot]) -> Pooled:
+    if not isinstance(reference, Snapshot):
+        return pool(reference, most_rows=_MOST_PAST_ROWS)
+    return Pooled(reference, np.zeros(len(reference.sample), dtype=np.int64), 1)
 
 
 class _Clock:

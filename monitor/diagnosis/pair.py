@@ -10,7 +10,9 @@ from scipy.special import ndtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import Features, category_features, number_features
+from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.calendar import calendar_columns
 
 __all__ = ["WindowPair"]
 
@@ -27,12 +29,15 @@ class WindowPair:
         The columns in play.
     cluster : str, optional
         A column whose equal values mark rows that belong together.
+    parts : ndarray of shape (n_reference_rows,), optional
+        Which past window each reference row came from, ascending, where there are several.
     """
 
     reference: Snapshot
     current: Snapshot
     names: tuple[str, ...]
     cluster: str | None = None
+    parts: IntArray | None = None
     _features: dict[str, Features] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
@@ -48,6 +53,17 @@ class WindowPair:
     def values(self, name: str) -> FloatArray:
         """Return a column's pooled values, shape (n_rows,), NaN where missing."""
         return np.concatenate([self.reference.column(name), self.current.column(name)])
+
+    @cached_property
+    def calendar(self) -> FloatArray | None:
+        """Columns of the calendar, shape (n_rows, n_columns), where past windows show a season."""
+        time = self.reference.schema.with_role(Role.TIME)
+        if self.parts is None or time is None:
+            return None
+        if not (self.reference.has(time) and self.current.has(time)):
+            return None
+        columns, _ = calendar_columns(self.values(time), self.split)
+        return columns if columns.shape[1] else None
 
     def is_discrete(self, name: str) -> bool:
         """Whether a column holds categories."""

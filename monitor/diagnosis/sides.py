@@ -37,8 +37,11 @@ def prepare(
     target: str | None,
     prediction: str | None,
     cluster: str | None,
+    keep_order: bool = False,
 ) -> Sides:
     """Check what is named, set roles, and find the columns that can be compared.
+
+    With ``keep_order`` rows stay in their order, as those of several past windows have to.
 
     Raises
     ------
@@ -142,7 +145,7 @@ def prepare(
                 )
             )
     has_time = reference.schema.with_role(Role.TIME) is not None
-    by = None if has_time else sorted_by((reference, current), tuple(names))
+    by = None if has_time or keep_order else sorted_by((reference, current), tuple(names))
     if by is not None:
         notes.append(
             Note(
@@ -153,7 +156,7 @@ def prepare(
             )
         )
         reference, current = (shuffled(w, seed) for seed, w in enumerate((reference, current)))
-    elif cluster is None:
+    elif cluster is None and not keep_order:
         reference, current, told_apart = _apart(reference, current, tuple(names))
         notes += told_apart
     return Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))

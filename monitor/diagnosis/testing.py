@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
@@ -41,6 +42,8 @@ class Testing:
         Column whose equal values mark rows that belong together.
     progress : Progress
         Told after each column.
+    parts : ndarray of shape (n_reference_rows,), optional
+        Which past window each reference row came from, where there are several.
     """
 
     def __init__(
@@ -53,16 +56,19 @@ class Testing:
         usable: tuple[str, ...],
         cluster: str | None,
         progress: Progress,
+        parts: IntArray | None = None,
     ) -> None:
         self.graph = graph
         self.findings, repaired = _standing(findings, graph, current, repaired)
         self.usable = frozenset(usable)
         self.progress = progress
         self.notes: list[Note] = []
-        self.recorded = WindowPair(reference, current, usable, cluster)
+        self.recorded = WindowPair(reference, current, usable, cluster, parts)
         has_repairs = any(f.repairs for f in self.findings)
         self.repaired = (
-            WindowPair(reference, repaired, usable, cluster) if has_repairs else self.recorded
+            WindowPair(reference, repaired, usable, cluster, parts)
+            if has_repairs
+            else self.recorded
         )
         self._tests = {id(pair): ResidualScores() for pair in (self.recorded, self.repaired)}
 

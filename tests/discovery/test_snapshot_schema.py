@@ -238,3 +238,9 @@ def test_the_notebook_views_escape_names_and_categories():
     for view in (snapshot._repr_html_(), snapshot.schema._repr_html_()):
         assert "<b>" not in view
         assert "<i>" not in view
+
+
+def test_times_finer_than_a_microsecond_are_cut_not_refused():
+    stamps = pd.to_datetime([1_000_000_001, 2_000_000_999], unit="ns")
+    window = Snapshot.from_frame(pd.DataFrame({"at": stamps, "x": [1.0, 2.0]}))
+    np.testing.assert_allclose(window.column("at"), [1.0, 2.0], atol=1e-6)

@@ -33,6 +33,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     Power,
     Untestable,
 )
+from whydrift.monitor.diagnosis.mechanism.between_windows import BetweenWindows
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
 
@@ -103,7 +104,11 @@ class ResidualScores:
         everything = bool(inside.all())
         matrix = design.matrix if everything else design.matrix[inside]
         linear = design.linear if everything else design.linear[inside]
-        propensity = design.propensity if everything else fit_propensity(matrix, current[rows])
+        propensity = (
+            design.propensity
+            if everything
+            else fit_propensity(matrix if parents else matrix[:, :1], current[rows])
+        )
         if propensity.overlap < _LEAST_OVERLAP:
             return MechanismTestResult(None, Untestable.NO_OVERLAP, propensity.overlap, sum(counts))
         residual_window = _window_residual(current[rows], propensity)
@@ -123,18 +128,22 @@ class ResidualScores:
             clusters,
             adjacent,
             current[rows],
+            None if pair.parts is None else BetweenWindows(pair.parts[rows[: pair.split]]),
         )
         if pair.is_discrete(column):
             scores = _category_scores(work, response, levels)
         else:
             scores = _number_scores(work, response[:, 0], reference_rows=counts[0])
-        result = _judge(work, scores, propensity.overlap)
+        result, wider = _judge(work, scores, propensity.overlap)
         if parents or pair.is_discrete(column) or result.p_value is None:
             return result
         values = pair.values(column)[rows]
         sizes = root_effects(values, counts[0], lambda columns: _variance(work, columns)[0])
         return replace(
-            result, components=tuple(_resized(c, sizes.get(c.name)) for c in result.components)
+            result,
+            components=tuple(
+                _resized(c, sizes.get(c.name), wider.get(c.name, 1.0)) for c in result.components
+            ),
         )
 
     def _design(self, pair: WindowPair, parents: tuple[str, ...]) -> _Design:
@@ -153,6 +162,10 @@ class ResidualScores:
             )
             stacked = np.column_stack([np.empty((int(rows.sum()), 0)), *linear])
             columns = [np.ones((len(stacked), 1)), *(f.basis[rows] for f in parts)]
+            if not parents and pair.calendar is not None:
+                # A season moves what has no cause among the columns. It belongs to the outcome
+                # model alone: no window overlaps in time with another one.
+                columns.append(pair.calendar[rows])
             if stacked.shape[1] <= _MOST_PAIR_COLUMNS:
                 owner = [i for i, block in enumerate(linear) for _ in range(block.shape[1])]
                 columns += [
@@ -161,7 +174,7 @@ class ResidualScores:
                     if owner[a] != owner[b]
                 ]
             matrix = np.column_stack(columns)
-            propensity = fit_propensity(matrix, pair.is_current[rows])
+            propensity = fit_propensity(matrix if parents else matrix[:, :1], pair.is_current[rows])
             self._designs[parents] = _Design(
                 rows, matrix, np.clip(stacked, -3, 3), names, propensity
             )
@@ -233,7 +246,9 @@ class _Work:
         clusters: IntArray | None,
         adjacent: BoolArray,
         current: FloatArray,
+        between: BetweenWindows | None = None,
     ) -> None:
+        self.between = between
         self.matrix = matrix
         self.linear = linear
         self.names = names
@@ -325,9 +340,14 @@ def _number_scores(work: _Work, score: FloatArray, reference_rows: int) -> _Scor
     out = _Scores(
         [r * w, v * fresh], ["level", "spread"], [in_sd, v / 2], [w, fresh], [unit, "log sd"], 2
     )
+    if work.between is not None:
+        work.between.add(r, 1.0, w)
+        work.between.add(v, 1.0, fresh)
 
     def add(residual: FloatArray, raw: FloatArray, by: FloatArray, name: str, unit: str) -> None:
         leverage = fresh * by
+        if work.between is not None:
+            work.between.add(residual, by, leverage)
         out.columns.append(residual * leverage)
         out.names.append(name)
         out.raw.append(raw)
@@ -362,8 +382,12 @@ def _category_scores(work: _Work, indicators: FloatArray, levels: list[str]) -> 
     w, fresh, lin = work.window, work.innovative, work.linear
     out = _Scores([], [], [], [], [], indicators.shape[1])
 
-    def add(k: int, column: FloatArray, leverage: FloatArray, name: str) -> None:
-        out.columns.append(column)
+    def add(
+        k: int, source: FloatArray, by: FloatArray | float, leverage: FloatArray, name: str
+    ) -> None:
+        if work.between is not None:
+            work.between.add(source, by, leverage)
+        out.columns.append(source * leverage)
         out.names.append(name)
         out.raw.append(residual[:, k])
         out.leverage.append(leverage)
@@ -372,7 +396,7 @@ def _category_scores(work: _Work, indicators: FloatArray, levels: list[str]) -> 
         out.scale.append(float(np.sqrt(overall[k] * (1 - overall[k]))))
 
     for k, level in enumerate(levels):
-        add(k, residual[:, k] * w, w, f"share of {level}")
+        add(k, residual[:, k], 1.0, w, f"share of {level}")
     along = [(lin[:, j], work.names[j]) for j in range(lin.shape[1])]
     along += [
         (lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}")
@@ -383,22 +407,30 @@ def _category_scores(work: _Work, indicators: FloatArray, levels: list[str]) -> 
         for k, level in enumerate(levels):
             if len(out.columns) >= _MOST_SCORES:
                 return out
-            add(k, innovations[k] * fresh * by, fresh * by, f"share of {level} along {name}")
+            add(k, innovations[k], by, fresh * by, f"share of {level} along {name}")
     return out
 
 
-def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
+def _judge(
+    work: _Work, scores: _Scores, overlap: float
+) -> tuple[MechanismTestResult, dict[str, float]]:
+    """Return the answer, and by how much ordinary windows widen the error of each score."""
     stacked = np.column_stack(scores.columns)
     rows = len(stacked)
     total = stacked.sum(axis=0)
     if not work.window.any():
-        return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, rows)
+        return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, rows), {}
     variance, freedom = _variance(work, stacked)
     variance = _at_least(variance, scores.least_variance)
+    wider = np.ones(len(variance))
+    if work.between is not None:
+        own = np.diag(variance)
+        variance, freedom = _with_between(work.between, variance, stacked, freedom)
+        wider = np.sqrt(np.divide(np.diag(variance), own, out=wider, where=own > 0))
     spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
     usable = spread > 1e-10 * max(1.0, float(spread.max(initial=0.0)))
     if not usable.any():
-        return MechanismTestResult(None, Untestable.CONSTANT, overlap, rows)
+        return MechanismTestResult(None, Untestable.CONSTANT, overlap, rows), {}
     z = np.where(usable, total / np.where(usable, spread, 1.0), 0.0)
     leading = np.zeros(len(z), dtype=bool)
     leading[: scores.leading] = True
@@ -407,10 +439,10 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
         _wald(total, variance, usable, freedom),
         float(min(1.0, usable.sum() * 2 * stdtr(freedom, -np.abs(z).max()))),
     ]
-    components = _components(work, scores, z, usable)
+    components = _components(work, scores, z, usable, wider)
     level = [c for c in components[: scores.leading] if c.unit != "log sd"]
     components.sort(key=lambda c: -abs(c.z))
-    return MechanismTestResult(
+    result = MechanismTestResult(
         min(1.0, len(p_values) * min(p_values)),
         None,
         overlap,
@@ -419,6 +451,7 @@ def _judge(work: _Work, scores: _Scores, overlap: float) -> MechanismTestResult:
         max(level, key=lambda c: c.error / c.scale, default=None),
         Power(scores.leading, freedom, len(p_values)),
     )
+    return result, dict(zip(scores.names, wider.tolist(), strict=True))
 
 
 def _at_least(variance: FloatArray, least: list[float]) -> FloatArray:
@@ -433,7 +466,20 @@ def _at_least(variance: FloatArray, least: list[float]) -> FloatArray:
     return out
 
 
-def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) -> list[Component]:
+def _with_between(
+    between: BetweenWindows, variance: FloatArray, stacked: FloatArray, freedom: float
+) -> tuple[FloatArray, float]:
+    """Return the variance with what ordinary windows differ by, and its degrees of freedom."""
+    own = np.diag(variance)
+    alone = (stacked**2).sum(axis=0)
+    inflation = np.divide(own, alone, out=np.ones_like(own), where=alone > 0)
+    extra, few = between.variance(inflation)
+    return variance + np.diag(extra), min(freedom, few)
+
+
+def _components(
+    work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray, wider: FloatArray
+) -> list[Component]:
     """Return the size of the leading and strongest changes, each with an error of its own.
 
     In reported units. The error is not value / z: the score is scaled row by row where the spread
@@ -445,7 +491,7 @@ def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) 
     raw = leverage * np.column_stack([scores.raw[k] for k in chosen])
     information = (leverage**2).sum(axis=0)
     least = [scores.least_variance[k] for k in chosen] if scores.least_variance else []
-    errors = np.sqrt(np.diag(_at_least(_variance(work, raw)[0], least)))
+    errors = wider[chosen] * np.sqrt(np.diag(_at_least(_variance(work, raw)[0], least)))
     return [
         Component(
             scores.names[k],
@@ -460,8 +506,8 @@ def _components(work: _Work, scores: _Scores, z: FloatArray, usable: BoolArray) 
     ]
 
 
-def _resized(component: Component, size: tuple[float, float] | None) -> Component:
-    return component if size is None else replace(component, value=size[0], error=size[1])
+def _resized(component: Component, size: tuple[float, float] | None, wider: float) -> Component:
+    return component if size is None else replace(component, value=size[0], error=wider * size[1])
 
 
 def _wald(total: FloatArray, variance: FloatArray, chosen: BoolArray, freedom: float) -> float:

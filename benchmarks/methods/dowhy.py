@@ -1,4 +1,4 @@
-"""Peers: univariate tests, and two of DoWhy's answers to the same question."""
+"""Two of DoWhy's answers to the same question."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import chi2_contingency, false_discovery_control, ks_2samp
+from scipy.stats import false_discovery_control
 
-from methods.base import Answer, Method, minus_log10
+from methods.base import Answer, Method, ancestors, minus_log10, named, parents_of
 
 __all__ = ["METHODS", "dowhy_is_installed", "dowhy_version"]
 
@@ -19,54 +19,6 @@ _LEVEL = 0.05
 # KCI, DoWhy's default test, takes a minute and more for ten columns of 1,000 rows a window.
 _DOWHY_ROWS = 500
 _DOWHY_CASES = 20
-
-
-def _p_value(a: pd.Series, b: pd.Series) -> float:
-    missing = chi2_contingency(
-        [
-            [a.isna().sum() + 0.5, a.notna().sum() + 0.5],
-            [b.isna().sum() + 0.5, b.notna().sum() + 0.5],
-        ]
-    ).pvalue
-    a, b = a.dropna(), b.dropna()
-    if not len(a) or not len(b):
-        return float(missing)
-    if a.nunique() <= 2 or not pd.api.types.is_numeric_dtype(a):
-        levels = sorted({*a, *b}, key=str)
-        table = np.array([[(side == level).sum() for level in levels] for side in (a, b)])
-        values = chi2_contingency(table + 0.5).pvalue if len(levels) > 1 else 1.0
-    else:
-        values = ks_2samp(a, b).pvalue
-    return float(min(1.0, 2 * min(missing, values)))
-
-
-def _univariate(
-    reference: pd.DataFrame, current: pd.DataFrame, meta: Mapping[str, Any], floor: float
-) -> Answer:
-    """Kolmogorov–Smirnov or χ² per column, missing values beside them, Bonferroni."""
-    p = {c: _p_value(reference[c], current[c]) for c in meta["columns"]}
-    found = sorted((c for c in p if p[c] <= _LEVEL / len(p)), key=p.__getitem__)
-    return _named(p, found, meta["target"], {c for c in p if c != meta["target"]})
-
-
-def _named(
-    p: Mapping[str, float], found: list[str], target: str, upstream: set[str]
-) -> dict[str, Any]:
-    """Return the answer of a method that only says which columns changed, most certain first."""
-    own, above = target in found, bool(upstream & set(found))
-    verdict = "both" if own and above else "mechanism" if own else "covariate" if above else "none"
-    return {
-        "nodes": {
-            c: {
-                "verdict": "mechanism" if c in found else "none",
-                "score": minus_log10(p[c]),
-                "contribution": None,
-            }
-            for c in p
-        },
-        "target_verdict": verdict,
-        "ranking": found,
-    }
 
 
 def dowhy_is_installed() -> bool:
@@ -106,7 +58,7 @@ def _dowhy_tests(
 
     gcm.config.set_default_n_jobs(1)
     gcm.util.general.set_random_seed(0)
-    parents = {c: [a for a, b in meta["edges"] if b == c] for c in meta["columns"]}
+    parents = parents_of(meta)
     p: dict[str, float] = {}
     for column, above in parents.items():
         a, b = _dowhy_windows(reference, current, meta, [column, *above])
@@ -115,7 +67,8 @@ def _dowhy_tests(
         p[column] = float(np.clip(test, 0.0, 1.0))
     adjusted = dict(zip(p, false_discovery_control(list(p.values())), strict=True))
     found = sorted((c for c in p if adjusted[c] <= _LEVEL), key=p.__getitem__)
-    return _named(p, found, meta["target"], _ancestors(parents, meta["target"]))
+    score = {c: minus_log10(value) for c, value in p.items()}
+    return named(score, found, meta["target"], ancestors(parents, meta["target"]))
 
 
 def _dowhy_change(
@@ -139,7 +92,7 @@ def _dowhy_change(
         difference_estimation_func=_change_of_mean,
     )  # fmt: skip
     found = sorted((c for c in changed if changed[c]), key=lambda c: -abs(contributions[c]))
-    answer = _named(dict.fromkeys(meta["columns"], 1.0), found, target, {*changed} - {target})
+    answer = named(dict.fromkeys(meta["columns"], 0.0), found, target, {*changed} - {target})
     for column, part in contributions.items():
         answer["nodes"][column]["contribution"] = float(part)
     return answer
@@ -150,23 +103,11 @@ def _change_of_mean(a: np.ndarray, b: np.ndarray) -> float:
     return float(np.mean(b.astype(float)) - np.mean(a.astype(float)))
 
 
-def _ancestors(parents: Mapping[str, list[str]], column: str) -> set[str]:
-    """Return everything upstream of a column."""
-    found: set[str] = set()
-    waiting = list(parents[column])
-    while waiting:
-        name = waiting.pop()
-        if name not in found:
-            found.add(name)
-            waiting += parents[name]
-    return found
-
-
-_DOWHY = (
-    Method("DoWhy mechanism tests, true graph", _dowhy_tests, _DOWHY_CASES),
-    Method("DoWhy distribution_change, true graph", _dowhy_change, _DOWHY_CASES),
-)
 METHODS = (
-    Method("univariate, Bonferroni", _univariate),
-    *(_DOWHY if dowhy_is_installed() else ()),
+    (
+        Method("DoWhy mechanism tests, true graph", _dowhy_tests, _DOWHY_CASES),
+        Method("DoWhy distribution_change, true graph", _dowhy_change, _DOWHY_CASES),
+    )
+    if dowhy_is_installed()
+    else ()
 )

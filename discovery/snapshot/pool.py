@@ -1,0 +1,149 @@
+"""Several windows as one: counts and moments added up, samples one after the other."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from whydrift.discovery.arrays import IntArray, read_only
+from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import Schema
+from whydrift.discovery.snapshot.snapshot import ColumnSummary, Snapshot
+
+__all__ = ["Pooled", "pool"]
+
+_BLOCK_ROWS = 16  # neighbours kept together when a sample is thinned, as in a Snapshot's own
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Several windows joined, and which sampled row came from which.
+
+    Parameters
+    ----------
+    snapshot : Snapshot
+        Counts over the rows of all windows; the sample in the order of the windows.
+    parts : ndarray of shape (n_sampled,)
+        Number of the window that each sampled row came from, ascending.
+    count : int
+        Windows.
+    """
+
+    snapshot: Snapshot
+    parts: IntArray
+    count: int
+
+
+def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled:
+    """Join windows whose category codes mean the same.
+
+    Parameters
+    ----------
+    windows : sequence of Snapshot
+        At least one, in the order of time. Each was built with the schema of the one before it.
+    most_rows : int, optional
+        Most rows of the joined sample: each window's is thinned to an equal share, by whole
+        blocks of neighbouring rows.
+
+    Raises
+    ------
+    SchemaError
+        If there is no window, or one has other columns, kinds or categories.
+    """
+    if not windows:
+        raise SchemaError("there are no windows", where="reference", remedy="Give at least one")
+    schema = _common_schema(windows)
+    sampled = tuple(n for n in windows[0].sampled if all(w.has(n) for w in windows))
+    share = None if most_rows is None else max(_BLOCK_ROWS, most_rows // len(windows))
+    samples = [w.columns(sampled)[_thinned(len(w.sample), share)] for w in windows]
+    absent = tuple(n for n in schema.names if any(n in w.absent for w in windows))
+    present = [n for n in windows[0].summaries if all(n in w.summaries for w in windows)]
+    starts = [w.start for w in windows if w.start is not None]
+    ends = [w.end for w in windows if w.end is not None]
+    notes: tuple[Note, ...] = tuple(dict.fromkeys(note for w in windows for note in w.notes))
+    snapshot = Snapshot(
+        schema,
+        sum(w.rows for w in windows),
+        {n: _summary([w.summaries[n] for w in windows]) for n in present},
+        read_only(np.asfortranarray(np.concatenate(samples))),
+        sampled,
+        absent,
+        min(starts, default=None),
+        max(ends, default=None),
+        notes,
+    )
+    parts = np.repeat(np.arange(len(windows)), [len(s) for s in samples])
+    return Pooled(snapshot, parts, len(windows))
+
+
+def _common_schema(windows: Sequence[Snapshot]) -> Schema:
+    """Return the schema with the longest list of categories of each column."""
+    columns = list(windows[0].schema)
+    for number, window in enumerate(windows[1:], start=2):
+        for place, column in enumerate(columns):
+            where = f"reference window {number}"
+            if column.name not in window.schema:
+                raise SchemaError(
+                    f"column {column.name!r} is not in its schema",
+                    where=where,
+                    remedy="Build it with Snapshot.from_frame(…, schema=first.schema)",
+                )
+            other = window.schema[column.name]
+            short, long = sorted((column.categories, other.categories), key=len)
+            if other.kind is not column.kind or long[: len(short)] != short:
+                raise SchemaError(
+                    f"column {column.name!r} is of another kind, or has other categories",
+                    where=where,
+                    remedy="Build each window with the schema of the one before it: "
+                    "Snapshot.from_frame(…, schema=previous.schema)",
+                )
+            if len(other.categories) > len(column.categories):
+                columns[place] = other
+    return Schema(tuple(columns))
+
+
+def _thinned(rows: int, most: int | None) -> IntArray:
+    """Return evenly spaced blocks of rows, at most so many rows."""
+    if most is None or rows <= most:
+        return np.arange(rows)
+    blocks = rows // _BLOCK_ROWS
+    kept = np.linspace(0, blocks - 1, max(1, most // _BLOCK_ROWS)).round().astype(np.int64)
+    out: IntArray = (np.unique(kept)[:, None] * _BLOCK_ROWS + np.arange(_BLOCK_ROWS)).ravel()
+    return out
+
+
+def _summary(parts: Sequence[ColumnSummary]) -> ColumnSummary:
+    counted = [p for p in parts if p.mean is not None and p.sd is not None]
+    count = sum(p.count for p in counted)
+    mean = sd = None
+    if count:
+        # Around the first mean, so that an offset of 1e9 costs no digits.
+        shift = counted[0].mean or 0.0
+        gaps = [(p.mean or 0.0) - shift for p in counted]
+        gap = math.fsum(p.count * g for p, g in zip(counted, gaps, strict=True)) / count
+        mean = shift + gap
+        squares = (p.count * ((p.sd or 0.0) ** 2 + (g - gap) ** 2)
+                   for p, g in zip(counted, gaps, strict=True))  # fmt: skip
+        sd = math.sqrt(math.fsum(squares) / count)
+    length = max(len(p.category_counts) for p in parts)
+    totals = [0] * length
+    for part in parts:
+        for code, rows in enumerate(part.category_counts):
+            totals[code] += rows
+    storages = {p.storage for p in parts if p.storage != "empty"}
+    return ColumnSummary(
+        storage=next((p.storage for p in parts if p.storage in storages), "empty"),
+        missing=sum(p.missing for p in parts),
+        misfit=sum(p.misfit for p in parts),
+        infinite=sum(p.infinite for p in parts),
+        count=sum(p.count for p in parts),
+        mean=mean,
+        sd=sd,
+        low=min((p.low for p in parts if p.low is not None), default=None),
+        high=max((p.high for p in parts if p.high is not None), default=None),
+        category_counts=tuple(totals),
+    )

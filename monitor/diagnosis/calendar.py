@@ -1,0 +1,66 @@
+"""Hour of the day and day of the week as columns of a regression: a season is no drift.
+
+A calendar factor is used where the past shows what is usual: where every hour (or weekday) of the
+current window was seen before on at least two days (in at least two weeks).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray, IntArray
+
+__all__ = ["calendar_columns"]
+
+_HOUR, _DAY, _WEEK = 3_600, 86_400, 604_800
+_EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
+_LEAST_CYCLES = 2
+
+
+def calendar_columns(seconds: FloatArray, split: int) -> tuple[FloatArray, tuple[str, ...]]:
+    """Return indicator columns of the calendar, and which factors they are of.
+
+    Parameters
+    ----------
+    seconds : ndarray of shape (n_rows,)
+        Time of each row since 1970, past rows first; NaN where unknown.
+    split : int
+        Past rows.
+
+    Returns
+    -------
+    columns : ndarray of shape (n_rows, n_columns)
+        Indicators of all levels but one of each factor; rows of unknown time hold 0.
+    factors : tuple of str
+        Of ``hour`` and ``weekday``.
+    """
+    known = np.isfinite(seconds)
+    whole = np.where(known, seconds, 0.0).astype(np.int64)
+    hour = np.where(known, whole // _HOUR % 24, -1)
+    weekday = np.where(known, (whole // _DAY + _EPOCH_WEEKDAY) % 7, -1)
+    week = (whole + _EPOCH_WEEKDAY * _DAY) // _WEEK
+    blocks: list[FloatArray] = []
+    factors: list[str] = []
+    for name, level, cycle in (("hour", hour, whole // _DAY), ("weekday", weekday, week)):
+        if _was_seen(level, cycle, split):
+            blocks.append(_indicators(level))
+            factors.append(name)
+    return np.column_stack([np.empty((len(seconds), 0)), *blocks]), tuple(factors)
+
+
+def _was_seen(level: IntArray, cycle: IntArray, split: int) -> bool:
+    """Whether each level of the current rows was seen in two earlier cycles, and levels differ."""
+    now = {int(v) for v in np.unique(level[split:]) if v >= 0}
+    if not now or len(np.unique(level[level >= 0])) < 2:
+        return False
+    seen = np.unique(np.column_stack([level[:split], cycle[:split]]), axis=0)
+    levels, cycles = np.unique(seen[:, 0], return_counts=True)
+    often = {int(v) for v, n in zip(levels, cycles, strict=True) if n >= _LEAST_CYCLES}
+    return now <= often
+
+
+def _indicators(level: IntArray) -> FloatArray:
+    """Return a column for each level but the first."""
+    found = np.unique(level[level >= 0])[1:]
+    out: FloatArray = (level[:, None] == found[None, :]).astype(np.float64)
+    return out

@@ -1,0 +1,149 @@
+"""Several past windows: what ordinary days differ by, and seasons, are no alarm."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import whydrift as wd
+from whydrift.monitor.diagnosis.calendar import calendar_columns
+from whydrift.monitor.diagnosis.mechanism.between_windows import BetweenWindows
+
+HOUR, DAY = 3_600.0, 86_400.0
+MONDAY = 4 * DAY  # 5 January 1970
+
+
+def days(count, rng, *, between=0.3, rows=150, shift=0.0, slope=1.0):
+    """Return days whose two roots move a little from day to day, for no reason of interest."""
+    out = []
+    for day in range(count):
+        last = day == count - 1
+        a = rng.normal(size=rows) + between * rng.normal() + shift * last
+        b = rng.normal(size=rows) + between * rng.normal()
+        y = a * (slope if last else 1.0) + b + rng.normal(size=rows) + between * rng.normal()
+        out.append(pd.DataFrame({"a": a, "b": b, "y": y}))
+    return out
+
+
+GRAPH = [("a", "y"), ("b", "y")]
+
+
+def alarms(trials, **options):
+    found = 0
+    for trial in range(trials):
+        rng = np.random.default_rng([7, trial])
+        *past, now = days(21, rng, **options)
+        diagnosis = wd.compare(past, now, graph=GRAPH, target="y", floor=0)
+        assert diagnosis.error_control.basis == "between_windows"
+        assert diagnosis.error_control.past_windows == 20
+        found += bool(diagnosis.ranking)
+    return found / trials
+
+
+def test_days_that_differ_as_usual_give_no_alarm():
+    assert alarms(25) <= 0.16  # 5 % asked; 4 of 25 or fewer in 97 of 100 such studies
+
+
+def test_the_same_days_alarm_where_they_are_pooled_into_one_reference():
+    """Otherwise the test above would protect nothing."""
+    found = 0
+    for trial in range(10):
+        *past, now = days(21, np.random.default_rng([7, trial]))
+        found += bool(wd.compare(pd.concat(past), now, graph=GRAPH, target="y", floor=0).ranking)
+    assert found >= 6
+
+
+def test_a_change_beyond_the_usual_is_found_in_its_column():
+    *past, now = days(21, np.random.default_rng(3), shift=2.0)
+    assert wd.compare(past, now, graph=GRAPH, target="y").ranking[0] == "a"
+    *past, now = days(21, np.random.default_rng(3), slope=2.0)
+    diagnosis = wd.compare(past, now, graph=GRAPH, target="y")
+    assert diagnosis.columns["y"].verdict == "mechanism"
+
+
+def test_effects_are_as_wide_as_the_days_differ():
+    *past, now = days(21, np.random.default_rng(5))
+    effect = wd.compare(past, now, graph=GRAPH, target="y").columns["a"].effect
+    one = wd.compare(pd.concat(past), now, graph=GRAPH, target="y").columns["a"].effect
+    assert effect.high - effect.low > 1.5 * (one.high - one.low)
+
+
+def test_fewer_than_fourteen_past_windows_are_pooled_and_said_to_be():
+    *past, now = days(11, np.random.default_rng(1))
+    control = wd.compare(past, now, graph=GRAPH, target="y").error_control
+    assert (control.basis, control.past_windows) == ("sampling_only", 10)
+
+
+def test_an_empty_list_of_windows_is_refused():
+    with pytest.raises(wd.WhydriftError, match="at least one"):
+        wd.compare([], pd.DataFrame({"a": [1.0]}))
+
+
+def test_new_categories_of_a_later_past_window_keep_their_codes():
+    rng = np.random.default_rng(0)
+
+    def day(levels):
+        return pd.DataFrame({"c": rng.choice(levels, size=200), "x": rng.normal(size=200)})
+
+    past = [day(["u", "v"])] * 7 + [day(["u", "w", "v"])] * 7 + [day(["z", "u", "v", "w"])] * 2
+    diagnosis = wd.compare(past, day(["w", "u", "v", "z"]), graph=[("c", "x")])
+    assert diagnosis.evidence.reference.schema["c"].categories[2:] == ("w", "z")
+
+
+def test_the_variance_between_windows_is_found():
+    rng = np.random.default_rng(2)
+    windows, rows, tau = 40, 200, 0.3
+    parts = np.repeat(np.arange(windows), rows)
+    estimates = []
+    for _ in range(30):
+        residual = rng.normal(size=windows * rows + rows)
+        residual[: windows * rows] += tau * rng.normal(size=windows)[parts]
+        leverage = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)]
+        between = BetweenWindows(parts)
+        between.add(residual, 1.0, leverage)
+        extra, freedom = between.variance(np.ones(1))
+        estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
+    assert np.mean(estimates) == pytest.approx(tau**2, rel=0.1)
+    assert freedom == windows - 1 + 10
+
+
+def test_no_variance_is_invented_where_windows_are_alike():
+    rng = np.random.default_rng(4)
+    parts = np.repeat(np.arange(30), 100)
+    extra = []
+    for _ in range(50):
+        between = BetweenWindows(parts)
+        between.add(rng.normal(size=3_100), 1.0, np.r_[np.full(3_000, -0.03), np.ones(100)])
+        extra.append(between.variance(np.ones(1))[0][0])
+    assert np.mean(extra) < 0.15 * 100  # of the 100 that sampling alone gives
+
+
+def test_hours_and_weekdays_count_where_the_past_shows_what_is_usual():
+    hours = MONDAY + np.arange(0, 15 * 24) * HOUR  # two weeks and one Monday, hour by hour
+    columns, factors = calendar_columns(hours, split=14 * 24)
+    assert factors == ("hour", "weekday")
+    assert columns.shape == (15 * 24, 23 + 6)
+    assert calendar_columns(hours[: 8 * 24], split=7 * 24)[1] == ("hour",)  # one Monday before
+    assert calendar_columns(hours[:25], split=24)[1] == ()
+    assert calendar_columns(np.full(50, np.nan), split=40)[1] == ()
+
+
+def test_a_season_is_no_alarm():
+    rng = np.random.default_rng(9)
+    frames = []
+    for window in range(4 * 15):  # six hours each, two weeks and a day
+        clock = MONDAY + (window + np.sort(rng.random(200))) * 6 * HOUR
+        season = 0.8 * np.sin(2 * np.pi * clock / DAY) + 0.5 * np.sin(2 * np.pi * clock / DAY / 7)
+        a = season + rng.normal(size=200)
+        frames.append(
+            pd.DataFrame(
+                {"at": pd.to_datetime(clock, unit="s"), "a": a, "y": a + rng.normal(size=200)}
+            )
+        )
+    for now in frames[56:]:
+        diagnosis = wd.compare(
+            frames[:56], now, graph=[("a", "y")], target="y", time_column="at", level=0.01
+        )
+        assert diagnosis.ranking == ()
+    moved = frames[57].assign(a=frames[57]["a"] + 1.0, y=frames[57]["y"] + 1.0)
+    found = wd.compare(frames[:56], moved, graph=[("a", "y")], target="y", time_column="at")
+    assert found.ranking[0] == "a"
