@@ -144,15 +144,23 @@ def compare(
         if measure is not None and target is not None:
             tell("attributing the change", 0, 1)
             players = _players(judgement.ranking, learned.graph, target, measure)
-            attribution = attribute(testing.recorded, measure, learned.graph, players)
+            attribution = attribute(
+                testing.recorded,
+                measure,
+                learned.graph,
+                players,
+                target=target,
+                prediction=prediction,
+                rng=np.random.default_rng(random_state),
+            )
     faults = tuple(f.fault for f in testing.findings)
+    metric = attribution.metric if attribution else None
     columns = {
         name: _column(name, side, judgement, learned.graph, attribution, level, faults)
         for name in side.names
     }
     share = level / max(1, judgement.tests)
     columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
-    metric = attribution.metric if attribution else None
     open_edges = _open_edges(learned.graph, judgement)
     from importlib.metadata import version
 
@@ -269,6 +277,7 @@ def _column(
         overlap=None if own is None else own.overlap,
         basis="full" if judged.verdict is ColumnVerdict.FAULT else "sample",
         contribution=contribution,
+        group=None if attribution is None else attribution.groups.get(name),
         fault=evidence.fault,
         reason_code=judged.reason_code,
         reason=reason,
