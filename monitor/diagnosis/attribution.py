@@ -34,7 +34,7 @@ from whydrift.monitor.diagnosis.row_groups import GROUPS, row_groups
 __all__ = ["Attribution", "attribute"]
 
 _MOST_ROWS = 4096  # of each window that are run again
-_MOST_RUNS = 400_000  # rows × columns × players, so that many players take no minutes
+_MOST_RUNS = 80_000  # rows × columns × players, so that many players take no minutes
 _LEAST_ROWS = 256
 _REFIT_ROWS = 512  # of them for the fits with rows left out: only the differences count there
 # Standard errors added for what no resampling shows, as multiples of two signs of it: what hangs on
@@ -219,11 +219,12 @@ def _along(
     """
     rows = np.arange(len(index))
     switched: BoolArray = np.zeros(orders.shape, dtype=bool)
-    before = world.measured(side, index, switched, fits)
+    again = world.rows(side, index, fits)
+    before = again.measured(switched)
     out = np.zeros((len(before), *orders.shape))
     for turn in orders.T:
         switched[rows, turn] = True
-        after = world.measured(side, index, switched, fits)
+        after = again.measured(switched)
         out[:, rows, turn] = after - before
         before = after
     return out

@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.effects.propensity import expit
-from whydrift.monitor.diagnosis.counterfactual.design import Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.design import Columns, Design, column_basis
 from whydrift.monitor.diagnosis.counterfactual.logistic import fit_logistic
 from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
 from whydrift.monitor.diagnosis.diagnosis import Action, Estimate
@@ -132,7 +132,8 @@ def _chance_of_current(
     """Return P(current | inputs) of each usable row, were both windows equally long."""
     bases = {n: column_basis(pair.values(n), pair.is_discrete(n), pair.split) for n in inputs}
     design = Design(bases, differs=False)
-    features = design({n: pair.values(n)[usable] for n in inputs}, (int(usable.sum()),))
+    columns = Columns(bases, lambda name: pair.values(name)[usable])
+    features = design(columns, (int(usable.sum()),))
     label = is_current.astype(np.float64)
     weights, _ = fit_logistic(features, label, design.layout.kinds)
     share = label.mean()
@@ -198,7 +199,7 @@ class _Rows:
             truth,
             guess,
             aim,
-            design(seen, guess.shape),
+            design(Columns(bases, seen.__getitem__), guess.shape),
             design.layout.kinds,
             pair.is_current[usable] == 1,
             is_chance,

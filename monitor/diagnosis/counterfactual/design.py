@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -13,7 +13,7 @@ from scipy.linalg import solve_triangular
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Design", "column_basis"]
+__all__ = ["Columns", "Design", "Layout", "column_basis"]
 
 # Percentiles of the pooled rows; beyond the outermost two a natural spline goes on as a line.
 _KNOTS = (2.0, 8.0, 18.0, 30.0, 43.0, 57.0, 70.0, 82.0, 92.0, 98.0)
@@ -109,11 +109,16 @@ def _natural(z: FloatArray, knots: FloatArray) -> FloatArray:
     """Return a natural cubic spline's basis without intercept, shape (..., max(1, knots - 1))."""
     if len(knots) < 3:
         return z[..., None].copy()
-    beyond = np.maximum(z[..., None] - knots, 0.0)
-    cubes = beyond * beyond * beyond
-    last = cubes[..., -1:]
-    slopes = (cubes[..., :-1] - last) / (knots[-1] - knots[:-1])
-    return np.concatenate([z[..., None], slopes[..., :-1] - slopes[..., -1:]], axis=-1)
+    beyond = z[..., None] - knots
+    np.maximum(beyond, 0.0, out=beyond)
+    cubes = beyond * beyond
+    cubes *= beyond
+    slopes = cubes[..., :-1] - cubes[..., -1:]
+    slopes /= knots[-1] - knots[:-1]
+    out = np.empty((*z.shape, len(knots) - 1))
+    out[..., 0] = z
+    np.subtract(slopes[..., :-1], slopes[..., -1:], out=out[..., 1:])
+    return out
 
 
 @dataclass(frozen=True)
@@ -249,13 +254,13 @@ class Design:
             np.concatenate([spread, len(once) + spread]),
         )
 
-    def __call__(self, values: Mapping[str, FloatArray], shape: tuple[int, ...]) -> FloatArray:
+    def __call__(self, columns: Columns, shape: tuple[int, ...]) -> FloatArray:
         """Return the features of rows.
 
         Parameters
         ----------
-        values : mapping of str to ndarray
-            Each cause's values, of shapes that broadcast to ``shape``.
+        columns : Columns
+            Features of the single causes, of shapes that broadcast to ``shape``.
         shape : tuple of int
             Of the result, the features left out.
 
@@ -263,26 +268,61 @@ class Design:
         -------
         ndarray of shape (*shape, n_features)
         """
-        parts = self._parts(values)
+        parts = self._parts(columns, drawn_in=False)
         if self.differs:
-            parts += self._parts(
-                {
-                    n: np.clip(values[n], *b.common)
-                    if self.draws_in and isinstance(b, NumberBasis)
-                    else values[n]
-                    for n, b in self.bases.items()
-                }
-            )
+            parts += self._parts(columns, drawn_in=self.draws_in)
         return np.concatenate([np.broadcast_to(p, (*shape, p.shape[-1])) for p in parts], axis=-1)
 
-    def _parts(self, values: Mapping[str, FloatArray]) -> list[FloatArray]:
-        parts = [np.ones((1, 1)), *(b.features(values[n]) for n, b in self.bases.items())]
+    def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:
+        parts = [np.ones((1, 1)), *(columns.features(n, drawn_in) for n in self.bases)]
         if self._pairs:
-            narrow = {n: b.bounded(values[n]) for n, b in self.bases.items()}
+            narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
             for a, b in self._pairs:
                 product = narrow[a][..., :, None] * narrow[b][..., None, :]
                 parts.append(product.reshape(*product.shape[:-2], -1))
         return parts
+
+
+class Columns:
+    """Features of single columns, computed once however many others they cause.
+
+    Parameters
+    ----------
+    bases : mapping of str to Basis
+        Of the columns.
+    values : callable
+        Gives a column's values.
+    """
+
+    def __init__(
+        self,
+        bases: Mapping[str, NumberBasis | CategoryBasis],
+        values: Callable[[str], FloatArray],
+    ) -> None:
+        self._bases, self._values = bases, values
+        self._features: dict[tuple[str, bool], FloatArray] = {}
+
+    def features(self, name: str, drawn_in: bool) -> FloatArray:
+        """Return a column's features; drawn in, those of the nearest value in common."""
+        drawn_in = drawn_in and self._reaches_beyond(name)
+        if (name, drawn_in) not in self._features:
+            values = self._taken(name, drawn_in)
+            self._features[name, drawn_in] = self._bases[name].features(values)
+        return self._features[name, drawn_in]
+
+    def bounded(self, name: str, drawn_in: bool) -> FloatArray:
+        """Return what is multiplied with other columns."""
+        return self._bases[name].bounded(self._taken(name, drawn_in))
+
+    def _taken(self, name: str, drawn_in: bool) -> FloatArray:
+        values, basis = self._values(name), self._bases[name]
+        if not drawn_in or not isinstance(basis, NumberBasis):
+            return values
+        return np.clip(values, *basis.common)
+
+    def _reaches_beyond(self, name: str) -> bool:
+        basis = self._bases[name]
+        return isinstance(basis, NumberBasis) and basis.common != (-np.inf, np.inf)
 
 
 def _narrow(basis: NumberBasis | CategoryBasis) -> int:

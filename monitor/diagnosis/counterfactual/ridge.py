@@ -18,6 +18,7 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 __all__ = ["fit_curves", "penalties_by_evidence", "updated_penalties", "window_signs"]
 
 _ROUNDS = 20
+_WIDE, _ROUNDS_IF_WIDE = 150, 6  # features; each round inverts a matrix of so many rows
 _LEAST_PENALTY, _LARGEST_PENALTY = 1e-3, 1e9
 _SETTLED = 0.05  # of the log of a penalty
 _FREE = 1e-8  # keeps an intercept's equation solvable
@@ -107,7 +108,7 @@ def penalties_by_evidence(
         Of the noise; estimated where not given.
     """
     penalty = np.where(kinds < 0, _FREE, 1.0)
-    for _ in range(_ROUNDS):
+    for _ in range(_ROUNDS if len(kinds) <= _WIDE else _ROUNDS_IF_WIDE):
         inverse = np.linalg.inv(gram + np.diag(penalty))
         beta = inverse @ moment
         noise = variance

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -12,7 +12,13 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.counterfactual.base import Rows
 from whydrift.monitor.diagnosis.counterfactual.category import CategoryMechanism, fit_category
-from whydrift.monitor.diagnosis.counterfactual.design import Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.design import (
+    CategoryBasis,
+    Columns,
+    Design,
+    NumberBasis,
+    column_basis,
+)
 from whydrift.monitor.diagnosis.counterfactual.number import NumberMechanism, fit_number
 from whydrift.monitor.diagnosis.metric import RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -64,6 +70,8 @@ class World:
         Whether the prediction's mechanism is on the scale of log odds.
     target : str
         The target.
+    bases : mapping of str to Basis
+        Of all columns.
     """
 
     pair: WindowPair
@@ -73,6 +81,7 @@ class World:
     prediction: Node | None
     is_chance: bool
     target: str
+    bases: Mapping[str, NumberBasis | CategoryBasis]
 
     @cached_property
     def width(self) -> int:
@@ -87,8 +96,8 @@ class World:
         )
         return replace(self, nodes=nodes)
 
-    def measured(self, side: int, index: IntArray, switched: BoolArray, fits: slice) -> FloatArray:
-        """Return the measure of some rows had some mechanisms been the other window's.
+    def rows(self, side: int, index: IntArray, fits: slice) -> Rerun:
+        """Return some rows of a window, to be run again.
 
         Parameters
         ----------
@@ -96,79 +105,111 @@ class World:
             0 for rows of the reference, 1 for rows of the current window.
         index : ndarray of int, shape (n,)
             Numbers among the pooled rows.
-        switched : ndarray of bool, shape (n, n_units)
-            Which units' mechanisms are exchanged, per row.
         fits : slice
             0:1 for the fit to all rows, 1: for those with each group left out.
+        """
+        return Rerun(self, side, index, fits)
+
+
+class Rerun:
+    """Rows of one window, run again under exchanged mechanisms."""
+
+    def __init__(self, world: World, side: int, index: IntArray, fits: slice) -> None:
+        self._world, self._side, self._index, self._fits = world, side, index, fits
+        self._shape = (len(range(*fits.indices(1 + GROUPS))), len(index))
+        self._recorded = Columns(world.bases, self._as_recorded)
+        self._nobody = np.zeros(len(index), dtype=bool)
+
+    def measured(self, switched: BoolArray) -> FloatArray:
+        """Return the measure of the rows had some mechanisms been the other window's.
+
+        Parameters
+        ----------
+        switched : ndarray of bool, shape (n, n_units)
+            Which units' mechanisms are exchanged, per row.
 
         Returns
         -------
         ndarray of shape (n_fits, n)
         """
-        run = _Run(self, side, index, len(range(*fits.indices(1 + GROUPS))), fits)
+        world, shape = self._world, self._shape
+        moved = _Moved(world.bases, self._recorded)
         outcome: tuple[FloatArray, FloatArray] | None = None
-        nobody = np.zeros(len(index), dtype=bool)
-        for node in self.nodes:
-            flips = nobody if node.unit is None else switched[:, node.unit]
-            if not flips.any() and not run.moved.intersection(node.parents):
+        for node in world.nodes:
+            flips = self._nobody if node.unit is None else switched[:, node.unit]
+            if not flips.any() and not moved.has_any(node.parents):
                 continue
-            if node.name == self.target and isinstance(node.mechanism, CategoryMechanism):
-                chances = node.mechanism.chances(run.rows(node), run.design(node), flips)
+            design = self._design(node, moved)
+            if node.name == world.target and isinstance(node.mechanism, CategoryMechanism):
+                chances = node.mechanism.chances(self._rows(node), design, flips)
                 outcome = node.mechanism.levels, chances
             else:
-                run.put(node.name, node.mechanism.rerun(run.rows(node), run.design(node), flips))
-        guess = self._guess(run)
+                moved.put(node.name, node.mechanism.rerun(self._rows(node), design, flips))
+        guess = self._guess(moved)
         if outcome is None:
-            measured = self.measure.of(run.take(self.target), guess)
-            return np.broadcast_to(measured, run.shape)
+            truth = moved.values.get(world.target)
+            measured = world.measure.of(
+                self._as_recorded(world.target) if truth is None else truth, guess
+            )
+            return np.broadcast_to(measured, shape)
         return np.asarray(
             sum(
-                outcome[1][..., position] * self.measure.of(np.full(run.shape, level), guess)
+                outcome[1][..., position] * world.measure.of(np.full(shape, level), guess)
                 for position, level in enumerate(outcome[0])
             )
         )
 
-    def _guess(self, run: _Run) -> FloatArray | None:
+    def _guess(self, moved: _Moved) -> FloatArray | None:
         """Return the predictions, each with what its row's own differs from the emulated one by."""
-        node = self.prediction
+        node = self._world.prediction
         if node is None:
             return None
-        if not run.moved.intersection(node.parents):
-            return np.broadcast_to(run.take(node.name), run.shape)
-        nobody = np.zeros(len(run.index), dtype=bool)
-        out = node.mechanism.rerun(run.rows(node), run.design(node), nobody)
-        if self.is_chance:
+        if not moved.has_any(node.parents):
+            return np.broadcast_to(self._as_recorded(node.name), self._shape)
+        out = node.mechanism.rerun(self._rows(node), self._design(node, moved), self._nobody)
+        if self._world.is_chance:
             out = 1 / (1 + np.exp(-out))
-        return np.broadcast_to(out, run.shape)
+        return np.broadcast_to(out, self._shape)
+
+    def _design(self, node: Node, moved: _Moved) -> FloatArray:
+        """Return the features of a column's causes, shape (n_fits or 1, n, f)."""
+        wide = moved.has_any(node.parents)
+        return node.design(moved, self._shape if wide else (1, len(self._index)))
+
+    def _rows(self, node: Node) -> Rows:
+        return Rows(self._side, self._index, node.luck[self._index], self._fits)
+
+    def _as_recorded(self, name: str) -> FloatArray:
+        return self._world.pair.values(name)[self._index][None]
 
 
-class _Run:
-    """Values of the columns in one run; those that no one touched are as recorded."""
+class _Moved(Columns):
+    """Columns of one run; those that no one touched are as recorded."""
 
-    def __init__(self, world: World, side: int, index: IntArray, count: int, fits: slice) -> None:
-        self.world, self.side, self.index, self.fits = world, side, index, fits
-        self.shape = (count, len(index))
-        self.moved: set[str] = set()
-        self._values: dict[str, FloatArray] = {}
-
-    def take(self, name: str) -> FloatArray:
-        """Return a column's values, shape (n_fits or 1, n)."""
-        if name not in self._values:
-            self._values[name] = self.world.pair.values(name)[self.index][None]
-        return self._values[name]
+    def __init__(self, bases: Mapping[str, NumberBasis | CategoryBasis], recorded: Columns) -> None:
+        self.values: dict[str, FloatArray] = {}
+        super().__init__(bases, self.values.__getitem__)
+        self._recorded = recorded
 
     def put(self, name: str, values: FloatArray) -> None:
-        self._values[name] = values
-        self.moved.add(name)
+        """Give a column new values, shape (n_fits, n)."""
+        self.values[name] = values
 
-    def rows(self, node: Node) -> Rows:
-        return Rows(self.side, self.index, node.luck[self.index], self.fits)
+    def has_any(self, names: tuple[str, ...]) -> bool:
+        """Whether any of these columns has new values."""
+        return any(n in self.values for n in names)
 
-    def design(self, node: Node) -> FloatArray:
-        """Return the features of a column's causes, shape (n_fits or 1, n, f)."""
-        moved = self.moved.intersection(node.parents)
-        shape = self.shape if moved else (1, len(self.index))
-        return node.design({p: self.take(p) for p in node.parents}, shape)
+    def features(self, name: str, drawn_in: bool) -> FloatArray:
+        """See `Columns`."""
+        if name in self.values:
+            return super().features(name, drawn_in)
+        return self._recorded.features(name, drawn_in)
+
+    def bounded(self, name: str, drawn_in: bool) -> FloatArray:
+        """See `Columns`."""
+        if name in self.values:
+            return super().bounded(name, drawn_in)
+        return self._recorded.bounded(name, drawn_in)
 
 
 def fit_world(
@@ -199,10 +240,12 @@ def fit_world(
         wanted &= {target, *graph.ancestors(target)}
     bases = {n: column_basis(pair.values(n), pair.is_discrete(n), pair.split) for n in usable}
 
+    known = Columns(bases, pair.values)
+
     def fitted(name: str, parents: tuple[str, ...], values: FloatArray) -> Node:
         unit = unit_of.get(name)
         design = Design({p: bases[p] for p in parents}, differs=unit is not None)
-        features = design({p: pair.values(p) for p in parents}, values.shape)
+        features = design(known, values.shape)
         fit: Callable[..., NumberMechanism | CategoryMechanism]
         fit = fit_category if pair.is_discrete(name) else fit_number
         layout = design.layout
@@ -217,11 +260,11 @@ def fit_world(
         if n in wanted
     )
     if prediction is None:
-        return World(pair, measure, units, nodes, None, False, target)
+        return World(pair, measure, units, nodes, None, False, target, bases)
     guesses, is_chance = pair.values(prediction), measure.name == "log_loss"
     if is_chance:
         chance = np.clip(guesses, _SURE, 1 - _SURE)
         guesses = np.log(chance / (1 - chance))
     inputs = tuple(n for n in usable if n != target)
     model = fitted(prediction, inputs, guesses)
-    return World(pair, measure, units, nodes, model, is_chance, target)
+    return World(pair, measure, units, nodes, model, is_chance, target, bases)
