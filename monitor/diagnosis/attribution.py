@@ -110,9 +110,8 @@ def attribute(
     units = _units(graph, players)
     shares, doubt = np.zeros((1 + GROUPS, 0)), np.zeros(0)
     if units and all(len(rows) for rows in sides):
-        world = fit_world(
-            pair, measure, cpdag_to_dag(graph) or graph, units, target, prediction, groups, rng
-        )
+        directed = graph if graph.is_dag else cpdag_to_dag(graph) or graph
+        world = fit_world(pair, measure, directed, units, target, prediction, groups, rng)
         steps = [_Steps.of(world, side, sides[side], groups, rng) for side in (0, 1)]
         shares = (steps[0].means + steps[1].means) / 2
         doubt = np.hypot(

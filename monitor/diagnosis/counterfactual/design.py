@@ -20,6 +20,7 @@ _KNOTS = (2.0, 8.0, 18.0, 30.0, 43.0, 57.0, 70.0, 82.0, 92.0, 98.0)
 _FEW_ROWS, _MANY_TIMES = 10, 4.0
 _MOST_LEVELS = 12
 _MOST_PRODUCTS = 40
+_WIDE, _FEW_LEVELS = 60, 2
 _NORMAL_QUARTILES = 1.349  # distance of a standard normal's quartiles
 
 
@@ -223,6 +224,11 @@ class Design:
     draws_in: bool = True
 
     @cached_property
+    def is_wide(self) -> bool:
+        """Whether there are so many causes that each has a line alone, or its commonest levels."""
+        return len(self.bases) > _WIDE and not self.differs
+
+    @cached_property
     def _pairs(self) -> tuple[tuple[str, str], ...]:
         narrow = {n: _narrow(b) for n, b in self.bases.items()}
         pairs = list(itertools.combinations(narrow, 2))
@@ -233,6 +239,10 @@ class Design:
     def layout(self) -> Layout:
         """What the features are."""
         kinds, names = [-1], itertools.count()
+        if self.is_wide:
+            kinds += [next(names)] * sum(_few(b) for b in self.bases.values())
+            once = np.array(kinds)
+            return Layout(once, np.zeros(len(once), dtype=bool), np.zeros(1, dtype=np.int64))
         for basis in self.bases.values():
             if isinstance(basis, NumberBasis):
                 line, bend = next(names), next(names)
@@ -275,6 +285,9 @@ class Design:
 
     def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:
         parts = [np.ones((1, 1)), *(columns.features(n, drawn_in) for n in self.bases)]
+        if self.is_wide:
+            few = [1, *(_few(b) for b in self.bases.values())]
+            return [part[..., :count] for part, count in zip(parts, few, strict=True)]
         if self._pairs:
             narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
             for a, b in self._pairs:
@@ -323,6 +336,14 @@ class Columns:
     def _reaches_beyond(self, name: str) -> bool:
         basis = self._bases[name]
         return isinstance(basis, NumberBasis) and basis.common != (-np.inf, np.inf)
+
+
+def _few(basis: NumberBasis | CategoryBasis) -> int:
+    """Return how many features of a column do where there are very many columns.
+
+    The first of a whitened spline is the line.
+    """
+    return 1 if isinstance(basis, NumberBasis) else min(basis.width, _FEW_LEVELS)
 
 
 def _narrow(basis: NumberBasis | CategoryBasis) -> int:
