@@ -5,6 +5,8 @@ python benchmarks/driftbench.py --suite small --seeds 100-109
 *false alarms* is the share of windows without any shift in which a column was said to have
 changed; *inherited blamed* the share of columns that inherited a change and were said to have
 changed themselves. Methods see the two windows and the case's public description only.
+Suite ``multi`` asks how much each of several strong changes contributes to the change of the
+target's mean or of a model's loss: errors are shares of the sum of the true sizes.
 """
 
 from __future__ import annotations
@@ -52,6 +54,21 @@ COLUMNS = {
     "target_acc": "target",
     "verdict_acc_lenient": "columns right",
     "undetermined": "undetermined",
+    "answered": "answered",
+    "seconds_mean": "s/case",
+    "seconds_max": "s max",
+}
+# Suite multi: errors, leaks and widths are shares of the sum of the true contributions' sizes.
+CONTRIBUTIONS = {
+    "contrib_err_median": "median error",
+    "contrib_coverage": "90 % interval covers",
+    "contrib_sign": "sign right",
+    "contrib_rank": "rank correlation",
+    "contrib_width_median": "median width",
+    "contrib_leak_median": "to unchanged columns",
+    "contrib_coverage_clean": "covers 0 there",
+    "contrib_n": "scored",
+    "recall": "recall",
     "answered": "answered",
     "seconds_mean": "s/case",
     "seconds_max": "s max",
@@ -147,6 +164,39 @@ def table(rows: dict[str, list[pd.DataFrame]]) -> str:
     return "\n".join(lines)
 
 
+def contribution_table(rows: dict[str, list[pd.DataFrame]]) -> str:
+    """Return a markdown table of the contributions, all seeds pooled, and the worst family.
+
+    The change of a mean and that of a loss are not to be averaged: each has its own row.
+    """
+    head = ["method", "measure", *CONTRIBUTIONS.values(), "worst family: error", "coverage"]
+    lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
+    for name, seeds in rows.items():
+        for measure, part in pd.concat(seeds).groupby("measure"):
+            found = yardstick.summarise(part)
+            families = {f: yardstick.summarise(g) for f, g in part.groupby("family")}
+            cells = [name, str(measure)]
+            for key in CONTRIBUTIONS:
+                if key == "answered":
+                    cells.append(f"{found[key]}/{found['cases']}")
+                elif key == "contrib_n":
+                    cells.append(str(found.get(key, 0)))
+                else:
+                    cells.append(f"{found.get(key, np.nan):.3f}")
+            for key, badness in (
+                ("contrib_err_median", lambda value: value),
+                ("contrib_coverage", lambda value: abs(value - 0.9)),
+            ):
+                known = {f: s[key] for f, s in families.items() if np.isfinite(s.get(key, np.nan))}
+                if not known:
+                    cells.append("–")
+                    continue
+                worst = max(known, key=lambda f: badness(known[f]))
+                cells.append(f"{known[worst]:.3f} ({worst}, {len(part[part.family == worst])})")
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def chosen(names: Iterable[str]) -> list[Method]:
     """Return the methods whose name contains one of the given words."""
     words = list(names)
@@ -158,7 +208,7 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument(
-        "--suite", default="small", choices=["tiny", "small", "mid", "hard", "null"]
+        "--suite", default="small", choices=["tiny", "small", "mid", "hard", "null", "multi"]
     )
     parser.add_argument("--seeds", default="100-102", help="such as 100-109 or 100,103")
     parser.add_argument("--methods", default="", help="words that name methods, comma-separated")
@@ -194,20 +244,22 @@ def main() -> int:
           f"whydrift {version('whydrift')}, numpy {np.__version__}, "
           f"pandas {pd.__version__}{dowhy.dowhy_version()}, Python {platform.python_version()}, "
           f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores\n")  # fmt: skip
-    print(table(rows))
+    show = contribution_table if options.suite == "multi" else table
+    columns = CONTRIBUTIONS if options.suite == "multi" else COLUMNS
+    print(show(rows))
     slow = [m for m in methods if m.most_cases]
     most = min((m.most_cases or 0 for m in slow), default=0)
     if slow and len(slow) < len(methods) and most < max(len(p) for ps in rows.values() for p in ps):
         names = " and ".join(m.name for m in slow)
         print(f"\nOnly the first {most} cases of each seed: {names}. All methods on those cases:\n")
-        print(table({name: [part.head(most) for part in parts] for name, parts in rows.items()}))
+        print(show({name: [part.head(most) for part in parts] for name, parts in rows.items()}))
     if not dowhy.dowhy_is_installed():
         print("\nDoWhy is not installed here and was not measured.")
     for column in filter(None, options.by.split(",")):
         for name, parts in rows.items():
             print(f"\n{name}, by {column}")
             groups = {k: summary(g) for k, g in pd.concat(parts).groupby(column)}
-            keep = [c for c in COLUMNS if c in next(iter(groups.values()))]
+            keep = [c for c in columns if c in next(iter(groups.values()))]
             print(pd.DataFrame(groups).T.reindex(columns=keep).round(3).to_string())
     if options.json:
         results = {name: [summary(part) for part in parts] for name, parts in rows.items()}

@@ -10,6 +10,7 @@ import pandas as pd
 
 import whydrift as wd
 from methods.base import Answer, Method, minus_log10
+from methods.frozen_model import PREDICTION, with_prediction
 
 __all__ = ["METHODS"]
 
@@ -38,6 +39,9 @@ def _answer(
     elif graph == "target last":
         features = [c for c in meta["columns"] if c != target]
         options["knowledge"] = wd.Knowledge(tiers=(features, (target,)))
+    if meta.get("measure", {}).get("kind") == "squared-error":
+        reference, current = (with_prediction(w, meta["measure"]) for w in (reference, current))
+        options |= {"prediction": PREDICTION, "loss": "squared_error"}
     diagnosis = wd.compare(reference, current, target=target, floor=floor, **options)
     columns = diagnosis.columns
     # The yardstick counts a faulty column as a changed mechanism, for the target's verdict too.
@@ -47,7 +51,8 @@ def _answer(
         "both" if own and upstream else "mechanism" if own else "covariate" if upstream else "none"
     )
     nodes = {}
-    for name, column in columns.items():
+    for name in meta["columns"]:
+        column = columns[name]
         part = column.contribution
         nodes[name] = {
             "verdict": _WORDS[column.verdict.value],

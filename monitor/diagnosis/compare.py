@@ -29,12 +29,13 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
+from whydrift.monitor.diagnosis.gain import measure_gains
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
-from whydrift.monitor.diagnosis.remedy import choose_remedy
+from whydrift.monitor.diagnosis.remedy import choose_remedy, wants_gains
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
 from whydrift.monitor.diagnosis.testing import Testing
@@ -160,15 +161,42 @@ def compare(
         if measure is not None and target is not None:
             tell("attributing the change", 0, 1)
             players = _players(judgement.ranking, learned.graph, target, measure)
-            attribution = attribute(testing.recorded, measure, learned.graph, players)
+            attribution = attribute(
+                testing.recorded,
+                measure,
+                learned.graph,
+                players,
+                target=target,
+                prediction=prediction,
+                rng=np.random.default_rng(random_state),
+            )
     faults = tuple(f.fault for f in testing.findings)
+    metric = attribution.metric if attribution else None
+    is_loss = measure is not None and measure.is_loss
+    gains = None
+    with clock.measure("remedy"):
+        if (
+            measure is not None
+            and target is not None
+            and prediction is not None
+            and wants_gains(
+                metric,
+                is_loss=is_loss,
+                conditional_shift=judgement.conditional_shift,
+                has_faults=bool(faults),
+            )
+        ):
+            tell("measuring what a remedy wins", 0, 1)
+            inputs = tuple(n for n in usable if n != target)
+            gains = measure_gains(
+                testing.recorded, measure, target=target, prediction=prediction, inputs=inputs
+            )
     columns = {
         name: _column(name, side, judgement, learned.graph, attribution, level, faults)
         for name in side.names
     }
     share = level / max(1, judgement.tests)
     columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
-    metric = attribution.metric if attribution else None
     open_edges = _open_edges(learned.graph, judgement)
     from importlib.metadata import version
 
@@ -204,13 +232,14 @@ def compare(
             ranking=judgement.ranking,
             target=target,
             metric=metric,
-            is_loss=measure is not None and measure.is_loss,
+            is_loss=is_loss,
             has_labels=side.has_labels,
             has_overlap=judgement.has_overlap,
             is_root=target is not None
             and target in judgement.judged
             and judgement.judged[target].verdict is ColumnVerdict.SOURCE,
             open_edges=open_edges,
+            gains=gains,
         ),
         graph=learned.graph,
         error_control=ErrorControl(
@@ -296,6 +325,7 @@ def _column(
         overlap=None if own is None else own.overlap,
         basis="full" if judged.verdict is ColumnVerdict.FAULT else "sample",
         contribution=contribution,
+        group=None if attribution is None else attribution.groups.get(name),
         fault=evidence.fault,
         reason_code=judged.reason_code,
         reason=reason,

@@ -62,6 +62,12 @@ class RowMeasure:
         NaN where target or prediction is missing.
     is_loss : bool
         Whether more is worse.
+    of : callable
+        The measure of rows that were never recorded: takes the target and the prediction (None
+        without one) as the sample writes them, numbers or category codes.
+    truth : callable, optional
+        What the prediction should have been, as a number, from the target as the sample writes it;
+        None where classes are predicted.
     notes : tuple of Note
         What the reader ought to know of how it was made.
     """
@@ -70,6 +76,8 @@ class RowMeasure:
     reference: FloatArray
     current: FloatArray
     is_loss: bool
+    of: Callable[[FloatArray, FloatArray | None], FloatArray]
+    truth: Callable[[FloatArray], FloatArray] | None = None
     notes: tuple[Note, ...] = ()
 
 
@@ -104,13 +112,19 @@ def row_measure(
     if prediction is not None:
         return _loss(reference, current, target, prediction, loss)
     column = reference.schema[target]
-    values = [_numbers(w, target, column) for w in (reference, current)]
-    if values[0] is None or values[1] is None:
+    read = _reader(column)
+    if read is None:
         return None
     what = f"mean of {target}"
     if column.kind.is_discrete and not _is_numeric(column.categories):
         what = f"share of {target} = {column.categories[_positive(column.categories)]}"
-    return RowMeasure(what, values[0], values[1], is_loss=False)
+    return RowMeasure(
+        what,
+        read(reference.column(target)),
+        read(current.column(target)),
+        is_loss=False,
+        of=lambda y, _: read(y),
+    )
 
 
 def _loss(
@@ -119,25 +133,25 @@ def _loss(
     column, predicted = reference.schema[target], current.schema[prediction]
     both = (reference, current)
     if loss in {"auto", "zero_one"} and column.kind.is_discrete and predicted.kind.is_discrete:
-        codes = [
-            _zero_one(_known(w.column(target), column), _recoded(w.column(prediction), predicted,
-                                                                 column))
-            for w in both
-        ]  # fmt: skip
+
+        def differ(y: FloatArray, f: FloatArray | None) -> FloatArray:
+            assert f is not None
+            return _zero_one(_known(y, column), _recoded(f, predicted, column))
+
+        codes = [differ(w.column(target), w.column(prediction)) for w in both]
         foreign = _foreign_classes(both, target, prediction)
-        return RowMeasure("zero_one", codes[0], codes[1], is_loss=True, notes=foreign)
+        return RowMeasure("zero_one", codes[0], codes[1], is_loss=True, of=differ, notes=foreign)
     _refuse_other_kind(column, predicted)
     binary = column.kind.is_discrete and len(column.categories) == 2
-    truth = [_numbers(w, target, column) for w in both]
-    guess = [_numbers(w, prediction, predicted) for w in both]
-    if truth[0] is None or truth[1] is None or guess[0] is None or guess[1] is None:
+    read_target, read_prediction = _reader(column), _reader(predicted)
+    if read_target is None or read_prediction is None:
         raise SchemaError(
             f"no loss can be computed from {target!r} ({column.kind}) and "
             f"{prediction!r} ({predicted.kind})",
             where="--prediction",
             remedy="Name a prediction of the target's kind, or a probability for a binary target",
         )
-    pairs = [(y, f) for y, f in zip(truth, guess, strict=True) if y is not None and f is not None]
+    pairs = [(read_target(w.column(target)), read_prediction(w.column(prediction))) for w in both]
     if loss == "auto":
         loss = "log_loss" if binary and _are_chances(pairs[0][1]) else "squared_error"
     notes: tuple[Note, ...] = ()
@@ -157,11 +171,13 @@ def _loss(
                 remedy="Name the column of probabilities, or another loss: squared_error",
             )
         pairs = [(_as_chance(y, column.categories), f) for y, f in pairs]
+        is_other = False
         if not (_is_numeric(column.categories) or _says_yes(column.categories)):
             # The prediction is the chance of one class; the reference's rows tell of which.
             y, f = pairs[0]
             guessed = column.categories[_positive(column.categories)]
-            if np.nanmean(_log_loss(1 - y, f)) < np.nanmean(_log_loss(y, f)):
+            is_other = bool(np.nanmean(_log_loss(1 - y, f)) < np.nanmean(_log_loss(y, f)))
+            if is_other:
                 pairs = [(1 - y, f) for y, f in pairs]
                 guessed = column.categories[1 - _positive(column.categories)]
             text = (
@@ -169,8 +185,16 @@ def _loss(
                 "one that it fits in the reference"
             )
             notes = (Note("positive_class", target, text),)
+        read_target = _chance_reader(read_target, column.categories, is_other)
+
+    def lost(y: FloatArray, f: FloatArray | None) -> FloatArray:
+        assert f is not None
+        return LOSSES[loss](read_target(y), read_prediction(f))
+
     values = [LOSSES[loss](y, f) for y, f in pairs]
-    return RowMeasure(loss, values[0], values[1], is_loss=True, notes=notes)
+    return RowMeasure(
+        loss, values[0], values[1], is_loss=True, of=lost, truth=read_target, notes=notes
+    )
 
 
 def _refuse_other_kind(target: Column, prediction: Column) -> None:
@@ -249,11 +273,13 @@ def _known(codes: FloatArray, column: Column) -> FloatArray:
     return np.where(codes < len(column.categories), codes, np.nan)
 
 
-def _numbers(window: Snapshot, name: str, column: Column) -> FloatArray | None:
-    """Return a column as numbers: a category's own number, or 1 and 0 for two classes."""
-    values = window.column(name)
+def _reader(column: Column) -> Callable[[FloatArray], FloatArray] | None:
+    """Return what reads the sample's values as numbers, or None where classes have no number.
+
+    A category has its own number, or is 1 or 0 where there are two.
+    """
     if not column.kind.is_discrete:
-        return values
+        return lambda values: values
     if _is_numeric(column.categories):
         table = np.array([float(c) for c in column.categories])
     elif len(column.categories) == 2:
@@ -261,11 +287,27 @@ def _numbers(window: Snapshot, name: str, column: Column) -> FloatArray | None:
         table[_positive(column.categories)] = 1.0
     else:
         return None
-    values = _known(values, column)
-    out = np.full(values.shape, np.nan)
-    present = np.isfinite(values)
-    out[present] = table[values[present].astype(np.int64)]
-    return out
+
+    def read(codes: FloatArray) -> FloatArray:
+        codes = _known(codes, column)
+        out = np.full(codes.shape, np.nan)
+        present = np.isfinite(codes)
+        out[present] = table[codes[present].astype(np.int64)]
+        return out
+
+    return read
+
+
+def _chance_reader(
+    read: Callable[[FloatArray], FloatArray], categories: tuple[str, ...], is_other: bool
+) -> Callable[[FloatArray], FloatArray]:
+    """Return a reader of a binary target as 0 and 1; of its other class where so said."""
+
+    def read_chance(codes: FloatArray) -> FloatArray:
+        chance = _as_chance(read(codes), categories)
+        return 1 - chance if is_other else chance
+
+    return read_chance
 
 
 def _recoded(codes: FloatArray, of: Column, to: Column) -> FloatArray:

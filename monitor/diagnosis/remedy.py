@@ -1,4 +1,4 @@
-"""What to do about it, from the verdict and the measure."""
+"""What to do about it: with a loss and labels by measured gain, else from the verdict."""
 
 from __future__ import annotations
 
@@ -7,15 +7,21 @@ from collections.abc import Sequence
 from whydrift.discovery.graph import Edge
 from whydrift.monitor.diagnosis.diagnosis import (
     Action,
+    Estimate,
     Fault,
     FaultKind,
     Metric,
     Remedy,
     Verdict,
 )
+from whydrift.monitor.diagnosis.gain import Gains
 from whydrift.monitor.diagnosis.words import joined
 
-__all__ = ["choose_remedy"]
+__all__ = ["TOLERANCE", "choose_remedy", "wants_gains"]
+
+TOLERANCE = 0.02  # of the reference's mean loss: what less than this costs, or wins, is let be
+_MOSTLY = 0.5
+_CHEAPER_FIRST = (Action.PRIOR_CORRECTION, Action.REWEIGHT, Action.RETRAIN)
 
 
 def choose_remedy(
@@ -31,11 +37,13 @@ def choose_remedy(
     has_overlap: bool,
     is_root: bool = False,
     open_edges: Sequence[Edge] = (),
+    gains: Gains | None = None,
 ) -> Remedy:
     """Choose a remedy.
 
-    A fault is mended first. Without labels nothing can be said of the model's loss, so the answer
-    is never "it costs nothing". The gain is not measured yet, and null.
+    A fault is mended first. With a loss and labels the best of the corrections is chosen whose gain
+    on held-out current rows is certainly above zero, the cheaper of two that win alike. Without
+    labels nothing can be said of the model's loss, so the answer is never "it costs nothing".
 
     Parameters
     ----------
@@ -59,6 +67,8 @@ def choose_remedy(
         Whether the target moved of itself, without known causes.
     open_edges : sequence of Edge
         Edges without a direction that keep a change from having a beginning.
+    gains : Gains, optional
+        What each correction would win, where the loss and labels tell.
     """
     if faults:
         return _fix(faults)
@@ -74,6 +84,11 @@ def choose_remedy(
             "More rows would not tell.",
         )
     rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
+    if gains is not None and metric is not None:
+        moved = bool(ranking) or bool(conditional_shift)
+        won = _by_gain(gains, metric, columns, moved=moved)
+        if won is not None:
+            return won
     if rose and verdict in {Verdict.NONE, Verdict.UNDETERMINED} and not conditional_shift:
         return Remedy(
             Action.INVESTIGATE,
@@ -152,6 +167,77 @@ def choose_remedy(
         text=f"The relationships still hold; inputs moved at {named}. Mend the source if the move "
         "was not meant; else reweight the training rows, or accept it.",
     )
+
+
+def wants_gains(
+    metric: Metric | None, *, is_loss: bool, conditional_shift: bool | None, has_faults: bool
+) -> bool:
+    """Whether the remedy hangs on what a correction would win."""
+    if metric is None or not is_loss or has_faults:
+        return False
+    return _has_risen(metric) or bool(conditional_shift)
+
+
+def _has_risen(metric: Metric) -> bool:
+    low = metric.change.low
+    return low is not None and low > 0 and metric.change.value > _tolerance(metric)
+
+
+def _tolerance(metric: Metric) -> float:
+    return TOLERANCE * abs(metric.reference)
+
+
+def _by_gain(
+    gains: Gains, metric: Metric, columns: tuple[str, ...], *, moved: bool
+) -> Remedy | None:
+    """Return the remedy that wins, or None where the verdict has to say."""
+    rose, least = _has_risen(metric), _tolerance(metric)
+    if rose and gains.outside > _MOSTLY:
+        return Remedy(
+            Action.COLLECT_AND_RETRAIN,
+            columns,
+            gains.of[Action.RETRAIN],
+            f"{100 * min(gains.outside, 1.0):.0f} % of the rise of the loss lies in rows unlike "
+            "any that the model was trained on: collect more of them and retrain.",
+        )
+    sure = [a for a in _CHEAPER_FIRST if a in gains.of and _is_worth(gains.of[a], least)]
+    if sure:
+        best = max(gains.of[a].value for a in sure)
+        action = next(a for a in sure if gains.of[a].value >= best - least)
+        return Remedy(action, columns, gains.of[action], _text(action, gains.of[action], metric))
+    if not rose:
+        if not moved:
+            return None
+        named = joined(columns) or "What the inputs say of the target"
+        return Remedy(
+            Action.NONE,
+            columns,
+            text=f"{named} moved, and the loss did not rise: nothing to mend in the model.",
+        )
+    if not moved:
+        return None
+    return Remedy(
+        Action.NONE,
+        columns,
+        gains.of[Action.RETRAIN],
+        "The loss rose, and no correction from these columns wins it back: harder rows, not a "
+        "worse model. Mend the source of the change if it was not meant.",
+    )
+
+
+def _is_worth(gain: Estimate, least: float) -> bool:
+    return gain.low is not None and gain.low > 0 and gain.value > least
+
+
+def _text(action: Action, gain: Estimate, metric: Metric) -> str:
+    won = f"on held-out rows it takes {gain.value:.3g} off the mean loss of {metric.current:.3g}"
+    match action:
+        case Action.PRIOR_CORRECTION:
+            return f"Correct the predicted chances for how common the class is now: {won}."
+        case Action.REWEIGHT:
+            return f"Retrain on the old rows, weighted to look like the current ones: {won}."
+        case _:
+            return f"Retrain on current rows: {won}. Or mend what broke the relationship."
 
 
 _WORDS = {

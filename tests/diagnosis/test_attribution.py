@@ -7,11 +7,28 @@ import pandas as pd
 import pytest
 
 import whydrift as wd
+from whydrift.discovery.graph import Edge, Graph
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.attribution import Attribution, attribute
+from whydrift.monitor.diagnosis.metric import row_measure
+from whydrift.monitor.diagnosis.pair import WindowPair
 
 
 def chain(rng, rows, *, shift=0.0, slope=1.0) -> pd.DataFrame:
     x = shift + rng.normal(size=rows)
     return pd.DataFrame({"x": x, "y": slope * x + 0.5 * rng.normal(size=rows)})
+
+
+def attribution_of(
+    a: Snapshot, b: Snapshot, graph: Graph | list[tuple[str, str]], players: tuple[str, ...]
+) -> Attribution:
+    """Attribute the change of the mean of y to these players, whatever the tests would say."""
+    graph = graph if isinstance(graph, Graph) else Graph.from_pairs(graph)
+    measure = row_measure(a, b, target="y", prediction=None)
+    assert measure is not None
+    pair = WindowPair(a, b, graph.nodes)
+    rng = np.random.default_rng(0)
+    return attribute(pair, measure, graph, players, target="y", prediction=None, rng=rng)
 
 
 def test_a_moved_cause_and_a_moved_slope_share_the_change_as_shapley_has_it():
@@ -40,7 +57,101 @@ def test_a_column_that_does_not_lead_to_the_target_contributes_nothing():
     assert (aside.value, aside.low, aside.high) == (0.0, 0.0, 0.0)
     metric = diagnosis.metric
     assert metric is not None
-    assert diagnosis.columns["x"].contribution.value == pytest.approx(metric.change.value)
+    x = diagnosis.columns["x"].contribution
+    assert x.low < 0.7 < x.high
+    assert x.value + metric.unattributed == pytest.approx(metric.change.value)
+
+
+def test_a_change_that_no_column_is_said_to_have_is_not_given_to_the_one_that_moved():
+    # y falls by 1 through a cause that is not here; x rises, which raises y by 0.5.
+    rng = np.random.default_rng(11)
+    before, after = chain(rng, 4000), chain(rng, 4000, shift=0.5).assign(y=lambda f: f.y - 1)
+    a = Snapshot.from_frame(before)
+    b = Snapshot.from_frame(after, schema=a.schema)
+    found = attribution_of(a, b, [("x", "y")], ("x",))
+    x = found.contributions["x"]
+    assert x.low < 0.5 < x.high
+    assert x.high - x.low < 0.3
+    assert found.metric.unattributed == pytest.approx(-1.0, abs=0.1)
+    assert found.metric.unexplained == pytest.approx(-1.0, abs=0.1)
+
+
+def test_players_far_apart_from_the_reference_still_share_the_change():
+    # No row of x is common to both windows, and none of its child m: nothing to weigh rows by.
+    rng = np.random.default_rng(12)
+
+    def frame(shift: float, lift: float) -> pd.DataFrame:
+        x = shift + rng.normal(size=3000)
+        m = x + lift + 0.5 * rng.normal(size=3000)
+        return pd.DataFrame({"x": x, "m": m, "y": m + 0.5 * rng.normal(size=3000)})
+
+    a = Snapshot.from_frame(frame(0.0, 0.0))
+    b = Snapshot.from_frame(frame(8.0, 3.0), schema=a.schema)
+    found = attribution_of(a, b, [("x", "m"), ("m", "y")], ("x", "m"))
+    assert found.contributions["x"].value == pytest.approx(8.0, abs=1.0)
+    assert found.contributions["m"].value == pytest.approx(3.0, abs=1.0)
+
+
+def test_a_loss_is_shared_between_its_causes_as_by_exact_calculation():
+    # y = x + noise, predicted by x: a slope of 2 brings E[x²] = 1 + s² to the loss where x has
+    # moved by s, and moving x alone brings nothing. Shapley: x ½ s², y 1 + ½ s².
+    rng = np.random.default_rng(13)
+    shift = 1.0
+    before, after = (
+        chain(rng, 6000, shift=s, slope=b).assign(guess=lambda f: f.x)
+        for s, b in ((0.0, 1.0), (shift, 2.0))
+    )
+    diagnosis = wd.compare(before, after, graph=[("x", "y")], target="y", prediction="guess")
+    parts = {n: c.contribution for n, c in diagnosis.columns.items() if c.contribution}
+    assert parts["x"].value == pytest.approx(0.5, abs=0.12)
+    assert parts["y"].value == pytest.approx(1.5, abs=0.12)
+
+
+def test_a_category_between_cause_and_binary_target_carries_its_part():
+    # P(plan = big) rises from .3 to .7 by its own mechanism; churn is .2 or .6 by plan.
+    rng = np.random.default_rng(14)
+
+    def frame(big: float) -> pd.DataFrame:
+        plan = np.where(rng.random(5000) < big, "big", "small")
+        churn = rng.random(5000) < np.where(plan == "big", 0.6, 0.2)
+        return pd.DataFrame({"plan": plan, "churn": churn.astype(float)})
+
+    diagnosis = wd.compare(frame(0.3), frame(0.7), graph=[("plan", "churn")], target="churn")
+    assert diagnosis.ranking == ("plan",)
+    part = diagnosis.columns["plan"].contribution
+    assert part.value == pytest.approx(0.16, abs=0.03)
+    assert part.low < 0.16 < part.high
+
+
+def test_players_joined_by_an_edge_without_direction_are_one_group():
+    rng = np.random.default_rng(15)
+
+    def frame(shift: float) -> pd.DataFrame:
+        u = shift + rng.normal(size=3000)
+        v = u + shift + 0.5 * rng.normal(size=3000)
+        return pd.DataFrame({"u": u, "v": v, "y": u + v + 0.5 * rng.normal(size=3000)})
+
+    a = Snapshot.from_frame(frame(0.0))
+    b = Snapshot.from_frame(frame(1.0), schema=a.schema)
+    edges = (Edge.of("u", "---", "v"), Edge.of("u", "-->", "y"), Edge.of("v", "-->", "y"))
+    found = attribution_of(a, b, Graph(("u", "v", "y"), edges), ("u", "v"))
+    assert found.groups == {"u": "u + v", "v": "u + v"}
+    u, v = found.contributions["u"], found.contributions["v"]
+    assert u == v
+    assert u.low <= 0 and u.high >= 3.0 - 0.2
+    assert u.value + v.value == pytest.approx(3.0, abs=0.2)
+
+
+def test_contributions_do_not_hang_on_units():
+    rng = np.random.default_rng(16)
+    before, after = chain(rng, 2000), chain(rng, 2000, shift=0.5, slope=2.0)
+    found = []
+    for scale in (1.0, 1e6):
+        a = Snapshot.from_frame(before * scale)
+        b = Snapshot.from_frame(after * scale, schema=a.schema)
+        found.append(attribution_of(a, b, [("x", "y")], ("x", "y")).contributions)
+    for name in ("x", "y"):
+        assert found[1][name].value == pytest.approx(1e6 * found[0][name].value, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,351 @@
+"""Features of a column's causes that can be computed for values no row ever had."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Protocol
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+
+__all__ = ["Columns", "Design", "Layout", "column_basis"]
+
+# Percentiles of the pooled rows; beyond the outermost two a natural spline goes on as a line.
+_KNOTS = (2.0, 8.0, 18.0, 30.0, 43.0, 57.0, 70.0, 82.0, 92.0, 98.0)
+_FEW_ROWS, _MANY_TIMES = 10, 4.0
+_MOST_LEVELS = 12
+_MOST_PRODUCTS = 40
+_WIDE, _FEW_LEVELS = 60, 2
+_NORMAL_QUARTILES = 1.349  # distance of a standard normal's quartiles
+
+
+class Basis(Protocol):
+    """One column as features: any array of values gives one more axis, the features."""
+
+    width: int
+
+    def features(self, values: FloatArray) -> FloatArray:
+        """Return features with mean about zero; a missing value has zeros."""
+        ...
+
+    def bounded(self, values: FloatArray) -> FloatArray:
+        """Return few features, within [-1, 1], to multiply with those of other columns."""
+        ...
+
+
+@dataclass(frozen=True)
+class NumberBasis:
+    """A natural cubic spline, whitened so that one ridge penalty fits all its features.
+
+    References
+    ----------
+    Hastie, Tibshirani & Friedman (2009), The Elements of Statistical Learning, section 5.2.1.
+    """
+
+    centre: float
+    scale: float
+    low: float
+    high: float
+    common: tuple[float, float]
+    knots: FloatArray
+    mean: FloatArray
+    whitening: FloatArray
+    has_missing: bool
+
+    @classmethod
+    def of(cls, values: FloatArray, common: tuple[float, float]) -> NumberBasis:
+        """Choose the knots from pooled values, NaN where missing."""
+        present = values[np.isfinite(values)]
+        centre = float(np.median(present)) if present.size else 0.0
+        spread = float(np.subtract(*np.percentile(present, [75, 25]))) if present.size else 0.0
+        scale = spread / _NORMAL_QUARTILES or float(present.std() if present.size else 0.0) or 1.0
+        z = (present - centre) / scale
+        knots = np.unique(np.percentile(z, _KNOTS)) if present.size else np.zeros(1)
+        rough = _natural(z, knots)
+        mean = rough.mean(axis=0) if present.size else np.zeros(rough.shape[1])
+        covariance = np.atleast_2d(np.cov(rough, rowvar=False)) if present.size > 1 else np.eye(1)
+        covariance = covariance + 1e-8 * np.eye(len(mean)) * max(1.0, float(covariance.max()))
+        root = np.linalg.cholesky(covariance)
+        whitening = solve_triangular(root, np.eye(len(mean)), lower=True).T
+        return cls(
+            centre,
+            scale,
+            float(z.min()) if present.size else 0.0,
+            float(z.max()) if present.size else 0.0,
+            common,
+            knots,
+            mean,
+            whitening,
+            bool(present.size < values.size),
+        )
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        return len(self.mean) + self.has_missing
+
+    def features(self, values: FloatArray) -> FloatArray:
+        """Return features, shape (..., width)."""
+        # No row tells of values beyond all that were seen: the last one stands for them.
+        z = np.clip((values - self.centre) / self.scale, self.low, self.high)
+        smooth = (_natural(z, self.knots) - self.mean) @ self.whitening
+        if not self.has_missing:
+            return smooth
+        missing = ~np.isfinite(values)
+        smooth[missing] = 0.0
+        return np.concatenate([smooth, missing[..., None].astype(np.float64)], axis=-1)
+
+    def bounded(self, values: FloatArray) -> FloatArray:
+        """Return one feature, shape (..., 1)."""
+        out = np.tanh((values - self.centre) / self.scale)[..., None]
+        return np.nan_to_num(out, copy=False) if self.has_missing else out
+
+
+def _natural(z: FloatArray, knots: FloatArray) -> FloatArray:
+    """Return a natural cubic spline's basis without intercept, shape (..., max(1, knots - 1))."""
+    if len(knots) < 3:
+        return z[..., None].copy()
+    beyond = z[..., None] - knots
+    np.maximum(beyond, 0.0, out=beyond)
+    cubes = beyond * beyond
+    cubes *= beyond
+    slopes = cubes[..., :-1] - cubes[..., -1:]
+    slopes /= knots[-1] - knots[:-1]
+    out = np.empty((*z.shape, len(knots) - 1))
+    out[..., 0] = z
+    np.subtract(slopes[..., :-1], slopes[..., -1:], out=out[..., 1:])
+    return out
+
+
+@dataclass(frozen=True)
+class CategoryBasis:
+    """Indicators of all levels but the commonest; rare ones share an indicator."""
+
+    levels: FloatArray
+    rare: FloatArray
+
+    @classmethod
+    def of(cls, codes: FloatArray) -> CategoryBasis:
+        """Choose the levels from pooled codes, NaN where missing (a level of its own)."""
+        found, counts = np.unique(codes[np.isfinite(codes)], return_counts=True)
+        ordered = found[np.argsort(-counts, kind="stable")]
+        levels, rare = ordered[1:_MOST_LEVELS], ordered[_MOST_LEVELS:]
+        return cls(levels, np.append(rare, np.nan) if np.isnan(codes).any() else rare)
+
+    @property
+    def width(self) -> int:
+        """Number of features."""
+        return len(self.levels) + bool(self.rare.size)
+
+    def features(self, values: FloatArray) -> FloatArray:
+        """Return indicators, shape (..., width)."""
+        out: FloatArray = (values[..., None] == self.levels).astype(np.float64)
+        if not self.rare.size:
+            return out
+        pooled = np.isin(values, self.rare[np.isfinite(self.rare)]) | np.isnan(values)
+        return np.concatenate([out, pooled[..., None].astype(np.float64)], axis=-1)
+
+    bounded = features
+
+
+def column_basis(values: FloatArray, is_discrete: bool, split: int) -> NumberBasis | CategoryBasis:
+    """Return the basis of a column from its pooled values, the first ``split`` of the reference."""
+    if is_discrete:
+        return CategoryBasis.of(values)
+    return NumberBasis.of(values, _common_range(values[:split], values[split:]))
+
+
+def _common_range(reference: FloatArray, current: FloatArray) -> tuple[float, float]:
+    """Return between which values both windows have rows; one point between them where nowhere.
+
+    Infinite on a side where neither window reaches further than the other.
+    """
+    low, high = -_common_end(-reference, -current), _common_end(reference, current)
+    return (low, high) if low <= high else ((low + high) / 2, (low + high) / 2)
+
+
+def _common_end(reference: FloatArray, current: FloatArray) -> float:
+    """Return above which value one window has hardly any rows and the other has many."""
+    windows = [np.sort(values[np.isfinite(values)]) for values in (reference, current)]
+    if min(len(w) for w in windows) <= _FEW_ROWS:
+        return np.inf
+    ends = [float(w[-_FEW_ROWS]) for w in windows]
+    shorter = int(np.argmin(ends))
+    longer = windows[1 - shorter]
+    beyond = len(longer) - np.searchsorted(longer, ends[shorter], "right")
+    share = _FEW_ROWS / len(windows[shorter])
+    return ends[shorter] if beyond / len(longer) > _MANY_TIMES * share else np.inf
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What the features of a design are.
+
+    Parameters
+    ----------
+    kinds : ndarray of int, shape (f,)
+        Features of one kind are shrunk alike; -1 is not shrunk.
+    differs : ndarray of bool, shape (f,)
+        Features for the difference between the windows.
+    for_spread : ndarray of int, shape (f_spread,)
+        Those that the spread may depend on: all but products.
+    """
+
+    kinds: IntArray
+    differs: BoolArray
+    for_spread: IntArray
+
+    def part(self, features: IntArray) -> Layout:
+        """Return the layout of some of the features."""
+        return Layout(self.kinds[features], self.differs[features], np.arange(len(features)))
+
+
+@dataclass(frozen=True)
+class Design:
+    """Intercept, features of each cause, and products of causes where there are few.
+
+    Parameters
+    ----------
+    bases : mapping of str to Basis
+        One per cause.
+    differs : bool
+        Whether the windows' mechanisms differ. All features then come twice: once more for the
+        difference, with values drawn in to where both windows have rows. Beyond, nobody knows the
+        difference, and that at the edge stands for it.
+    """
+
+    bases: Mapping[str, NumberBasis | CategoryBasis]
+    differs: bool
+    draws_in: bool = True
+
+    @cached_property
+    def is_wide(self) -> bool:
+        """Whether there are so many causes that each has a line alone, or its commonest levels."""
+        return len(self.bases) > _WIDE and not self.differs
+
+    @cached_property
+    def _pairs(self) -> tuple[tuple[str, str], ...]:
+        narrow = {n: _narrow(b) for n, b in self.bases.items()}
+        pairs = list(itertools.combinations(narrow, 2))
+        products = sum(narrow[a] * narrow[b] for a, b in pairs)
+        return tuple(pairs) if products <= _MOST_PRODUCTS else ()
+
+    @cached_property
+    def layout(self) -> Layout:
+        """What the features are."""
+        kinds, names = [-1], itertools.count()
+        if self.is_wide:
+            kinds += [next(names)] * sum(_few(b) for b in self.bases.values())
+            once = np.array(kinds)
+            return Layout(once, np.zeros(len(once), dtype=bool), np.zeros(1, dtype=np.int64))
+        for basis in self.bases.values():
+            if isinstance(basis, NumberBasis):
+                line, bend = next(names), next(names)
+                kinds += [line, *[bend] * (len(basis.mean) - 1)]
+                kinds += [next(names)] if basis.has_missing else []
+            else:
+                kinds += [next(names)] * basis.width
+        plain = len(kinds)
+        for a, b in self._pairs:
+            kinds += [next(names)] * (_narrow(self.bases[a]) * _narrow(self.bases[b]))
+        once = np.array(kinds)
+        spread = np.arange(plain)
+        if not self.differs:
+            return Layout(once, np.zeros(len(once), dtype=bool), spread)
+        again = np.where(once < 0, -1, once + next(names))
+        return Layout(
+            np.concatenate([once, again]),
+            np.arange(2 * len(once)) >= len(once),
+            np.concatenate([spread, len(once) + spread]),
+        )
+
+    def __call__(self, columns: Columns, shape: tuple[int, ...]) -> FloatArray:
+        """Return the features of rows.
+
+        Parameters
+        ----------
+        columns : Columns
+            Features of the single causes, of shapes that broadcast to ``shape``.
+        shape : tuple of int
+            Of the result, the features left out.
+
+        Returns
+        -------
+        ndarray of shape (*shape, n_features)
+        """
+        parts = self._parts(columns, drawn_in=False)
+        if self.differs:
+            parts += self._parts(columns, drawn_in=self.draws_in)
+        return np.concatenate([np.broadcast_to(p, (*shape, p.shape[-1])) for p in parts], axis=-1)
+
+    def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:
+        parts = [np.ones((1, 1)), *(columns.features(n, drawn_in) for n in self.bases)]
+        if self.is_wide:
+            few = [1, *(_few(b) for b in self.bases.values())]
+            return [part[..., :count] for part, count in zip(parts, few, strict=True)]
+        if self._pairs:
+            narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
+            for a, b in self._pairs:
+                product = narrow[a][..., :, None] * narrow[b][..., None, :]
+                parts.append(product.reshape(*product.shape[:-2], -1))
+        return parts
+
+
+class Columns:
+    """Features of single columns, computed once however many others they cause.
+
+    Parameters
+    ----------
+    bases : mapping of str to Basis
+        Of the columns.
+    values : callable
+        Gives a column's values.
+    """
+
+    def __init__(
+        self,
+        bases: Mapping[str, NumberBasis | CategoryBasis],
+        values: Callable[[str], FloatArray],
+    ) -> None:
+        self._bases, self._values = bases, values
+        self._features: dict[tuple[str, bool], FloatArray] = {}
+
+    def features(self, name: str, drawn_in: bool) -> FloatArray:
+        """Return a column's features; drawn in, those of the nearest value in common."""
+        drawn_in = drawn_in and self._reaches_beyond(name)
+        if (name, drawn_in) not in self._features:
+            values = self._taken(name, drawn_in)
+            self._features[name, drawn_in] = self._bases[name].features(values)
+        return self._features[name, drawn_in]
+
+    def bounded(self, name: str, drawn_in: bool) -> FloatArray:
+        """Return what is multiplied with other columns."""
+        return self._bases[name].bounded(self._taken(name, drawn_in))
+
+    def _taken(self, name: str, drawn_in: bool) -> FloatArray:
+        values, basis = self._values(name), self._bases[name]
+        if not drawn_in or not isinstance(basis, NumberBasis):
+            return values
+        return np.clip(values, *basis.common)
+
+    def _reaches_beyond(self, name: str) -> bool:
+        basis = self._bases[name]
+        return isinstance(basis, NumberBasis) and basis.common != (-np.inf, np.inf)
+
+
+def _few(basis: NumberBasis | CategoryBasis) -> int:
+    """Return how many features of a column do where there are very many columns.
+
+    The first of a whitened spline is the line.
+    """
+    return 1 if isinstance(basis, NumberBasis) else min(basis.width, _FEW_LEVELS)
+
+
+def _narrow(basis: NumberBasis | CategoryBasis) -> int:
+    """Return how many features of a column are multiplied with those of others."""
+    return 1 if isinstance(basis, NumberBasis) else basis.width

@@ -1,0 +1,286 @@
+"""What mending the model would win: corrections of its predictions, judged on held-out rows.
+
+Each correction takes the prediction and the inputs and says what should have been predicted:
+
+* `Action.RETRAIN`: learned from current rows, each block of rows judged by what the others taught.
+* `Action.REWEIGHT`: learned from reference rows, weighted to lie where the current rows do.
+* `Action.PRIOR_CORRECTION`: the log odds moved by how much commoner the class became.
+
+References
+----------
+Shimodaira (2000), Improving predictive inference under covariate shift by weighting the
+log-likelihood function.
+Saerens, Latinne & Decaestecker (2002), Adjusting the outputs of a classifier to new a priori
+probabilities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import stdtrit
+
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.effects.propensity import expit
+from whydrift.monitor.diagnosis.counterfactual.design import Columns, Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.logistic import fit_logistic
+from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
+from whydrift.monitor.diagnosis.diagnosis import Action, Estimate
+from whydrift.monitor.diagnosis.metric import RowMeasure
+from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.row_groups import GROUPS, row_groups
+
+__all__ = ["Gains", "measure_gains"]
+
+_FOLDS = 5
+_LEAST_ROWS = 40  # labelled rows of each window
+_MOST_WEIGHT = 10.0
+_OUTSIDE = 0.98  # chance of being a current row, were both windows equally long
+_SURE = 1e-6
+_MEDIAN_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Gains:
+    """What each remedy would take off the mean loss of current rows.
+
+    Parameters
+    ----------
+    of : mapping of Action to Estimate
+        With 90 % intervals.
+    outside : float
+        Share of the rise of the loss that lies in rows unlike any of the reference's.
+    """
+
+    of: Mapping[Action, Estimate]
+    outside: float
+
+
+def measure_gains(
+    pair: WindowPair,
+    measure: RowMeasure,
+    *,
+    target: str,
+    prediction: str,
+    inputs: tuple[str, ...],
+) -> Gains | None:
+    """Measure the gain of each remedy, or return None where labelled rows are too few.
+
+    Parameters
+    ----------
+    pair : WindowPair
+        The windows as recorded.
+    measure : RowMeasure
+        The loss.
+    target, prediction : str
+        Columns.
+    inputs : tuple of str
+        What the model may see.
+    """
+    losses = np.concatenate([measure.reference, measure.current])
+    usable = np.isfinite(losses)
+    current = usable & (pair.is_current == 1)
+    if min(current.sum(), (usable & ~current).sum()) < _LEAST_ROWS:
+        return None
+    groups = row_groups(pair)
+    rows = _Rows.of(pair, measure, target, prediction, inputs, usable)
+    now = np.flatnonzero(rows.is_current)
+    groups, losses = groups[usable], losses[usable]
+    closeness = _chance_of_current(pair, inputs, usable, rows.is_current)
+    odds = closeness / (1 - closeness)
+    weight = np.where(rows.is_current, 0.0, np.minimum(odds, _MOST_WEIGHT))
+    won: dict[Action, FloatArray] = {
+        Action.REWEIGHT: losses[now] - rows.corrected(~rows.is_current, weight, now),
+        Action.RETRAIN: np.zeros(len(now)),
+    }
+    for fold in range(_FOLDS):
+        test = groups % _FOLDS == fold
+        judged = rows.is_current & test
+        if not judged.any():
+            continue
+        learned = rows.is_current & ~test
+        better = rows.corrected(learned, np.ones(len(losses)), np.flatnonzero(judged))
+        won[Action.RETRAIN][judged[now]] = losses[judged] - better
+    if rows.is_chance:
+        won[Action.PRIOR_CORRECTION] = losses[now] - rows.with_new_prior(groups)[now]
+    outside = closeness[now] > _OUTSIDE
+    rise = losses[now] - losses[~rows.is_current].mean()
+    total = float(rise.sum())
+    return Gains(
+        {action: _mean(each, groups[now]) for action, each in won.items()},
+        float(rise[outside].sum()) / total if total > 0 else 0.0,
+    )
+
+
+def _mean(values: FloatArray, groups: IntArray) -> Estimate:
+    """Return a mean with its 90 % interval, from the spread of the groups' parts of it."""
+    value = float(values.mean())
+    sums = np.bincount(groups, values - value, GROUPS)
+    present = int((np.bincount(groups, minlength=GROUPS) > 0).sum())
+    if present < 2:
+        return Estimate(value, None, None)
+    error = float(np.sqrt(present / (present - 1) * (sums**2).sum())) / len(values)
+    half = float(stdtrit(present - 1, 0.95)) * error
+    return Estimate(value, value - half, value + half)
+
+
+def _chance_of_current(
+    pair: WindowPair, inputs: tuple[str, ...], usable: BoolArray, is_current: BoolArray
+) -> FloatArray:
+    """Return P(current | inputs) of each usable row, were both windows equally long."""
+    bases = {n: column_basis(pair.values(n), pair.is_discrete(n), pair.split) for n in inputs}
+    design = Design(bases, differs=False)
+    columns = Columns(bases, lambda name: pair.values(name)[usable])
+    features = design(columns, (int(usable.sum()),))
+    label = is_current.astype(np.float64)
+    weights, _ = fit_logistic(features, label, design.layout.kinds)
+    share = label.mean()
+    odds = features @ weights - np.log(share / (1 - share))
+    return np.clip(expit(odds), _SURE, 1 - _SURE)
+
+
+@dataclass(frozen=True)
+class _Rows:
+    """Labelled rows of both windows, pooled, and what a correction is learned from.
+
+    Parameters
+    ----------
+    truth, guess : ndarray of shape (n,)
+        As the sample writes them.
+    aim : ndarray of shape (n,), optional
+        What the prediction should have been, as a number; None where classes are predicted.
+    features : ndarray of shape (n, f)
+        Of inputs and prediction.
+    kinds : ndarray of int, shape (f,)
+        See `Layout`.
+    is_current : ndarray of bool, shape (n,)
+        Which window.
+    is_chance : bool
+        Whether the predictions are chances of a binary target.
+    """
+
+    measure: RowMeasure
+    truth: FloatArray
+    guess: FloatArray
+    aim: FloatArray | None
+    features: FloatArray
+    kinds: IntArray
+    is_current: BoolArray
+    is_chance: bool
+
+    @classmethod
+    def of(
+        cls,
+        pair: WindowPair,
+        measure: RowMeasure,
+        target: str,
+        prediction: str,
+        inputs: tuple[str, ...],
+        usable: BoolArray,
+    ) -> _Rows:
+        truth, guess = (pair.values(n)[usable] for n in (target, prediction))
+        aim = None if measure.truth is None else measure.truth(truth)
+        is_chance = bool(
+            aim is not None
+            and pair.is_discrete(target)
+            and np.isin(aim, (0.0, 1.0)).all()
+            and guess.min() >= 0
+            and guess.max() <= 1
+        )
+        seen = {n: pair.values(n)[usable] for n in inputs}
+        seen[prediction] = _log_odds(guess) if is_chance else guess
+        split = int((pair.is_current[usable] == 0).sum())
+        bases = {n: column_basis(v, pair.is_discrete(n), split) for n, v in seen.items()}
+        design = Design(bases, differs=False)
+        return cls(
+            measure,
+            truth,
+            guess,
+            aim,
+            design(Columns(bases, seen.__getitem__), guess.shape),
+            design.layout.kinds,
+            pair.is_current[usable] == 1,
+            is_chance,
+        )
+
+    def corrected(self, learned: BoolArray, weight: FloatArray, judged: IntArray) -> FloatArray:
+        """Return the losses of some rows after a correction learned from others, weighted."""
+        design, mass = self.features[learned], weight[learned] / weight[learned].mean()
+        if self.aim is None:
+            return self._reclassified(design, learned, mass, judged)
+        guess, aim = self.guess[learned], self.aim[learned]
+        if self.is_chance:
+            before = _log_odds(self.guess)
+            beta, _ = fit_logistic(design, aim, self.kinds, weight=mass, offset=before[learned])
+            mended = expit(before[judged] + self.features[judged] @ beta)
+        elif self.measure.name == "absolute_error":
+            mended = self.guess[judged] + self.features[judged] @ self._to_the_median(
+                design, aim - guess, mass
+            )
+        else:
+            beta = _least_squares(design, aim - guess, mass, self.kinds)
+            mended = self.guess[judged] + self.features[judged] @ beta
+        return self.measure.of(self.truth[judged], mended)
+
+    def with_new_prior(self, groups: IntArray) -> FloatArray:
+        """Return all losses with chances moved by how much commoner the class became.
+
+        How common it is now each fold of rows learns from the others.
+        """
+        assert self.aim is not None
+        log_odds = _log_odds(self.guess)
+        before = float(_log_odds(self.aim[~self.is_current].mean()))
+        for fold in range(_FOLDS):
+            test = groups % _FOLDS == fold
+            others = self.aim[self.is_current & ~test]
+            share = (others.sum() + 0.5) / (len(others) + 1)
+            log_odds[test] += float(_log_odds(share)) - before
+        return self.measure.of(self.truth, expit(log_odds))
+
+    def _to_the_median(self, design: FloatArray, rest: FloatArray, mass: FloatArray) -> FloatArray:
+        """Return a correction by weights that turn squares into absolute values."""
+        beta = _least_squares(design, rest, mass, self.kinds)
+        least = 0.05 * float(np.median(np.abs(rest - np.median(rest)))) + 1e-12
+        for _ in range(_MEDIAN_STEPS):
+            size = np.maximum(np.abs(rest - design @ beta), least)
+            each = mass / size
+            beta = _least_squares(design, rest, each / each.mean(), self.kinds)
+        return beta
+
+    def _reclassified(
+        self, design: FloatArray, learned: BoolArray, mass: FloatArray, judged: IntArray
+    ) -> FloatArray:
+        """Return whether the likeliest class is wrong."""
+        truth = self.truth[learned]
+        classes, counts = np.unique(truth, return_counts=True)
+        classes = classes[np.argsort(-counts, kind="stable")]
+        odds = np.zeros((len(judged), len(classes)))
+        for position, level in enumerate(classes[1:], 1):
+            rows = (truth == classes[0]) | (truth == level)
+            label = (truth[rows] == level).astype(np.float64)
+            beta, _ = fit_logistic(design[rows], label, self.kinds, weight=mass[rows])
+            odds[:, position] = self.features[judged] @ beta
+        found = classes[np.argmax(odds, axis=1)]
+        wrong: FloatArray = (found != self.truth[judged]).astype(np.float64)
+        return wrong
+
+
+def _log_odds(chance: FloatArray | float) -> FloatArray:
+    kept = np.clip(chance, _SURE, 1 - _SURE)
+    return np.asarray(np.log(kept / (1 - kept)))
+
+
+def _least_squares(
+    design: FloatArray, response: FloatArray, weight: FloatArray, kinds: IntArray
+) -> FloatArray:
+    """Return weighted ridge coefficients, shrunk as the rows say."""
+    heavy = design * weight[:, None]
+    gram, moment = design.T @ heavy, heavy.T @ response
+    square = float(weight @ response**2)
+    if square <= 0:
+        return np.zeros(len(kinds))
+    scale = np.sqrt(square / len(response))
+    penalty = penalties_by_evidence(gram, moment / scale, square / scale**2, len(response), kinds)
+    return np.asarray(np.linalg.solve(gram + np.diag(penalty), moment))

@@ -1,0 +1,121 @@
+"""Fitted mechanisms, and rows that are run again through them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from whydrift.monitor.diagnosis.counterfactual.base import Rows
+from whydrift.monitor.diagnosis.counterfactual.category import fit_category
+from whydrift.monitor.diagnosis.counterfactual.design import Columns, Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.number import fit_number
+from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
+
+GROUPS = 5
+SPLIT = 1500
+
+
+def window_of(rows: int) -> np.ndarray:
+    return (np.arange(rows) >= SPLIT).astype(float)
+
+
+def design_of(x: np.ndarray, *, is_discrete: bool = False, differs: bool = True) -> Design:
+    return Design({"x": column_basis(x, is_discrete, SPLIT)}, differs=differs)
+
+
+def features(design: Design, x: np.ndarray) -> np.ndarray:
+    return design(Columns(design.bases, lambda _: x), x.shape)
+
+
+def rows_of(side: int, index: np.ndarray) -> Rows:
+    luck = np.random.default_rng(3).random((len(index), 2))
+    return Rows(side, index, luck, slice(0, 1))
+
+
+def test_a_line_is_fitted_as_a_line_and_goes_on_beyond_the_knots():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=2 * SPLIT)
+    x[-20:] = np.linspace(4, 8, 20)
+    y = 2 * x - 1
+    design = design_of(x, differs=False)
+    fit = fit_number(
+        y, features(design, x), design.layout, window_of(len(x)), np.arange(len(x)) % GROUPS, GROUPS
+    )
+    index = np.arange(10)
+    moved = features(design, np.full(10, 7.0))
+    again = fit.rerun(rows_of(0, index), moved[None], np.zeros(10, dtype=bool))
+    assert again[0] == pytest.approx(13.0, abs=0.05)
+
+
+def test_a_row_keeps_its_own_noise_and_takes_the_other_windows_level():
+    rng = np.random.default_rng(1)
+    x = rng.normal(size=2 * SPLIT)
+    noise = 0.3 * rng.normal(size=len(x))
+    y = np.sin(x) + 2.0 * window_of(len(x)) + noise
+    design = design_of(x)
+    matrix = features(design, x)
+    fit = fit_number(
+        y, matrix, design.layout, window_of(len(x)), np.arange(len(x)) % GROUPS, GROUPS
+    )
+    index = np.arange(SPLIT)
+    stay = fit.rerun(rows_of(0, index), matrix[None, index], np.zeros(SPLIT, dtype=bool))
+    assert stay[0] == pytest.approx(y[index])
+    go = fit.rerun(rows_of(0, index), matrix[None, index], np.ones(SPLIT, dtype=bool))
+    assert go[0] == pytest.approx(y[index] + 2.0, abs=0.25)
+
+
+def test_a_spread_that_grows_with_the_cause_grows_when_the_cause_does():
+    rng = np.random.default_rng(2)
+    x = rng.uniform(-1, 1, size=2 * SPLIT)
+    y = np.exp(x) * rng.normal(size=len(x))
+    design = design_of(x, differs=False)
+    fit = fit_number(
+        y, features(design, x), design.layout, window_of(len(x)), np.arange(len(x)) % GROUPS, GROUPS
+    )
+    index = np.flatnonzero((x < -0.9) & (window_of(len(x)) == 0))
+    moved = features(design, np.full(len(index), 0.95))
+    again = fit.rerun(rows_of(0, index), moved[None], np.zeros(len(index), dtype=bool))
+    assert np.std(again) / np.std(y[index]) == pytest.approx(np.exp(1.9), rel=0.25)
+
+
+def test_categories_change_as_often_as_their_chances_do_and_no_oftener():
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=4 * SPLIT)
+    window = (np.arange(len(x)) >= 2 * SPLIT).astype(float)
+    chance = np.where(window == 1, 0.7, 0.2)
+    level = (rng.random(len(x)) < chance).astype(float)
+    design = Design({"x": column_basis(x, False, 2 * SPLIT)}, differs=True)
+    matrix = features(design, x)
+    fit = fit_category(level, matrix, design.layout, window, np.arange(len(x)) % GROUPS, GROUPS)
+    index = np.arange(2 * SPLIT)
+    everyone = np.ones(len(index), dtype=bool)
+    again = fit.rerun(rows_of(0, index), matrix[None, index], everyone)[0]
+    assert again.mean() == pytest.approx(0.7, abs=0.03)
+    assert (again[level[index] == 1] == 1).mean() > 0.99
+    chances = fit.chances(rows_of(0, index), matrix[None, index], everyone)[0]
+    assert chances.sum(axis=1) == pytest.approx(1.0)
+    one = int(np.flatnonzero(fit.levels == 1)[0])
+    assert chances[:, one].mean() == pytest.approx(0.7, abs=0.03)
+
+
+def test_features_that_say_nothing_are_shrunk_away_and_those_that_do_are_not():
+    rng = np.random.default_rng(5)
+    design = np.column_stack([np.ones(2000), rng.normal(size=(2000, 6))])
+    response = 3 * design[:, 1] + rng.normal(size=2000)
+    kinds = np.array([-1, 0, 1, 1, 1, 1, 1])
+    penalty = penalties_by_evidence(
+        design.T @ design, design.T @ response, float(response @ response), 2000, kinds
+    )
+    assert penalty[1] < 10
+    assert penalty[2] > 200
+    assert penalty[0] < 1e-6
+
+
+def test_very_many_causes_have_a_line_each():
+    rng = np.random.default_rng(6)
+    columns = {f"x{i}": rng.normal(size=300) for i in range(61)}
+    design = Design({n: column_basis(v, False, 150) for n, v in columns.items()}, differs=False)
+    matrix = design(Columns(design.bases, columns.__getitem__), (300,))
+    assert matrix.shape == (300, 62)
+    assert len(design.layout.kinds) == 62
+    assert abs(np.corrcoef(matrix[:, 5], columns["x4"])[0, 1]) > 0.999

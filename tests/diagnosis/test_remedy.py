@@ -1,0 +1,159 @@
+"""The remedy follows what a correction wins on held-out rows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import whydrift as wd
+from whydrift.monitor.diagnosis.diagnosis import (
+    Action,
+    Diagnosis,
+    Estimate,
+    Metric,
+    Remedy,
+    Verdict,
+)
+from whydrift.monitor.diagnosis.gain import Gains
+from whydrift.monitor.diagnosis.remedy import choose_remedy
+
+
+def numbers(
+    rng: np.random.Generator,
+    rows: int = 1500,
+    *,
+    shift: float = 0.0,
+    slope: float = 1.0,
+    bend: float = 0.0,
+    noise: float = 0.5,
+    harder: float = 0.0,
+) -> pd.DataFrame:
+    """y on two inputs, predicted by the line that fits where x is about 0."""
+    x = shift + rng.normal(size=rows)
+    z = rng.normal(size=rows)
+    spread = noise * np.exp(harder * x)
+    y = slope * x + bend * np.maximum(x - 1, 0) ** 2 - 0.5 * z + spread * rng.normal(size=rows)
+    return pd.DataFrame({"x": x, "z": z, "y": y, "guess": x - 0.5 * z})
+
+
+def diagnose(before: pd.DataFrame, after: pd.DataFrame, **options) -> Diagnosis:
+    options = {"graph": [("x", "y"), ("z", "y")], "target": "y", "prediction": "guess"} | options
+    return wd.compare(before, after, **options)
+
+
+def test_a_changed_relationship_is_retrained_and_the_gain_is_what_retraining_wins():
+    # The best model for a slope of 2 has the loss of the noise, .25; the old one has 1 more.
+    rng = np.random.default_rng(0)
+    remedy = diagnose(numbers(rng), numbers(rng, slope=2.0)).remedy
+    assert remedy.action is Action.RETRAIN
+    assert remedy.gain.low < 1.0 < remedy.gain.high
+    assert remedy.gain.value == pytest.approx(1.0, abs=0.15)
+
+
+def test_a_bent_world_seen_elsewhere_is_worth_old_rows_weighted():
+    rng = np.random.default_rng(1)
+    before, after = (numbers(rng, 2500, shift=s, bend=1.0) for s in (0.0, 0.8))
+    remedy = diagnose(before, after).remedy
+    assert remedy.action is Action.REWEIGHT
+    assert remedy.gain.low > 0
+
+
+def test_harder_rows_have_no_remedy():
+    rng = np.random.default_rng(2)
+    diagnosis = diagnose(numbers(rng, harder=0.6), numbers(rng, shift=0.7, harder=0.6))
+    assert diagnosis.metric.change.low > 0
+    assert diagnosis.remedy.action is Action.NONE
+    assert "harder rows" in diagnosis.remedy.text
+    assert diagnosis.remedy.gain.low < 0.02 * diagnosis.metric.reference
+
+
+def test_inputs_that_moved_at_no_cost_need_no_remedy():
+    rng = np.random.default_rng(3)
+    remedy = diagnose(numbers(rng), numbers(rng, shift=0.7)).remedy
+    assert remedy.action is Action.NONE
+    assert "did not rise" in remedy.text
+
+
+def test_a_class_that_became_common_is_worth_a_prior_correction():
+    rng = np.random.default_rng(4)
+
+    def frame(share: float) -> pd.DataFrame:
+        y = (rng.random(2500) < share).astype(float)
+        x = y + rng.normal(size=2500)
+        chance = 1 / (1 + np.exp(-(x - 0.5 + np.log(0.2 / 0.8))))
+        return pd.DataFrame({"x": x, "y": y, "guess": chance})
+
+    remedy = diagnose(frame(0.2), frame(0.7), graph=[("y", "x")]).remedy
+    assert remedy.action is Action.PRIOR_CORRECTION
+    assert remedy.gain.low > 0
+
+
+def test_a_loss_that_lies_outside_the_old_rows_asks_for_new_ones():
+    rng = np.random.default_rng(5)
+    remedy = diagnose(numbers(rng, bend=0.5), numbers(rng, shift=6.0, bend=0.5)).remedy
+    assert remedy.action is Action.COLLECT_AND_RETRAIN
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error"])
+def test_the_gain_is_measured_in_the_loss_that_is_named(loss):
+    rng = np.random.default_rng(6)
+    before, after = numbers(rng), numbers(rng, slope=2.0)
+    diagnosis = diagnose(before, after, loss=loss)
+    assert diagnosis.metric.name == loss
+    rest = (after.y - 2 * after.x + 0.5 * after.z).to_numpy()
+    best = np.mean(rest**2 if loss == "squared_error" else np.abs(rest))
+    assert diagnosis.remedy.gain.value == pytest.approx(diagnosis.metric.current - best, abs=0.06)
+
+
+def test_wrong_classes_are_relearned():
+    rng = np.random.default_rng(7)
+
+    def frame(limit: float) -> pd.DataFrame:
+        x = rng.normal(size=1200)
+        y = np.where(x + 0.2 * rng.normal(size=1200) > limit, "up", "down")
+        return pd.DataFrame({"x": x, "y": y, "guess": np.where(x > 0, "up", "down")})
+
+    diagnosis = diagnose(frame(0.0), frame(1.0), graph=[("x", "y")])
+    assert diagnosis.metric.name == "zero_one"
+    assert diagnosis.remedy.action is Action.RETRAIN
+    # A third of all rows lies between the old limit and the new one.
+    assert diagnosis.remedy.gain.value == pytest.approx(0.30, abs=0.05)
+
+
+def test_without_labels_nothing_is_said_to_cost_nothing():
+    rng = np.random.default_rng(8)
+    after = numbers(rng, shift=0.7).drop(columns="y")
+    remedy = diagnose(numbers(rng), after).remedy
+    assert remedy.action is Action.INVESTIGATE
+    assert remedy.gain is None
+
+
+def chosen(gains: Gains, change: Estimate) -> Remedy:
+    return choose_remedy(
+        verdict=Verdict.BOTH,
+        conditional_shift=True,
+        faults=(),
+        ranking=("x",),
+        target="y",
+        metric=Metric("squared_error", 1.0, 1.0 + change.value, change),
+        is_loss=True,
+        has_labels=True,
+        has_overlap=True,
+        gains=gains,
+    )
+
+
+ROSE = Estimate(0.5, 0.4, 0.6)
+
+
+def test_of_two_that_win_alike_the_cheaper_is_chosen():
+    alike = {Action.REWEIGHT: Estimate(0.30, 0.2, 0.4), Action.RETRAIN: Estimate(0.31, 0.2, 0.4)}
+    better = {Action.REWEIGHT: Estimate(0.10, 0.05, 0.2), Action.RETRAIN: Estimate(0.31, 0.2, 0.4)}
+    assert chosen(Gains(alike, 0.0), ROSE).action is Action.REWEIGHT
+    assert chosen(Gains(better, 0.0), ROSE).action is Action.RETRAIN
+
+
+def test_a_gain_that_may_be_nothing_is_not_acted_on():
+    unsure = {Action.REWEIGHT: Estimate(0.1, -0.1, 0.3), Action.RETRAIN: Estimate(0.1, -0.1, 0.3)}
+    assert chosen(Gains(unsure, 0.0), ROSE).action is Action.NONE
