@@ -27,7 +27,7 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from driftbench import seeds_of
+from seeds import seeds_of
 
 import whydrift as wd
 
