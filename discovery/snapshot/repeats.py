@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from whydrift.discovery.arrays import BoolArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.infer import Content
@@ -50,11 +50,12 @@ def repeated_rows(contents: Sequence[Content], rows: int) -> BoolArray:
 def _bits(content: Content) -> NDArray[np.uint64] | None:
     if content.numbers is not None:
         # One kind of zero and one of NaN, whatever their bits were.
-        values = np.where(np.isnan(content.numbers), np.nan, content.numbers + 0.0)
+        values: FloatArray = np.where(np.isnan(content.numbers), np.nan, content.numbers + 0.0)
         return values.view(np.uint64)
     if content.texts is not None:
         codes = content.texts.dictionary_encode().indices.fill_null(-1)
-        return codes.to_numpy(zero_copy_only=False).astype(np.int64).view(np.uint64)
+        numbers: IntArray = codes.to_numpy(zero_copy_only=False).astype(np.int64)
+        return numbers.view(np.uint64)
     return None
 
 

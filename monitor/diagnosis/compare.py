@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import uuid4
-
-import numpy as np
 
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
@@ -32,6 +31,7 @@ from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
+from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.remedy import choose_remedy
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
@@ -110,7 +110,10 @@ def compare(
     )
     told = measure.notes if measure is not None else ()
     tell("looking for faults", 0, 1)
-    findings, repaired = find_faults(side.reference, side.current, side.names)
+    broken = find_faults(side.reference, side.current, side.names)
+    findings, repaired = broken.findings, broken.repaired
+    recorded = side
+    side = replace(side, reference=broken.reference, current=broken.current)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -201,7 +204,7 @@ def compare(
         warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
         seconds=clock.seconds(),
         version=version("whydrift"),
-        evidence=Evidence(side.reference, side.current),
+        evidence=Evidence(recorded.reference, recorded.current),
     )
 
 
@@ -299,10 +302,5 @@ def _prediction(
 
 
 def _window(window: Snapshot) -> Window:
-    return Window(window.rows, _iso(window.start), _iso(window.end))
-
-
-def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return f"{np.datetime64(round(seconds * 1000), 'ms')}Z"
+    start, end = (None if t is None else iso(t) for t in (window.start, window.end))
+    return Window(window.rows, start, end)

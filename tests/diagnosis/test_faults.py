@@ -11,8 +11,8 @@ from whydrift.monitor.diagnosis.faults.registry import DETECTORS, find_faults
 def found(reference: pd.DataFrame, current: pd.DataFrame):
     a = Snapshot.from_frame(reference)
     b = Snapshot.from_frame(current, schema=a.schema)
-    findings, repaired = find_faults(a, b, a.schema.modelled)
-    return findings, repaired, b
+    faults = find_faults(a, b, a.schema.modelled)
+    return faults.findings, faults.repaired, b
 
 
 def kinds(findings) -> dict[FaultKind, tuple[str, ...]]:

@@ -42,7 +42,9 @@ def null_spike(suspects: Suspects) -> list[Finding]:
             continue
         evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"
         # Missing rows drop out of every test that needs the column: nothing else to undo.
-        found.append(Finding(Fault(FaultKind.NULL_SPIKE, (name,), share, evidence)))
+        rows = ~np.isfinite(suspects.current.column(name))
+        fault = Fault(FaultKind.NULL_SPIKE, (name,), share, evidence)
+        found.append(Finding(fault, rows=rows, usual=share_before))
     return found
 
 
