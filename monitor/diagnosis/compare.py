@@ -104,16 +104,16 @@ def compare(
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
     side = prepare(reference, current, target, prediction, cluster)
-    # A loss that does not fit is a mistake to be told before any work is done.
-    measure = row_measure(
-        side.reference, side.current, target=target, prediction=prediction, loss=loss
-    )
-    told = measure.notes if measure is not None else ()
     tell("looking for faults", 0, 1)
     broken = find_faults(side.reference, side.current, side.names)
     findings, repaired = broken.findings, broken.repaired
     recorded = side
     side = replace(side, reference=broken.reference, current=broken.current)
+    # A loss that does not fit is a mistake to be told before the graph is learned.
+    measure = row_measure(
+        side.reference, side.current, target=target, prediction=prediction, loss=loss
+    )
+    told = measure.notes if measure is not None else ()
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):

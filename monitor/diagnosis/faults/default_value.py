@@ -18,7 +18,7 @@ __all__ = ["default_value"]
 
 _LEAST_SHARE = 0.01
 _LEAST_ROWS = 10
-_NEAR_MEAN = 0.02  # sd: the filling-in may have used another window's mean
+_NEAR_MEAN = 0.02  # sd
 _NINES = tuple(float(10**k - 1) for k in range(1, 10))
 _PLACEHOLDERS: Final = frozenset(
     {0.0, -1.0, *_NINES, *(-n for n in _NINES), 2.0**31 - 1, -(2.0**31), 2.0**15 - 1, 65_535.0}
@@ -55,19 +55,21 @@ def default_value(suspects: Suspects) -> list[Finding]:
 
 def _number(suspects: Suspects, name: str) -> Finding | None:
     seen = spike(suspects, name)
-    if seen is None or seen.is_constant or seen.comes_in_runs:
+    if seen is None or (seen.comes_in_runs and not seen.is_constant):
         return None
     before = suspects.reference.column(name)
     before = before[np.isfinite(before)]
+    # What was filled in may be the mean of another window: this one's, or the training rows'.
+    near = before.std() * (_NEAR_MEAN + 3 / np.sqrt(before.size))
     shown = shown_value(suspects, name, seen)
     filled = _fewer_missing(suspects, name)
     if suspects.reference.schema[name].kind is ColumnKind.TIMESTAMP:
         what = iso(seen.value)[:10]
     elif seen.value in _PLACEHOLDERS:
         what = shown
-    elif abs(seen.value - before.mean()) < _NEAR_MEAN * before.std():
+    elif abs(seen.value - before.mean()) < near:
         what = f"{shown}, the reference's mean,"
-    elif abs(seen.value - np.median(before)) < _NEAR_MEAN * before.std():
+    elif abs(seen.value - np.median(before)) < near:
         what = f"{shown}, the reference's median,"
     elif 0.5 * seen.share < filled < 1.5 * seen.share + 0.01:
         what = shown
@@ -85,7 +87,11 @@ def _found(suspects: Suspects, name: str, seen: Spike, what: str, filled: float)
         evidence += f" ({filled:.1%} of the rows less are missing than in the reference)"
     repaired = np.where(seen.rows, np.nan, suspects.current.column(name))
     fault = Fault(
-        FaultKind.DEFAULT_VALUE, (name,), seen.share - seen.usual, evidence, repaired=True
+        FaultKind.DEFAULT_VALUE,
+        (name,),
+        seen.share - seen.usual,
+        evidence,
+        repaired=not seen.is_constant,
     )
     return Finding(fault, {name: repaired}, seen.rows, seen.usual)
 

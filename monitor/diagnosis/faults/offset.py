@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import chdtrc
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
 from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
@@ -16,9 +16,11 @@ _DAY = 86_400
 _STEP = 1_800  # time zones differ by half hours
 _MOST_LEFT = 0.15  # of the discrepancy, once the clock is set back
 _LEAST_ROWS = 50
+_CLEARLY = 10.0  # of a discrepancy that is about χ² distributed
 _LEAST_EDGE = 0.03  # share of the value that vanished, and of the one that came, at the ends
 _MOST_VALUES = 60
 _LATTICE = 0.999  # share of the values on it
+_LEAST_OFF, _LEAST_OFF_SHARE = 20, 0.01  # values that left it
 _STEPS = (100.0, 50.0, 25.0, 10.0, 5.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01)
 _FIRST = 20
 _HOURS = 24
@@ -46,7 +48,7 @@ def _clock(suspects: Suspects, name: str) -> Finding | None:
     profiles = [_day(v[np.isfinite(v)]) for v in (before, after)]
     if min(p.sum() for p in profiles) < _LEAST_ROWS:
         return None
-    turned = _turn(profiles[0], profiles[1])
+    turned = _turn(profiles[0], profiles[1], usual=3_600 // _STEP)
     if turned is None:
         return None
     shift, plain, left = turned
@@ -72,16 +74,23 @@ def _day(times: FloatArray) -> IntArray:
     return np.bincount((whole % _DAY // _STEP).astype(np.int64), minlength=_DAY // _STEP)
 
 
-def _turn(before: IntArray, after: IntArray) -> tuple[int, float, float] | None:
-    """Return by how many steps a circular profile turned, the discrepancy before and after."""
+def _turn(before: IntArray, after: IntArray, usual: int = 1) -> tuple[int, float, float] | None:
+    """Return by how many steps a circular profile turned, the discrepancy before and after.
+
+    A multiple of the usual number of steps is taken unless another number is clearly better.
+    """
     plain = _discrepancy(before, after)
     terms = len(before) - 1
-    if plain < terms + 10 * np.sqrt(2 * terms):
+    if plain < terms + 8 * np.sqrt(2 * terms):
         return None
     costs = [_discrepancy(np.roll(before, k), after) for k in range(len(before))]
     best = int(np.argmin(costs))
-    by_chance = terms + 4 * np.sqrt(2 * terms)
-    if best == 0 or costs[best] > max(by_chance, 0.05 * plain) or costs[best] > _MOST_LEFT * plain:
+    whole = usual * int(np.argmin(costs[::usual]))
+    if costs[whole] < costs[best] + _CLEARLY:
+        best = whole
+    left = max(0.0, costs[best] - terms)  # beyond what chance leaves
+    is_close = left < 4 * np.sqrt(2 * terms) or left < _MOST_LEFT / 3 * (plain - terms)
+    if best == 0 or not is_close or left > _MOST_LEFT * (plain - terms):
         return None
     return (best if best <= len(before) // 2 else best - len(before)), plain, costs[best]
 
@@ -151,44 +160,53 @@ def _index(suspects: Suspects, name: str) -> Finding | None:
 
 
 def _grid(suspects: Suspects, name: str) -> Finding | None:
-    """Return numbers that stood on a grid and now stand between its points."""
+    """Return numbers that stood on a grid and now, in some rows or all, between its points."""
     before, after = suspects.reference.column(name), suspects.current.column(name)
-    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
-    if min(known.size, values.size) < _LEAST_ROWS or np.unique(known[:200]).size < 10:
+    known = before[np.isfinite(before)]
+    present = np.isfinite(after)
+    if min(known.size, int(present.sum())) < _LEAST_ROWS or np.unique(known[:200]).size < 3:
         return None
+    step, phase = _coarsest_grid(known)
+    if step == 0:
+        return None
+    off = present & ~_on_grid(after, phase, step)
+    values = after[off]
+    if values.size < max(_LEAST_OFF, _LEAST_OFF_SHARE * present.sum()):
+        return None
+    moved = _phase(values, step)
+    if moved is None:
+        return None
+    gap = (moved - phase + 0.5 * step) % step - 0.5 * step
+    added = gap + step * round((float(np.median(values) - np.median(known)) - gap) / step)
+    if ks_distance(values - added, known) > 0.02 + distance_by_chance(values, known):
+        return None
+    share = float(off.sum() / present.sum())
+    evidence = (
+        f"{share:.1%} of the values lie between the points of the grid on which the reference's "
+        f"lie (one every {step:g}): {added:+.6g} was added"
+    )
+    fault = Fault(FaultKind.OFFSET, (name,), share, evidence, repaired=True)
+    return Finding(fault, {name: np.where(off, after - added, after)}, off)
+
+
+def _coarsest_grid(values: FloatArray) -> tuple[float, float]:
+    """Return step and phase of the coarsest grid on which all values lie; step 0 for none."""
     for step in _STEPS:
-        phase = _phase(known, step)
-        if phase is None:
-            continue
-        moved = _phase(values, step)
-        if moved is None:
-            return None
-        gap = (moved - phase + 0.5 * step) % step - 0.5 * step
-        if abs(gap) < 0.01 * step:
-            return None
-        added = gap + step * round((float(np.median(values) - np.median(known)) - gap) / step)
-        left = ks_distance(values - added, known)
-        if left > 0.02 + distance_by_chance(values, known):
-            return None
-        evidence = (
-            f"values lie {abs(gap):.6g} {'above' if gap > 0 else 'below'} the multiples of "
-            f"{step:g} on which the reference's lie: {added:+.6g} was added"
-        )
-        fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
-        return Finding(fault, {name: after - added})
-    return None
+        phase = _phase(values, step)
+        if phase is not None:
+            return step, phase
+    return 0.0, 0.0
 
 
 def _phase(values: FloatArray, step: float) -> float | None:
     """Return where between two multiples of ``step`` (nearly) all of the values lie, or None."""
     phase = float(values[0]) % step
     # A few values tell most columns from a grid.
-    if _on_grid(values[:_FIRST], phase, step) < _LATTICE:
+    if _on_grid(values[:_FIRST], phase, step).mean() < _LATTICE:
         return None
-    return phase if _on_grid(values, phase, step) >= _LATTICE else None
+    return phase if _on_grid(values, phase, step).mean() >= _LATTICE else None
 
 
-def _on_grid(values: FloatArray, phase: float, step: float) -> float:
+def _on_grid(values: FloatArray, phase: float, step: float) -> BoolArray:
     apart = np.abs((values - phase + 0.5 * step) % step - 0.5 * step)
-    slack = 1e-6 * step + 1e-12 * float(np.abs(values).max())
-    return float((apart <= slack).mean())
+    return np.asarray(apart <= 1e-6 * step + 1e-12 * np.abs(values))

@@ -15,7 +15,7 @@ __all__ = ["rows_missing"]
 _LEAST_ROWS = 30.0  # expected in the gap
 _LEAST_BINS = 20  # with rows, in the reference
 # A reference this many times as long as the gap has seen the nights and weekends that are as long.
-_LEAST_SPAN = 8.0
+_LEAST_SPAN = 4.0
 _LONGER = 3.0  # than the reference's longest gap
 
 

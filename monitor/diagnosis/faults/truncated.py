@@ -16,9 +16,10 @@ _LEAST_ROWS = 10
 def truncated(suspects: Suspects) -> list[Finding]:
     """Find categories that are the reference's, cut off at one and the same length.
 
-    No name in the current window may be longer than that, some of the reference's are, and every
-    new one of that length has to begin one of these. A name that only one of them begins with is
-    undone; of others it is not known which they were.
+    Every new name of the greatest length among the new has to begin a longer one of the reference.
+    Either no name of the current window is longer, or (where only some rows were cut) there are
+    several such names and no other new ones. A name that only one of the reference's begins with
+    is undone; of others it is not known which they were.
     """
     found = []
     for name in suspects.names:
@@ -41,7 +42,8 @@ def _cut_off(suspects: Suspects, name: str) -> Finding | None:
     cut = {
         label: [k for k in known if k.startswith(label)] for label in new if len(label) == length
     }
-    if any(len(label) > length for label in present) or not all(cut.values()):
+    has_longer = any(len(label) > length for label in present)
+    if not all(cut.values()) or (has_longer and (len(cut) < 2 or len(cut) < len(new))):
         return None
     number = {label: categories.index(label) for label in cut}
     count = sum(summary.category_counts[n] for n in number.values())
@@ -59,9 +61,9 @@ def _cut_off(suspects: Suspects, name: str) -> Finding | None:
         repaired[codes == number[label]] = whole
     example = max(cut, key=lambda label: summary.category_counts[number[label]])
     evidence = (
-        f"no name is longer than {length} characters, and {len(cut)} new "
-        f"{'one begins' if len(cut) == 1 else 'ones begin'} a longer one of the reference (such as "
-        f"{example!r} for {cut[example][0]!r}), in {share:.1%} of the rows"
+        f"{len(cut)} new {'name' if len(cut) == 1 else 'names'} of {length} characters, each the "
+        f"beginning of a longer one of the reference (such as {example!r} for "
+        f"{cut[example][0]!r}), in {share:.1%} of the rows"
     )
     is_undone = all(len(begins) == 1 for begins in cut.values())
     fault = Fault(FaultKind.TRUNCATED, (name,), share, evidence, repaired=is_undone)

@@ -29,11 +29,11 @@ _MOST_LEVELS = 12
 _MOST_SEGMENTING = 20  # columns whose categories are looked at
 _LEAST_STEP = 0.8 * np.log(10.0)  # of a segment's typical size, to be looked at
 _LEAST_SHARE = 0.015
-_LEAST_BELOW = 0.03
+_LEAST_BELOW = 0.04
 _LEAST_OUTSIDE = 20
 _EDGE = 0.005  # share of the reference's values below the range: sizes reach down to nothing
 _LEAST_APART = 0.2  # of converted values, outside the reference's range
-_HALF = 0.5  # the same, where they became smaller or another temperature
+_LEAST_APART_BELOW = 0.3  # the same, where they became smaller or another temperature
 _SURELY_APART = 0.8  # from here on hardly a converted row remains unseen
 
 
@@ -46,7 +46,7 @@ def unit_in_part(suspects: Suspects) -> list[Finding]:
     """
     found = []
     for name in suspects.numbers:
-        finding = _somewhere(suspects, name) or _segment(suspects, name)
+        finding = _segment(suspects, name) or _somewhere(suspects, name)
         if finding is not None:
             found.append(finding)
     return found
@@ -172,11 +172,12 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
     ):
         return None
     best: tuple[float, Conversion, float, FloatArray] | None = None
+    best_slope, best_shift = 1.0, 0.0
     for conversion, slope, shift in scale.conversions:
         converted = slope * before + shift
         beyond = outside(converted)
         seen = beyond.size / before.size
-        least = _LEAST_APART if slope == 1 and shift > 0 else _HALF
+        least = _LEAST_APART if slope == 1 and shift > 0 else _LEAST_APART_BELOW
         if seen < least or excess > 1.05 * seen + scale.edge:
             continue
         distance = sorted_ks_distance(apart, beyond)
@@ -184,6 +185,7 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
         usual = scale.edge * values.size / apart.size  # such rows as the reference has, too
         if distance < 0.05 + noise + usual and (best is None or distance < best[0]):
             best = (distance, conversion, seen, converted)
+            best_slope, best_shift = slope, shift
     if best is None:
         return None
     _, conversion, seen, converted = best
@@ -194,7 +196,11 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
     by_chance = distance_by_chance(scale.values[present], scale.before[np.isfinite(scale.before)])
     if left > 0.02 + by_chance:
         return None
-    rows = present & ((scale.values < low) | (scale.values > high))
+    # A value outside the range that the conversion can't have come from is one of the edge.
+    undone = (scale.values - best_shift) / best_slope
+    margin = 0.1 * (high - float(before[0]))
+    could_be = (undone >= before[0] - margin) & (undone <= high + margin)
+    rows = present & ((scale.values < low) | (scale.values > high)) & could_be
     return conversion, share, seen, rows
 
 
