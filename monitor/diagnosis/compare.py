@@ -32,6 +32,7 @@ from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
 from whydrift.monitor.diagnosis.moment import iso
+from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.remedy import choose_remedy
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
@@ -201,7 +202,14 @@ def compare(
         ),
         graph=learned.graph,
         error_control=ErrorControl(level=level, tests=judgement.tests),
-        warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
+        warnings=(
+            *side.notes,
+            *swap_limits(side.names),
+            *told,
+            *learned.notes,
+            *testing.notes,
+            *population_notes(judgement.judged, judgement.ranking),
+        ),
         seconds=clock.seconds(),
         version=version("whydrift"),
         evidence=Evidence(recorded.reference, recorded.current),

@@ -154,3 +154,16 @@ def test_nanoseconds_are_read_to_the_microsecond():
     stamps = pd.Series(pd.to_datetime([1_772_410_926_143_573_947, 1_772_410_926_143_573_000]))
     window = Snapshot.from_frame(pd.DataFrame({"t": stamps, "x": [1.5, 2.5]}))
     assert window.column("t")[0] == window.column("t")[1]
+
+
+@pytest.mark.parametrize(("moved", "suspected"), [(1, False), (5, True)])
+def test_where_most_columns_move_another_population_is_suspected(moved, suspected):
+    rng = np.random.default_rng(0)
+    names = [f"c{i}" for i in range(6)]
+    before = pd.DataFrame(rng.normal(size=(800, 6)), columns=names)
+    after = pd.DataFrame(rng.normal(size=(800, 6)), columns=names)
+    after.iloc[:, :moved] += 0.8
+    a = Snapshot.from_frame(before)
+    graph = Graph.from_pairs([], nodes=tuple(names))
+    diagnosis = compare(a, Snapshot.from_frame(after, schema=a.schema), graph=graph)
+    assert ("selection_suspected" in {w.code for w in diagnosis.warnings}) is suspected

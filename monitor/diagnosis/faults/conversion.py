@@ -11,7 +11,15 @@ from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.independence.dependence import lag_one
 from whydrift.monitor.diagnosis.faults.base import sorted_ks_distance
 
-__all__ = ["CONVERSIONS", "LEAST_ROWS", "Conversion", "Fit", "distance_by_chance", "fitting"]
+__all__ = [
+    "CONVERSIONS",
+    "LEAST_ROWS",
+    "Conversion",
+    "Fit",
+    "distance_by_chance",
+    "fitting",
+    "is_temperature",
+]
 
 _FACTORS = (
     *(10.0**k for k in range(1, 10)),
@@ -26,6 +34,7 @@ _FACTORS = (
 LEAST_ROWS = 50
 _LEAST_DISTANCE = 0.2
 _KS_ONE_PERCENT = 1.63
+_COLDEST, _HOTTEST = -60.0, 220.0  # of a temperature's median, in °C or °F
 
 
 @dataclass(frozen=True)
@@ -110,7 +119,7 @@ def _plausible(conversion: Conversion, values: FloatArray, before: FloatArray) -
     typical sizes has to be this one, but for sampling error.
     """
     if conversion.shift:
-        return True
+        return is_temperature(conversion, values, before)
     sizes = [np.abs(v[v != 0]) for v in (values, before)]
     if min(s.size for s in sizes) < LEAST_ROWS // 2:
         return False
@@ -119,3 +128,17 @@ def _plausible(conversion: Conversion, values: FloatArray, before: FloatArray) -
     # The standard error of a median, by the spread of the middle half (1.25 · sd / √n).
     errors = [1.25 * np.subtract(*np.quantile(x, [0.75, 0.25])) / 1.35 / x.size**0.5 for x in logs]
     return bool(abs(gap) < 0.03 + 2 * float(np.hypot(*errors)))
+
+
+def is_temperature(conversion: Conversion, values: FloatArray, before: FloatArray) -> bool:
+    """Whether middle and spread are both the reference's once undone: each could be by chance."""
+    undone = np.quantile(conversion.undo(values), [0.25, 0.5, 0.75])
+    usual = np.quantile(before, [0.25, 0.5, 0.75])
+    spread, error = usual[2] - usual[0], np.sqrt(1 / values.size + 1 / before.size)
+    if not spread > 0 or usual[1] < _COLDEST or usual[1] > _HOTTEST:
+        return False
+    # In units of the middle half, 0.93 is a median's standard error times √n, 1.6 that of the
+    # middle half itself (of normal values).
+    near = abs(undone[1] - usual[1]) / spread < 0.05 + 2 * 0.93 * error
+    alike = abs((undone[2] - undone[0]) / spread - 1) < 0.05 + 2 * 1.6 * error
+    return bool(near and alike)

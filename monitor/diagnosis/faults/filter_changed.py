@@ -92,9 +92,11 @@ def _limit(suspects: Suspects, name: str, side: float) -> _Cut | None:
     if values.size < _LEAST_KEPT or not _enough(suspects, after, share) or values[0] < limit:
         return None
     kept = known[known >= limit]
+    if kept.size < _LEAST_KEPT:
+        return None
     left, distance = sorted_ks_distance(values, kept), sorted_ks_distance(values, known)
     noise = _KS_FIVE_PERCENT * np.sqrt(1 / values.size + 1 / kept.size)
-    if kept.size < _LEAST_KEPT or left > min(noise, _MOST_LEFT * distance):
+    if left > min(noise, _MOST_LEFT * distance):
         return None
     border = kept[int(_BORDER * kept.size)]
     if border > limit:  # else a tenth of the rows or more stand on the limit itself

@@ -21,6 +21,7 @@ from whydrift.monitor.diagnosis.faults.conversion import (
     Conversion,
     distance_by_chance,
     fitting,
+    is_temperature,
 )
 
 __all__ = ["unit_in_part"]
@@ -29,6 +30,7 @@ _MOST_LEVELS = 12
 _MOST_SEGMENTING = 20  # columns whose categories are looked at
 _LEAST_STEP = 0.8 * np.log(10.0)  # of a segment's typical size, to be looked at
 _LEAST_SHARE = 0.015
+_MOST_SHARE = 0.95  # beyond it is the whole column, which did not fit
 _LEAST_BELOW = 0.04
 _LEAST_OUTSIDE = 20
 _EDGE = 0.005  # share of the reference's values below the range: sizes reach down to nothing
@@ -183,6 +185,8 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
         distance = sorted_ks_distance(apart, beyond)
         noise = 1.36 * float(np.sqrt(1 / apart.size + 1 / beyond.size))
         usual = scale.edge * values.size / apart.size  # such rows as the reference has, too
+        if conversion.shift and not is_temperature(conversion, apart, conversion.undo(beyond)):
+            continue
         if distance < 0.05 + noise + usual and (best is None or distance < best[0]):
             best = (distance, conversion, seen, converted)
             best_slope, best_shift = slope, shift
@@ -194,7 +198,7 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
     expected = (1 - share) * _below(before, grid) + share * _below(converted, grid)
     left = float(np.abs(_below(values, grid) - expected).max())
     by_chance = distance_by_chance(scale.values[present], scale.before[np.isfinite(scale.before)])
-    if left > 0.02 + by_chance:
+    if left > 0.02 + by_chance or share > _MOST_SHARE:
         return None
     # A value outside the range that the conversion can't have come from is one of the edge.
     undone = (scale.values - best_shift) / best_slope
