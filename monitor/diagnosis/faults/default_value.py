@@ -67,6 +67,8 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
         what = iso(seen.value)[:10]
     elif seen.value in _PLACEHOLDERS:
         what = shown
+    elif seen.is_constant:  # it stands still, wherever that is
+        return None
     elif abs(seen.value - before.mean()) < near:
         what = f"{shown}, the reference's mean,"
     elif abs(seen.value - np.median(before)) < near:

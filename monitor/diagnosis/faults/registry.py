@@ -30,12 +30,14 @@ _LEAST_ROWS = 20  # below this nothing can be told from chance
 _LEVEL = 1e-4  # a fault pages whatever else is found: sixteen detectors share a thousandth or two
 
 # Rows come first, since repeated ones would count twice below; then a column that is not readable
-# at all, then what spoils single columns. An identity is asked only of columns that seem sound so
-# far, a swap is looked for among those, and a filter last: what broke values may look like one.
+# at all. A swap explains missing values and sizes of both of its columns, so that it comes before
+# what spoils single ones. An identity is asked only of columns that seem sound so far, and a
+# filter is looked for last: what broke values may look like one.
 DETECTORS: Final[dict[str, Detector]] = {
     "rows_duplicated": rows_duplicated,
     "rows_missing": rows_missing,
     "type_change": type_change,
+    "swap": swap,
     "null_spike": null_spike,
     "default_value": default_value,
     "stuck_value": stuck_value,
@@ -45,7 +47,6 @@ DETECTORS: Final[dict[str, Detector]] = {
     "truncated": truncated,
     "recode": recode,
     "category_vanished": category_vanished,
-    "swap": swap,
     "identity_broken": identity_broken,
     "filter_changed": filter_changed,
 }
