@@ -25,7 +25,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Window,
 )
 from whydrift.monitor.diagnosis.evidence import Evidence
-from whydrift.monitor.diagnosis.faults.registry import find_faults
+from whydrift.monitor.diagnosis.faults.registry import fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
@@ -204,6 +204,7 @@ def compare(
         error_control=ErrorControl(level=level, tests=judgement.tests),
         warnings=(
             *side.notes,
+            *fault_notes(findings, side.names),
             *swap_limits(side.names),
             *told,
             *learned.notes,

@@ -99,6 +99,8 @@ def test_rows_below_a_limit_that_are_gone_are_a_changed_filter_and_no_shift():
     diagnosis = compare(a, b, graph=graph, target="price")
     assert [f.kind for f in diagnosis.faults] == [FaultKind.FILTER_CHANGED]
     assert "'income' below" in diagnosis.faults[0].evidence
+    # No column shows it: the evidence stands among the warnings.
+    assert diagnosis.faults[0].evidence in {w.text for w in diagnosis.warnings}
     assert diagnosis.verdict is Verdict.NONE
     assert {c.verdict for c in diagnosis.columns.values()} <= {
         ColumnVerdict.STABLE,

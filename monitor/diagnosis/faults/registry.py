@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.faults.base import Detector, Finding, Suspects
 from whydrift.monitor.diagnosis.faults.category_vanished import category_vanished
@@ -24,7 +25,7 @@ from whydrift.monitor.diagnosis.faults.type_change import type_change
 from whydrift.monitor.diagnosis.faults.unit_change import unit_change
 from whydrift.monitor.diagnosis.faults.unit_in_part import unit_in_part
 
-__all__ = ["DETECTORS", "Faults", "find_faults"]
+__all__ = ["DETECTORS", "Faults", "fault_notes", "find_faults"]
 
 _LEAST_ROWS = 20  # below this nothing can be told from chance
 _LEVEL = 1e-4  # a fault pages whatever else is found: sixteen detectors share a thousandth or two
@@ -109,3 +110,20 @@ def find_faults(
             if finding.kept_reference is not None:
                 reference = reference.take(finding.kept_reference)
     return Faults(tuple(findings), reference, current, repaired)
+
+
+def fault_notes(findings: tuple[Finding, ...], names: tuple[str, ...]) -> tuple[Note, ...]:
+    """Return the evidence for faults that no compared column shows: those of rows and of times.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        What broke.
+    names : tuple of str
+        Columns that have a verdict.
+    """
+    return tuple(
+        Note(f.fault.kind.value, next(iter(f.fault.columns), None), f.fault.evidence)
+        for f in findings
+        if set(names).isdisjoint(f.fault.columns)
+    )

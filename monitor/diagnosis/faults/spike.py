@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray
+from whydrift.discovery.arrays import BoolArray, IntArray
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.faults.base import Suspects, share_rises
 
@@ -15,6 +15,7 @@ __all__ = ["Spike", "spike"]
 _LEAST_ROWS = 10
 _LEAST_RISE = 0.02
 _LEAST_NEW = 0.01  # share of a value outside the reference's range
+_APART = 0.5  # of the reference's range, from the nearest other value
 CONSTANT = 0.999
 
 
@@ -66,24 +67,33 @@ def spike(suspects: Suspects, name: str) -> Spike | None:
     if min(values.size, before.size) < _LEAST_ROWS:
         return None
     distinct, counts = np.unique(values, return_counts=True)
-    top = int(counts.argmax())
-    value, count = float(distinct[top]), int(counts[top])
-    usual_count = int((before == value).sum())
-    found = Spike(
-        value,
-        count / values.size,
-        usual_count / before.size,
-        after == value,
-        bool(value < before.min() or value > before.max()),
-    )
-    if count < _LEAST_ROWS or not _stands_out(suspects, name, found, counts):
-        return None
-    p_value = share_rises(usual_count, before.size, count, values.size)
-    return found if p_value < suspects.level / len(suspects.names) else None
+    # The commonest value, or one at either end: a rounded column has common values of its own.
+    for number in dict.fromkeys((int(counts.argmax()), 0, len(counts) - 1)):
+        value, count = float(distinct[number]), int(counts[number])
+        if count < _LEAST_ROWS:
+            continue
+        usual_count = int((before == value).sum())
+        found = Spike(
+            value,
+            count / values.size,
+            usual_count / before.size,
+            after == value,
+            bool(value < before.min() or value > before.max()),
+        )
+        reach = float(before.max() - before.min())
+        next_to_it = distinct[1] if number == 0 else distinct[-2]
+        is_end = len(distinct) > 1 and number in {0, len(counts) - 1}
+        is_apart = is_end and abs(float(next_to_it) - value) > _APART * reach
+        if not _stands_out(suspects, name, found, np.delete(counts, number), is_apart=is_apart):
+            continue
+        p_value = share_rises(usual_count, before.size, count, values.size)
+        if p_value < suspects.level / len(suspects.names):
+            return found
+    return None
 
 
 def _stands_out(
-    suspects: Suspects, name: str, found: Spike, counts: np.ndarray[tuple[int], np.dtype[np.int64]]
+    suspects: Suspects, name: str, found: Spike, others: IntArray, *, is_apart: bool
 ) -> bool:
     if found.is_constant:
         return found.usual < 0.9
@@ -93,6 +103,7 @@ def _stands_out(
     least = _LEAST_NEW if found.is_outside else _LEAST_RISE
     if found.share - found.usual < least or found.usual > 0.2 * found.share:
         return False
-    # A count's commonest value moves with its mean; only a spike is suspicious.
-    second = float(np.partition(counts, -2)[-2]) / counts.sum() if counts.size > 1 else 0.0
-    return bool(found.share >= 5 * second)
+    # A count's commonest value moves with its mean; only a spike, or a value far from all others,
+    # is suspicious.
+    rows = int(found.rows.sum())
+    return (found.is_outside and is_apart) or rows >= 5 * int(others.max(initial=0))
