@@ -55,13 +55,15 @@ def unit_in_part(suspects: Suspects) -> list[Finding]:
 
 
 def _segment(suspects: Suspects, name: str) -> Finding | None:
+    segmenting = [n for n in suspects.names if suspects.reference.schema[n].kind.is_discrete]
     before, after = suspects.reference.column(name), suspects.current.column(name)
     present = np.isfinite(after)
     known = before[np.isfinite(before)]
-    if min(present.sum(), known.size) < 2 * LEAST_ROWS or not _moved(after[present], known):
+    if not segmenting or min(present.sum(), known.size) < 2 * LEAST_ROWS:
+        return None
+    if not _moved(after[present], known):
         return None
     sizes, sizes_before = _log_size(after), _log_size(before)
-    segmenting = [n for n in suspects.names if suspects.reference.schema[n].kind.is_discrete]
     for column in segmenting[:_MOST_SEGMENTING]:
         categories = suspects.reference.schema[column].categories
         codes, codes_before = suspects.current.column(column), suspects.reference.column(column)
@@ -145,12 +147,24 @@ def _somewhere(suspects: Suspects, name: str) -> Finding | None:
 def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, BoolArray] | None:
     """Return the conversion, its share, the share of converted rows seen, and these rows."""
     present = np.isfinite(scale.values)
-    values = np.sort(scale.values[present])
-    before = np.sort(scale.before[np.isfinite(scale.before)])
+    values, before = scale.values[present], scale.before[np.isfinite(scale.before)]
     if min(values.size, before.size) < 2 * LEAST_ROWS:
         return None
-    low = float(np.quantile(before, scale.edge)) if scale.edge else float(before[0])
-    high = float(before[-1])
+    low = float(np.quantile(before, scale.edge)) if scale.edge else float(before.min())
+    high = float(before.max())
+    below, above = int((values < low).sum()), int((values > high).sum())
+    excess = (below + above) / values.size - scale.edge
+    # Where sizes reach down to nothing, the share of tiny ones moves with any mean.
+    if excess < (_LEAST_BELOW if below > above else _LEAST_SHARE):
+        return None
+    r = max(0.0, lag_one(scale.values[:, None]))
+    alike = (1 - r) / (1 + r)  # of rows that resemble their neighbours, so many count
+    usually = int((before < low).sum())
+    if (below + above) * alike < _LEAST_OUTSIDE or (
+        share_rises(usually, before.size, below + above, values.size) >= level
+    ):
+        return None
+    values, before = np.sort(values), np.sort(before)
 
     def outside(sorted_values: FloatArray) -> FloatArray:
         return np.concatenate(
@@ -161,18 +175,6 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
         )
 
     apart = outside(values)
-    excess = apart.size / values.size - scale.edge
-    r = max(0.0, lag_one(scale.values[:, None]))
-    alike = (1 - r) / (1 + r)  # of rows that resemble their neighbours, so many count
-    usually = outside(before).size
-    below = int(np.searchsorted(values, low))
-    if (
-        # Where sizes reach down to nothing, the share of tiny ones moves with any mean.
-        excess < (_LEAST_BELOW if 2 * below > apart.size else _LEAST_SHARE)
-        or apart.size * alike < _LEAST_OUTSIDE
-        or share_rises(usually, before.size, apart.size, values.size) >= level
-    ):
-        return None
     best: tuple[float, Conversion, float, FloatArray] | None = None
     best_slope, best_shift = 1.0, 0.0
     for conversion, slope, shift in scale.conversions:
