@@ -190,6 +190,14 @@ def test_a_placeholder_in_a_time_is_found_and_shown_as_a_date(reference, current
     assert "1970-01-01" in fault.evidence
 
 
+@pytest.mark.parametrize(
+    ("value", "kind"), [(23.5, FaultKind.STUCK_VALUE), (0.0, FaultKind.DEFAULT_VALUE)]
+)
+def test_a_column_that_became_constant_is_a_fault_without_repair(reference, current, value, kind):
+    fault = only(faults_of(reference, current.assign(income=value))[0])
+    assert (fault.kind, fault.columns, fault.repaired) == (kind, ("income",), False)
+
+
 def test_a_value_that_stands_in_a_run_is_stuck_and_no_placeholder(reference, current):
     rows = np.arange(len(current)) >= 1_500
     found, _ = faults_of(reference, current.assign(income=current["income"].where(~rows, 0.0)))

@@ -80,10 +80,9 @@ def spike(suspects: Suspects, name: str) -> Spike | None:
             after == value,
             bool(value < before.min() or value > before.max()),
         )
+        others = np.delete(distinct, number)
         reach = float(before.max() - before.min())
-        next_to_it = distinct[1] if number == 0 else distinct[-2]
-        is_end = len(distinct) > 1 and number in {0, len(counts) - 1}
-        is_apart = is_end and abs(float(next_to_it) - value) > _APART * reach
+        is_apart = bool((np.abs(others - value) > _APART * reach).all())
         if not _stands_out(suspects, name, found, np.delete(counts, number), is_apart=is_apart):
             continue
         p_value = share_rises(usual_count, before.size, count, values.size)
