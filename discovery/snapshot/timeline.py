@@ -12,6 +12,7 @@ from whydrift.discovery.arrays import FloatArray
 __all__ = ["Timeline"]
 
 _MOST_BINS = 4_096
+_FARTHEST = 2.5e11  # seconds from 1970 to the year 9999, nearly
 # Seconds; each divides the next, so that finer counts add up to coarser ones.
 _LENGTHS: Final = (1, 10, 60, 300, 900, 3_600, 21_600, 86_400, 604_800)
 
@@ -35,11 +36,15 @@ class Timeline:
     counts: tuple[int, ...]
 
     @classmethod
-    def of(cls, times: FloatArray) -> Timeline:
-        """Count times (seconds since 1970, at least one, all finite) in the finest bins that fit.
+    def of(cls, times: FloatArray) -> Timeline | None:
+        """Count times (seconds since 1970, all finite) in the finest bins that fit.
 
-        Of a window longer than the coarsest bins can hold the last part is counted.
+        Of a window longer than the coarsest bins can hold the last part is counted; of times
+        beyond the year 9999, which are none, nothing.
         """
+        times = times[np.abs(times) < _FARTHEST]
+        if not times.size:
+            return None
         low, high = float(times.min()), float(times.max())
         fits = (s for s in _LENGTHS if high // s - low // s < _MOST_BINS)
         seconds = next(fits, _LENGTHS[-1])

@@ -22,6 +22,8 @@ _MOST_KEPT = 0.2  # of its rows, by a category that was renamed
 _MOST_LEVELS = 12
 _LEAST_ROWS = 25  # with a value, on each side
 _MOST_COMPANIONS = 40
+_LEAST_EXPLAINED = 0.5  # of what is beyond chance
+_BEYOND_CHANCE = 3.0  # sd of a χ²
 _LEAST_GAIN = 25.0  # of a discrepancy that is about χ² distributed
 
 
@@ -204,9 +206,11 @@ def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | No
     checked = _discrepancy(reference, current[1], exchanged(a, b))
     # What is left must look like chance: other changes would leave more.
     by_chance = levels - 1 + levels * reference[1].shape[1]
+    beyond = plain[1] - by_chance
     if (
         plain[0] - costs[best] < _LEAST_GAIN
-        or plain[1] - checked < _LEAST_GAIN
+        or plain[1] - checked < max(_LEAST_GAIN, _LEAST_EXPLAINED * beyond)
+        or beyond < _BEYOND_CHANCE * np.sqrt(2 * by_chance)
         or checked > 1.5 * by_chance + 0.05 * plain[1]
     ):
         return None
