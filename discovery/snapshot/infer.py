@@ -72,7 +72,9 @@ def read_content(array: pa.ChunkedArray) -> Content:
             "number", numbers=numbers, infinite=int(infinite.sum()), whole=pa.types.is_integer(kind)
         )
     if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and not pa.types.is_time(kind):
-        stamps = array.cast(pa.timestamp("us", tz=getattr(kind, "tz", None)), safe=False)
+        micro = pa.timestamp("us", tz=getattr(kind, "tz", None))
+        # pandas counts nanoseconds; what lies below a microsecond is cut off.
+        stamps = array.cast(options=pc.CastOptions(micro, allow_time_truncate=True))
         seconds = _floats(stamps.cast(pa.int64())) / 1e6
         return Content("time", numbers=seconds)
     if pa.types.is_duration(kind) or pa.types.is_time(kind):

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whydrift.discovery.arrays import IntArray, read_only
+from whydrift.discovery.arrays import BoolArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.snapshot import ColumnSummary, Snapshot
+from whydrift.discovery.snapshot.timeline import Timeline
 
 __all__ = ["Pooled", "pool"]
 
@@ -59,7 +60,8 @@ def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled
     schema = _common_schema(windows)
     sampled = tuple(n for n in windows[0].sampled if all(w.has(n) for w in windows))
     share = None if most_rows is None else max(_BLOCK_ROWS, most_rows // len(windows))
-    samples = [w.columns(sampled)[_thinned(len(w.sample), share)] for w in windows]
+    kept = [_thinned(len(w.sample), share) for w in windows]
+    samples = [w.columns(sampled)[rows] for w, rows in zip(windows, kept, strict=True)]
     absent = tuple(n for n in schema.names if any(n in w.absent for w in windows))
     present = [n for n in windows[0].summaries if all(n in w.summaries for w in windows)]
     starts = [w.start for w in windows if w.start is not None]
@@ -75,6 +77,10 @@ def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled
         min(starts, default=None),
         max(ends, default=None),
         notes,
+        # Rows of one window that came in an earlier one too are not counted.
+        sum(w.repeats for w in windows),
+        _repeated(windows, kept),
+        Timeline.merged([w.timeline for w in windows if w.timeline is not None]),
     )
     parts = np.repeat(np.arange(len(windows)), [len(s) for s in samples])
     return Pooled(snapshot, parts, len(windows))
@@ -104,6 +110,17 @@ def _common_schema(windows: Sequence[Snapshot]) -> Schema:
             if len(other.categories) > len(column.categories):
                 columns[place] = other
     return Schema(tuple(columns))
+
+
+def _repeated(windows: Sequence[Snapshot], kept: Sequence[IntArray]) -> BoolArray | None:
+    if all(w.repeated is None for w in windows):
+        return None
+    return np.concatenate(
+        [
+            np.zeros(len(rows), dtype=bool) if w.repeated is None else w.repeated[rows]
+            for w, rows in zip(windows, kept, strict=True)
+        ]
+    )
 
 
 def _thinned(rows: int, most: int | None) -> IntArray:

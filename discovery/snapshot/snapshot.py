@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray, IntArray, read_only
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.arrow import to_table
@@ -22,7 +22,9 @@ from whydrift.discovery.snapshot.infer import (
     read_content,
 )
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.repeats import repeated_rows
 from whydrift.discovery.snapshot.schema import Column, ColumnKind, Role, Schema
+from whydrift.discovery.snapshot.timeline import Timeline
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -98,6 +100,12 @@ class Snapshot:
         First and last time in seconds since 1970, where a time column is known.
     notes : tuple of Note
         What was odd while reading.
+    repeats : int
+        Rows that are equal in all columns, ids and times too, to one before them.
+    repeated : ndarray of bool, shape (n_sampled,), optional
+        Which rows of the sample these are; None where there are none.
+    timeline : Timeline, optional
+        Rows over time, where a time column is known.
     """
 
     schema: Schema
@@ -109,6 +117,9 @@ class Snapshot:
     start: float | None = None
     end: float | None = None
     notes: tuple[Note, ...] = ()
+    repeats: int = 0
+    repeated: BoolArray | None = field(default=None, repr=False)
+    timeline: Timeline | None = field(default=None, repr=False)
 
     @classmethod
     def from_frame(
@@ -204,45 +215,19 @@ class Snapshot:
         sample = self.sample.copy(order="F")
         for name, values in columns.items():
             sample[:, self._position[name]] = values
-        return Snapshot(
-            self.schema,
-            self.rows,
-            self.summaries,
-            read_only(sample),
-            self.sampled,
-            self.absent,
-            self.start,
-            self.end,
-            self.notes,
-        )
+        return replace(self, sample=read_only(sample))
 
     def take(self, rows: IntArray) -> Snapshot:
         """Return the window with these rows of its sample only (for resampling and halves)."""
-        return Snapshot(
-            self.schema,
-            self.rows,
-            self.summaries,
-            read_only(np.asfortranarray(self.sample[rows])),
-            self.sampled,
-            self.absent,
-            self.start,
-            self.end,
-            self.notes,
+        return replace(
+            self,
+            sample=read_only(np.asfortranarray(self.sample[rows])),
+            repeated=None if self.repeated is None else self.repeated[rows],
         )
 
     def with_roles(self, roles: Mapping[str, Role | str]) -> Snapshot:
         """Return the window with some roles set."""
-        return Snapshot(
-            self.schema.with_roles(roles),
-            self.rows,
-            self.summaries,
-            self.sample,
-            self.sampled,
-            self.absent,
-            self.start,
-            self.end,
-            self.notes,
-        )
+        return replace(self, schema=self.schema.with_roles(roles))
 
     def _repr_html_(self) -> str:
         import html
@@ -286,6 +271,7 @@ class _Builder:
         self.sampled: list[str] = []
         self.columns: list[Column] = []
         self.times: dict[str, tuple[float, float]] = {}
+        self.timeline: Timeline | None = None
 
     def build(
         self,
@@ -327,6 +313,8 @@ class _Builder:
             sample[:, position] = values
         time = schema.with_role(Role.TIME)
         start, end = self.times.get(time, (None, None)) if time else (None, None)
+        is_repeat = repeated_rows(list(contents.values()), self.rows)
+        repeats = int(is_repeat.sum())
         return Snapshot(
             Schema(tuple(self.columns)),
             self.rows,
@@ -337,6 +325,9 @@ class _Builder:
             start,
             end,
             tuple(self.notes),
+            repeats,
+            is_repeat[self.kept] if repeats else None,
+            self.timeline,
         )
 
     def _add(self, column: Column, content: Content) -> None:
@@ -383,6 +374,8 @@ class _Builder:
             low, high = float(present.min()), float(present.max())
             if column.kind is ColumnKind.TIMESTAMP:
                 self.times[name] = (low, high)
+                if column.role is Role.TIME:
+                    self.timeline = Timeline.of(present)
         self.summaries[name] = ColumnSummary(
             content.storage,
             missing=self.rows - present.size,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
@@ -27,7 +28,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Window,
 )
 from whydrift.monitor.diagnosis.evidence import Evidence
-from whydrift.monitor.diagnosis.faults.registry import find_faults
+from whydrift.monitor.diagnosis.faults.registry import fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
 from whydrift.monitor.diagnosis.judge import Judgement, judge
@@ -35,6 +36,8 @@ from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
+from whydrift.monitor.diagnosis.moment import iso
+from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.remedy import choose_remedy, wants_gains
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
@@ -113,13 +116,16 @@ def compare(
     check_numbers(level, floor, random_state)
     past = _past(reference)
     side = prepare(past.snapshot, current, target, prediction, cluster, keep_order=past.count > 1)
-    # A loss that does not fit is a mistake to be told before any work is done.
+    tell("looking for faults", 0, 1)
+    broken = find_faults(side.reference, side.current, side.names)
+    findings, repaired = broken.findings, broken.repaired
+    recorded = side
+    side = replace(side, reference=broken.reference, current=broken.current)
+    # A loss that does not fit is a mistake to be told before the graph is learned.
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
-    tell("looking for faults", 0, 1)
-    findings, repaired = find_faults(side.reference, side.current, side.names)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -146,7 +152,7 @@ def compare(
             usable,
             cluster,
             tell,
-            past.parts if past.count >= LEAST_WINDOWS else None,
+            past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
         )
         judgement = judge(
             testing,
@@ -248,10 +254,18 @@ def compare(
             basis="between_windows" if past.count >= LEAST_WINDOWS else "sampling_only",
             past_windows=past.count,
         ),
-        warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
+        warnings=(
+            *side.notes,
+            *fault_notes(findings, side.names),
+            *swap_limits(side.names),
+            *told,
+            *learned.notes,
+            *testing.notes,
+            *population_notes(judgement.judged, judgement.ranking),
+        ),
         seconds=clock.seconds(),
         version=version("whydrift"),
-        evidence=Evidence(side.reference, side.current),
+        evidence=Evidence(recorded.reference, recorded.current),
     )
 
 
@@ -356,10 +370,5 @@ def _prediction(
 
 
 def _window(window: Snapshot) -> Window:
-    return Window(window.rows, _iso(window.start), _iso(window.end))
-
-
-def _iso(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return f"{np.datetime64(round(seconds * 1000), 'ms')}Z"
+    start, end = (None if t is None else iso(t) for t in (window.start, window.end))
+    return Window(window.rows, start, end)

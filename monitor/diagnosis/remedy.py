@@ -245,14 +245,21 @@ _WORDS = {
     FaultKind.STUCK_VALUE: "find out why values stand still in",
     FaultKind.UNIT_CHANGE: "restore the unit of",
     FaultKind.RECODE: "restore the category names of",
-    FaultKind.CATEGORY_SET: "map the unknown categories of",
+    FaultKind.CATEGORY_SET: "map the categories of",
     FaultKind.SWAP: "exchange back",
     FaultKind.TYPE_CHANGE: "restore the type of",
+    FaultKind.OFFSET: "take back the constant that was added to",
+    FaultKind.TRUNCATED: "restore the full category names of",
+    FaultKind.DEFAULT_VALUE: "find the values behind the placeholder in",
+    FaultKind.IDENTITY_BROKEN: "compute as before:",
+    FaultKind.ROWS_MISSING: "load the missing rows",
+    FaultKind.ROWS_DUPLICATED: "load every row once",
+    FaultKind.FILTER_CHANGED: "restore the filter of rows",
 }
 
 
 def _fix(faults: Sequence[Fault]) -> Remedy:
-    steps = [f"{_WORDS.get(f.kind, 'mend')} {joined(f.columns)}" for f in faults]
+    steps = [f"{_WORDS[f.kind]} {joined(f.columns)}".strip() for f in faults]
     text = "; ".join(steps)
     columns = tuple(dict.fromkeys(c for f in faults for c in f.columns))
     return Remedy(

@@ -23,9 +23,16 @@ _FAULT_WORDS = {
     FaultKind.STUCK_VALUE: "{} stands still",
     FaultKind.UNIT_CHANGE: "the unit of {} changed",
     FaultKind.RECODE: "categories of {} were renamed",
-    FaultKind.CATEGORY_SET: "{} has unknown categories",
+    FaultKind.CATEGORY_SET: "the set of categories of {} changed",
     FaultKind.SWAP: "{} changed places",
     FaultKind.TYPE_CHANGE: "the type of {} changed",
+    FaultKind.OFFSET: "a constant was added to {}",
+    FaultKind.TRUNCATED: "categories of {} were cut off",
+    FaultKind.DEFAULT_VALUE: "a placeholder stands for values of {}",
+    FaultKind.IDENTITY_BROKEN: "{} no longer follows from other columns",
+    FaultKind.ROWS_MISSING: "rows are missing",
+    FaultKind.ROWS_DUPLICATED: "rows came twice",
+    FaultKind.FILTER_CHANGED: "rows of one kind are no longer let through",
 }
 
 
@@ -63,7 +70,7 @@ def summarise(
     """
     parts = []
     if faults:
-        said = [_FAULT_WORDS.get(f.kind, "{} is faulty").format(joined(f.columns)) for f in faults]
+        said = [_FAULT_WORDS[f.kind].format(joined(f.columns)) for f in faults]
         parts.append(f"Broken data: {'; '.join(said)}")
     sources = [c for c in ranking if judged[c].verdict is ColumnVerdict.SOURCE]
     broken = [c for c in ranking if judged[c].verdict is ColumnVerdict.MECHANISM]

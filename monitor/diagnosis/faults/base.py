@@ -9,11 +9,12 @@ from typing import Protocol
 import numpy as np
 from scipy.special import ndtr
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault
 
-__all__ = ["Detector", "Finding", "Suspects", "ks_distance", "share_rises"]
+__all__ = ["Detector", "Finding", "Suspects", "ks_distance", "share_rises", "sorted_ks_distance"]
 
 
 @dataclass(frozen=True)
@@ -26,10 +27,20 @@ class Finding:
         What broke.
     repairs : mapping of str to ndarray of shape (n_current_sampled,)
         Repaired columns; rows that cannot be repaired are NaN. Empty where nothing can be done.
+    rows : ndarray of bool, shape (n_current_sampled,), optional
+        Where the fault shows, for telling since when; None: from the first row on.
+    usual : float
+        Share of rows that look so in the reference too.
+    kept_reference, kept_current : ndarray of int, optional
+        Rows of the samples that can be compared, where a fault of rows leaves others out.
     """
 
     fault: Fault
     repairs: Mapping[str, FloatArray] = field(default_factory=dict)
+    rows: BoolArray | None = None
+    usual: float = 0.0
+    kept_reference: IntArray | None = None
+    kept_current: IntArray | None = None
 
 
 @dataclass(frozen=True)
@@ -49,7 +60,24 @@ class Suspects:
     reference: Snapshot
     current: Snapshot
     names: tuple[str, ...]
-    level: float = 0.01
+    level: float = 1e-4
+
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """Columns of measured or counted numbers."""
+        wanted = {ColumnKind.CONTINUOUS, ColumnKind.COUNT}
+        return tuple(n for n in self.names if self.reference.schema[n].kind in wanted)
+
+    @property
+    def times(self) -> tuple[str, ...]:
+        """Columns of dates and times in both windows; they are in no graph and in no test."""
+        return tuple(
+            c.name
+            for c in self.reference.schema
+            if c.kind is ColumnKind.TIMESTAMP
+            and self.reference.has(c.name)
+            and self.current.has(c.name)
+        )
 
 
 class Detector(Protocol):
@@ -62,7 +90,11 @@ class Detector(Protocol):
 
 def ks_distance(a: FloatArray, b: FloatArray) -> float:
     """Return the largest gap between two empirical distribution functions (NaN left out)."""
-    a, b = np.sort(a[np.isfinite(a)]), np.sort(b[np.isfinite(b)])
+    return sorted_ks_distance(np.sort(a[np.isfinite(a)]), np.sort(b[np.isfinite(b)]))
+
+
+def sorted_ks_distance(a: FloatArray, b: FloatArray) -> float:
+    """Return :func:`ks_distance` of values that are sorted already, without NaN."""
     if not a.size or not b.size:
         return 1.0
     grid = np.concatenate([a, b])

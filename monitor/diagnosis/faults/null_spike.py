@@ -42,7 +42,9 @@ def null_spike(suspects: Suspects) -> list[Finding]:
             continue
         evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"
         # Missing rows drop out of every test that needs the column: nothing else to undo.
-        found.append(Finding(Fault(FaultKind.NULL_SPIKE, (name,), share, evidence)))
+        rows = ~np.isfinite(suspects.current.column(name))
+        fault = Fault(FaultKind.NULL_SPIKE, (name,), share, evidence)
+        found.append(Finding(fault, rows=rows, usual=share_before))
     return found
 
 
@@ -60,8 +62,9 @@ def _explained(suspects: Suspects, name: str) -> float:
     gram = design.T @ design + np.eye(design.shape[1])
     residual = gone - design @ np.linalg.solve(gram, design.T @ gone)
     score = residual * (window - propensity.chance)
-    # Missing values come in bursts: neighbours that are alike count for less.
-    r = max(0.0, *(lag_one(gone[window == w][:, None].astype(np.float64)) for w in (0, 1)))
+    # Where missing values come in bursts, neighbours that are alike count for less. Only those of
+    # the reference are ordinary: an outage is one long burst.
+    r = max(0.0, lag_one(gone[window == 0][:, None].astype(np.float64)))
     spread = float(np.sqrt(score @ score * (1 + r) / (1 - r)))
     return 2 * float(ndtr(-abs(score.sum()) / spread)) if spread > 0 else 1.0
 

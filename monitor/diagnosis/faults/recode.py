@@ -17,10 +17,13 @@ from whydrift.monitor.diagnosis.faults.profile import context, level_profile
 __all__ = ["recode"]
 
 _LEAST_SHARE = 0.02
+_LEAST_RESPELLED = 10
 _MOST_KEPT = 0.2  # of its rows, by a category that was renamed
 _MOST_LEVELS = 12
 _LEAST_ROWS = 25  # with a value, on each side
 _MOST_COMPANIONS = 40
+_LEAST_EXPLAINED = 0.5  # of what is beyond chance
+_BEYOND_CHANCE = 3.0  # sd of a χ²
 _LEAST_GAIN = 25.0  # of a discrepancy that is about χ² distributed
 
 
@@ -36,10 +39,59 @@ def recode(suspects: Suspects) -> list[Finding]:
     for name in suspects.names:
         if not suspects.reference.schema[name].kind.is_discrete:
             continue
-        finding = _new_category(suspects, name) or _exchanged(suspects, name, company)
+        finding = (
+            _respelled(suspects, name)
+            or _new_category(suspects, name)
+            or _exchanged(suspects, name, company)
+        )
         if finding:
             found.append(finding)
     return found
+
+
+def _respelled(suspects: Suspects, name: str) -> Finding | None:
+    """Return new categories that differ from a known one in case, blanks or punctuation alone."""
+    known = suspects.reference.schema[name].categories
+    current, before = suspects.current.summaries[name], suspects.reference.summaries[name]
+    categories = suspects.current.schema[name].categories
+    plain: dict[str, list[int]] = {}
+    for code, label in enumerate(known):
+        plain.setdefault(_bare(label), []).append(code)
+    meant = {
+        code: plain[_bare(label)][0]
+        for code, label in enumerate(categories)
+        if code >= len(known)
+        and current.category_counts[code]
+        and len(plain.get(_bare(label), ())) == 1
+    }
+    count = sum(current.category_counts[code] for code in meant)
+    if count < max(_LEAST_RESPELLED, _LEAST_SHARE * current.count):
+        return None
+    p_value = share_rises(0, max(1, before.count), count, current.count)
+    if p_value >= suspects.level / len(suspects.names):
+        return None
+    codes = suspects.current.column(name)
+    repaired = codes.copy()
+    for code, whole in meant.items():
+        repaired[codes == code] = whole
+    example = max(meant, key=lambda code: current.category_counts[code])
+    share = count / current.count
+    evidence = (
+        f"{len(meant)} {'category is' if len(meant) == 1 else 'categories are'} spelt otherwise "
+        f"than in the reference (such as {categories[example]!r} for {known[meant[example]]!r}), "
+        f"in {share:.1%} of the rows"
+    )
+    fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
+    return Finding(fault, {name: repaired}, np.isin(codes, list(meant)))
+
+
+def _bare(label: str) -> str:
+    """Return what is left without case, blanks and punctuation, which in numbers mean something."""
+    text = label.strip().casefold()
+    if any(c.isdigit() for c in text):
+        # 1.0 is 1 in a column that had missing values for a while.
+        return text.removesuffix(".0") if text[:-2].isdigit() else text
+    return "".join(c for c in text if c.isalnum()) or text
 
 
 def _new_category(suspects: Suspects, name: str) -> Finding | None:
@@ -78,11 +130,12 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
             )
             repaired = np.where(codes == new, float(level), codes)
             fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
-            return Finding(fault, {name: repaired})
+            return Finding(fault, {name: repaired}, codes == new)
     shown = ", ".join(repr(n) for n in names[len(known) :][:3])
     evidence = f"categories unknown to the reference ({shown}) in {share:.1%} of the rows"
     repaired = np.where(codes >= len(known), np.nan, codes)
-    return Finding(Fault(FaultKind.CATEGORY_SET, (name,), share, evidence), {name: repaired})
+    fault = Fault(FaultKind.CATEGORY_SET, (name,), share, evidence)
+    return Finding(fault, {name: repaired}, codes >= len(known))
 
 
 def _surprising(
@@ -153,9 +206,11 @@ def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | No
     checked = _discrepancy(reference, current[1], exchanged(a, b))
     # What is left must look like chance: other changes would leave more.
     by_chance = levels - 1 + levels * reference[1].shape[1]
+    beyond = plain[1] - by_chance
     if (
         plain[0] - costs[best] < _LEAST_GAIN
-        or plain[1] - checked < _LEAST_GAIN
+        or plain[1] - checked < max(_LEAST_GAIN, _LEAST_EXPLAINED * beyond)
+        or beyond < _BEYOND_CHANCE * np.sqrt(2 * by_chance)
         or checked > 1.5 * by_chance + 0.05 * plain[1]
     ):
         return None

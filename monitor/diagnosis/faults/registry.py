@@ -2,36 +2,88 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
+from whydrift.discovery.arrays import IntArray
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.faults.base import Detector, Finding, Suspects
+from whydrift.monitor.diagnosis.faults.category_vanished import category_vanished
+from whydrift.monitor.diagnosis.faults.default_value import default_value
+from whydrift.monitor.diagnosis.faults.filter_changed import filter_changed
+from whydrift.monitor.diagnosis.faults.identity_broken import identity_broken
 from whydrift.monitor.diagnosis.faults.null_spike import null_spike
+from whydrift.monitor.diagnosis.faults.offset import offset
+from whydrift.monitor.diagnosis.faults.onset import dated
 from whydrift.monitor.diagnosis.faults.recode import recode
+from whydrift.monitor.diagnosis.faults.rows_duplicated import rows_duplicated
+from whydrift.monitor.diagnosis.faults.rows_missing import rows_missing
 from whydrift.monitor.diagnosis.faults.stuck_value import stuck_value
 from whydrift.monitor.diagnosis.faults.swap import swap
+from whydrift.monitor.diagnosis.faults.truncated import truncated
 from whydrift.monitor.diagnosis.faults.type_change import type_change
 from whydrift.monitor.diagnosis.faults.unit_change import unit_change
+from whydrift.monitor.diagnosis.faults.unit_in_part import unit_in_part
 
-__all__ = ["DETECTORS", "find_faults"]
+__all__ = ["DETECTORS", "Faults", "fault_notes", "find_faults"]
 
 _LEAST_ROWS = 20  # below this nothing can be told from chance
+_LEVEL = 1e-4  # a fault pages whatever else is found: sixteen detectors share a thousandth or two
 
-# A column that is not readable at all comes first, then what spoils single columns; a swap is
-# looked for last, among the columns whose own values are sound.
+# Rows come first, since repeated ones would count twice below; then a column that is not readable
+# at all. A swap explains missing values and sizes of both of its columns, so that it comes before
+# what spoils single ones. An identity is asked only of columns that seem sound so far, and a
+# filter is looked for last: what broke values may look like one.
 DETECTORS: Final[dict[str, Detector]] = {
+    "rows_duplicated": rows_duplicated,
+    "rows_missing": rows_missing,
     "type_change": type_change,
-    "null_spike": null_spike,
-    "unit_change": unit_change,
-    "stuck_value": stuck_value,
-    "recode": recode,
     "swap": swap,
+    "null_spike": null_spike,
+    "default_value": default_value,
+    "stuck_value": stuck_value,
+    "unit_change": unit_change,
+    "unit_in_part": unit_in_part,
+    "offset": offset,
+    "truncated": truncated,
+    "recode": recode,
+    "category_vanished": category_vanished,
+    "identity_broken": identity_broken,
+    "filter_changed": filter_changed,
 }
 
 
+@dataclass(frozen=True)
+class Faults:
+    """What broke in a window, and the windows as they can be compared.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        At most one for a column; faults of rows have none.
+    reference : Snapshot
+        Without the rows whose like the current window no longer gets.
+    current : Snapshot
+        As recorded, without rows that came twice.
+    repaired : Snapshot
+        The same with everything undone that can be undone.
+    kept : ndarray of int, shape (n_reference_rows,)
+        Places of the reference's rows in its sample as it was given.
+    """
+
+    findings: tuple[Finding, ...]
+    reference: Snapshot
+    current: Snapshot
+    repaired: Snapshot
+    kept: IntArray
+
+
 def find_faults(
-    reference: Snapshot, current: Snapshot, names: tuple[str, ...], *, level: float = 0.01
-) -> tuple[tuple[Finding, ...], Snapshot]:
+    reference: Snapshot, current: Snapshot, names: tuple[str, ...], *, level: float = _LEVEL
+) -> Faults:
     """Find what broke in the current window.
 
     Parameters
@@ -42,24 +94,44 @@ def find_faults(
         Columns to look at.
     level : float
         Chance of a false fault that each detector may spend, over all columns.
-
-    Returns
-    -------
-    findings : tuple of Finding
-        At most one for a column.
-    repaired : Snapshot
-        The current window with everything undone that can be undone.
     """
-    if min(len(reference.sample), len(current.sample)) < _LEAST_ROWS:
-        return (), current
+    repaired = current
+    kept: IntArray = np.arange(len(reference.sample))
     findings: list[Finding] = []
     faulty: set[str] = set()
+    if min(len(reference.sample), len(current.sample)) < _LEAST_ROWS:
+        return Faults((), reference, current, current, kept)
     for detector in DETECTORS.values():
         sound = tuple(n for n in names if n not in faulty)
         if not sound:
             break
-        for finding in detector(Suspects(reference, current, sound, level)):
-            findings.append(finding)
+        for finding in detector(Suspects(reference, repaired, sound, level)):
+            if not faulty.isdisjoint(finding.fault.columns):
+                continue  # a time has no place among ``sound``
+            findings.append(dated(finding, repaired))
             faulty.update(finding.fault.columns)
-            current = current.with_sample(finding.repairs) if finding.repairs else current
-    return tuple(findings), current
+            if finding.repairs:
+                repaired = repaired.with_sample(finding.repairs)
+            if finding.kept_current is not None:
+                current, repaired = (w.take(finding.kept_current) for w in (current, repaired))
+            if finding.kept_reference is not None:
+                reference = reference.take(finding.kept_reference)
+                kept = kept[finding.kept_reference]
+    return Faults(tuple(findings), reference, current, repaired, kept)
+
+
+def fault_notes(findings: tuple[Finding, ...], names: tuple[str, ...]) -> tuple[Note, ...]:
+    """Return the evidence for faults that no compared column shows: those of rows and of times.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        What broke.
+    names : tuple of str
+        Columns that have a verdict.
+    """
+    return tuple(
+        Note(f.fault.kind.value, next(iter(f.fault.columns), None), f.fault.evidence)
+        for f in findings
+        if set(names).isdisjoint(f.fault.columns)
+    )

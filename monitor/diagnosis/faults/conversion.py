@@ -1,0 +1,144 @@
+"""Conversions between units that columns are recorded in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.independence.dependence import lag_one
+from whydrift.monitor.diagnosis.faults.base import sorted_ks_distance
+
+__all__ = [
+    "CONVERSIONS",
+    "LEAST_ROWS",
+    "Conversion",
+    "Fit",
+    "distance_by_chance",
+    "fitting",
+    "is_temperature",
+]
+
+_FACTORS = (
+    *(10.0**k for k in range(1, 10)),
+    24.0,
+    60.0,
+    1024.0,
+    1024.0**2,
+    1440.0,
+    3600.0,
+    86400.0,
+)
+LEAST_ROWS = 50
+_LEAST_DISTANCE = 0.2
+_KS_ONE_PERCENT = 1.63
+_COLDEST, _HOTTEST = -60.0, 220.0  # of a temperature's median, in °C or °F
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """Values became ``factor`` times what they were, plus ``shift``."""
+
+    factor: float
+    shift: float
+    text: str
+
+    def undo(self, values: FloatArray) -> FloatArray:
+        """Return the values as they were."""
+        out: FloatArray = (values - self.shift) / self.factor
+        return out
+
+
+def _conversions() -> tuple[Conversion, ...]:
+    found = [Conversion(k, 0.0, f"× {k:,.0f}") for k in _FACTORS]
+    found += [Conversion(1 / k, 0.0, f"÷ {k:,.0f}") for k in _FACTORS]
+    found.append(Conversion(1.8, 32.0, "°C → °F (× 1.8 + 32)"))
+    found.append(Conversion(1 / 1.8, -32.0 / 1.8, "°F → °C (− 32, ÷ 1.8)"))
+    return tuple(found)
+
+
+CONVERSIONS: Final = _conversions()
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A conversion that fits, and the distances to the reference as recorded and when undone."""
+
+    conversion: Conversion
+    distance: float
+    left: float
+
+
+def fitting(values: FloatArray, before: FloatArray) -> Fit | None:
+    """Return the conversion that all of the values went through, or None.
+
+    It is chosen on every second value and checked on the others.
+
+    Parameters
+    ----------
+    values, before : ndarray of shape (n_rows,), (n_reference_rows,)
+        Present values in the order of rows.
+    """
+    if min(values.size, before.size) < LEAST_ROWS:
+        return None
+    reference = np.sort(before)
+    choose, check = np.sort(values[::2]), np.sort(values[1::2])
+    distance = sorted_ks_distance(check, reference)
+    if distance < _LEAST_DISTANCE:
+        return None
+    candidates = [c for c in CONVERSIONS if _plausible(c, values, before)]
+    if not candidates or distance < distance_by_chance(values[1::2], before):
+        return None
+    best = min(candidates, key=lambda c: sorted_ks_distance(c.undo(choose), reference))
+    left = sorted_ks_distance(best.undo(check), reference)
+    noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))
+    # Growth is not a unit: what is undone has to fit closely.
+    if left > min(0.5 * distance, 0.05 + noise):
+        return None
+    return Fit(best, distance, left)
+
+
+def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
+    """Return a distance that two windows of the same series exceed once in a hundred times.
+
+    Neighbouring rows that are alike (by the lag-one correlation r) count as (1 − r)/(1 + r) rows.
+    """
+    rows = []
+    for values in (a, b):
+        r = max(0.0, lag_one(values[:, None]))
+        rows.append(values.size * (1 - r) / (1 + r))
+    return float(_KS_ONE_PERCENT * np.sqrt(sum(1 / count for count in rows)))
+
+
+def _plausible(conversion: Conversion, values: FloatArray, before: FloatArray) -> bool:
+    """Whether undoing the conversion brings the size of the values to the reference's.
+
+    The conversions lie so densely that some one of them is near any growth: the ratio of the
+    typical sizes has to be this one, but for sampling error.
+    """
+    if conversion.shift:
+        return is_temperature(conversion, values, before)
+    sizes = [np.abs(v[v != 0]) for v in (values, before)]
+    if min(s.size for s in sizes) < LEAST_ROWS // 2:
+        return False
+    logs = [np.log(s) for s in sizes]
+    gap = float(np.median(logs[0]) - np.median(logs[1])) - np.log(conversion.factor)
+    # The standard error of a median, by the spread of the middle half (1.25 · sd / √n).
+    errors = [1.25 * np.subtract(*np.quantile(x, [0.75, 0.25])) / 1.35 / x.size**0.5 for x in logs]
+    return bool(abs(gap) < 0.03 + 2 * float(np.hypot(*errors)))
+
+
+def is_temperature(conversion: Conversion, values: FloatArray, before: FloatArray) -> bool:
+    """Whether middle and spread are both the reference's once undone: each could be by chance."""
+    undone = np.quantile(conversion.undo(values), [0.25, 0.5, 0.75])
+    usual = np.quantile(before, [0.25, 0.5, 0.75])
+    spread, error = usual[2] - usual[0], np.sqrt(1 / values.size + 1 / before.size)
+    if not spread > 0 or usual[1] < _COLDEST or usual[1] > _HOTTEST:
+        return False
+    # In units of the middle half, 0.93 is a median's standard error times √n, 1.6 that of the
+    # middle half itself (of normal values).
+    near = abs(undone[1] - usual[1]) / spread < 0.05 + 2 * 0.93 * error
+    alike = abs((undone[2] - undone[0]) / spread - 1) < 0.05 + 2 * 1.6 * error
+    return bool(near and alike)

@@ -1,0 +1,161 @@
+"""A placeholder in place of values: 0, -1, 999, 1970-01-01, the reference's mean, "unknown"."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.spike import Spike, spike
+from whydrift.monitor.diagnosis.faults.stuck_value import shown_value
+from whydrift.monitor.diagnosis.moment import iso
+
+__all__ = ["default_value"]
+
+_LEAST_SHARE = 0.01
+_LEAST_ROWS = 10
+_NEAR_MEAN = 0.02  # sd
+_NINES = tuple(float(10**k - 1) for k in range(1, 10))
+_PLACEHOLDERS: Final = frozenset(
+    {0.0, -1.0, *_NINES, *(-n for n in _NINES), 2.0**31 - 1, -(2.0**31), 2.0**15 - 1, 65_535.0}
+)
+_WORDS: Final = frozenset(
+    {
+        *("unknown", "unk", "undefined", "unspecified", "missing", "default", "other", "tbd"),
+        *("n/a", "na", "none", "null", "nan", "nil", "not_set", "notset", "xxx"),
+        *("-", "--", "?", ".", "0", "-1", "99", "999", "9999", "-99", "-999"),
+    }
+)
+
+
+def default_value(suspects: Suspects) -> list[Finding]:
+    """Find columns in which a placeholder took the place of values.
+
+    Of numbers and times: a value that spikes, scattered over the rows, and is a common
+    placeholder, or the reference's mean or median, or came as values ceased to be missing. Of
+    grades and categories: a placeholder that the reference does not have.
+    """
+    found = []
+    for name in (*suspects.names, *suspects.times):
+        kind = suspects.reference.schema[name].kind
+        if kind.is_discrete:
+            finding = _word(suspects, name)
+        elif kind is ColumnKind.ORDINAL:
+            finding = _grade(suspects, name)
+        else:
+            finding = _number(suspects, name)
+        if finding is not None:
+            found.append(finding)
+    return found
+
+
+def _number(suspects: Suspects, name: str) -> Finding | None:
+    seen = spike(suspects, name)
+    if seen is None or (seen.comes_in_runs and not seen.is_constant):
+        return None
+    before = suspects.reference.column(name)
+    before = before[np.isfinite(before)]
+    # What was filled in may be the mean of another window: this one's, or the training rows'.
+    near = before.std() * (_NEAR_MEAN + 3 / np.sqrt(before.size))
+    shown = shown_value(suspects, name, seen)
+    filled = _fewer_missing(suspects, name)
+    if suspects.reference.schema[name].kind is ColumnKind.TIMESTAMP:
+        what = iso(seen.value)[:10]
+    elif seen.value in _PLACEHOLDERS:
+        what = shown
+    elif seen.is_constant:  # it stands still, wherever that is
+        return None
+    elif abs(seen.value - before.mean()) < near:
+        what = f"{shown}, the reference's mean,"
+    elif abs(seen.value - np.median(before)) < near:
+        what = f"{shown}, the reference's median,"
+    elif 0.5 * seen.share < filled < 1.5 * seen.share + 0.01:
+        what = shown
+    else:
+        return None
+    return _found(suspects, name, seen, what, filled)
+
+
+def _found(suspects: Suspects, name: str, seen: Spike, what: str, filled: float) -> Finding:
+    evidence = (
+        f"{what} in {seen.share:.1%} of the rows; in the reference {seen.usual:.1%}: it looks "
+        "like a placeholder"
+    )
+    if filled > 0.25 * seen.share:
+        evidence += f" ({filled:.1%} of the rows less are missing than in the reference)"
+    repaired = np.where(seen.rows, np.nan, suspects.current.column(name))
+    fault = Fault(
+        FaultKind.DEFAULT_VALUE,
+        (name,),
+        seen.share - seen.usual,
+        evidence,
+        repaired=not seen.is_constant,
+    )
+    return Finding(fault, {name: repaired}, seen.rows, seen.usual)
+
+
+def _fewer_missing(suspects: Suspects, name: str) -> float:
+    return suspects.reference.missing_share(name) - suspects.current.missing_share(name)
+
+
+def _grade(suspects: Suspects, name: str) -> Finding | None:
+    """Return a placeholder that lies apart from the reference's grades."""
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    present = after[np.isfinite(after)]
+    grades = np.unique(before[np.isfinite(before)])
+    if present.size < _LEAST_ROWS or not grades.size:
+        return None
+    best: Spike | None = None
+    for value in np.unique(present):
+        if float(value) not in _PLACEHOLDERS or not _apart(float(value), grades):
+            continue
+        rows = after == value
+        share = float(rows.sum()) / present.size
+        if best is None or share > best.share:
+            best = Spike(float(value), share, 0.0, rows, is_outside=True)
+    if best is None or best.share < _LEAST_SHARE or best.rows.sum() < _LEAST_ROWS:
+        return None
+    size = int(np.isfinite(before).sum())
+    p_value = share_rises(0, size, int(best.rows.sum()), present.size)
+    if p_value >= suspects.level / len(suspects.names):
+        return None
+    shown = shown_value(suspects, name, best)
+    return _found(suspects, name, best, shown, _fewer_missing(suspects, name))
+
+
+def _apart(value: float, grades: FloatArray) -> bool:
+    """Whether a value is no next step of the scale: 0 below 1, 2, 3 may be a grade, -1 is none."""
+    step = float(np.diff(grades).min()) if grades.size > 1 else 1.0
+    if value < 0 <= grades[0]:
+        return True
+    return bool(value > grades[-1] + 2 * step or value < grades[0] - 2 * step)
+
+
+def _word(suspects: Suspects, name: str) -> Finding | None:
+    """Return a new category that says that there is no value."""
+    known = len(suspects.reference.schema[name].categories)
+    current = suspects.current.summaries[name]
+    categories = suspects.current.schema[name].categories[known:]
+    counts = current.category_counts[known:]
+    words = [i for i, label in enumerate(categories) if label.strip().casefold() in _WORDS]
+    count = sum(counts[i] for i in words)
+    if count < max(_LEAST_ROWS, _LEAST_SHARE * current.count) or not words:
+        return None
+    before = suspects.reference.summaries[name].count
+    limit = suspects.level / len(suspects.names)
+    if share_rises(0, max(1, before), count, current.count) >= limit:
+        return None
+    codes = suspects.current.column(name)
+    rows = np.isin(codes, [known + i for i in words])
+    largest = categories[max(words, key=lambda i: counts[i])]
+    share = count / current.count
+    evidence = (
+        f"{largest!r} in {share:.1%} of the rows, which is no category of the reference: it looks "
+        "like a placeholder"
+    )
+    fault = Fault(FaultKind.DEFAULT_VALUE, (name,), share, evidence, repaired=True)
+    return Finding(fault, {name: np.where(rows, np.nan, codes)}, rows)

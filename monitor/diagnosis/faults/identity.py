@@ -1,0 +1,306 @@
+"""Identities between columns of a window: sums, products, ratios, copies, losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["Formula", "Linear", "Pair", "find_identities"]
+
+_LEAST_ROWS = 50
+_LEAST_VALUES = 20  # of a column that is computed: fewer agree by chance
+_MOST_TERMS = 8
+_MOST_MISSING = 0.3
+_HOLDS = 0.995  # of the reference's rows
+_ROWS = 400  # on which sums are looked for
+_PROBES = 3  # rows on which products are looked for, before all rows are asked
+_MOST_CANDIDATES = 20_000
+_ROUNDED = 1.01  # units in the last decimal, of sums of rounded parts
+_COARSE = 0.005  # sd: rounding beyond this hides too much
+
+
+@dataclass(frozen=True)
+class Linear:
+    """One column is a sum of multiples of others, plus a constant."""
+
+    result: str
+    terms: tuple[tuple[str, float], ...]
+    constant: float
+    tolerance: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that take part, the result first."""
+        return (self.result, *(name for name, _ in self.terms))
+
+    def solved(self, window: Snapshot, name: str) -> FloatArray:
+        """Return what a column would be, by the others; shape (n_sampled,)."""
+        total = np.full(len(window.sample), self.constant)
+        for other, factor in self.terms:
+            if other != name:
+                total = total + factor * window.column(other)
+        if name == self.result:
+            return total
+        out: FloatArray = (window.column(self.result) - total) / dict(self.terms)[name]
+        return out
+
+    def broken(self, window: Snapshot) -> BoolArray:
+        """Return the rows in which it does not hold; shape (n_sampled,)."""
+        slack = self.tolerance + sum(
+            1e-6 * np.abs(factor * window.column(other)) for other, factor in self.terms
+        )
+        gap = np.abs(window.column(self.result) - self.solved(window, self.result))
+        return np.asarray(gap > slack)
+
+    def __str__(self) -> str:
+        parts = []
+        for name, factor in self.terms:
+            sign = "-" if factor < 0 else "+"
+            size = "" if abs(factor) == 1 else f"{abs(factor):.6g}·"
+            parts.append(f"{sign} {size}{name}")
+        if self.constant:
+            parts.append(f"{'-' if self.constant < 0 else '+'} {abs(self.constant):.6g}")
+        return f"{self.result} = {' '.join(parts).removeprefix('+ ')}"
+
+
+@dataclass(frozen=True)
+class Formula:
+    """A function of two columns, its name with places for theirs, and its inverses if it has any.
+
+    Parameters
+    ----------
+    text : str
+        Such as ``{} · {}``.
+    of : callable
+        From the columns a and b to the result.
+    first, second : callable, optional
+        From (result, b) to a, and from (result, a) to b.
+    commutes : bool
+        Whether a and b may change places.
+    """
+
+    text: str
+    of: Callable[[FloatArray, FloatArray], FloatArray]
+    first: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+    second: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+    commutes: bool = True
+
+
+def _log_loss(prediction: FloatArray, target: FloatArray) -> FloatArray:
+    out: FloatArray = -np.log(np.where(target > 0.5, prediction, 1 - prediction))
+    return out
+
+
+_FORMULAS: Final = (
+    Formula("{} · {}", np.multiply, np.divide, np.divide),
+    Formula("{} / {}", np.divide, np.multiply, lambda c, a: a / c, commutes=False),
+    Formula("({} - {})²", lambda a, b: (a - b) ** 2),
+    Formula("|{} - {}|", lambda a, b: np.abs(a - b)),
+)
+_LOSSES: Final = (
+    Formula("log loss of {} against {}", _log_loss, commutes=False),
+    Formula("[{} differs from {}]", lambda a, b: (a != b).astype(np.float64)),
+)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One column is a function of two others."""
+
+    result: str
+    formula: Formula
+    a: str
+    b: str
+    tolerance: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that take part, the result first."""
+        return (self.result, self.a, self.b)
+
+    def solved(self, window: Snapshot, name: str) -> FloatArray | None:
+        """Return what a column would be, by the others; None where that is not determined."""
+        a, b, result = (window.column(n) for n in (self.a, self.b, self.result))
+        with np.errstate(all="ignore"):
+            if name == self.result:
+                return self.formula.of(a, b)
+            inverse, known = (self.formula.first, b) if name == self.a else (self.formula.second, a)
+            if inverse is None:
+                return None
+            values = inverse(result, known)
+            return np.where(np.isfinite(values), values, np.nan)
+
+    def broken(self, window: Snapshot) -> BoolArray:
+        """Return the rows in which it does not hold; shape (n_sampled,)."""
+        values = self.solved(window, self.result)
+        assert values is not None
+        with np.errstate(invalid="ignore"):
+            gap = np.abs(window.column(self.result) - values)
+            return np.asarray(gap > self.tolerance + 1e-6 * np.abs(values))
+
+    def __str__(self) -> str:
+        return f"{self.result} = {self.formula.text.format(self.a, self.b)}"
+
+
+def find_identities(
+    window: Snapshot, names: tuple[str, ...], loss: tuple[str, str, str] | None = None
+) -> list[Linear | Pair]:
+    """Return the identities that hold in (nearly) all rows of a window, but for rounding.
+
+    Sums, differences, copies and changes of unit by elimination: a column of which nothing is left
+    once those before it are projected out. Products, ratios and losses by trying all pairs on a few
+    rows, and what agrees there on all.
+
+    Parameters
+    ----------
+    window : Snapshot
+        The reference.
+    names : tuple of str
+        Columns of numbers.
+    loss : tuple of (loss, prediction, target), optional
+        For which log loss and 0-1 loss are tried, too.
+    """
+    usable = tuple(n for n in names if _is_usable(window, n))
+    found: list[Linear | Pair] = []
+    taken: set[frozenset[str]] = set()
+    candidates: Iterator[Linear | Pair] = chain(
+        _sums(window, usable), _losses(window, loss), _pairs(window, usable)
+    )
+    for identity in candidates:
+        participants = frozenset(identity.names)
+        if participants not in taken and _holds(window, identity):
+            taken.add(participants)
+            found.append(identity)
+    return found
+
+
+def _is_usable(window: Snapshot, name: str) -> bool:
+    values = window.column(name)
+    present = values[np.isfinite(values)]
+    if present.size < max(_LEAST_ROWS, (1 - _MOST_MISSING) * values.size):
+        return False
+    return np.unique(present[: 10 * _ROWS]).size >= _LEAST_VALUES
+
+
+def _holds(window: Snapshot, identity: Linear | Pair) -> bool:
+    complete = np.isfinite(window.columns(identity.names)).all(axis=1)
+    if complete.sum() < _LEAST_ROWS:
+        return False
+    return bool((~identity.broken(window)[complete]).mean() >= _HOLDS)
+
+
+def _tolerance(values: FloatArray) -> float:
+    """Return how far a computed value may be off: floating point, or its last decimal."""
+    present = values[np.isfinite(values)][:2_000]
+    spread, size = float(present.std()), float(np.abs(present).max())
+    exact = 1e-6 * spread + 1e-9 * size
+    for decimals in range(5):
+        unit = 10.0**-decimals
+        if (np.abs(present / unit - np.round(present / unit)) <= 1e-6).all():
+            rounding = _ROUNDED * unit
+            return rounding if rounding <= _COARSE * spread else exact
+    return exact
+
+
+def _sums(window: Snapshot, names: tuple[str, ...]) -> Iterator[Linear]:
+    """Yield columns that are a linear function of a few before them."""
+    block = window.columns(names)
+    complete = np.flatnonzero(np.isfinite(block).all(axis=1))
+    if complete.size < max(_LEAST_ROWS, 3 * len(names)) or len(names) < 2:
+        return
+    chosen = complete[np.linspace(0, complete.size - 1, min(_ROWS, complete.size)).astype(int)]
+    rows = block[chosen]
+    centre, spread = rows.mean(axis=0), rows.std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0)
+    scaled = (rows - centre) / spread
+    basis = np.empty((len(rows), 0))
+    independent: list[int] = []
+    for j, name in enumerate(names):
+        tolerance = _tolerance(block[:, j])
+        rest = scaled[:, j]
+        for _ in range(2):  # twice is enough (Giraud, Langou & Rozloznik 2005)
+            rest = rest - basis @ (basis.T @ rest)
+        size = float(np.sqrt(rest @ rest))
+        if np.abs(rest).max() * spread[j] > tolerance:
+            independent.append(j)
+            basis = np.column_stack([basis, rest / size])
+            continue
+        factors = np.linalg.lstsq(scaled[:, independent], scaled[:, j], rcond=None)[0]
+        least = 10 * tolerance / spread[j]
+        terms = [k for k, f in zip(independent, factors, strict=True) if abs(f) > least]
+        if not 1 <= len(terms) <= _MOST_TERMS:
+            continue
+        slopes, constant = _plain_coefficients(rows[:, terms], rows[:, j], tolerance)
+        named = tuple((names[k], float(f)) for k, f in zip(terms, slopes, strict=True))
+        yield Linear(name, named, constant, tolerance)
+
+
+def _plain_coefficients(
+    block: FloatArray, result: FloatArray, tolerance: float
+) -> tuple[FloatArray, float]:
+    """Return slopes and constant, in round numbers where these do as well."""
+    centre = block.mean(axis=0)
+    slopes = np.linalg.lstsq(block - centre, result - result.mean(), rcond=None)[0]
+    size = 10.0 ** np.floor(np.log10(np.maximum(np.abs(slopes), 1e-300)))
+    for digits in (0, 1, 2, 3):
+        unit = size / 10.0**digits
+        plain = np.round(slopes / unit) * unit
+        plain = np.array([float(f"{value:.10g}") for value in plain])  # 0.30000000000000004
+        rest = result - block @ plain
+        constant = float(f"{rest.mean():.6g}")
+        if abs(constant) <= tolerance:
+            constant = 0.0
+        if np.abs(rest - constant).max() <= tolerance:
+            return plain, constant
+    return slopes, float((result - block @ slopes).mean())
+
+
+def _pairs(window: Snapshot, names: tuple[str, ...]) -> Iterator[Pair]:
+    """Yield columns that are a product, a ratio or a distance of two others."""
+    if len(names) < 3:
+        return
+    block = window.columns(names)
+    tolerances = np.array([_tolerance(block[:, j]) for j in range(len(names))])
+    present = np.flatnonzero(np.isfinite(block).sum(axis=1) >= 3)
+    if present.size < _LEAST_ROWS:
+        return
+    spaced = np.linspace(0, present.size - 1, 64).astype(int)
+    some = present[spaced]
+    for formula in _FORMULAS:
+        candidates: set[tuple[int, int, int]] = set()
+        for row in some[:: len(some) // _PROBES][:_PROBES]:
+            values = block[row]
+            with np.errstate(all="ignore"):
+                table = formula.of(values[:, None], values[None, :])
+                slack = tolerances + 1e-6 * np.abs(values)
+                for c in range(len(names)):
+                    hits = np.argwhere(np.abs(table - values[c]) <= slack[c])
+                    candidates.update((c, int(a), int(b)) for a, b in hits)
+            if len(candidates) > _MOST_CANDIDATES:
+                break  # numbers so coarse that they agree by chance
+        for c, a, b in sorted(candidates):
+            if len({a, b, c}) < 3 or (formula.commutes and a > b):
+                continue
+            with np.errstate(all="ignore"):
+                gap = np.abs(formula.of(block[some, a], block[some, b]) - block[some, c])
+            known = gap[np.isfinite(gap)]
+            slack_c = tolerances[c] + 1e-6 * np.abs(block[some, c][np.isfinite(gap)])
+            if known.size >= 20 and (known <= slack_c).mean() > 0.9:
+                yield Pair(names[c], formula, names[a], names[b], float(tolerances[c]))
+
+
+def _losses(window: Snapshot, loss: tuple[str, str, str] | None) -> Iterator[Pair]:
+    """Yield the losses that a column of losses may be, of the prediction and the target."""
+    if loss is None or not all(window.has(n) for n in loss):
+        return
+    result, prediction, target = loss
+    tolerance = _tolerance(window.column(result))
+    for formula in (*_FORMULAS[2:], *_LOSSES):
+        yield Pair(result, formula, prediction, target, tolerance)

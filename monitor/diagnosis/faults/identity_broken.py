@@ -1,0 +1,112 @@
+"""Columns that no longer are the sum, product, ratio or copy of others that they were."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.snapshot.schema import Role
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
+from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
+
+__all__ = ["identity_broken"]
+
+_LEAST_SHARE = 0.005
+_LEAST_ROWS = 5
+_MOST_COLUMNS = 120
+_CLEARLY = 0.1  # by so much has one column to be the better culprit than the computed one
+
+
+def identity_broken(suspects: Suspects) -> list[Finding]:
+    """Find identities of the reference that do not hold in some of the current rows.
+
+    Which column broke is told by which one, computed from the others, comes nearer to the
+    reference's distribution; in doubt it is the one that was computed from the others.
+    """
+    names = _numbers(suspects)
+    loss = _loss(suspects)
+    identities = find_identities(suspects.reference, names, loss)
+    found: list[Finding] = []
+    blamed: set[str] = set()
+    for identity in identities:
+        if not blamed.isdisjoint(identity.names):
+            continue  # it fails for the sake of a column that is known to be broken
+        finding = _check(suspects, identity, len(identities))
+        if finding is not None:
+            found.append(finding)
+            blamed.update(finding.fault.columns)
+    return found
+
+
+def _numbers(suspects: Suspects) -> tuple[str, ...]:
+    """Return numbers of both windows, also predictions and losses, which are in no graph."""
+    schema = suspects.reference.schema
+    extra = {schema.with_role(role) for role in (Role.PREDICTION, Role.LOSS)}
+    return tuple(
+        c.name
+        for c in schema
+        if c.kind.is_numeric
+        and (c.name in suspects.names or c.name in extra)
+        and suspects.reference.has(c.name)
+        and suspects.current.has(c.name)
+    )[:_MOST_COLUMNS]
+
+
+def _loss(suspects: Suspects) -> tuple[str, str, str] | None:
+    schema = suspects.reference.schema
+    loss, prediction, target = (
+        schema.with_role(role) for role in (Role.LOSS, Role.PREDICTION, Role.TARGET)
+    )
+    if loss is None or prediction is None or target is None:
+        return None
+    return loss, prediction, target
+
+
+def _check(suspects: Suspects, identity: Linear | Pair, count: int) -> Finding | None:
+    reference, current = suspects.reference, suspects.current
+    if not all(current.has(n) and current.summaries[n].count for n in identity.names):
+        return None
+    known, rows = (np.isfinite(w.columns(identity.names)).all(axis=1) for w in (reference, current))
+    if rows.sum() < _LEAST_ROWS:
+        return None
+    broken = identity.broken(current) & rows
+    usual = int((identity.broken(reference) & known).sum())
+    share, share_before = broken.sum() / rows.sum(), usual / known.sum()
+    p_value = share_rises(usual, int(known.sum()), int(broken.sum()), int(rows.sum()))
+    if (
+        broken.sum() < _LEAST_ROWS
+        or share - share_before < _LEAST_SHARE
+        or p_value >= suspects.level / count
+    ):
+        return None
+    culprit, values = _culprit(suspects, identity, broken)
+    evidence = (
+        f"{identity} fails in {share:.1%} of the rows; in the reference in {share_before:.1%}"
+    )
+    is_undone = values is not None
+    column = current.column(culprit)
+    repaired = np.where(broken, np.nan if values is None else values, column)
+    fault = Fault(FaultKind.IDENTITY_BROKEN, (culprit,), float(share), evidence, repaired=is_undone)
+    return Finding(fault, {culprit: repaired}, broken, float(share_before))
+
+
+def _culprit(
+    suspects: Suspects, identity: Linear | Pair, broken: BoolArray
+) -> tuple[str, FloatArray | None]:
+    """Return the column that broke, and what it should have been (None: not determined)."""
+    gains: dict[str, float] = {}
+    solutions: dict[str, FloatArray | None] = {}
+    for name in identity.names:
+        values = identity.solved(suspects.current, name)
+        solutions[name] = values
+        if values is None:
+            continue
+        usual = suspects.reference.column(name)
+        recorded = suspects.current.column(name)[broken]
+        gains[name] = ks_distance(recorded, usual) - ks_distance(values[broken], usual)
+    best = max(gains, key=lambda name: gains[name])
+    result = identity.names[0]
+    if gains[best] < gains[result] + _CLEARLY:
+        best = result
+    return best, solutions[best]

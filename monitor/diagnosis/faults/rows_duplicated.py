@@ -1,0 +1,51 @@
+"""Rows that came twice."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import pdtrc
+
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
+
+__all__ = ["rows_duplicated"]
+
+_LEAST_SHARE = 0.01
+_LEAST_ROWS = 10
+# Where many rows of the reference repeat each other, the table is coarse: whether more of them do
+# depends on what the rows are, and is a shift.
+_MOST_USUAL = 0.1
+_LEAST_RATIO = 2.0
+
+
+def rows_duplicated(suspects: Suspects) -> list[Finding]:
+    """Find rows equal in every column to one before them, beyond what the reference has of them.
+
+    By chance n rows hold about n² θ / 2 pairs that are equal; repeats of other origin grow as n.
+    The larger of both, as the reference has it, is what is usual.
+    """
+    reference, current = suspects.reference, suspects.current
+    share, share_before = current.repeats / current.rows, reference.repeats / reference.rows
+    if (
+        current.repeats < _LEAST_ROWS
+        or share - share_before < _LEAST_SHARE
+        or share_before > _MOST_USUAL
+        or share < _LEAST_RATIO * share_before
+    ):
+        return []
+    size = current.rows / reference.rows
+    usual = (reference.repeats + 3 * np.sqrt(reference.repeats + 1)) * max(size, size**2)
+    if usual > 0.5 * current.repeats or pdtrc(current.repeats - 1, usual) >= suspects.level:
+        return []
+    evidence = (
+        f"{current.repeats} of {current.rows} rows ({share:.1%}) are equal in every column to one "
+        f"before them; in the reference {reference.repeats} of {reference.rows}"
+    )
+    repeated = current.repeated
+    # Of a long window only blocks of rows are here; of those that came twice one may be.
+    is_whole = len(current.sample) == current.rows
+    fault = Fault(FaultKind.ROWS_DUPLICATED, (), share, evidence, repaired=is_whole)
+    assert repeated is not None
+    kept = np.flatnonzero(~repeated) if is_whole else None
+    rows = repeated if repeated.any() else None
+    return [Finding(fault, rows=rows, usual=share_before, kept_current=kept)]

@@ -1,0 +1,108 @@
+"""The commonest value of a column and how common it was: what stuck values and defaults show in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, IntArray
+from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.diagnosis.faults.base import Suspects, share_rises
+
+__all__ = ["Spike", "spike"]
+
+_LEAST_ROWS = 10
+_LEAST_RISE = 0.02
+_LEAST_NEW = 0.01  # share of a value outside the reference's range
+_APART = 0.5  # of the reference's range, from the nearest other value
+CONSTANT = 0.999
+
+
+@dataclass(frozen=True)
+class Spike:
+    """One value in far more rows than the reference has it.
+
+    Parameters
+    ----------
+    value : float
+        The value (a code where the column holds categories).
+    share, usual : float
+        Of the present values, now and in the reference.
+    rows : ndarray of bool, shape (n_current_sampled,)
+        Where it stands.
+    is_outside : bool
+        Whether the value lies outside the range of the reference's.
+    """
+
+    value: float
+    share: float
+    usual: float
+    rows: BoolArray
+    is_outside: bool
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the column hardly has another value."""
+        return self.share >= CONSTANT
+
+    @property
+    def comes_in_runs(self) -> bool:
+        """Whether the value stands in long stretches of rows, as a stuck sensor's does."""
+        count = int(self.rows.sum())
+        runs = int(self.rows[0]) + int((self.rows[1:] & ~self.rows[:-1]).sum())
+        by_chance = count * (1 - self.share) + 1
+        return runs < 0.5 * by_chance
+
+
+def spike(suspects: Suspects, name: str) -> Spike | None:
+    """Return the value that spikes in a column, or None.
+
+    Continuous columns and counts: a value that the reference (nearly) never has, or a column that
+    became constant. Grades and categories have few values anyway: only a constant is suspicious.
+    Times: a moment that the reference never has.
+    """
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    before, values = before[np.isfinite(before)], after[np.isfinite(after)]
+    if min(values.size, before.size) < _LEAST_ROWS:
+        return None
+    distinct, counts = np.unique(values, return_counts=True)
+    # The commonest value, or one at either end: a rounded column has common values of its own.
+    for number in dict.fromkeys((int(counts.argmax()), 0, len(counts) - 1)):
+        value, count = float(distinct[number]), int(counts[number])
+        if count < _LEAST_ROWS:
+            continue
+        usual_count = int((before == value).sum())
+        found = Spike(
+            value,
+            count / values.size,
+            usual_count / before.size,
+            after == value,
+            bool(value < before.min() or value > before.max()),
+        )
+        others = np.delete(distinct, number)
+        reach = float(before.max() - before.min())
+        is_apart = bool((np.abs(others - value) > _APART * reach).all())
+        if not _stands_out(suspects, name, found, np.delete(counts, number), is_apart=is_apart):
+            continue
+        p_value = share_rises(usual_count, before.size, count, values.size)
+        if p_value < suspects.level / len(suspects.names):
+            return found
+    return None
+
+
+def _stands_out(
+    suspects: Suspects, name: str, found: Spike, others: IntArray, *, is_apart: bool
+) -> bool:
+    if found.is_constant:
+        return found.usual < 0.9
+    kind = suspects.reference.schema[name].kind
+    if kind not in {ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.TIMESTAMP}:
+        return False
+    least = _LEAST_NEW if found.is_outside else _LEAST_RISE
+    if found.share - found.usual < least or found.usual > 0.2 * found.share:
+        return False
+    # A count's commonest value moves with its mean; only a spike, or a value far from all others,
+    # is suspicious.
+    rows = int(found.rows.sum())
+    return (found.is_outside and is_apart) or rows >= 5 * int(others.max(initial=0))

@@ -1,0 +1,215 @@
+"""Another unit in some of the rows: those of one category, or any share of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.independence.dependence import lag_one
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.base import (
+    Finding,
+    Suspects,
+    share_rises,
+    sorted_ks_distance,
+)
+from whydrift.monitor.diagnosis.faults.conversion import (
+    CONVERSIONS,
+    LEAST_ROWS,
+    Conversion,
+    distance_by_chance,
+    fitting,
+    is_temperature,
+)
+
+__all__ = ["unit_in_part"]
+
+_MOST_LEVELS = 12
+_MOST_SEGMENTING = 20  # columns whose categories are looked at
+_LEAST_STEP = 0.8 * np.log(10.0)  # of a segment's typical size, to be looked at
+_LEAST_SHARE = 0.015
+_MOST_SHARE = 0.95  # beyond it is the whole column, which did not fit
+_LEAST_BELOW = 0.04
+_LEAST_OUTSIDE = 20
+_EDGE = 0.005  # share of the reference's values below the range: sizes reach down to nothing
+_LEAST_APART = 0.2  # of converted values, outside the reference's range
+_LEAST_APART_BELOW = 0.3  # the same, where they became smaller or another temperature
+_SURELY_APART = 0.8  # from here on hardly a converted row remains unseen
+
+
+def unit_in_part(suspects: Suspects) -> list[Finding]:
+    """Find columns of which a part of the rows went through a common conversion.
+
+    In the rows of one category, a conversion has to fit as it would for a whole column. Where the
+    rows have nothing in common, the values outside the reference's range have to be distributed as
+    converted ones, and all values as a mixture of both.
+    """
+    found = []
+    for name in suspects.numbers:
+        finding = _segment(suspects, name) or _somewhere(suspects, name)
+        if finding is not None:
+            found.append(finding)
+    return found
+
+
+def _segment(suspects: Suspects, name: str) -> Finding | None:
+    segmenting = [n for n in suspects.names if suspects.reference.schema[n].kind.is_discrete]
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    present = np.isfinite(after)
+    known = before[np.isfinite(before)]
+    if not segmenting or min(present.sum(), known.size) < 2 * LEAST_ROWS:
+        return None
+    if not _moved(after[present], known):
+        return None
+    sizes, sizes_before = _log_size(after), _log_size(before)
+    for column in segmenting[:_MOST_SEGMENTING]:
+        categories = suspects.reference.schema[column].categories
+        codes, codes_before = suspects.current.column(column), suspects.reference.column(column)
+        for code, label in enumerate(categories[:_MOST_LEVELS]):
+            rows, rows_before = (codes == code) & present, codes_before == code
+            part, part_before = after[rows], before[rows_before]
+            part_before = part_before[np.isfinite(part_before)]
+            if min(part.size, part_before.size) < LEAST_ROWS:
+                continue
+            step = np.nanmedian(sizes[rows]) - np.nanmedian(sizes_before[rows_before])
+            is_temperature = part_before.min() > -90 and part_before.max() < 250
+            if not abs(step) > _LEAST_STEP and not is_temperature:
+                continue
+            fit = fitting(part, part_before)
+            if fit is None:
+                continue
+            rest = (codes != code) & present
+            if fitting(after[rest], known) is not None:
+                continue  # no matter of this category
+            repaired = np.where(rows, fit.conversion.undo(after), after)
+            share = float(rows.sum() / present.sum())
+            evidence = (
+                f"where {column!r} is {label!r} ({share:.1%} of the rows), values look converted "
+                f"by {fit.conversion.text}: distance to the reference's there {fit.distance:.2f} "
+                f"as recorded, {fit.left:.2f} when undone"
+            )
+            fault = Fault(FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True)
+            return Finding(fault, {name: repaired}, rows)
+    return None
+
+
+def _moved(values: FloatArray, before: FloatArray) -> bool:
+    distance = sorted_ks_distance(np.sort(values), np.sort(before))
+    return distance > 0.8 * distance_by_chance(values, before)
+
+
+def _log_size(values: FloatArray) -> FloatArray:
+    with np.errstate(divide="ignore"):
+        logs = np.log(np.abs(values))
+    return np.where(np.isfinite(logs), logs, np.nan)
+
+
+@dataclass(frozen=True)
+class _Scale:
+    """Values on a scale on which conversions are straight lines: raw, or logs of sizes."""
+
+    values: FloatArray
+    before: FloatArray
+    conversions: tuple[tuple[Conversion, float, float], ...]  # with slope and shift on the scale
+    edge: float
+
+
+_FACTORS = tuple((c, 1.0, float(np.log(c.factor))) for c in CONVERSIONS if not c.shift)
+_TEMPERATURES = tuple((c, c.factor, c.shift) for c in CONVERSIONS if c.shift)
+
+
+def _somewhere(suspects: Suspects, name: str) -> Finding | None:
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    scales = (
+        _Scale(_log_size(after), _log_size(before), _FACTORS, _EDGE),
+        _Scale(after, before, _TEMPERATURES, 0.0),
+    )
+    for scale in scales:
+        found = _mixture(scale, suspects.level / len(suspects.names))
+        if found is None:
+            continue
+        conversion, share, seen, rows = found
+        repaired = np.where(rows, conversion.undo(after), after)
+        evidence = (
+            f"about {share:.1%} of the values look converted by {conversion.text}: "
+            f"{rows.sum() / np.isfinite(after).sum():.1%} lie outside the reference's range, "
+            "distributed as converted ones would be"
+        )
+        fault = Fault(
+            FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=seen >= _SURELY_APART
+        )
+        return Finding(fault, {name: repaired}, rows, scale.edge)
+    return None
+
+
+def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, BoolArray] | None:
+    """Return the conversion, its share, the share of converted rows seen, and these rows."""
+    present = np.isfinite(scale.values)
+    values, before = scale.values[present], scale.before[np.isfinite(scale.before)]
+    if min(values.size, before.size) < 2 * LEAST_ROWS:
+        return None
+    low = float(np.quantile(before, scale.edge)) if scale.edge else float(before.min())
+    high = float(before.max())
+    below, above = int((values < low).sum()), int((values > high).sum())
+    excess = (below + above) / values.size - scale.edge
+    # Where sizes reach down to nothing, the share of tiny ones moves with any mean.
+    if excess < (_LEAST_BELOW if below > above else _LEAST_SHARE):
+        return None
+    r = max(0.0, lag_one(scale.values[:, None]))
+    alike = (1 - r) / (1 + r)  # of rows that resemble their neighbours, so many count
+    usually = int((before < low).sum())
+    if (below + above) * alike < _LEAST_OUTSIDE or (
+        share_rises(usually, before.size, below + above, values.size) >= level
+    ):
+        return None
+    values, before = np.sort(values), np.sort(before)
+
+    def outside(sorted_values: FloatArray) -> FloatArray:
+        return np.concatenate(
+            [
+                sorted_values[: np.searchsorted(sorted_values, low)],
+                sorted_values[np.searchsorted(sorted_values, high, "right") :],
+            ]
+        )
+
+    apart = outside(values)
+    best: tuple[float, Conversion, float, FloatArray] | None = None
+    best_slope, best_shift = 1.0, 0.0
+    for conversion, slope, shift in scale.conversions:
+        converted = slope * before + shift
+        beyond = outside(converted)
+        seen = beyond.size / before.size
+        least = _LEAST_APART if slope == 1 and shift > 0 else _LEAST_APART_BELOW
+        if seen < least or excess > 1.05 * seen + scale.edge:
+            continue
+        distance = sorted_ks_distance(apart, beyond)
+        noise = 1.36 * float(np.sqrt(1 / apart.size + 1 / beyond.size))
+        usual = scale.edge * values.size / apart.size  # such rows as the reference has, too
+        if conversion.shift and not is_temperature(conversion, apart, conversion.undo(beyond)):
+            continue
+        if distance < 0.05 + noise + usual and (best is None or distance < best[0]):
+            best = (distance, conversion, seen, converted)
+            best_slope, best_shift = slope, shift
+    if best is None:
+        return None
+    _, conversion, seen, converted = best
+    share = min(1.0, excess / max(seen - scale.edge, scale.edge))
+    grid = np.concatenate([values, before, converted])
+    expected = (1 - share) * _below(before, grid) + share * _below(converted, grid)
+    left = float(np.abs(_below(values, grid) - expected).max())
+    by_chance = distance_by_chance(scale.values[present], scale.before[np.isfinite(scale.before)])
+    if left > 0.02 + by_chance or share > _MOST_SHARE:
+        return None
+    # A value outside the range that the conversion can't have come from is one of the edge.
+    undone = (scale.values - best_shift) / best_slope
+    margin = 0.1 * (high - float(before[0]))
+    could_be = (undone >= before[0] - margin) & (undone <= high + margin)
+    rows = present & ((scale.values < low) | (scale.values > high)) & could_be
+    return conversion, share, seen, rows
+
+
+def _below(sorted_values: FloatArray, grid: FloatArray) -> FloatArray:
+    out: FloatArray = np.searchsorted(sorted_values, grid, "right") / sorted_values.size
+    return out
