@@ -1,0 +1,165 @@
+"""How far sums of scores over the rows of two windows vary when nothing moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+
+__all__ = ["Moments", "Rows", "lag_one"]
+
+_TELLING = 4.0  # lag-1 correlation × √n of scores that no longer counts as chance
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums of score columns and how they vary under no change.
+
+    Parameters
+    ----------
+    total, skewness : ndarray of shape (n_scores,)
+    variance : ndarray of shape (n_scores, n_scores)
+    freedom : float
+        Degrees of freedom of the variances.
+    """
+
+    total: FloatArray
+    variance: FloatArray
+    skewness: FloatArray
+    freedom: float
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of both windows as the scores see them.
+
+    Parameters
+    ----------
+    window : ndarray of shape (n_rows,)
+        w − e, the residual of the window model; 0 where a row tells nothing.
+    chance : ndarray of shape (n_rows,)
+        e.
+    split : int
+        Number of reference rows.
+    fitted : int
+        Features that the window and the outcome model were fitted on.
+    in_order : bool
+        Whether neighbouring rows may still resemble each other.
+    clusters : ndarray of int, shape (n_rows,), optional
+    """
+
+    window: FloatArray
+    chance: FloatArray
+    split: int
+    fitted: int
+    in_order: bool
+    clusters: IntArray | None
+
+    def moments(self, columns: FloatArray) -> Moments:
+        """Return the sums of ``columns`` × window and their variance.
+
+        Independent rows: under no change the window of a row is as good as drawn by chance e
+        whatever its outcome, so Σ c²e(1 − e) is the variance. Unlike Σ c²(w − e)² it learns the
+        spread of the outcome from both windows, which matters where one has few rows, and the
+        skewness follows with it.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (n_rows, n_scores)
+            Residuals of the outcome model times features of the parents.
+        """
+        weighted = columns * self.window[:, None]
+        total = weighted.sum(axis=0)
+        if self.clusters is not None:
+            return self._by_cluster(weighted, total)
+        # Fitting both models takes its share of the residuals' size.
+        rows = len(columns)
+        inflation = rows / max(1.0, rows - self.fitted)
+        none = np.zeros(len(total))
+        if self.in_order:
+            variance, lags = bartlett(weighted, self.split)
+            smaller = min(self.split, rows - self.split)
+            freedom = (rows - self.fitted if not lags else smaller / (lags + 1)) or 1.0
+            return Moments(total, inflation * variance, none, max(1.0, freedom))
+        hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
+        variance = inflation * ((columns * hazard[:, None]).T @ columns)
+        third = (columns**3 * (hazard * (1 - 2 * self.chance))[:, None]).sum(axis=0)
+        spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
+        skewness = np.divide(third, spread**3, out=none, where=spread > 0)
+        return Moments(total, variance, skewness, max(1.0, rows - self.fitted))
+
+    def _by_cluster(self, weighted: FloatArray, total: FloatArray) -> Moments:
+        """Return moments over clusters, which may lie in both windows.
+
+        The variance is centred, and few big clusters count for fewer than there are: by the sizes
+        of what each can add, Σa² = 1 / (number of equal ones) (Kish 1965, Survey sampling).
+        """
+        assert self.clusters is not None
+        found, inverse = np.unique(self.clusters, return_inverse=True)
+        sums = np.zeros((len(found), weighted.shape[1]))
+        np.add.at(sums, inverse, weighted)
+        reach = np.bincount(inverse, np.abs(self.window), len(found)) ** 2
+        equal = float(reach.sum() ** 2 / max(float((reach**2).sum()), 1e-300))
+        count = len(found)
+        centred = sums - total / count
+        variance = centred.T @ centred * (count / max(1, count - 1))
+        return Moments(total, variance, np.zeros(len(total)), max(1.0, equal - 1))
+
+    def spread_of(self, influence: FloatArray) -> FloatArray:
+        """Return the variance of the totals of columns that are centred in each window."""
+        if self.clusters is not None:
+            found, inverse = np.unique(self.clusters, return_inverse=True)
+            sums = np.zeros((len(found), influence.shape[1]))
+            np.add.at(sums, inverse, influence)
+            out: FloatArray = sums.T @ sums
+            return out
+        if self.in_order:
+            return bartlett(influence, self.split)[0]
+        plain: FloatArray = influence.T @ influence
+        return plain
+
+
+def bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
+    """Return the variance of the totals of series, and over how many lags it looked.
+
+    None where neighbours no longer resemble each other: lags that are not needed cost power.
+
+    References
+    ----------
+    Newey & West (1987), A simple, positive semi-definite, heteroskedasticity and autocorrelation
+    consistent covariance matrix.
+    """
+    rows = len(columns)
+    variance = columns.T @ columns
+    parts = [p for p in (columns[:split], columns[split:]) if len(p) > 3]
+    seen = [lag_one(p) * np.sqrt(len(p)) for p in parts]
+    if not seen or max(float(np.max(np.abs(s), initial=0.0)) for s in seen) < _TELLING:
+        return variance, 0
+    rho = max(float(np.max(lag_one(p), initial=0.0)) for p in parts)
+    rho = min(max(rho, 0.0), 0.99)
+    wanted = max(3, int(np.ceil(3 * (rho / (1 - rho) + 0.5))))
+    lags = max(1, min(rows // 8, wanted))
+    for part in parts:
+        for lag in range(1, min(lags, len(part) - 1) + 1):
+            product = part[lag:].T @ part[:-lag]
+            variance += (1 - lag / (lags + 1)) * (product + product.T)
+    return variance, lags
+
+
+def lag_one(series: FloatArray) -> FloatArray:
+    """Return each column's correlation with the row before."""
+    centred = series - series.mean(axis=0)
+    spread = (centred**2).sum(axis=0)
+    spread[spread <= 0] = np.inf
+    out: FloatArray = (centred[1:] * centred[:-1]).sum(axis=0) / spread
+    return out
+
+
+def has_predecessor(rows: BoolArray, split: int) -> BoolArray:
+    """Return, for each chosen row, whether the row just before it in its window is chosen too."""
+    before = np.zeros_like(rows)
+    before[1:] = rows[:-1]
+    before[split : split + 1] = False
+    return before[rows]
