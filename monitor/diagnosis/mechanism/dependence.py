@@ -8,7 +8,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Moments", "Rows", "lag_one"]
+__all__ = ["Moments", "Rows", "has_predecessor"]
 
 _TELLING = 4.0  # lag-1 correlation × √n of scores that no longer counts as chance
 
@@ -70,22 +70,22 @@ class Rows:
         columns : ndarray of shape (n_rows, n_scores)
             Residuals of the outcome model times features of the parents.
         """
-        weighted = columns * self.window[:, None]
-        total = weighted.sum(axis=0)
+        total = columns.T @ self.window
         if self.clusters is not None:
-            return self._by_cluster(weighted, total)
+            return self._by_cluster(columns * self.window[:, None], total)
         # Fitting both models takes its share of the residuals' size.
         rows = len(columns)
         inflation = rows / max(1.0, rows - self.fitted)
         none = np.zeros(len(total))
         if self.in_order:
-            variance, lags = bartlett(weighted, self.split)
+            variance, lags = _bartlett(columns * self.window[:, None], self.split)
             smaller = min(self.split, rows - self.split)
             freedom = (rows - self.fitted if not lags else smaller / (lags + 1)) or 1.0
             return Moments(total, inflation * variance, none, max(1.0, freedom))
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
-        variance = inflation * ((columns * hazard[:, None]).T @ columns)
-        third = (columns**3 * (hazard * (1 - 2 * self.chance))[:, None]).sum(axis=0)
+        weighted = columns * hazard[:, None]
+        variance = inflation * (weighted.T @ columns)
+        third = (weighted * columns * columns).T @ (1 - 2 * self.chance)
         spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
         skewness = np.divide(third, spread**3, out=none, where=spread > 0)
         return Moments(total, variance, skewness, max(1.0, rows - self.fitted))
@@ -116,12 +116,12 @@ class Rows:
             out: FloatArray = sums.T @ sums
             return out
         if self.in_order:
-            return bartlett(influence, self.split)[0]
+            return _bartlett(influence, self.split)[0]
         plain: FloatArray = influence.T @ influence
         return plain
 
 
-def bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
+def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
     """Return the variance of the totals of series, and over how many lags it looked.
 
     None where neighbours no longer resemble each other: lags that are not needed cost power.
@@ -134,10 +134,13 @@ def bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
     rows = len(columns)
     variance = columns.T @ columns
     parts = [p for p in (columns[:split], columns[split:]) if len(p) > 3]
-    seen = [lag_one(p) * np.sqrt(len(p)) for p in parts]
-    if not seen or max(float(np.max(np.abs(s), initial=0.0)) for s in seen) < _TELLING:
+    alike = [_lag_one(p) for p in parts]
+    seen = [
+        float(np.abs(r).max(initial=0.0)) * len(p) ** 0.5 for r, p in zip(alike, parts, strict=True)
+    ]
+    if max(seen, default=0.0) < _TELLING:
         return variance, 0
-    rho = max(float(np.max(lag_one(p), initial=0.0)) for p in parts)
+    rho = max(float(r.max(initial=0.0)) for r in alike)
     rho = min(max(rho, 0.0), 0.99)
     wanted = max(3, int(np.ceil(3 * (rho / (1 - rho) + 0.5))))
     lags = max(1, min(rows // 8, wanted))
@@ -148,7 +151,7 @@ def bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
     return variance, lags
 
 
-def lag_one(series: FloatArray) -> FloatArray:
+def _lag_one(series: FloatArray) -> FloatArray:
     """Return each column's correlation with the row before."""
     centred = series - series.mean(axis=0)
     spread = (centred**2).sum(axis=0)

@@ -20,10 +20,19 @@ from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["Design", "build_design", "level_names", "window_residual"]
+__all__ = [
+    "ALIKE",
+    "Design",
+    "build_design",
+    "level_names",
+    "stepwise",
+    "trusted",
+    "window_residual",
+]
 
 # Rows whose chance, were the windows equally long, lies outside tell nothing about the other one.
 _TRUSTED = (0.02, 0.98)
+ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does no harm
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
 _MISFIT = 1e-3  # level of that check
@@ -57,6 +66,22 @@ class Design:
     names: tuple[str, ...]
     propensity: Propensity
 
+    def within(self, rows: BoolArray, current: FloatArray) -> Design:
+        """Return the design on some of its rows, with a window model of their own.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n_pooled,)
+            Among those that are complete in the parents.
+        current : ndarray of shape (n_pooled,)
+        """
+        inside = rows[self.rows]
+        if inside.all():
+            return self
+        matrix = self.matrix[inside]
+        propensity = fit_propensity(matrix, current[rows])
+        return Design(rows, matrix, self.linear[inside], self.names, propensity)
+
 
 def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> Design:
     """Return the design of these parents on rows that are complete in them.
@@ -88,13 +113,30 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     propensity = fit_propensity(matrix, current)
     numbers = [k for k, name in enumerate(names) if name in parents]
     # Rows in order resemble each other, and with them the windows' misfit: no such check is known.
-    if numbers and not pair.is_autocorrelated:
+    if numbers and propensity.overlap < ALIKE and not pair.is_autocorrelated:
         score = stacked[:, numbers]
         if _misfit(matrix, score, current, propensity.chance) < _MISFIT:
             finer = np.column_stack([matrix, _finer(stacked, numbers, pairs)])
             if finer.shape[1] * _ROWS_PER_FEATURE <= len(finer):
                 matrix, propensity = finer, fit_propensity(finer, current)
     return Design(rows, matrix, np.clip(stacked, -3, 3), names, propensity)
+
+
+def stepwise(design: Design, current: FloatArray) -> Design | None:
+    """Return the design with steps along each parent and along the chance, as a tree has them.
+
+    None where that says nothing new: parents that are categories alone, or too few rows.
+    """
+    linear = design.linear
+    numbers = [k for k in range(linear.shape[1]) if np.unique(linear[:, k]).size > 2]
+    if not numbers:
+        return None
+    steps = [_steps(linear[:, k]) for k in numbers]
+    # Both models err together where the chance is far from the truth: steps along it see that.
+    matrix = np.column_stack([design.matrix, *steps, _steps(design.propensity.chance)])
+    if matrix.shape[1] * _ROWS_PER_FEATURE > len(matrix):
+        return None
+    return Design(design.rows, matrix, linear, design.names, fit_propensity(matrix, current))
 
 
 def _finer(stacked: FloatArray, numbers: list[int], pairs: list[tuple[int, int]]) -> FloatArray:
@@ -134,7 +176,9 @@ def _steps(score: FloatArray) -> FloatArray:
     """Return indicators of bins of equal size, less the first, shape (n_rows, n_bins − 1)."""
     bins = max(2, min(_BINS, len(score) // 30))
     edges = np.unique(np.quantile(score, np.arange(1, bins) / bins))
-    return (np.searchsorted(edges, score)[:, None] == np.arange(1, len(edges) + 1)).astype(float)
+    bin_of = np.searchsorted(edges, score)[:, None]
+    out: FloatArray = (bin_of == np.arange(1, len(edges) + 1)).astype(np.float64)
+    return out
 
 
 def window_residual(current: FloatArray, chance: FloatArray) -> FloatArray:

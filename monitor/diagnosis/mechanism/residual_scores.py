@@ -44,9 +44,11 @@ from whydrift.monitor.diagnosis.mechanism.combination import (
 )
 from whydrift.monitor.diagnosis.mechanism.dependence import Rows, has_predecessor
 from whydrift.monitor.diagnosis.mechanism.design import (
+    ALIKE,
     Design,
     build_design,
     level_names,
+    stepwise,
     trusted,
     window_residual,
 )
@@ -57,6 +59,7 @@ __all__ = ["ResidualScores"]
 
 _LEAST_OVERLAP = 0.35
 _LEAST_ROWS = 20  # complete rows in each window
+_CONFIRMED_BELOW = 0.05
 _LEAST_EXPECTED = 5.0  # rows of a category in the smaller window (Cochran 1954)
 _MOST_SCORES = 60
 _MOST_OTHERS = 200  # scores of new dependence
@@ -116,42 +119,20 @@ class ResidualScores:
             response, levels = _without_rare(response, levels, min(counts) / sum(counts))
             if not levels:
                 return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
-        design = self._design(pair, parents)
-        inside = rows[design.rows]
-        if not inside.all():
-            matrix = design.matrix[inside]
-            design = replace(
-                design,
-                rows=rows,
-                matrix=matrix,
-                linear=design.linear[inside],
-                propensity=fit_propensity(matrix, current[rows]),
-            )
-        overlap = design.propensity.overlap
-        if overlap < _LEAST_OVERLAP:
-            return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
-        strangers, dependence = _strangers(pair, others, rows)
-        clusters = None if pair.clusters is None else pair.clusters[rows]
-        work = _Work(design, current[rows], counts[0], clusters, strangers)
-        if pair.is_autocorrelated and clusters is None:
-            adjacent = has_predecessor(rows, pair.split)
-            fresh = [int((adjacent & (current[rows] == side)).sum()) for side in (0, 1)]
-            if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
-                return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
-            work, response, rho = work.innovations(response, adjacent)
-        else:
-            rho = 0.0
-        if not work.rows.window.any():
-            return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
-        if pair.is_discrete(column):
-            scores = _category_scores(work, response, levels, rho)
-        else:
-            scores = _number_scores(work, response[:, 0], rho)
-        result = _judge(work, scores, dependence, overlap)
-        result = replace(result, rows=sum(counts))
+        question = _Question(pair, column, response, levels, rows, counts, others)
+        design = self._design(pair, parents).within(rows, current)
+        result = question.answer(design)
+        if (
+            result.p_value is not None
+            and result.p_value <= _CONFIRMED_BELOW
+            and design.propensity.overlap < ALIKE
+            and not pair.is_autocorrelated
+        ):
+            result = question.confirm(result, design, current[rows])
         if parents or pair.is_discrete(column) or result.p_value is None:
             return result
         values = pair.values(column)[rows]
+        clusters = None if pair.clusters is None else pair.clusters[rows]
         by_rows = Rows(current[rows], current[rows], counts[0], 1, pair.is_autocorrelated, clusters)
         sizes = root_effects(values, counts[0], by_rows.spread_of)
         return replace(
@@ -162,6 +143,61 @@ class ResidualScores:
         if parents not in self._designs:
             self._designs[parents] = build_design(pair, parents, pair.complete(parents))
         return self._designs[parents]
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A column to be tested on the rows where it and its parents are complete."""
+
+    pair: WindowPair
+    column: str
+    response: FloatArray  # (n_rows, 1), or (n_rows, n_levels)
+    levels: list[str]
+    rows: BoolArray
+    counts: tuple[int, int]
+    others: tuple[str, ...]
+
+    def answer(self, design: Design) -> MechanismTestResult:
+        """Test by one design of the parents."""
+        pair, rows, counts = self.pair, self.rows, self.counts
+        overlap = design.propensity.overlap
+        if overlap < _LEAST_OVERLAP:
+            return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
+        current = pair.is_current[rows]
+        strangers, dependence = _strangers(pair, self.others, rows)
+        clusters = None if pair.clusters is None else pair.clusters[rows]
+        work = _Work(design, current, counts[0], clusters, strangers)
+        response, rho = self.response, 0.0
+        if pair.is_autocorrelated and clusters is None:
+            adjacent = has_predecessor(rows, pair.split)
+            fresh = [int((adjacent & (current == side)).sum()) for side in (0, 1)]
+            if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
+                return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
+            work, response, rho = work.innovations(response, adjacent)
+        if not work.rows.window.any():
+            return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
+        if pair.is_discrete(self.column):
+            scores = _category_scores(work, response, self.levels, rho)
+        else:
+            scores = _number_scores(work, response[:, 0], rho)
+        return replace(_judge(work, scores, dependence, overlap), rows=sum(counts))
+
+    def confirm(
+        self, result: MechanismTestResult, design: Design, current: FloatArray
+    ) -> MechanismTestResult:
+        """Return a rejection as it stands by other models too: the larger p-value counts.
+
+        Where the parents moved, what one kind of model fits badly looks like a change of the
+        mechanism, the more so the more rows there are.
+        """
+        other = stepwise(design, current)
+        if other is None:
+            return result
+        second = self.answer(other)
+        if second.p_value is None:
+            return second
+        assert result.p_value is not None
+        return replace(result, p_value=max(result.p_value, second.p_value))
 
 
 def _without_rare(
@@ -246,42 +282,32 @@ class _Work:
         rho, split = 0.0, self.rows.split
         before = np.flatnonzero(adjacent) - 1
         here = before + 1
-        work, differenced = self, response
+        matrix, factor, differenced = self.matrix, self._factor, response
         for _ in range(2):  # the second time with slopes that the first ρ made sharper
-            beta = cho_solve(work._factor, work.matrix.T @ differenced, check_finite=False)
+            beta = cho_solve(factor, matrix.T @ differenced, check_finite=False)
             residual = response - self.matrix @ beta
             spread = float((residual[before] ** 2).sum())
             rho = float((residual[before] * residual[here]).sum()) / spread if spread > 0 else 0.0
             if abs(rho) * np.sqrt(len(here)) < _LEAST_LAG:
                 rho = 0.0
             rho = float(np.clip(rho, -0.98, 0.98))
-
-            def changed(x: FloatArray, rho: float = rho) -> FloatArray:
-                out: FloatArray = x[here] - rho * x[before]
-                return out
-
-            matrix = changed(self.matrix)
+            matrix = self.matrix[here] - rho * self.matrix[before]
             matrix[:, 0] = 1.0
-            current = self.current[here]
-            propensity = fit_propensity(matrix, current)
-            inside = trusted(self.current, self.plain.propensity.chance)
-            chance = np.where(inside[here] & inside[before], propensity.chance, 0.0)
-            design = Design(
-                adjacent,
-                matrix,
-                changed(self.linear),
-                self.names,
-                Propensity(chance, propensity.overlap),
-            )
-            work = _Work(
-                design,
-                current,
-                int(adjacent[:split].sum()),
-                None,
-                changed(self.strangers),
-                in_order=True,
-            )
-            differenced = changed(response)
+            factor = _ridge_factor(matrix)
+            differenced = response[here] - rho * response[before]
+        current = self.current[here]
+        propensity = fit_propensity(matrix, current)
+        inside = trusted(self.current, self.plain.propensity.chance)
+        chance = np.where(inside[here] & inside[before], propensity.chance, 0.0)
+        design = Design(
+            adjacent,
+            matrix,
+            self.linear[here] - rho * self.linear[before],
+            self.names,
+            Propensity(chance, propensity.overlap),
+        )
+        strangers = self.strangers[here] - rho * self.strangers[before]
+        work = _Work(design, current, int(adjacent[:split].sum()), None, strangers, in_order=True)
         work.plain = replace(
             self.plain, matrix=self.plain.matrix[here], linear=self.plain.linear[here]
         )
