@@ -12,6 +12,7 @@ __all__ = ["cauchy_combination", "largest", "largest_of", "unskewed", "wald"]
 _LEAST_EIGENVALUE = 0.01
 _LARGEST_P = 0.95  # tan(π/2) of a p-value of 1 would outweigh any other one
 _SMALL_P = 1e-8  # below it tan(π(½ − p)) is 1/(πp) to double precision
+_LEAST_P = 1e-300
 _LEAST_SKEW = 1e-3
 
 
@@ -88,7 +89,7 @@ def cauchy_combination(p_values: list[float], weights: list[float]) -> float:
     under arbitrary dependency structures.
     """
     p = np.minimum(np.array(p_values), _LARGEST_P)
-    if p.min() <= 0:
+    if p.min() < _LEAST_P:  # 1/p overflows; strength of evidence breaks the tie
         return 0.0
     share = np.array(weights) / np.sum(weights)
     terms = np.where(p < _SMALL_P, 1 / (np.pi * p), np.tan(np.pi * (0.5 - p)))

@@ -93,18 +93,25 @@ class Rows:
     def _by_cluster(self, weighted: FloatArray, total: FloatArray) -> Moments:
         """Return moments over clusters, which may lie in both windows.
 
-        The variance is centred, and few big clusters count for fewer than there are: by the sizes
-        of what each can add, Σa² = 1 / (number of equal ones) (Kish 1965, Survey sampling).
+        The variance is centred, and clusters of unequal sizes m count for fewer than there are:
+        each varies as m(1 + ρ(m − 1)) does, with ρ the correlation inside clusters that the
+        scores show (Kish 1965, Survey sampling; Satterthwaite 1946 for the degrees of freedom).
         """
         assert self.clusters is not None
         found, inverse = np.unique(self.clusters, return_inverse=True)
-        sums = np.zeros((len(found), weighted.shape[1]))
-        np.add.at(sums, inverse, weighted)
-        reach = np.bincount(inverse, np.abs(self.window), len(found)) ** 2
-        equal = float(reach.sum() ** 2 / max(float((reach**2).sum()), 1e-300))
         count = len(found)
+        sums = np.zeros((count, weighted.shape[1]))
+        np.add.at(sums, inverse, weighted)
         centred = sums - total / count
         variance = centred.T @ centred * (count / max(1, count - 1))
+        reach = np.abs(self.window)
+        size = np.bincount(inverse, reach, count) / max(float(reach.max()), 1e-300)
+        alone = (weighted**2).sum(axis=0)
+        excess = np.divide(np.diag(variance), alone, out=np.ones_like(alone), where=alone > 0) - 1
+        typical = float((size**2).sum() / max(float(size.sum()), 1e-300))
+        inside = min(1.0, max(0.0, float(excess.max())) / max(typical - 1, 1e-9))
+        share = size * (1 + inside * np.maximum(size - 1, 0))
+        equal = float(share.sum() ** 2 / max(float((share**2).sum()), 1e-300))
         return Moments(total, variance, np.zeros(len(total)), max(1.0, equal - 1))
 
     def spread_of(self, influence: FloatArray) -> FloatArray:
