@@ -10,8 +10,6 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["Moments", "Rows", "has_predecessor"]
 
-_TELLING = 4.0  # lag-1 correlation × √n of scores that no longer counts as chance
-
 
 @dataclass(frozen=True)
 class Moments:
@@ -23,12 +21,15 @@ class Moments:
     variance : ndarray of shape (n_scores, n_scores)
     freedom : float
         Degrees of freedom of the variances.
+    telling : ndarray of shape (n_scores,)
+        On how many rows of equal weight each sum rests.
     """
 
     total: FloatArray
     variance: FloatArray
     skewness: FloatArray
     freedom: float
+    telling: FloatArray
 
 
 @dataclass(frozen=True)
@@ -71,8 +72,13 @@ class Rows:
             Residuals of the outcome model times features of the parents.
         """
         total = columns.T @ self.window
+        square = (columns * self.window[:, None]) ** 2
+        fourth = (square**2).sum(axis=0)
+        telling = np.divide(
+            square.sum(axis=0) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
+        )
         if self.clusters is not None:
-            return self._by_cluster(columns * self.window[:, None], total)
+            return self._by_cluster(columns * self.window[:, None], total, telling)
         # Fitting both models takes its share of the residuals' size.
         rows = len(columns)
         inflation = rows / max(1.0, rows - self.fitted)
@@ -80,17 +86,17 @@ class Rows:
         if self.in_order:
             variance, lags = _bartlett(columns * self.window[:, None], self.split)
             smaller = min(self.split, rows - self.split)
-            freedom = (rows - self.fitted if not lags else smaller / (lags + 1)) or 1.0
-            return Moments(total, inflation * variance, none, max(1.0, freedom))
+            freedom = smaller / (lags + 1)
+            return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
         weighted = columns * hazard[:, None]
         variance = inflation * (weighted.T @ columns)
         third = (weighted * columns * columns).T @ (1 - 2 * self.chance)
         spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
         skewness = np.divide(third, spread**3, out=none, where=spread > 0)
-        return Moments(total, variance, skewness, max(1.0, rows - self.fitted))
+        return Moments(total, variance, skewness, max(1.0, rows - self.fitted), telling)
 
-    def _by_cluster(self, weighted: FloatArray, total: FloatArray) -> Moments:
+    def _by_cluster(self, weighted: FloatArray, total: FloatArray, telling: FloatArray) -> Moments:
         """Return moments over clusters, which may lie in both windows.
 
         The variance is centred, and clusters of unequal sizes m count for fewer than there are:
@@ -112,7 +118,7 @@ class Rows:
         inside = min(1.0, max(0.0, float(excess.max())) / max(typical - 1, 1e-9))
         share = size * (1 + inside * np.maximum(size - 1, 0))
         equal = float(share.sum() ** 2 / max(float((share**2).sum()), 1e-300))
-        return Moments(total, variance, np.zeros(len(total)), max(1.0, equal - 1))
+        return Moments(total, variance, np.zeros(len(total)), max(1.0, equal - 1), telling)
 
     def spread_of(self, influence: FloatArray) -> FloatArray:
         """Return the variance of the totals of columns that are centred in each window."""
@@ -131,8 +137,6 @@ class Rows:
 def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
     """Return the variance of the totals of series, and over how many lags it looked.
 
-    None where neighbours no longer resemble each other: lags that are not needed cost power.
-
     References
     ----------
     Newey & West (1987), A simple, positive semi-definite, heteroskedasticity and autocorrelation
@@ -142,12 +146,7 @@ def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
     variance = columns.T @ columns
     parts = [p for p in (columns[:split], columns[split:]) if len(p) > 3]
     alike = [_lag_one(p) for p in parts]
-    seen = [
-        float(np.abs(r).max(initial=0.0)) * len(p) ** 0.5 for r, p in zip(alike, parts, strict=True)
-    ]
-    if max(seen, default=0.0) < _TELLING:
-        return variance, 0
-    rho = max(float(r.max(initial=0.0)) for r in alike)
+    rho = max(float(r.max(initial=0.0)) for r in alike) if alike else 0.0
     rho = min(max(rho, 0.0), 0.99)
     wanted = max(3, int(np.ceil(3 * (rho / (1 - rho) + 0.5))))
     lags = max(1, min(rows // 8, wanted))

@@ -19,7 +19,9 @@ auto-correlated error terms.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -66,7 +68,8 @@ _MOST_OTHERS = 200  # scores of new dependence
 _REPORTED = 5  # of the strongest components
 _LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _LEAST_LAG = 2.0  # lag-1 correlation × √n of a residual that is taken out
-_KNOWN_BEFORE = 4.0  # standard errors of a dependence that the reference has already
+_LEAST_TELLING = 8.0  # rows of equal weight that a score must rest on: fewer are not normal
+_KNOWN_BEFORE = 2.5  # standard errors of a dependence that the reference has already
 # How much each way to look counts: level and spread alone, all scores, the largest one.
 _WEIGHTS = {"short": 0.45, "all": 0.25, "largest": 0.3}
 # These three are tests of the same scores: of independent normal ones the combination rejects up
@@ -253,6 +256,7 @@ class _Work:
         self.current = current
         self.strangers = strangers
         self.plain = design  # not differenced: what spreads follow
+        self._before: tuple[IntArray, IntArray, float, FloatArray] | None = None
         chance = design.propensity.chance
         window = window_residual(current, chance)
         self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
@@ -269,6 +273,24 @@ class _Work:
     def residual(self, response: FloatArray) -> FloatArray:
         """Return response minus its ridge fit."""
         out: FloatArray = response - self.fitted(response)
+        return out
+
+    def apart(self, response: FloatArray) -> FloatArray:
+        """Return fits on the parents' features, level and slopes of each window its own."""
+        own = self.current[:, None] * np.column_stack([np.ones(len(self.linear)), self.linear])
+        both = np.column_stack([self.matrix, own])
+        fit: FloatArray = both @ cho_solve(
+            _ridge_factor(both), both.T @ response, check_finite=False
+        )
+        return fit
+
+    def feature(self, build: Callable[[FloatArray], FloatArray]) -> FloatArray:
+        """Return a feature built from the parents' linear ones, differenced where those are."""
+        if self._before is None:
+            return build(self.linear)
+        here, before, rho, linear = self._before
+        whole = build(linear)
+        out: FloatArray = whole[here] - rho * whole[before]
         return out
 
     def innovations(
@@ -308,6 +330,7 @@ class _Work:
         )
         strangers = self.strangers[here] - rho * self.strangers[before]
         work = _Work(design, current, int(adjacent[:split].sum()), None, strangers, in_order=True)
+        work._before = here, before, rho, self.linear
         work.plain = replace(
             self.plain, matrix=self.plain.matrix[here], linear=self.plain.linear[here]
         )
@@ -387,10 +410,21 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     for k, name in enumerate(work.names if few else ()):
         original = work.plain.linear[:, k]
         if np.any((original != 0) & (original != 1)):  # the square of an indicator is itself
-            bent = np.clip(lin[:, k] ** 2 - 1, -1, 4)
+            bent = work.feature(partial(_bent, k=k))
             out.add(u, in_sd, bent, f"curvature of {name}", unit)
     for a, b in _pairs(work, len(out.columns)) if few else ():
-        out.add(u, in_sd, lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}", unit)
+        product = work.feature(partial(_product, a=a, b=b))
+        out.add(u, in_sd, product, f"{work.names[a]} × {work.names[b]}", unit)
+    return out
+
+
+def _bent(linear: FloatArray, k: int) -> FloatArray:
+    out: FloatArray = np.clip(linear[:, k] ** 2 - 1, -1, 4)
+    return out
+
+
+def _product(linear: FloatArray, a: int, b: int) -> FloatArray:
+    out: FloatArray = linear[:, a] * linear[:, b]
     return out
 
 
@@ -437,7 +471,10 @@ def _category_scores(work: _Work, indicators: FloatArray, levels: list[str], rho
         add(k, (1 - rho) * one, name)
     along = [(lin[:, j], work.names[j]) for j in range(lin.shape[1])]
     along += [
-        (lin[:, a] * lin[:, b], f"{work.names[a]} × {work.names[b]}")
+        (
+            work.feature(partial(_product, a=a, b=b)),
+            f"{work.names[a]} × {work.names[b]}",
+        )
         for a, b in _pairs(work, len(out.columns) + len(along))
     ]
     for by, other in along:
@@ -455,6 +492,7 @@ def _judge(
     moments = work.rows.moments(np.column_stack(scores.columns))
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 0.0))
     usable = spread > 1e-10 * max(1.0, float(spread.max(initial=0.0)))
+    usable &= (moments.telling >= _LEAST_TELLING) | (np.arange(len(spread)) < scores.leading)
     if not usable.any():
         return MechanismTestResult(None, Untestable.CONSTANT, overlap, rows)
     divisor = np.where(usable, spread, 1.0)
@@ -490,7 +528,8 @@ def _new_dependence(
     """Return how far the column came to depend on others that are no parents of its."""
     if not strangers:
         return ()
-    features = work.residual(work.strangers)
+    # Apart in each window: another column that moved itself must not meet a misfit of this one.
+    features = work.strangers - work.apart(work.strangers)
     split = work.rows.split
     own = features[:split].T @ scores.main[:split]
     error = np.sqrt((features[:split] ** 2).T @ scores.main[:split] ** 2)
