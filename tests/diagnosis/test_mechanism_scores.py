@@ -140,7 +140,12 @@ def test_a_few_big_clusters_keep_the_level(same):
     assert rejections <= binom.isf(1e-4, trials, level)
 
 
-def test_a_change_of_slope_is_found_though_rows_and_parents_change_slowly():
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: 0.3 * x, lambda x: 0.3 * (x**2 - 1)],
+    ids=["slope", "bend"],
+)
+def test_a_changed_relationship_is_found_though_rows_and_parents_change_slowly(change):
     rng = np.random.default_rng(10)
 
     def slow(rows: int) -> np.ndarray:
@@ -152,9 +157,10 @@ def test_a_change_of_slope_is_found_though_rows_and_parents_change_slowly():
     found = 0
     for _ in range(10):
         windows = []
-        for slope in (0.7, 1.0):
+        for share in (0, 1):
             x = slow(500)
-            windows.append(pd.DataFrame({"x": x, "y": slope * x + 0.7 * slow(500)}))
+            y = 0.7 * x + share * change(x) + 0.7 * slow(500)
+            windows.append(pd.DataFrame({"x": x, "y": y}))
         p_value = result(*windows, ("x",)).p_value
         found += p_value is not None and p_value < 0.01
     assert found >= 8
