@@ -18,7 +18,7 @@ from types import MappingProxyType
 from typing import Final
 
 from whydrift.discovery.errors import OptionError
-from whydrift.monitor.diagnosis.error_control import combined_p_value
+from whydrift.monitor.diagnosis.mechanism.combination import cauchy_combination
 
 __all__ = ["DAYS_PER_MONTH", "WHOLE", "AlarmBudget", "Ledger", "Purpose", "opens_gate"]
 
@@ -190,4 +190,5 @@ def opens_gate(p_values: Iterable[float], budget: AlarmBudget) -> bool:
     """
     granted = budget.false_alarms_per_month * Purpose.DRIFT.share
     level = min(_LARGEST_LEVEL, granted / budget.decisions_per_month())
-    return combined_p_value(p_values) <= level
+    found = list(p_values)
+    return bool(found) and cauchy_combination(found, [1.0] * len(found)) <= level

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
-__all__ = ["benjamini_hochberg", "combined_p_value", "holm", "holm_adjusted"]
-
-_LEAST_P = 1e-300
+__all__ = ["benjamini_hochberg", "holm", "holm_adjusted"]
 
 
 def holm(p_values: Mapping[str, float], level: float) -> frozenset[str]:
@@ -59,23 +57,3 @@ def benjamini_hochberg(p_values: Mapping[str, float]) -> dict[str, float]:
     scaled = np.array([p_values[n] for n in names]) * count / np.arange(1, count + 1)
     adjusted = np.minimum(1.0, np.minimum.accumulate(scaled[::-1])[::-1])
     return dict(zip(names, adjusted.tolist(), strict=True))
-
-
-def combined_p_value(p_values: Iterable[float]) -> float:
-    """Return one p-value for "all of these null hypotheses hold", by the Cauchy combination.
-
-    At the small levels of alarms it holds approximately under any dependence between the tests.
-
-    References
-    ----------
-    Liu & Xie (2020), Cauchy combination test: a powerful test with analytic p-value calculation
-    under arbitrary dependency structures.
-    """
-    p = np.array(list(p_values), dtype=float)
-    if not p.size:
-        return 1.0
-    p = np.clip(p, _LEAST_P, 1.0)
-    # tan((1/2 − p)π) = 1 / tan(pπ), the form that keeps its digits for small p; the terms of
-    # p-values near 1 are held back, so that one of them cannot outweigh a small one.
-    statistic = float(np.mean(1 / np.tan(np.pi * np.minimum(p, 0.99))))
-    return float(np.arctan2(1.0, statistic) / np.pi)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
@@ -19,6 +21,7 @@ __all__ = ["Testing"]
 
 _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
 _MISSINGNESS_LEVEL = 0.001
+_PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 
 
 class Testing:
@@ -86,6 +89,7 @@ class Testing:
                 out[name] = ColumnEvidence(nothing, nothing)
             else:
                 out[name] = self._column(name, repairable)
+        out = self._counting_new_dependence(out)
         self._tell_dependence()
         for finding in self.findings:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
@@ -97,6 +101,35 @@ class Testing:
                             f"{column!r} cannot be repaired and is left out as a parent",
                         )
                     )
+        return out
+
+    def _counting_new_dependence(
+        self, evidence: dict[str, ColumnEvidence]
+    ) -> dict[str, ColumnEvidence]:
+        """Count each new dependence between two columns for one of them.
+
+        An ancestor can only be a cause. Of two columns neither of which follows from the other,
+        the one whose own distribution given its parents changed (a new cause adds its variance),
+        or else the one further down the graph, is the likelier to have come to read the other.
+        """
+        depth: dict[str, int] = {}
+        for name in self.graph.topological_order():
+            depth[name] = 1 + max((depth[p] for p in self.graph.parents(name)), default=-1)
+
+        def suspicion(name: str) -> tuple[float, str]:
+            own = evidence[name].own if name in evidence else None
+            p_value = 1.0 if own is None or own.p_value is None else own.p_value
+            return max(p_value, 1e-300) * _PER_STEP_DOWN ** depth[name], name
+
+        out = {}
+        for name, item in evidence.items():
+            above = self.graph.ancestors(name)
+            mine = suspicion(name)
+            others = {n for n in evidence if n in above or mine < suspicion(n)}
+            own = None if item.own is None else item.own.counting(others)
+            out[name] = replace(
+                item, own=own, marginal=own if item.marginal is item.own else item.marginal
+            )
         return out
 
     def _tell_dependence(self) -> None:
@@ -133,10 +166,14 @@ class Testing:
     ) -> MechanismTestResult:
         """Test as recorded and as repaired where these differ; the more cautious answer counts."""
         pair = self.repaired
-        repaired = self._tests[id(pair)](pair, name, parents)
+        # What it should not depend on given its parents, did the graph hold in both windows.
+        joined = {name, *parents, *self.graph.undecided_neighbours(name)}
+        joined |= self.graph.descendants(name)
+        others = tuple(n for n in self.graph.nodes if n in self.usable and n not in joined)
+        repaired = self._tests[id(pair)](pair, name, parents, others)
         if not repairable & {name, *parents}:
             return repaired
-        recorded = self._tests[id(self.recorded)](self.recorded, name, parents)
+        recorded = self._tests[id(self.recorded)](self.recorded, name, parents, others)
         if recorded.p_value is not None and repaired.p_value is not None:
             return max(recorded, repaired, key=lambda r: (r.p_value or 0.0, -r.strength))
         one, other = (repaired, recorded) if repaired.p_value is not None else (recorded, repaired)

@@ -12,7 +12,8 @@ from whydrift.monitor.diagnosis.alarm_budget import (
     Purpose,
     opens_gate,
 )
-from whydrift.monitor.diagnosis.error_control import combined_p_value, holm, holm_adjusted
+from whydrift.monitor.diagnosis.error_control import holm, holm_adjusted
+from whydrift.monitor.diagnosis.mechanism.combination import cauchy_combination
 
 DAILY = DAYS_PER_MONTH
 
@@ -101,15 +102,6 @@ def test_holm_adjusted_p_values_reject_what_holm_rejects():
     assert holm_adjusted({}) == {}
 
 
-def test_the_cauchy_combination_agrees_with_its_definition_and_survives_the_edges():
-    p = np.array([0.001, 0.2, 0.7])
-    statistic = np.mean(np.tan((0.5 - p) * np.pi))
-    assert combined_p_value(p) == pytest.approx(0.5 - np.arctan(statistic) / np.pi)
-    assert combined_p_value([]) == 1
-    assert combined_p_value([0.0, 1.0]) < 1e-10
-    assert combined_p_value([1e-30]) == pytest.approx(1e-30)
-
-
 def test_the_combined_p_value_keeps_its_small_levels_under_dependence():
     rng = np.random.default_rng(2)
     from scipy.stats import norm
@@ -118,7 +110,7 @@ def test_the_combined_p_value_keeps_its_small_levels_under_dependence():
         common = rng.normal(size=(20_000, 1))
         own = rng.normal(size=(20_000, 6))
         p = norm.sf(np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own)
-        rejected = np.mean([combined_p_value(row) <= 0.004 for row in p])
+        rejected = np.mean([cauchy_combination(list(row), [1.0] * 6) <= 0.004 for row in p])
         assert rejected <= 0.004 + 3 * np.sqrt(0.004 / 20_000)
 
 
@@ -126,3 +118,7 @@ def test_the_gate_stays_shut_on_quiet_segments_and_opens_for_a_loud_one():
     budget = AlarmBudget(DAILY, 0.2, segments=("de", "fr"))
     assert not opens_gate([0.4, 0.2, 0.9], budget)
     assert opens_gate([0.4, 1e-6, 0.9], budget)
+
+
+def test_no_answer_opens_no_gate():
+    assert not opens_gate([], AlarmBudget(DAILY))

@@ -6,7 +6,7 @@ import pytest
 
 import whydrift as wd
 from whydrift.monitor.diagnosis.calendar import calendar_columns
-from whydrift.monitor.diagnosis.mechanism.between_windows import BetweenWindows
+from whydrift.monitor.diagnosis.mechanism.between_windows import between_windows
 
 HOUR, DAY = 3_600.0, 86_400.0
 MONDAY = 4 * DAY  # 5 January 1970
@@ -97,10 +97,9 @@ def test_the_variance_between_windows_is_found():
     for _ in range(30):
         residual = rng.normal(size=windows * rows + rows)
         residual[: windows * rows] += tau * rng.normal(size=windows)[parts]
-        leverage = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)]
-        between = BetweenWindows(parts)
-        between.add(residual, 1.0, leverage)
-        extra, freedom = between.variance(np.ones(1))
+        window = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)]
+        product = residual[:, None]
+        extra, freedom = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
     assert np.mean(estimates) == pytest.approx(tau**2, rel=0.1)
     assert freedom == windows - 1 + 10
@@ -111,9 +110,10 @@ def test_no_variance_is_invented_where_windows_are_alike():
     parts = np.repeat(np.arange(30), 100)
     extra = []
     for _ in range(50):
-        between = BetweenWindows(parts)
-        between.add(rng.normal(size=3_100), 1.0, np.r_[np.full(3_000, -0.03), np.ones(100)])
-        extra.append(between.variance(np.ones(1))[0][0])
+        window = np.r_[np.full(3_000, -0.03), np.ones(100)]
+        product = rng.normal(size=(3_100, 1))
+        found, _ = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
+        extra.append(found[0])
     assert np.mean(extra) < 0.15 * 100  # of the 100 that sampling alone gives
 
 

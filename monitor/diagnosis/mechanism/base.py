@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final, Protocol
 
+from whydrift.monitor.diagnosis.mechanism.combination import cauchy_combination, largest_of
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["Component", "MechanismTest", "MechanismTestResult", "Power", "Untestable"]
+__all__ = [
+    "Component",
+    "MechanismTest",
+    "MechanismTestResult",
+    "NewDependence",
+    "Power",
+    "Untestable",
+]
 
 
 class Untestable(StrEnum):
@@ -43,6 +52,8 @@ class Component:
     scale : float
         One standard deviation of what the change is measured in: 1 for ``sd`` and ``log sd``,
         √(p(1 − p)) for a share p.
+    wider : float
+        By how much the differences between ordinary windows widen the error; included in it.
     """
 
     name: str
@@ -51,6 +62,7 @@ class Component:
     unit: str
     z: float
     scale: float = 1.0
+    wider: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +75,35 @@ class Power:
         Components that the short test looks at together.
     freedom : float
         Denominator degrees of freedom.
-    tests : int
-        P-values of which the smallest counts, times their number.
+    tests : float
+        How many times its p-value counts among the ways to look.
     """
 
     rank: int
     freedom: float
+    tests: float
+
+
+# How much a new dependence counts beside all other ways to change.
+_WEIGHT_OF_DEPENDENCE: Final = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class NewDependence:
+    """How far a column came to depend on one that is not its parent.
+
+    Parameters
+    ----------
+    other : str
+        That column.
+    component : Component
+        The strongest of them, where the two columns have several features.
+    tests : int
+        Number of features times levels looked at.
+    """
+
+    other: str
+    component: Component
     tests: int
 
 
@@ -92,6 +127,8 @@ class MechanismTestResult:
         The change in level (or in the share that is known least well).
     power : Power, optional
         From which, and the error of ``level``, the detectable change follows.
+    dependences : tuple of NewDependence
+        On other columns; not counted in ``p_value``.
     """
 
     p_value: float | None
@@ -101,6 +138,24 @@ class MechanismTestResult:
     components: tuple[Component, ...] = ()
     level: Component | None = None
     power: Power | None = None
+    dependences: tuple[NewDependence, ...] = ()
+
+    def counting(self, others: Container[str]) -> MechanismTestResult:
+        """Return the result whose p-value counts new dependence on these columns too."""
+        counted = [d for d in self.dependences if d.other in others]
+        if self.p_value is None or self.power is None or not counted:
+            return self
+        strongest = max(counted, key=lambda d: abs(d.component.z))
+        new = largest_of(
+            abs(strongest.component.z), sum(d.tests for d in counted), self.power.freedom
+        )
+        weights = [1 - _WEIGHT_OF_DEPENDENCE, _WEIGHT_OF_DEPENDENCE]
+        components = sorted((*self.components, strongest.component), key=lambda c: -abs(c.z))
+        return replace(
+            self,
+            p_value=cauchy_combination([self.p_value, new], weights),
+            components=tuple(components),
+        )
 
     @property
     def strength(self) -> float:
@@ -112,7 +167,11 @@ class MechanismTest(Protocol):
     """A test of "P(column | parents) is the same in both windows"."""
 
     def __call__(
-        self, pair: WindowPair, column: str, parents: tuple[str, ...]
+        self,
+        pair: WindowPair,
+        column: str,
+        parents: tuple[str, ...],
+        others: tuple[str, ...] = (),
     ) -> MechanismTestResult:
-        """Test one column given its parents."""
+        """Test one column given its parents, and others that it should not depend on besides."""
         ...

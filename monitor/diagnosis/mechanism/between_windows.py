@@ -17,90 +17,67 @@ Smyth (2004), Linear models and empirical Bayes methods for assessing differenti
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 
-__all__ = ["LEAST_WINDOWS", "BetweenWindows"]
+__all__ = ["LEAST_WINDOWS", "between_windows"]
 
 LEAST_WINDOWS = 14  # below, their variance is known too badly to be of use
 _LEAST_INFORMATION = 5.0  # of a window: about so many rows where the regressor is not zero
+_LEAST_TOLD = 3  # windows
 # Scores of one column borrow from each other, as if their mean had been seen so often.
 _PRIOR_WINDOWS = 10.0
 
 
-@dataclass
-class BetweenWindows:
-    """Sums by past window, collected score by score.
+def between_windows(
+    products: FloatArray,
+    regressors: FloatArray,
+    window: FloatArray,
+    parts: IntArray,
+    inflation: FloatArray,
+) -> tuple[FloatArray, float]:
+    """Return what to add to each score's variance, and the degrees of freedom of that.
 
     Parameters
     ----------
+    products : ndarray of shape (n_rows, n_scores)
+        Residual times regressor; past rows first.
+    regressors : ndarray of shape (n_rows, n_scores)
+    window : ndarray of shape (n_rows,)
+        Window residual w − e.
     parts : ndarray of shape (n_past,)
-        The past window of each row used, ascending; these rows come first.
+        The past window of each row, ascending.
+    inflation : ndarray of shape (n_scores,)
+        By how much dependence between rows raises each score's variance above that of
+        independent rows.
     """
-
-    parts: IntArray
-    _scores: list[tuple[FloatArray, FloatArray, FloatArray, float]] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        found, self._first = np.unique(self.parts, return_index=True)
-        self.count = len(found)
-
-    def add(self, residual: FloatArray, by: FloatArray | float, leverage: FloatArray) -> None:
-        """Note one score, the product of residual and leverage (which holds ``by`` already).
-
-        Parameters
-        ----------
-        residual : ndarray of shape (n_rows,)
-        by : ndarray of shape (n_rows,) or float
-            The regressor.
-        leverage : ndarray of shape (n_rows,)
-            Regressor times window residual.
-        """
-        past = len(self.parts)
-        regressor = np.broadcast_to(np.asarray(by, dtype=np.float64), residual.shape)
-        product = residual[:past] * regressor[:past]
-        share = leverage * regressor
-        self._scores.append(
-            (
-                np.add.reduceat(product, self._first),
-                np.add.reduceat(regressor[:past] ** 2, self._first),
-                np.add.reduceat(product**2, self._first),
-                float((np.add.reduceat(share[:past], self._first) ** 2).sum())
-                + float(share[past:].sum()) ** 2,
-            )
-        )
-
-    def variance(self, inflation: FloatArray) -> tuple[FloatArray, float]:
-        """Return what to add to each score's variance, and the degrees of freedom of that.
-
-        Parameters
-        ----------
-        inflation : ndarray of shape (n_scores,)
-            By how much dependence between rows raises each score's variance above that of
-            independent rows.
-        """
-        between = np.zeros(len(self._scores))
-        windows = np.zeros(len(self._scores))
-        for place, (total, information, square, _) in enumerate(self._scores):
-            told = information >= _LEAST_INFORMATION
-            if told.sum() < 3:
-                continue
-            theta = total[told] / information[told]
-            error = np.maximum(inflation[place], 1.0) * square[told] / information[told] ** 2
-            error = np.maximum(error, 1e-12)
-            between[place], windows[place] = _method_of_moments(theta, error), told.sum()
-        known = windows > 0
-        if not known.any():
-            return np.zeros(len(between)), float("inf")
-        # Shrunk before the negative ones are cut off: a mean of cut ones would be too large.
-        common = float(between[known].mean())
-        mixed = (windows * between + _PRIOR_WINDOWS * common) / (windows + _PRIOR_WINDOWS)
-        loads = np.array([load for *_, load in self._scores])
-        freedom = float(windows[known].min()) - 1 + _PRIOR_WINDOWS
-        return np.where(known, np.maximum(mixed, 0.0), max(common, 0.0)) * loads, freedom
+    past = len(parts)
+    _, first = np.unique(parts, return_index=True)
+    total = np.add.reduceat(products[:past], first, axis=0)
+    square = np.add.reduceat(products[:past] ** 2, first, axis=0)
+    information = np.add.reduceat(regressors[:past] ** 2, first, axis=0)
+    share = regressors**2 * window[:, None]
+    loads = (np.add.reduceat(share[:past], first, axis=0) ** 2).sum(axis=0)
+    loads += share[past:].sum(axis=0) ** 2
+    between = np.zeros(len(loads))
+    windows = np.zeros(len(loads))
+    for k in range(len(loads)):
+        told = information[:, k] >= _LEAST_INFORMATION
+        if told.sum() < _LEAST_TOLD:
+            continue
+        theta = total[told, k] / information[told, k]
+        error = max(float(inflation[k]), 1.0) * square[told, k] / information[told, k] ** 2
+        between[k] = _method_of_moments(theta, np.maximum(error, 1e-12))
+        windows[k] = told.sum()
+    known = windows > 0
+    if not known.any():
+        return np.zeros(len(loads)), float("inf")
+    # Shrunk before the negative ones are cut off: a mean of cut ones would be too large.
+    common = float(between[known].mean())
+    mixed = (windows * between + _PRIOR_WINDOWS * common) / (windows + _PRIOR_WINDOWS)
+    freedom = float(windows[known].min()) - 1 + _PRIOR_WINDOWS
+    return np.where(known, np.maximum(mixed, 0.0), max(common, 0.0)) * loads, freedom
 
 
 def _method_of_moments(theta: FloatArray, error: FloatArray) -> float:

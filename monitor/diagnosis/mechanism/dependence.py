@@ -1,0 +1,174 @@
+"""How far sums of scores over the rows of two windows vary when nothing moved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+
+__all__ = ["Moments", "Rows", "has_predecessor"]
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sums of score columns and how they vary under no change.
+
+    Parameters
+    ----------
+    total, skewness : ndarray of shape (n_scores,)
+    variance : ndarray of shape (n_scores, n_scores)
+    freedom : float
+        Degrees of freedom of the variances.
+    telling : ndarray of shape (n_scores,)
+        On how many rows of equal weight each sum rests.
+    """
+
+    total: FloatArray
+    variance: FloatArray
+    skewness: FloatArray
+    freedom: float
+    telling: FloatArray
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The rows of both windows as the scores see them.
+
+    Parameters
+    ----------
+    window : ndarray of shape (n_rows,)
+        w − e, the residual of the window model; 0 where a row tells nothing.
+    chance : ndarray of shape (n_rows,)
+        e.
+    split : int
+        Number of reference rows.
+    fitted : int
+        Features that the window and the outcome model were fitted on.
+    in_order : bool
+        Whether neighbouring rows may still resemble each other.
+    clusters : ndarray of int, shape (n_rows,), optional
+    """
+
+    window: FloatArray
+    chance: FloatArray
+    split: int
+    fitted: int
+    in_order: bool
+    clusters: IntArray | None
+
+    def moments(self, columns: FloatArray) -> Moments:
+        """Return the sums of ``columns`` × window and their variance.
+
+        Independent rows: under no change the window of a row is as good as drawn by chance e
+        whatever its outcome, so Σ c²e(1 − e) is the variance. Unlike Σ c²(w − e)² it learns the
+        spread of the outcome from both windows, which matters where one has few rows, and the
+        skewness follows with it.
+
+        Parameters
+        ----------
+        columns : ndarray of shape (n_rows, n_scores)
+            Residuals of the outcome model times features of the parents.
+        """
+        total = columns.T @ self.window
+        square = (columns * self.window[:, None]) ** 2
+        fourth = (square**2).sum(axis=0)
+        telling = np.divide(
+            square.sum(axis=0) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
+        )
+        if self.clusters is not None:
+            return self._by_cluster(columns * self.window[:, None], total, telling)
+        # Fitting both models takes its share of the residuals' size.
+        rows = len(columns)
+        inflation = rows / max(1.0, rows - self.fitted)
+        none = np.zeros(len(total))
+        if self.in_order:
+            variance, lags = _bartlett(columns * self.window[:, None], self.split)
+            smaller = min(self.split, rows - self.split)
+            freedom = smaller / (lags + 1)
+            return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
+        hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
+        weighted = columns * hazard[:, None]
+        variance = inflation * (weighted.T @ columns)
+        third = (weighted * columns * columns).T @ (1 - 2 * self.chance)
+        spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
+        skewness = np.divide(third, spread**3, out=none, where=spread > 0)
+        return Moments(total, variance, skewness, max(1.0, rows - self.fitted), telling)
+
+    def _by_cluster(self, weighted: FloatArray, total: FloatArray, telling: FloatArray) -> Moments:
+        """Return moments over clusters, which may lie in both windows.
+
+        The variance is centred, and clusters of unequal sizes m count for fewer than there are:
+        each varies as m(1 + ρ(m − 1)) does, with ρ the correlation inside clusters that the
+        scores show (Kish 1965, Survey sampling; Satterthwaite 1946 for the degrees of freedom).
+        """
+        assert self.clusters is not None
+        found, inverse = np.unique(self.clusters, return_inverse=True)
+        count = len(found)
+        sums = np.zeros((count, weighted.shape[1]))
+        np.add.at(sums, inverse, weighted)
+        centred = sums - total / count
+        variance = centred.T @ centred * (count / max(1, count - 1))
+        reach = np.abs(self.window)
+        size = np.bincount(inverse, reach, count) / max(float(reach.max()), 1e-300)
+        alone = (weighted**2).sum(axis=0)
+        excess = np.divide(np.diag(variance), alone, out=np.ones_like(alone), where=alone > 0) - 1
+        typical = float((size**2).sum() / max(float(size.sum()), 1e-300))
+        inside = min(1.0, max(0.0, float(excess.max())) / max(typical - 1, 1e-9))
+        share = size * (1 + inside * np.maximum(size - 1, 0))
+        equal = float(share.sum() ** 2 / max(float((share**2).sum()), 1e-300))
+        return Moments(total, variance, np.zeros(len(total)), max(1.0, equal - 1), telling)
+
+    def spread_of(self, influence: FloatArray) -> FloatArray:
+        """Return the variance of the totals of columns that are centred in each window."""
+        if self.clusters is not None:
+            found, inverse = np.unique(self.clusters, return_inverse=True)
+            sums = np.zeros((len(found), influence.shape[1]))
+            np.add.at(sums, inverse, influence)
+            out: FloatArray = sums.T @ sums
+            return out
+        if self.in_order:
+            return _bartlett(influence, self.split)[0]
+        plain: FloatArray = influence.T @ influence
+        return plain
+
+
+def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
+    """Return the variance of the totals of series, and over how many lags it looked.
+
+    References
+    ----------
+    Newey & West (1987), A simple, positive semi-definite, heteroskedasticity and autocorrelation
+    consistent covariance matrix.
+    """
+    rows = len(columns)
+    variance = columns.T @ columns
+    parts = [p for p in (columns[:split], columns[split:]) if len(p) > 3]
+    alike = [_lag_one(p) for p in parts]
+    rho = max(float(r.max(initial=0.0)) for r in alike) if alike else 0.0
+    rho = min(max(rho, 0.0), 0.99)
+    wanted = max(3, int(np.ceil(3 * (rho / (1 - rho) + 0.5))))
+    lags = max(1, min(rows // 8, wanted))
+    for part in parts:
+        for lag in range(1, min(lags, len(part) - 1) + 1):
+            product = part[lag:].T @ part[:-lag]
+            variance += (1 - lag / (lags + 1)) * (product + product.T)
+    return variance, lags
+
+
+def _lag_one(series: FloatArray) -> FloatArray:
+    """Return each column's correlation with the row before."""
+    centred = series - series.mean(axis=0)
+    spread = (centred**2).sum(axis=0)
+    spread[spread <= 0] = np.inf
+    out: FloatArray = (centred[1:] * centred[:-1]).sum(axis=0) / spread
+    return out
+
+
+def has_predecessor(rows: BoolArray, split: int) -> BoolArray:
+    """Return, for each chosen row, whether the row just before it in its window is chosen too."""
+    before = np.zeros_like(rows)
+    before[1:] = rows[:-1]
+    before[split : split + 1] = False
+    return before[rows]

@@ -1,0 +1,208 @@
+"""What the parents say: features of theirs, and a window model that is checked before it is used.
+
+References
+----------
+Robinson (1988), Root-N-consistent semiparametric regression.
+Hosmer & Lemeshow (1980), Goodness of fit tests for the multiple logistic regression model: groups
+by fitted chance show where a window model is wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.special import chdtrc
+
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.effects.propensity import Propensity, fit_propensity
+from whydrift.monitor.diagnosis.pair import WindowPair
+
+__all__ = [
+    "ALIKE",
+    "Design",
+    "build_design",
+    "level_names",
+    "stepwise",
+    "trusted",
+    "window_residual",
+]
+
+# Rows whose chance, were the windows equally long, lies outside tell nothing about the other one.
+_TRUSTED = (0.02, 0.98)
+ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does no harm
+_MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
+_BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
+_MISFIT = 1e-3  # level of that check
+_ROWS_PER_FEATURE = 10  # a finer design needs them
+# Between the hinges that a column has anyway, and beyond them.
+_FINER = (-2.4, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 2.4)
+_HINGE_PAIRS = (-0.6, 0.6)
+
+
+@dataclass(frozen=True)
+class Design:
+    """Everything that depends on the parents alone; shared by columns with the same parents.
+
+    Parameters
+    ----------
+    rows : ndarray of bool, shape (n_pooled,)
+        Pooled rows that are complete in the parents.
+    matrix : ndarray of shape (n_rows, n_features)
+        First column the intercept.
+    linear : ndarray of shape (n_rows, n_linear)
+        Numbers as rank-normal scores within ±3, categories as indicators.
+    names : tuple of str
+        One for each column of ``linear``.
+    propensity : Propensity
+        The window model.
+    """
+
+    rows: BoolArray
+    matrix: FloatArray
+    linear: FloatArray
+    names: tuple[str, ...]
+    propensity: Propensity
+
+    def within(self, rows: BoolArray, current: FloatArray) -> Design:
+        """Return the design on some of its rows, with a window model of their own.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n_pooled,)
+            Among those that are complete in the parents.
+        current : ndarray of shape (n_pooled,)
+        """
+        inside = rows[self.rows]
+        if inside.all():
+            return self
+        matrix = self.matrix[inside]
+        telling = matrix if self.names else matrix[:, :1]  # else the calendar's
+        propensity = fit_propensity(telling, current[rows])
+        return Design(rows, matrix, self.linear[inside], self.names, propensity)
+
+
+def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> Design:
+    """Return the design of these parents on rows that are complete in them.
+
+    Where the window model is seen to be wrong, both models get finer hinges, and products of them.
+    """
+    current = pair.is_current[rows]
+    parts = [pair.features(p) for p in parents]
+    linear = [f.linear[rows] for f in parts]
+    names = tuple(
+        name
+        for parent, part in zip(parents, parts, strict=True)
+        for name in (
+            [f"{parent} = {level}" for level in level_names(pair, parent)]
+            if part.is_discrete
+            else [parent]
+        )
+    )
+    stacked = np.column_stack([np.empty((int(rows.sum()), 0)), *linear])
+    owner = [i for i, block in enumerate(linear) for _ in range(block.shape[1])]
+    pairs = [
+        (a, b)
+        for a, b in combinations(range(stacked.shape[1]), 2)
+        if owner[a] != owner[b] and stacked.shape[1] <= _MOST_PAIR_COLUMNS
+    ]
+    columns = [np.ones((len(stacked), 1)), *(f.basis[rows] for f in parts)]
+    columns += [(stacked[:, a] * stacked[:, b])[:, None] for a, b in pairs]
+    matrix = np.column_stack(columns)
+    propensity = fit_propensity(matrix, current)
+    if not parents and pair.calendar is not None:
+        # A season moves what has no cause among the columns. It belongs to the outcome model
+        # alone: no window overlaps in time with another one.
+        matrix = np.column_stack([matrix, pair.calendar[rows]])
+    numbers = [k for k, name in enumerate(names) if name in parents]
+    # Rows in order resemble each other, and with them the windows' misfit: no such check is known.
+    if numbers and propensity.overlap < ALIKE and not pair.is_autocorrelated:
+        score = stacked[:, numbers]
+        if _misfit(matrix, score, current, propensity.chance) < _MISFIT:
+            finer = np.column_stack([matrix, _finer(stacked, numbers, pairs)])
+            if finer.shape[1] * _ROWS_PER_FEATURE <= len(finer):
+                matrix, propensity = finer, fit_propensity(finer, current)
+    return Design(rows, matrix, np.clip(stacked, -3, 3), names, propensity)
+
+
+def stepwise(design: Design, current: FloatArray) -> Design | None:
+    """Return the design with steps along each parent and along the chance, as a tree has them.
+
+    None where that says nothing new: parents that are categories alone, or too few rows.
+    """
+    linear = design.linear
+    numbers = [k for k in range(linear.shape[1]) if np.unique(linear[:, k]).size > 2]
+    if not numbers:
+        return None
+    steps = [_steps(linear[:, k]) for k in numbers]
+    # Both models err together where the chance is far from the truth: steps along it see that.
+    matrix = np.column_stack([design.matrix, *steps, _steps(design.propensity.chance)])
+    if matrix.shape[1] * _ROWS_PER_FEATURE > len(matrix):
+        return None
+    return Design(design.rows, matrix, linear, design.names, fit_propensity(matrix, current))
+
+
+def _finer(stacked: FloatArray, numbers: list[int], pairs: list[tuple[int, int]]) -> FloatArray:
+    columns = [np.maximum(stacked[:, k] - knot, 0.0) for k in numbers for knot in _FINER]
+    number = set(numbers)
+    for a, b in pairs:
+        first = [stacked[:, a]] if a not in number else _hinges(stacked[:, a])
+        second = [stacked[:, b]] if b not in number else _hinges(stacked[:, b])
+        if a in number or b in number:
+            columns += [x * y for x in first for y in second]
+    return np.column_stack(columns)
+
+
+def _hinges(score: FloatArray) -> list[FloatArray]:
+    return [np.maximum(score - knot, 0.0) for knot in _HINGE_PAIRS]
+
+
+def _misfit(
+    matrix: FloatArray, scores: FloatArray, current: FloatArray, chance: FloatArray
+) -> float:
+    """Return the p-value of Rao's score test for steps of each parent and of the chance."""
+    steps = np.column_stack([_steps(s) for s in (*scores.T, chance)])
+    hazard = chance * (1 - chance)
+    total = steps.T @ (current - chance)
+    weighted = matrix * hazard[:, None]
+    factor = cho_factor(matrix.T @ weighted + 1e-6 * np.eye(matrix.shape[1]), check_finite=False)
+    cross = weighted.T @ steps
+    variance = (steps * hazard[:, None]).T @ steps - cross.T @ cho_solve(factor, cross)
+    spread = np.sqrt(np.maximum(np.diag(variance), 1e-12))
+    values, vectors = np.linalg.eigh(variance / np.outer(spread, spread))
+    kept = values > 0.05
+    statistic = float(((vectors[:, kept].T @ (total / spread)) ** 2 / values[kept]).sum())
+    return float(chdtrc(int(kept.sum()), statistic))
+
+
+def _steps(score: FloatArray) -> FloatArray:
+    """Return indicators of bins of equal size, less the first, shape (n_rows, n_bins − 1)."""
+    bins = max(2, min(_BINS, len(score) // 30))
+    edges = np.unique(np.quantile(score, np.arange(1, bins) / bins))
+    bin_of = np.searchsorted(edges, score)[:, None]
+    out: FloatArray = (bin_of == np.arange(1, len(edges) + 1)).astype(np.float64)
+    return out
+
+
+def window_residual(current: FloatArray, chance: FloatArray) -> FloatArray:
+    """Return w − e, and 0 where the parents tell the window nearly for certain."""
+    return np.where(trusted(current, chance), current - chance, 0.0)
+
+
+def trusted(current: FloatArray, chance: FloatArray) -> BoolArray:
+    """Return which rows lie where both windows have some."""
+    share = float(current.mean())
+    fair = chance * (1 - share) / (chance * (1 - share) + (1 - chance) * share)
+    out: BoolArray = (fair > _TRUSTED[0]) & (fair < _TRUSTED[1])
+    return out
+
+
+def level_names(pair: WindowPair, column: str) -> list[str]:
+    """Return names of the levels that a column's indicators stand for; none for a number."""
+    categories = pair.current.schema[column].categories
+    return [
+        "(rare)" if code < 0 else categories[code] if code < len(categories) else str(code)
+        for code in pair.features(column).levels
+    ]

@@ -1,0 +1,166 @@
+"""What makes the mechanism test powerful and keeps it honest, piece by piece."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom, chi2, norm
+
+import whydrift
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
+from whydrift.monitor.diagnosis.mechanism.combination import (
+    cauchy_combination,
+    largest,
+    unskewed,
+    wald,
+)
+from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
+from whydrift.monitor.diagnosis.pair import WindowPair
+
+
+def result(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    parents: tuple[str, ...],
+    *,
+    others: tuple[str, ...] = (),
+    cluster: str | None = None,
+) -> MechanismTestResult:
+    a = Snapshot.from_frame(reference)
+    b = Snapshot.from_frame(current, schema=a.schema)
+    names = tuple(c for c in reference.columns if c != cluster)
+    return ResidualScores()(WindowPair(a, b, names, cluster), "y", parents, others)
+
+
+def test_several_small_p_values_count_for_more_than_one():
+    one = cauchy_combination([0.01, 0.9, 0.9], [1, 1, 1])
+    three = cauchy_combination([0.01, 0.01, 0.01], [1, 1, 1])
+    assert three == pytest.approx(0.01)
+    assert 0.02 < one < 0.04
+
+
+def test_combined_p_values_stay_ordered_where_they_nearly_underflow():
+    tiny = [cauchy_combination([10.0**-k, 1.0], [1, 1]) for k in (5, 8, 50, 300)]
+    assert tiny == sorted(tiny, reverse=True)
+    assert tiny[0] == pytest.approx(2e-5, rel=1e-3)
+    assert tiny[3] > 0
+
+
+@pytest.mark.parametrize("freedom", [20, 80])
+def test_the_tails_of_a_skewed_sum_become_those_of_a_normal(freedom):
+    # χ² with ν degrees, standardised, has skewness √(8/ν).
+    for share in (0.0005, 0.005, 0.5, 0.995, 0.9995):
+        z = np.array([(chi2.ppf(share, freedom) - freedom) / np.sqrt(2 * freedom)])
+        mapped = unskewed(z, np.array([np.sqrt(8 / freedom)]))
+        assert mapped[0] == pytest.approx(norm.ppf(share), abs=0.05)
+        assert unskewed(-z, np.array([-np.sqrt(8 / freedom)])) == pytest.approx(-mapped)
+
+
+def test_wald_and_largest_agree_on_a_single_score():
+    z = np.array([2.5])
+    assert wald(z, np.eye(1), 1e6) == pytest.approx(largest(z, 1e6), rel=1e-4)
+
+
+def world(rng: np.random.Generator, rows: int, *, reads_z: float = 0.0) -> pd.DataFrame:
+    x, z = rng.normal(size=(2, rows))
+    return pd.DataFrame({"x": x, "z": z, "y": x + reads_z * z + rng.normal(size=rows)})
+
+
+def test_a_mechanism_that_comes_to_read_another_column_has_changed():
+    rng = np.random.default_rng(1)
+    found = result(world(rng, 800), world(rng, 800, reads_z=0.3), ("x",), others=("z",))
+    assert found.p_value is not None
+    assert found.p_value > 1e-3  # its spread hardly changed
+    counted = found.counting({"z"})
+    assert counted.p_value is not None
+    assert counted.p_value < 1e-6
+    assert counted.components[0].name == "dependence on z"
+    # Reported in sd of y, here √2.
+    assert counted.components[0].value == pytest.approx(0.3 / np.sqrt(2), abs=0.1)
+    assert found.counting(()).p_value == found.p_value
+
+
+def test_a_dependence_that_the_reference_has_too_is_the_graph_s_mistake_and_no_change():
+    rng = np.random.default_rng(1)
+    reference, current = world(rng, 800, reads_z=0.5), world(rng, 800, reads_z=0.9)
+    assert result(reference, current, ("x",), others=("z",)).dependences == ()
+
+
+def test_the_column_that_gained_a_cause_is_named_and_the_cause_is_not():
+    rng = np.random.default_rng(4)
+
+    def window(weight: float) -> pd.DataFrame:
+        a, b = rng.normal(size=(2, 1000))
+        child = 0.7 * b + weight * a + 0.7 * rng.normal(size=1000)
+        return pd.DataFrame({"a": a, "b": b, "child": child, "own": a + rng.normal(size=1000)})
+
+    edges = [("b", "child"), ("a", "own")]
+    found = whydrift.compare(window(0.0), window(0.35), graph=edges, floor=0.0)
+    assert found.ranking == ("child",)
+
+
+@pytest.mark.parametrize("factor", [100.0, 0.01])
+def test_parents_of_another_scale_leave_no_overlap_to_test_on(factor):
+    rng = np.random.default_rng(3)
+    reference, current = world(rng, 400), world(rng, 400)
+    current["y"] += (factor - 1) * current.x
+    current["x"] *= factor
+    found = result(reference, current, ("x",))
+    assert found.p_value is None
+    assert found.untestable is Untestable.NO_OVERLAP
+
+
+def test_a_small_window_beside_a_large_one_keeps_the_level():
+    trials, level, rejections = 300, 0.02, 0
+    rng = np.random.default_rng(6)
+    for _ in range(trials):
+        p_value = result(world(rng, 1500), world(rng, 40), ("x",)).p_value
+        rejections += p_value is not None and p_value <= level
+    assert rejections <= binom.isf(1e-4, trials, level)
+
+
+@pytest.mark.parametrize("same", [False, True], ids=["own users", "the same users"])
+def test_a_few_big_clusters_keep_the_level(same):
+    trials, level, rejections = 150, 0.05, 0
+    rng = np.random.default_rng(8)
+
+    def window(own: np.ndarray, first: int) -> pd.DataFrame:
+        user = np.repeat(np.arange(12), 30)
+        y = own[user] + rng.normal(size=360)
+        return pd.DataFrame({"user": [f"u{first + k}" for k in user], "y": y})
+
+    for _ in range(trials):
+        own = rng.normal(size=12)
+        other = own if same else rng.normal(size=12)
+        frames = window(own, 0), window(other, 0 if same else 50)
+        p_value = result(*frames, (), cluster="user").p_value
+        rejections += p_value is not None and p_value <= level
+    assert rejections <= binom.isf(1e-4, trials, level)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda x: 0.3 * x, lambda x: 0.3 * (x**2 - 1)],
+    ids=["slope", "bend"],
+)
+def test_a_changed_relationship_is_found_though_rows_and_parents_change_slowly(change):
+    rng = np.random.default_rng(10)
+
+    def slow(rows: int) -> np.ndarray:
+        x = rng.normal(size=rows)
+        for i in range(1, rows):
+            x[i] = 0.9 * x[i - 1] + np.sqrt(1 - 0.81) * x[i]
+        return x
+
+    found = 0
+    for _ in range(10):
+        windows = []
+        for share in (0, 1):
+            x = slow(500)
+            y = 0.7 * x + share * change(x) + 0.7 * slow(500)
+            windows.append(pd.DataFrame({"x": x, "y": y}))
+        p_value = result(*windows, ("x",)).p_value
+        found += p_value is not None and p_value < 0.01
+    assert found >= 8
