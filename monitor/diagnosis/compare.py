@@ -129,11 +129,18 @@ def compare(
         )
     with clock.measure("tests"):
         testing = Testing(
-            side.reference, side.current, repaired, findings, learned.graph, usable, cluster, tell
+            side.reference,
+            side.current,
+            repaired,
+            findings,
+            learned.graph,
+            usable,
+            cluster,
+            tell,
+            learned.alternatives,
         )
         judgement = judge(
             testing,
-            learned.graph,
             target=target,
             has_labels=side.has_labels,
             floor=Floor.of(floor),
@@ -143,17 +150,17 @@ def compare(
     with clock.measure("attribution"):
         if measure is not None and target is not None:
             tell("attributing the change", 0, 1)
-            players = _players(judgement.ranking, learned.graph, target, measure)
-            attribution = attribute(testing.recorded, measure, learned.graph, players)
+            players = _players(judgement.ranking, judgement.graph, target, measure)
+            attribution = attribute(testing.recorded, measure, judgement.graph, players)
     faults = tuple(f.fault for f in testing.findings)
     columns = {
-        name: _column(name, side, judgement, learned.graph, attribution, level, faults)
+        name: _column(name, side, judgement, judgement.graph, attribution, level, faults)
         for name in side.names
     }
     share = level / max(1, judgement.tests)
     columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
     metric = attribution.metric if attribution else None
-    open_edges = _open_edges(learned.graph, judgement)
+    open_edges = _open_edges(judgement.graph, judgement)
     from importlib.metadata import version
 
     return Diagnosis(
@@ -196,7 +203,7 @@ def compare(
             and judgement.judged[target].verdict is ColumnVerdict.SOURCE,
             open_edges=open_edges,
         ),
-        graph=learned.graph,
+        graph=judgement.graph,
         error_control=ErrorControl(level=level, tests=judgement.tests),
         warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
         seconds=clock.seconds(),

@@ -51,6 +51,8 @@ class Judgement:
         Whether P(target | inputs) moved.
     has_overlap : bool
         Whether the current rows lie where the reference has rows too.
+    graph : Graph
+        The one judged by: given, or the simplest explanation.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -62,6 +64,7 @@ class Judgement:
     verdict: Verdict
     conditional_shift: bool | None
     has_overlap: bool
+    graph: Graph
 
     @property
     def shift_type(self) -> ShiftType | None:
@@ -77,7 +80,6 @@ class Judgement:
 
 def judge(
     testing: Testing,
-    graph: Graph,
     *,
     target: str | None,
     has_labels: bool,
@@ -86,6 +88,7 @@ def judge(
 ) -> Judgement:
     """Test every column, correct for their number, and judge them together."""
     evidence = testing.evidence()
+    graph = testing.graph
     conditional = testing.conditional(target, evidence) if has_labels else None
     family = {
         n: e.own.p_value
@@ -121,6 +124,7 @@ def judge(
         _worst([t.verdict for t in targets.values()]),
         shifted,
         _has_overlap(conditional, evidence),
+        graph,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import fdtri, ncfdtrinc
@@ -87,6 +87,9 @@ class ColumnEvidence:
         Whether an edge of open direction would change the answer.
     missingness_moved : bool
         Whether the share of missing values changed without being a fault.
+    by_parents : mapping of tuple of str to float, optional
+        P-value given each set of parents that counts, where the graph was learned; None where it
+        could not be tested.
     """
 
     own: MechanismTestResult | None
@@ -94,6 +97,7 @@ class ColumnEvidence:
     fault: FaultKind | None = None
     undecided: bool = False
     missingness_moved: bool = False
+    by_parents: Mapping[tuple[str, ...], float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
+from dataclasses import replace
+
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
@@ -18,6 +22,7 @@ __all__ = ["Testing"]
 
 _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
 _MISSINGNESS_LEVEL = 0.001
+_LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 
 
 class Testing:
@@ -35,6 +40,9 @@ class Testing:
         Those faults.
     graph : Graph
         Over all columns compared.
+    alternatives : Alternatives, optional
+        The graphs that the windows support, of which ``graph`` is one. Every column is tested with
+        each set of parents that counts, and the graph becomes that in which least changed.
     usable : tuple of str
         Columns of which something can be tested.
     cluster : str, optional
@@ -53,8 +61,10 @@ class Testing:
         usable: tuple[str, ...],
         cluster: str | None,
         progress: Progress,
+        alternatives: Alternatives | None = None,
     ) -> None:
         self.graph = graph
+        self.alternatives = alternatives
         self.findings, repaired = _standing(findings, graph, current, repaired)
         self.usable = frozenset(usable)
         self.progress = progress
@@ -64,12 +74,15 @@ class Testing:
         self.repaired = (
             WindowPair(reference, repaired, usable, cluster) if has_repairs else self.recorded
         )
+        self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
         self._tests = {id(pair): ResidualScores() for pair in (self.recorded, self.repaired)}
 
     def evidence(self) -> dict[str, ColumnEvidence]:
         """Test every column of the graph."""
         faulty = {c: f.fault.kind for f in self.findings for c in f.fault.columns}
         repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
+        if self.alternatives is not None:
+            self._weigh(self.alternatives, faulty, repairable)
         out: dict[str, ColumnEvidence] = {}
         for done, name in enumerate(self.graph.nodes):
             self.progress("testing mechanisms", done, len(self.graph.nodes))
@@ -107,9 +120,23 @@ class Testing:
             )
             self.notes.append(Note("rows_alike_nearby", None, text))
 
+    def _weigh(
+        self, alternatives: Alternatives, faulty: Container[str], repairable: set[str]
+    ) -> None:
+        """Test every column with all parents that count, and take the simplest explanation."""
+        columns = [n for n in self.graph.nodes if n in self.usable and n not in faulty]
+        p_values: dict[tuple[str, Parents], float | None] = {}
+        for done, name in enumerate(columns):
+            self.progress("testing mechanisms", done, len(columns))
+            for parents in alternatives.parent_sets(name, _LEAST_WEIGHT):
+                p_values[name, parents] = self._both(name, parents, repairable).p_value
+        self.alternatives = alternatives.simplest(p_values)
+        self.graph = self.alternatives.graph(self.graph.nodes)
+
     def _column(self, name: str, repairable: set[str]) -> ColumnEvidence:
         parents = tuple(p for p in self.graph.parents(name) if p in self.usable)
         own = self._both(name, parents, repairable)
+        own, chances = self._averaged(name, own, repairable)
         undecided = tuple(p for p in self.graph.undecided_neighbours(name) if p in self.usable)
         is_open = False
         if undecided and own.p_value is not None:
@@ -119,13 +146,40 @@ class Testing:
         pair = self.repaired
         marginal = own if not parents else self._tests[id(pair)](pair, name, ())
         return ColumnEvidence(
-            own, marginal, undecided=is_open, missingness_moved=self._missingness_moved(name)
+            own,
+            marginal,
+            undecided=is_open,
+            missingness_moved=self._missingness_moved(name),
+            by_parents=chances,
         )
 
-    def _both(
-        self, name: str, parents: tuple[str, ...], repairable: set[str]
-    ) -> MechanismTestResult:
+    def _averaged(
+        self, name: str, own: MechanismTestResult, repairable: set[str]
+    ) -> tuple[MechanismTestResult, dict[Parents, float | None]]:
+        """Return the result with its p-value averaged over the parents that count, and each.
+
+        Of the true parents' p-value at most one over their weight is lost, so that the average is
+        below the level only where theirs nearly is.
+        """
+        if self.alternatives is None:
+            return own, {}
+        sets = self.alternatives.parent_sets(name, _LEAST_WEIGHT)
+        by_parents = {s: self._both(name, s, repairable).p_value for s in sets}
+        known = [(sets[s], p) for s, p in by_parents.items() if p is not None]
+        if own.p_value is None or not known:
+            return own, by_parents
+        average = sum(w * p for w, p in known) / sum(w for w, _ in known)
+        return replace(own, p_value=average), by_parents
+
+    def _both(self, name: str, parents: Parents, repairable: set[str]) -> MechanismTestResult:
         """Test as recorded and as repaired where these differ; the more cautious answer counts."""
+        parents = tuple(p for p in parents if p in self.usable)
+        key = name, frozenset(parents)
+        if key not in self._done:
+            self._done[key] = self._tested(name, parents, repairable)
+        return self._done[key]
+
+    def _tested(self, name: str, parents: Parents, repairable: set[str]) -> MechanismTestResult:
         pair = self.repaired
         repaired = self._tests[id(pair)](pair, name, parents)
         if not repairable & {name, *parents}:
