@@ -184,6 +184,7 @@ def compare(
             metric=metric,
             conditional_shift=judgement.conditional_shift,
             open_edges=open_edges,
+            groups=judgement.groups,
         ),
         columns=columns,
         ranking=judgement.ranking,
@@ -192,7 +193,7 @@ def compare(
             verdict=judgement.verdict,
             conditional_shift=judgement.conditional_shift,
             faults=faults,
-            ranking=judgement.ranking,
+            ranking=(*judgement.ranking, *(c for g in judgement.groups for c in g.columns)),
             target=target,
             metric=metric,
             is_loss=measure is not None and measure.is_loss,
@@ -233,7 +234,11 @@ def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:
     """Return the edges without a direction between columns that are undetermined for their sake."""
     code = ReasonCode.UNDECIDED_EDGE
     unsure = {name for name, judged in judgement.judged.items() if judged.reason_code is code}
-    return tuple(e for e in graph if e.is_undecided and unsure & {e.a, e.b})
+    told = [e for e in graph if e.is_undecided and unsure & {e.a, e.b}]
+    for group in judgement.groups:
+        within = [e for e in graph if {e.a, e.b} <= set(group.columns) and e not in told]
+        told += [Edge.of(e.a, "---", e.b) for e in within if not group.is_hidden_cause]
+    return tuple(told)
 
 
 def _players(
@@ -277,6 +282,8 @@ def _column(
         basis="full" if judged.verdict is ColumnVerdict.FAULT else "sample",
         contribution=contribution,
         fault=evidence.fault,
+        confidence=judgement.confidence.get(name),
+        group=next((g.label for g in judgement.groups if name in g.columns), None),
         reason_code=judged.reason_code,
         reason=reason,
     )

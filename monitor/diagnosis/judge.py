@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from whydrift.discovery.graph import Graph
+from whydrift.monitor.diagnosis.confidence import confidence
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
     ShiftType,
@@ -13,6 +14,12 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.error_control import benjamini_hochberg, holm
+from whydrift.monitor.diagnosis.groups import (
+    Group,
+    hidden_cause_groups,
+    moved_weight,
+    open_groups,
+)
 from whydrift.monitor.diagnosis.judgement import (
     ColumnEvidence,
     Floor,
@@ -53,6 +60,10 @@ class Judgement:
         Whether the current rows lie where the reference has rows too.
     graph : Graph
         The one judged by: given, or the simplest explanation.
+    groups : tuple of Group
+        Columns of which one moved, while the data cannot tell which.
+    confidence : mapping of str to float
+        Chance that the verdict is right, of every column tested and decided.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -65,6 +76,8 @@ class Judgement:
     conditional_shift: bool | None
     has_overlap: bool
     graph: Graph
+    groups: tuple[Group, ...]
+    confidence: Mapping[str, float]
 
     @property
     def shift_type(self) -> ShiftType | None:
@@ -103,6 +116,8 @@ def judge(
         if e.marginal is not None and e.marginal.p_value is not None
     }
     rejected = holm(family, level)
+    limit = level / max(1, len(family))
+    doubtful, groups = _doubts(testing, evidence, rejected, limit)
     judged = judge_columns(
         evidence,
         graph,
@@ -111,9 +126,10 @@ def judge(
         floor=floor,
         level=level,
         tests=len(family),
+        doubtful=doubtful,
     )
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
-    targets = _targets(target, judged, graph, shifted)
+    targets = _targets(target, judged, graph, shifted, groups)
     return Judgement(
         evidence,
         judged,
@@ -125,7 +141,49 @@ def judge(
         shifted,
         _has_overlap(conditional, evidence),
         graph,
+        groups,
+        _confidence(testing, evidence, judged, limit),
     )
+
+
+def _doubts(
+    testing: Testing,
+    evidence: Mapping[str, ColumnEvidence],
+    rejected: frozenset[str],
+    limit: float,
+) -> tuple[dict[str, Group | None], tuple[Group, ...]]:
+    """Return the columns of which the data cannot tell whether they moved, and their groups."""
+    if testing.alternatives is None:
+        groups = hidden_cause_groups(testing.graph, rejected)
+        alone: frozenset[str] = frozenset()
+    else:
+        by_parents = {n: e.by_parents for n, e in evidence.items() if e.by_parents}
+        alone, groups = open_groups(testing.alternatives, by_parents, rejected, limit)
+    doubtful: dict[str, Group | None] = dict.fromkeys(alone)
+    return doubtful | {c: g for g in groups for c in g.columns}, groups
+
+
+def _confidence(
+    testing: Testing,
+    evidence: Mapping[str, ColumnEvidence],
+    judged: Mapping[str, Judged],
+    limit: float,
+) -> dict[str, float]:
+    """Return the chance that a verdict is right; faults and what is undetermined have none."""
+    moved: dict[str, float] = {}
+    if testing.alternatives is not None:
+        by_parents = {n: e.by_parents for n, e in evidence.items() if e.by_parents}
+        moved = moved_weight(testing.alternatives, by_parents, limit)
+    silent = {ColumnVerdict.FAULT, ColumnVerdict.UNDETERMINED}
+    out = {}
+    for name, verdict in ((n, j.verdict) for n, j in judged.items() if j.verdict not in silent):
+        own = evidence[name].own
+        if own is None or own.p_value is None:
+            continue
+        by_moved = moved.get(name, float(verdict.is_origin))
+        doubt = 1 - by_moved if verdict.is_origin else by_moved
+        out[name] = confidence(own.p_value, limit, doubt)
+    return out
 
 
 def _ranking(
@@ -164,20 +222,21 @@ def _targets(
     judged: Mapping[str, Judged],
     graph: Graph,
     conditional_shift: bool | None,
+    groups: tuple[Group, ...],
 ) -> dict[str, TargetResult]:
     if target is not None:
         if target in judged:
-            verdict = judge_target(target, judged, graph)
+            verdict = judge_target(target, judged, graph, groups)
             return {target: TargetResult(verdict, conditional_shift)}
         # Without labels the inputs are judged: any of them may matter to the target.
         shifted = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
-        moved = any(j.verdict in shifted for j in judged.values())
+        moved = bool(groups) or any(j.verdict in shifted for j in judged.values())
         return {target: TargetResult(Verdict.COVARIATE if moved else Verdict.NONE, None)}
     out = {}
     for name in graph.nodes:
         if name not in judged or graph.children(name):
             continue
-        verdict = judge_target(name, judged, graph)
+        verdict = judge_target(name, judged, graph, groups)
         # A column joined to nothing is an input as much as a sink: what moved is a covariate.
         if verdict is Verdict.MECHANISM and judged[name].verdict is ColumnVerdict.SOURCE:
             verdict = Verdict.COVARIATE
