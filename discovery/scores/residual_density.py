@@ -14,6 +14,7 @@ Immer et al. (2023), On the identifiability and estimation of causal location-sc
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -93,8 +94,16 @@ class ResidualDensity:
         stacked[:, 1:] -= stacked[:, 1:].mean(axis=0)
         spread = stacked.std(axis=0)
         self._features = np.asfortranarray(stacked / np.where(spread > 0, spread, 1.0))
-        self._grams = [self._features[w].T @ self._features[w] for w in self._windows]
-        self._pooled: FloatArray = np.sum(self._grams, axis=0)
+        grams = [self._features[w].T @ self._features[w] for w in self._windows]
+        self._pooled: FloatArray = np.sum(grams, axis=0)
+        self._grams_of = {
+            groups: [np.sum([grams[w] for w in g], axis=0) for g in groups]
+            for groups in self._groupings
+        }
+        self._counts_of = {
+            groups: [float(self._counts[list(g)].sum()) for g in groups]
+            for groups in self._groupings
+        }
         self._units: dict[int, float] = {}
         self._known: dict[tuple[int, tuple[int, ...]], float] = {}
 
@@ -123,38 +132,47 @@ class ResidualDensity:
         """Return the score of a number given parents (positions, in ascending order)."""
         key = column, parents
         if key not in self._known:
-            rank, plain = self._all[column][:2].tolist()
-            as_it_is = self._log_density(column, parents, plain)
-            # Densities per unit of rank score and per unit of the number differ by a term that is
-            # the same for all parents: what they differ by when there are none.
-            as_it_is += self._per_rank(column)
-            self._known[key] = max(as_it_is, self._log_density(column, parents, rank))
+            by_rank, as_it_is = self._log_densities(column, parents)
+            self._known[key] = max(by_rank, as_it_is + self._per_rank(column))
         return self._known[key]
 
     def _per_rank(self, column: int) -> float:
-        rank, plain = self._all[column][:2].tolist()
+        """Return what turns a density per unit of the number into one per unit of its rank score.
+
+        It is the same for all parents: what the two differ by when there are none.
+        """
         if column not in self._units:
-            self._units[column] = self._log_density(
-                column, (), rank, moved=False
-            ) - self._log_density(column, (), plain, moved=False)
+            by_rank, as_it_is = self._log_densities(column, (), moved=False)
+            self._units[column] = by_rank - as_it_is
         return self._units[column]
 
-    def _log_density(
-        self, column: int, parents: tuple[int, ...], response: int, *, moved: bool = True
-    ) -> float:
-        """Return the log-likelihood of a response less the price of its parameters."""
+    def _log_densities(
+        self, column: int, parents: tuple[int, ...], *, moved: bool = True
+    ) -> tuple[float, float]:
+        """Return the log-likelihood less the price of its parameters, by rank and as it is."""
         groupings = self._groupings if moved else self._groupings[:1]
         worth = self._worth[column]
         unit = 0.5 * np.log(max(worth * self._rows, 2.0))
-        best: _Fit | None = None
+        responses = self._all[column][:2]
+        best: list[_Fit] = []
         for blocks in (self._all, self._linear) if parents else (self._linear,):
             features = np.concatenate([np.zeros(0, np.int64), *(blocks[p] for p in parents)])
             for groups in groupings:
-                for found in self._located(response, features, groups, worth, unit):
-                    if best is None or found.value > best.value:
+                for found in self._located(responses, features, groups, worth, unit):
+                    if not best:
                         best = found
-        assert best is not None
-        standard, log_spread = self._standardised(response, best)
+                    best = [max(pair, key=_value) for pair in zip(best, found, strict=True)]
+        by_rank, as_it_is = (
+            self._shaped(int(response), fit, parents, worth, unit)
+            for response, fit in zip(responses, best, strict=True)
+        )
+        return by_rank, as_it_is
+
+    def _shaped(
+        self, response: int, fit: _Fit, parents: tuple[int, ...], worth: float, unit: float
+    ) -> float:
+        """Return the log-likelihood by the residuals' own density, with even or varying scale."""
+        standard, log_spread = self._standardised(response, fit)
         value = _log_density(standard).sum() - log_spread
         if parents:
             straight = np.concatenate([self._linear[p] for p in parents])
@@ -164,38 +182,40 @@ class ResidualDensity:
             log_scale = np.log(scale).sum() + self._rows * np.log(spread) + log_spread
             price = unit / worth * len(straight)
             value = max(value, _log_density(again / spread).sum() - log_scale - price)
-        return float(worth * value - best.price)
+        return float(worth * value - fit.price)
 
     def _located(
         self,
-        response: int,
+        responses: IntArray,
         features: IntArray,
         groups: tuple[tuple[int, ...], ...],
         worth: float,
         unit: float,
-    ) -> list[_Fit]:
-        """Return the fits with own everything in each group, and with shared slopes."""
+    ) -> list[list[_Fit]]:
+        """Return, for both responses, the fits with own everything and with shared slopes."""
         count, size = len(groups), len(features)
         with_intercept = np.concatenate([[0], features]).astype(np.int64)
-        rows = [float(self._counts[list(g)].sum()) for g in groups]
-        grams = [
-            self._pooled if count == 1 else np.sum([self._grams[w] for w in g], axis=0)
-            for g in groups
-        ]
-        own = [_solved(gram, with_intercept, response, self._rows) for gram in grams]
+        rows = self._counts_of[groups]
+        grams = self._grams_of[groups]
+        own = [_solved(gram, with_intercept, responses, self._rows) for gram in grams]
         price = unit * (count * (size + 2) + (count > 1))
-        fits = [_fit(own, rows, worth, price, features, groups)]
+        fits = [_fits(own, rows, worth, price, features, groups)]
         if count > 1:
-            centred = [g - np.outer(g[0], g[0]) / n for g, n in zip(grams, rows, strict=True)]
-            slopes, _ = _solved(np.sum(centred, axis=0), features, response, self._rows)
+            index = np.concatenate([with_intercept, responses])
+            blocks = [g[index[:, None], index] for g in grams]
+            inner, outer = slice(1, size + 1), slice(size + 1, None)
+            centred = [b - np.outer(b[0], b[0]) / n for b, n in zip(blocks, rows, strict=True)]
+            pooled: FloatArray = np.sum(centred, axis=0)
+            slopes = _ridge(pooled[inner, inner], pooled[inner, outer], self._rows)
             shared = []
-            for gram, middle, n in zip(grams, centred, rows, strict=True):
-                left = middle[response, response] - 2 * slopes @ middle[features, response]
-                left += slopes @ middle[np.ix_(features, features)] @ slopes
-                intercept = (gram[0, response] - gram[0, features] @ slopes) / n
-                shared.append((np.concatenate([[intercept], slopes]), float(left)))
+            for block, middle, n in zip(blocks, centred, rows, strict=True):
+                cross = middle[inner, outer]
+                left = np.diagonal(middle[outer, outer]) - 2 * (slopes * cross).sum(axis=0)
+                left = left + (slopes * (middle[inner, inner] @ slopes)).sum(axis=0)
+                intercept = (block[0, outer] - block[0, inner] @ slopes) / n
+                shared.append((np.vstack([intercept, slopes]), left))
             price = unit * (size + 2 * count + 1)
-            fits.append(_fit(shared, rows, worth, price, features, groups))
+            fits.append(_fits(shared, rows, worth, price, features, groups))
         return fits
 
     def _standardised(self, response: int, fit: _Fit) -> tuple[FloatArray, float]:
@@ -212,8 +232,7 @@ class ResidualDensity:
         """Return the conditional scale of residuals of so much size."""
         index = np.concatenate([[0], features])
         design = self._features[:, index]
-        gram = self._pooled[np.ix_(index, index)] + _RIDGE * self._rows * np.eye(len(index))
-        fitted = design @ np.linalg.solve(gram, design.T @ size)
+        fitted = design @ _ridge(self._pooled[index[:, None], index], design.T @ size, self._rows)
         out: FloatArray = np.maximum(fitted, _LEAST_SCALE * size.mean())
         return out
 
@@ -228,29 +247,46 @@ def _groupings(count: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
     return (alike, last) if count == 2 else (alike, last, tuple((w,) for w in windows))
 
 
-def _fit(
-    solved: list[tuple[FloatArray, float]],
+def _fits(
+    solved: list[tuple[FloatArray, FloatArray]],
     rows: list[float],
     worth: float,
     price: float,
     features: IntArray,
     groups: tuple[tuple[int, ...], ...],
-) -> _Fit:
-    variances = [max(left / n, _LEAST_VARIANCE) for (_, left), n in zip(solved, rows, strict=True)]
-    value = -worth / 2 * sum(n * np.log(v) for n, v in zip(rows, variances, strict=True))
-    spread = tuple(float(np.sqrt(v)) for v in variances)
-    slopes = tuple(s for s, _ in solved)
-    return _Fit(float(value - price), price, features, groups, slopes, spread)
+) -> list[_Fit]:
+    """Return a fit for each response from its slopes and what they leave, group by group."""
+    out = []
+    for place in range(2):
+        left = [
+            (n, max(float(rest[place]) / n, _LEAST_VARIANCE))
+            for (_, rest), n in zip(solved, rows, strict=True)
+        ]
+        value = -worth / 2 * sum(n * math.log(v) for n, v in left) - price
+        spread = tuple(math.sqrt(v) for _, v in left)
+        slopes = tuple(s[:, place] for s, _ in solved)
+        out.append(_Fit(value, price, features, groups, slopes, spread))
+    return out
+
+
+def _value(fit: _Fit) -> float:
+    return fit.value
+
+
+def _ridge(inner: FloatArray, cross: FloatArray, rows: int) -> FloatArray:
+    inner = inner.copy()
+    inner.flat[:: len(inner) + 1] += _RIDGE * rows
+    out: FloatArray = np.linalg.solve(inner, cross)
+    return out
 
 
 def _solved(
-    gram: FloatArray, features: IntArray, response: int, rows: int
-) -> tuple[FloatArray, float]:
-    """Return a regression's slopes and the sum of squares that it leaves."""
-    cross = gram[features, response]
-    inner = gram[np.ix_(features, features)] + _RIDGE * rows * np.eye(len(features))
-    slopes: FloatArray = np.linalg.solve(inner, cross)
-    return slopes, float(gram[response, response] - slopes @ cross)
+    gram: FloatArray, features: IntArray, responses: IntArray, rows: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the slopes of both responses, and the sums of squares that they leave."""
+    cross = gram[features[:, None], responses]
+    slopes = _ridge(gram[features[:, None], features], cross, rows)
+    return slopes, gram[responses, responses] - (slopes * cross).sum(axis=0)
 
 
 def _robust(values: FloatArray) -> FloatArray:
@@ -270,7 +306,9 @@ def _log_density(residuals: FloatArray) -> FloatArray:
     lone outlier has the density 0.
     """
     rows = residuals.size
-    low, high = np.quantile(residuals, [0.25, 0.75])
+    quarter = rows // 4
+    ordered = np.partition(residuals, [quarter, rows - 1 - quarter])
+    low, high = ordered[quarter], ordered[rows - 1 - quarter]
     spread = float(residuals.std())
     spread = min(spread, (high - low) / _NORMAL_QUARTILES) if high > low else spread
     step = 2 * _HALF_WIDTH / (_GRID - 1)

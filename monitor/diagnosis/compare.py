@@ -12,6 +12,7 @@ import numpy as np
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -28,6 +29,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
+from whydrift.monitor.diagnosis.graph_check import missing_edges, reversed_edges
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
@@ -146,6 +148,14 @@ def compare(
             floor=Floor.of(floor),
             level=level,
         )
+    doubts: tuple[Note, ...] = ()
+    if graph is not None:
+        with clock.measure("graph_check"):
+            origins = frozenset(judgement.ranking) - set(testing.faulty)
+            doubts = (
+                *missing_edges(learned.graph, side.reference, usable),
+                *reversed_edges(learned.graph, origins, judgement.limit, testing.p_value),
+            )
     attribution = None
     with clock.measure("attribution"):
         if measure is not None and target is not None:
@@ -206,7 +216,14 @@ def compare(
         ),
         graph=judgement.graph,
         error_control=ErrorControl(level=level, tests=judgement.tests),
-        warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
+        warnings=(
+            *side.notes,
+            *swap_limits(side.names),
+            *told,
+            *learned.notes,
+            *doubts,
+            *testing.notes,
+        ),
         seconds=clock.seconds(),
         version=version("whydrift"),
         evidence=Evidence(side.reference, side.current),

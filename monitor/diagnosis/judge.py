@@ -64,6 +64,8 @@ class Judgement:
         Columns of which one moved, while the data cannot tell which.
     confidence : mapping of str to float
         Chance that the verdict is right, of every column tested and decided.
+    limit : float
+        P-values up to it were rejected in any case: Bonferroni's limit.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -78,6 +80,7 @@ class Judgement:
     graph: Graph
     groups: tuple[Group, ...]
     confidence: Mapping[str, float]
+    limit: float
 
     @property
     def shift_type(self) -> ShiftType | None:
@@ -143,6 +146,7 @@ def judge(
         graph,
         groups,
         _confidence(testing, evidence, judged, limit),
+        limit,
     )
 
 

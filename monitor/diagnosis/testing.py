@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
 from dataclasses import replace
 
 from whydrift.discovery.graph import Graph
@@ -66,6 +65,8 @@ class Testing:
         self.graph = graph
         self.alternatives = alternatives
         self.findings, repaired = _standing(findings, graph, current, repaired)
+        self.faulty = {c: f.fault.kind for f in self.findings for c in f.fault.columns}
+        self._repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
         self.usable = frozenset(usable)
         self.progress = progress
         self.notes: list[Note] = []
@@ -79,20 +80,18 @@ class Testing:
 
     def evidence(self) -> dict[str, ColumnEvidence]:
         """Test every column of the graph."""
-        faulty = {c: f.fault.kind for f in self.findings for c in f.fault.columns}
-        repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
         if self.alternatives is not None:
-            self._weigh(self.alternatives, faulty, repairable)
+            self._weigh(self.alternatives)
         out: dict[str, ColumnEvidence] = {}
         for done, name in enumerate(self.graph.nodes):
             self.progress("testing mechanisms", done, len(self.graph.nodes))
-            if name in faulty:
-                out[name] = ColumnEvidence(None, None, faulty[name])
+            if name in self.faulty:
+                out[name] = ColumnEvidence(None, None, self.faulty[name])
             elif name not in self.usable:
                 nothing = MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, 0)
                 out[name] = ColumnEvidence(nothing, nothing)
             else:
-                out[name] = self._column(name, repairable)
+                out[name] = self._column(name)
         self._tell_dependence()
         for finding in self.findings:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
@@ -120,27 +119,25 @@ class Testing:
             )
             self.notes.append(Note("rows_alike_nearby", None, text))
 
-    def _weigh(
-        self, alternatives: Alternatives, faulty: Container[str], repairable: set[str]
-    ) -> None:
+    def _weigh(self, alternatives: Alternatives) -> None:
         """Test every column with all parents that count, and take the simplest explanation."""
-        columns = [n for n in self.graph.nodes if n in self.usable and n not in faulty]
+        columns = [n for n in self.graph.nodes if n in self.usable and n not in self.faulty]
         p_values: dict[tuple[str, Parents], float | None] = {}
         for done, name in enumerate(columns):
             self.progress("testing mechanisms", done, len(columns))
             for parents in alternatives.parent_sets(name, _LEAST_WEIGHT):
-                p_values[name, parents] = self._both(name, parents, repairable).p_value
+                p_values[name, parents] = self._both(name, parents).p_value
         self.alternatives = alternatives.simplest(p_values)
         self.graph = self.alternatives.graph(self.graph.nodes)
 
-    def _column(self, name: str, repairable: set[str]) -> ColumnEvidence:
+    def _column(self, name: str) -> ColumnEvidence:
         parents = tuple(p for p in self.graph.parents(name) if p in self.usable)
-        own = self._both(name, parents, repairable)
-        own, chances = self._averaged(name, own, repairable)
+        own = self._both(name, parents)
+        own, chances = self._averaged(name, own)
         undecided = tuple(p for p in self.graph.undecided_neighbours(name) if p in self.usable)
         is_open = False
         if undecided and own.p_value is not None:
-            wider = self._both(name, (*parents, *undecided), repairable)
+            wider = self._both(name, (*parents, *undecided))
             if wider.p_value is not None and wider.p_value > own.p_value:
                 is_open = wider.p_value > 0.05
         pair = self.repaired
@@ -154,7 +151,7 @@ class Testing:
         )
 
     def _averaged(
-        self, name: str, own: MechanismTestResult, repairable: set[str]
+        self, name: str, own: MechanismTestResult
     ) -> tuple[MechanismTestResult, dict[Parents, float | None]]:
         """Return the result with its p-value averaged over the parents that count, and each.
 
@@ -164,25 +161,25 @@ class Testing:
         if self.alternatives is None:
             return own, {}
         sets = self.alternatives.parent_sets(name, _LEAST_WEIGHT)
-        by_parents = {s: self._both(name, s, repairable).p_value for s in sets}
+        by_parents = {s: self._both(name, s).p_value for s in sets}
         known = [(sets[s], p) for s, p in by_parents.items() if p is not None]
         if own.p_value is None or not known:
             return own, by_parents
         average = sum(w * p for w, p in known) / sum(w for w, _ in known)
         return replace(own, p_value=average), by_parents
 
-    def _both(self, name: str, parents: Parents, repairable: set[str]) -> MechanismTestResult:
+    def _both(self, name: str, parents: Parents) -> MechanismTestResult:
         """Test as recorded and as repaired where these differ; the more cautious answer counts."""
         parents = tuple(p for p in parents if p in self.usable)
         key = name, frozenset(parents)
         if key not in self._done:
-            self._done[key] = self._tested(name, parents, repairable)
+            self._done[key] = self._tested(name, parents)
         return self._done[key]
 
-    def _tested(self, name: str, parents: Parents, repairable: set[str]) -> MechanismTestResult:
+    def _tested(self, name: str, parents: Parents) -> MechanismTestResult:
         pair = self.repaired
         repaired = self._tests[id(pair)](pair, name, parents)
-        if not repairable & {name, *parents}:
+        if not self._repairable & {name, *parents}:
             return repaired
         recorded = self._tests[id(self.recorded)](self.recorded, name, parents)
         if recorded.p_value is not None and repaired.p_value is not None:
@@ -190,6 +187,12 @@ class Testing:
         one, other = (repaired, recorded) if repaired.p_value is not None else (recorded, repaired)
         # Where it moved given one version of its parent, the other, untestable one is the answer.
         return other if one.p_value is not None and one.p_value < 0.05 else one
+
+    def p_value(self, name: str, parents: Parents) -> float | None:
+        """Return the p-value of "the column's mechanism is as before" given any parents."""
+        if name not in self.usable or name in self.faulty:
+            return None
+        return self._both(name, parents).p_value
 
     def marginal_of(self, name: str) -> MechanismTestResult:
         """Test a column's own distribution, as recorded."""
