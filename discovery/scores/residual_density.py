@@ -274,10 +274,9 @@ def _value(fit: _Fit) -> float:
 
 
 def _ridge(inner: FloatArray, cross: FloatArray, rows: int) -> FloatArray:
-    inner = inner.copy()
-    inner.flat[:: len(inner) + 1] += _RIDGE * rows
-    out: FloatArray = np.linalg.solve(inner, cross)
-    return out
+    penalised: FloatArray = inner.copy()
+    np.fill_diagonal(penalised, np.diagonal(penalised) + _RIDGE * rows)
+    return np.asarray(np.linalg.solve(penalised, cross), dtype=np.float64)
 
 
 def _solved(

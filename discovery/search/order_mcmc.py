@@ -8,7 +8,7 @@ discovery in Bayesian networks.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -190,12 +190,13 @@ def supported_graphs(
     if density is not None:
         rescored = RescoredSearch(search, density)
         walks.append(visited_graphs(rescored, rescored.improve(order, rng)[1], _STEPS, rng))
-    weights: Counter[Parents] = Counter()
+    weights: defaultdict[Parents, float] = defaultdict(float)
     for walk in walks:
         for graph in walk:
             weights[graph.parents] += graph.weight / len(walks)
     progress("weighing graphs", 1, 1)
-    return tuple(WeightedGraph(g, w) for g, w in weights.most_common()), notes
+    ranked = sorted(weights.items(), key=lambda item: -item[1])
+    return tuple(WeightedGraph(parents, weight) for parents, weight in ranked), notes
 
 
 def _near(parents: list[tuple[int, ...]], allowed: BoolArray) -> list[int]:

@@ -142,10 +142,11 @@ def _tested(
     position = {name: i for i, name in enumerate(names)}
     out = np.ones(len(pairs))
     by_size: defaultdict[int, list[int]] = defaultdict(list)
-    for i, (_, _, given) in enumerate(pairs):
-        by_size[len(given)].append(i)
+    for i, (_, _, parents) in enumerate(pairs):
+        by_size[len(parents)].append(i)
     for size, chosen in by_size.items():
-        x, y = (np.array([position[pairs[i][k]] for i in chosen]) for k in (0, 1))
+        x = np.array([position[pairs[i][0]] for i in chosen])
+        y = np.array([position[pairs[i][1]] for i in chosen])
         given = np.array([[position[g] for g in pairs[i][2]] for i in chosen], dtype=np.int64)
         found = test(x, y, given.reshape(len(chosen), size))
         out[chosen] = np.where(np.isfinite(found), found, 1.0)
