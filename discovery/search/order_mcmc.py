@@ -34,6 +34,7 @@ Parents = tuple[tuple[int, ...], ...]  # of every column, by position
 
 _NEIGHBOURS = 0.5  # share of moves that exchange neighbours: they are accepted most often
 _STEPS = 1500
+_REACH_OF_MANY = 4  # places that a column moves at once, where there are many columns
 # Models are never quite right, and by thousands of rows a little wrong looks certain: differences
 # of scores count for this share (Bissiri, Holmes & Walker 2016, A general framework for updating
 # belief distributions).
@@ -108,12 +109,14 @@ def visited_graphs(
     sides = (rng.integers(0, 2, steps) * 2 - 1).tolist()
     is_near = (rng.random(steps) < _NEIGHBOURS).tolist()
     log_chances = np.log(rng.random(steps)).tolist()
+    # A long move asks for new parents of all columns that it passes.
+    reach = count if count <= MOST_INTERPRETED else _REACH_OF_MANY
     here, since = tuple(parents), 0
     for step in range(steps):
         column = columns[step]
         old = order.index(column)
         new = old + sides[step] if is_near[step] else places[step]
-        if new == old or not 0 <= new < count:
+        if new == old or abs(new - old) > reach or not 0 <= new < count:
             continue
         first, last = min(old, new), max(old, new) + 1
         segment = order[first:last]
@@ -189,7 +192,9 @@ def supported_graphs(
     density = ResidualDensity.of(windows, names)
     if density is not None:
         rescored = RescoredSearch(search, density)
-        walks.append(visited_graphs(rescored, rescored.improve(order, rng)[1], _STEPS, rng))
+        if len(names) <= MOST_INTERPRETED:  # beyond, a walk costs less than a search
+            order = rescored.improve(order, rng)[1]
+        walks.append(visited_graphs(rescored, order, _STEPS, rng))
     weights: defaultdict[Parents, float] = defaultdict(float)
     for walk in walks:
         for graph in walk:
