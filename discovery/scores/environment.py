@@ -28,7 +28,7 @@ from whydrift.discovery.scores.choices import log_choices
 from whydrift.discovery.scores.features import Features
 from whydrift.discovery.scores.moments import gram_matrices
 
-__all__ = ["EnvironmentScore"]
+__all__ = ["EnvironmentScore", "row_worth"]
 
 _RIDGE = 1e-6
 _TIE = 1e-9
@@ -92,7 +92,7 @@ class EnvironmentScore(CachedScore):
         self.start: IntArray = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         self.basis = [np.arange(start, stop) for start, stop in pairwise(self.start.tolist())]
         self.linear = [b[: f.linear.shape[1]] for b, f in zip(self.basis, features, strict=True)]
-        self._factor = np.array([_dependence(f, bounds) for f in features])
+        self._factor = np.array([row_worth(f, bounds) for f in features])
         self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
         grams, self._rows, _ = gram_matrices(stacked, bounds)
@@ -270,7 +270,7 @@ class EnvironmentScore(CachedScore):
         return apart[:found]
 
 
-def _dependence(features: Features, bounds: IntArray) -> float:
+def row_worth(features: Features, bounds: IntArray) -> float:
     """Return (1 − r²)/(1 + r²) for autocorrelated rows: how much a row tells; else 1."""
     worst = 0.0
     score = features.linear[:, 0] if features.linear.shape[1] else np.zeros(int(bounds[-1]))

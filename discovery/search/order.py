@@ -22,11 +22,20 @@ from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Demands", "best_graph", "must_precede", "order_search", "valid_order"]
+__all__ = [
+    "MOST_INTERPRETED",
+    "Demands",
+    "OrderSearch",
+    "best_graph",
+    "must_precede",
+    "order_search",
+    "required_parents",
+    "valid_order",
+]
 
 # Up to so many columns the search below is done in a moment; beyond, a compiled one is worth the
 # time that loading it takes.
-_MOST_INTERPRETED = 20
+MOST_INTERPRETED = 20
 _MOST_CANDIDATES = 12  # possible parents looked at per column where there are many columns
 _MANY_COLUMNS = 14  # up to here every column is a candidate
 _MOST_SWEEPS = 40
@@ -91,7 +100,7 @@ def best_graph(
     starts: int = 4,
     random_state: int = 0,
     progress: Progress = silent,
-    compile_above: int = _MOST_INTERPRETED,
+    compile_above: int = MOST_INTERPRETED,
 ) -> Graph:
     """Return the DAG of the best order found under a score.
 
@@ -113,15 +122,8 @@ def best_graph(
 
         parents = best_parents(score, allowed, required, before, starts, rng, progress)
     else:
-        search = _Search(score, allowed, required, before)
-        best_total, best_order = -np.inf, list(range(len(names)))
-        for done in range(max(1, starts)):
-            progress("learning the graph", done, max(1, starts))
-            order = valid_order(rng.permutation(len(names)).tolist(), before)
-            total, order = search.improve(order, rng)
-            if total > best_total:
-                best_total, best_order = total, order
-        parents = search.parents_of(best_order)
+        search = OrderSearch(score, allowed, required, before)
+        parents = search.parents_of(search.best(starts, rng, progress))
     progress("learning the graph", max(1, starts), max(1, starts))
     return demands.graph(parents)
 
@@ -153,7 +155,7 @@ class Demands:
     def of(cls, knowledge: Knowledge, names: tuple[str, ...]) -> Demands:
         """Read what is known about some columns."""
         known = knowledge.within(names)
-        required = _required(known, names)
+        required = required_parents(known, names)
         before = must_precede(known, names, required)
         return cls(names, known.allowed_matrix(names), required, before, frozenset(known.required))
 
@@ -174,7 +176,8 @@ class Demands:
         return Graph(self.names, tuple(edges))
 
 
-def _required(knowledge: Knowledge, names: tuple[str, ...]) -> list[frozenset[int]]:
+def required_parents(knowledge: Knowledge, names: tuple[str, ...]) -> list[frozenset[int]]:
+    """Return, for each column, the parents that knowledge requires."""
     position = {name: i for i, name in enumerate(names)}
     parents: list[set[int]] = [set() for _ in names]
     for cause, effect in knowledge.required:
@@ -214,7 +217,7 @@ def valid_order(order: list[int], before: BoolArray) -> list[int]:
     return out
 
 
-class _Search:
+class OrderSearch:
     """Best moves of single columns in an order, with cached grow–shrink results."""
 
     def __init__(
@@ -223,6 +226,7 @@ class _Search:
         allowed: BoolArray,
         required: list[frozenset[int]],
         before: BoolArray,
+        candidates: list[int] | None = None,
     ) -> None:
         self.score = score
         self.count = len(score.names)
@@ -230,9 +234,20 @@ class _Search:
         self.required = required
         self.before = before
         self._found: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
-        self.candidates = self._candidates()
+        self.candidates = self._candidates() if candidates is None else candidates
 
     # ---- orders -------------------------------------------------------------------------------
+    def best(self, starts: int, rng: np.random.Generator, progress: Progress) -> list[int]:
+        """Return the best order found from so many random ones."""
+        best_total, best_order = -np.inf, list(range(self.count))
+        for done in range(max(1, starts)):
+            progress("learning the graph", done, max(1, starts))
+            order = valid_order(rng.permutation(self.count).tolist(), self.before)
+            total, order = self.improve(order, rng)
+            if total > best_total:
+                best_total, best_order = total, order
+        return best_order
+
     def improve(self, order: list[int], rng: np.random.Generator) -> tuple[float, list[int]]:
         """Move each column to its best place, and turn edges, until nothing gains."""
         idle = 0
@@ -317,6 +332,19 @@ class _Search:
             total += self.grow_shrink(column, prefix)[0]
             prefix |= 1 << column
         return total
+
+    def compare(
+        self, columns: list[int], moved: list[int], prefix: int
+    ) -> tuple[float, list[tuple[int, tuple[int, ...]]]]:
+        """Return what another order of some columns gains, and their parents in it."""
+        gain = -self._segment(columns, prefix)
+        parents = []
+        for column in moved:
+            score, found = self.grow_shrink(column, prefix)
+            gain += score
+            parents.append((column, found))
+            prefix |= 1 << column
+        return gain, parents
 
     @staticmethod
     def _ancestors(parents: list[tuple[int, ...]], column: int) -> set[int]:

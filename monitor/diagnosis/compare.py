@@ -13,6 +13,7 @@ import numpy as np
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.pool import Pooled, pool
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
@@ -31,6 +32,7 @@ from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
+from whydrift.monitor.diagnosis.graph_check import missing_edges, reversed_edges
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
@@ -153,24 +155,32 @@ def compare(
             cluster,
             tell,
             past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
+            learned.alternatives,
         )
         judgement = judge(
             testing,
-            learned.graph,
             target=target,
             has_labels=side.has_labels,
             floor=Floor.of(floor),
             level=level,
         )
+    doubts: tuple[Note, ...] = ()
+    if graph is not None:
+        with clock.measure("graph_check"):
+            origins = frozenset(judgement.ranking) - set(testing.faulty)
+            doubts = (
+                *missing_edges(learned.graph, side.reference, usable),
+                *reversed_edges(learned.graph, origins, judgement.limit, testing.p_value),
+            )
     attribution = None
     with clock.measure("attribution"):
         if measure is not None and target is not None:
             tell("attributing the change", 0, 1)
-            players = _players(judgement.ranking, learned.graph, target, measure)
+            players = _players(judgement.ranking, judgement.graph, target, measure)
             attribution = attribute(
                 testing.recorded,
                 measure,
-                learned.graph,
+                judgement.graph,
                 players,
                 target=target,
                 prediction=prediction,
@@ -198,12 +208,12 @@ def compare(
                 testing.recorded, measure, target=target, prediction=prediction, inputs=inputs
             )
     columns = {
-        name: _column(name, side, judgement, learned.graph, attribution, level, faults)
+        name: _column(name, side, judgement, judgement.graph, attribution, level, faults)
         for name in side.names
     }
     share = level / max(1, judgement.tests)
     columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
-    open_edges = _open_edges(learned.graph, judgement)
+    open_edges = _open_edges(judgement.graph, judgement)
     from importlib.metadata import version
 
     return Diagnosis(
@@ -227,6 +237,7 @@ def compare(
             metric=metric,
             conditional_shift=judgement.conditional_shift,
             open_edges=open_edges,
+            groups=judgement.groups,
         ),
         columns=columns,
         ranking=judgement.ranking,
@@ -235,7 +246,7 @@ def compare(
             verdict=judgement.verdict,
             conditional_shift=judgement.conditional_shift,
             faults=faults,
-            ranking=judgement.ranking,
+            ranking=(*judgement.ranking, *(c for g in judgement.groups for c in g.columns)),
             target=target,
             metric=metric,
             is_loss=is_loss,
@@ -247,7 +258,7 @@ def compare(
             open_edges=open_edges,
             gains=gains,
         ),
-        graph=learned.graph,
+        graph=judgement.graph,
         error_control=ErrorControl(
             level=level,
             tests=judgement.tests,
@@ -260,6 +271,7 @@ def compare(
             *swap_limits(side.names),
             *told,
             *learned.notes,
+            *doubts,
             *testing.notes,
             *population_notes(judgement.judged, judgement.ranking),
         ),
@@ -296,7 +308,11 @@ def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:
     """Return the edges without a direction between columns that are undetermined for their sake."""
     code = ReasonCode.UNDECIDED_EDGE
     unsure = {name for name, judged in judgement.judged.items() if judged.reason_code is code}
-    return tuple(e for e in graph if e.is_undecided and unsure & {e.a, e.b})
+    told = [e for e in graph if e.is_undecided and unsure & {e.a, e.b}]
+    for group in judgement.groups:
+        within = [e for e in graph if {e.a, e.b} <= set(group.columns) and e not in told]
+        told += [Edge.of(e.a, "---", e.b) for e in within if not group.is_hidden_cause]
+    return tuple(told)
 
 
 def _players(
@@ -339,11 +355,20 @@ def _column(
         overlap=None if own is None else own.overlap,
         basis="full" if judged.verdict is ColumnVerdict.FAULT else "sample",
         contribution=contribution,
-        group=None if attribution is None else attribution.groups.get(name),
         fault=evidence.fault,
+        confidence=judgement.confidence.get(name),
+        group=_group(name, judgement, attribution),
         reason_code=judged.reason_code,
         reason=reason,
     )
+
+
+def _group(name: str, judgement: Judgement, attribution: Attribution | None) -> str | None:
+    """Return what the column shares its verdict with, or else its contribution."""
+    for group in judgement.groups:
+        if name in group.columns:
+            return group.label
+    return None if attribution is None else attribution.groups.get(name)
 
 
 def _prediction(

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from whydrift.discovery.graph import Graph
+from whydrift.monitor.diagnosis.confidence import confidence
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
     ShiftType,
@@ -13,6 +14,12 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.error_control import benjamini_hochberg, holm
+from whydrift.monitor.diagnosis.groups import (
+    Group,
+    hidden_cause_groups,
+    moved_weight,
+    open_groups,
+)
 from whydrift.monitor.diagnosis.judgement import (
     ColumnEvidence,
     Floor,
@@ -51,6 +58,14 @@ class Judgement:
         Whether P(target | inputs) moved.
     has_overlap : bool
         Whether the current rows lie where the reference has rows too.
+    graph : Graph
+        The one judged by: given, or the simplest explanation.
+    groups : tuple of Group
+        Columns of which one moved, while the data cannot tell which.
+    confidence : mapping of str to float
+        Chance that the verdict is right, of every column tested and decided.
+    limit : float
+        P-values up to it were rejected in any case: Bonferroni's limit.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -62,6 +77,10 @@ class Judgement:
     verdict: Verdict
     conditional_shift: bool | None
     has_overlap: bool
+    graph: Graph
+    groups: tuple[Group, ...]
+    confidence: Mapping[str, float]
+    limit: float
 
     @property
     def shift_type(self) -> ShiftType | None:
@@ -77,7 +96,6 @@ class Judgement:
 
 def judge(
     testing: Testing,
-    graph: Graph,
     *,
     target: str | None,
     has_labels: bool,
@@ -86,6 +104,7 @@ def judge(
 ) -> Judgement:
     """Test every column, correct for their number, and judge them together."""
     evidence = testing.evidence()
+    graph = testing.graph
     conditional = testing.conditional(target, evidence) if has_labels else None
     family = {
         n: e.own.p_value
@@ -100,6 +119,8 @@ def judge(
         if e.marginal is not None and e.marginal.p_value is not None
     }
     rejected = holm(family, level)
+    limit = level / max(1, len(family))
+    doubtful, groups = _doubts(testing, evidence, rejected, limit)
     judged = judge_columns(
         evidence,
         graph,
@@ -108,9 +129,10 @@ def judge(
         floor=floor,
         level=level,
         tests=len(family),
+        doubtful=doubtful,
     )
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
-    targets = _targets(target, judged, graph, shifted)
+    targets = _targets(target, judged, graph, shifted, groups)
     return Judgement(
         evidence,
         judged,
@@ -121,7 +143,51 @@ def judge(
         _worst([t.verdict for t in targets.values()]),
         shifted,
         _has_overlap(conditional, evidence),
+        graph,
+        groups,
+        _confidence(testing, evidence, judged, limit),
+        limit,
     )
+
+
+def _doubts(
+    testing: Testing,
+    evidence: Mapping[str, ColumnEvidence],
+    rejected: frozenset[str],
+    limit: float,
+) -> tuple[dict[str, Group | None], tuple[Group, ...]]:
+    """Return the columns of which the data cannot tell whether they moved, and their groups."""
+    if testing.alternatives is None:
+        groups = hidden_cause_groups(testing.graph, rejected)
+        alone: frozenset[str] = frozenset()
+    else:
+        by_parents = {n: e.by_parents for n, e in evidence.items() if e.by_parents}
+        alone, groups = open_groups(testing.alternatives, by_parents, rejected, limit)
+    doubtful: dict[str, Group | None] = dict.fromkeys(alone)
+    return doubtful | {c: g for g in groups for c in g.columns}, groups
+
+
+def _confidence(
+    testing: Testing,
+    evidence: Mapping[str, ColumnEvidence],
+    judged: Mapping[str, Judged],
+    limit: float,
+) -> dict[str, float]:
+    """Return the chance that a verdict is right; faults and what is undetermined have none."""
+    moved: dict[str, float] = {}
+    if testing.alternatives is not None:
+        by_parents = {n: e.by_parents for n, e in evidence.items() if e.by_parents}
+        moved = moved_weight(testing.alternatives, by_parents, limit)
+    silent = {ColumnVerdict.FAULT, ColumnVerdict.UNDETERMINED}
+    out = {}
+    for name, verdict in ((n, j.verdict) for n, j in judged.items() if j.verdict not in silent):
+        own = evidence[name].own
+        if own is None or own.p_value is None:
+            continue
+        by_moved = moved.get(name, float(verdict.is_origin))
+        doubt = 1 - by_moved if verdict.is_origin else by_moved
+        out[name] = confidence(own.p_value, limit, doubt)
+    return out
 
 
 def _ranking(
@@ -160,20 +226,21 @@ def _targets(
     judged: Mapping[str, Judged],
     graph: Graph,
     conditional_shift: bool | None,
+    groups: tuple[Group, ...],
 ) -> dict[str, TargetResult]:
     if target is not None:
         if target in judged:
-            verdict = judge_target(target, judged, graph)
+            verdict = judge_target(target, judged, graph, groups)
             return {target: TargetResult(verdict, conditional_shift)}
         # Without labels the inputs are judged: any of them may matter to the target.
         shifted = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
-        moved = any(j.verdict in shifted for j in judged.values())
+        moved = bool(groups) or any(j.verdict in shifted for j in judged.values())
         return {target: TargetResult(Verdict.COVARIATE if moved else Verdict.NONE, None)}
     out = {}
     for name in graph.nodes:
         if name not in judged or graph.children(name):
             continue
-        verdict = judge_target(name, judged, graph)
+        verdict = judge_target(name, judged, graph, groups)
         # A column joined to nothing is an input as much as a sink: what moved is a covariate.
         if verdict is Verdict.MECHANISM and judged[name].verdict is ColumnVerdict.SOURCE:
             verdict = Verdict.COVARIATE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy.special import fdtri, ncfdtrinc
@@ -16,6 +16,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     ReasonCode,
     Verdict,
 )
+from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.mechanism.base import (
     POOLED_SD,
     Component,
@@ -87,6 +88,9 @@ class ColumnEvidence:
         Whether an edge of open direction would change the answer.
     missingness_moved : bool
         Whether the share of missing values changed without being a fault.
+    by_parents : mapping of tuple of str to float, optional
+        P-value given each set of parents that counts, where the graph was learned; None where it
+        could not be tested.
     """
 
     own: MechanismTestResult | None
@@ -94,6 +98,7 @@ class ColumnEvidence:
     fault: FaultKind | None = None
     undecided: bool = False
     missingness_moved: bool = False
+    by_parents: Mapping[tuple[str, ...], float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +146,7 @@ def judge_columns(
     floor: Floor,
     level: float,
     tests: int,
+    doubtful: Mapping[str, Group | None] | None = None,
 ) -> dict[str, Judged]:
     """Return a verdict for every column, as section "What a verdict means" of the docs defines it.
 
@@ -158,13 +164,20 @@ def judge_columns(
         Family-wise level.
     tests : int
         Size of the family.
+    doubtful : mapping of str to Group, optional
+        Columns of which the data cannot tell whether they moved, and the group of those of which
+        one did.
     """
     judged: dict[str, Judged] = {}
+    open_ = doubtful or {}
     for name, item in evidence.items():
+        if name in open_ and item.fault is None and item.own is not None:
+            judged[name] = _in_doubt(name, item.own, open_[name])
+            continue
         found = _origin(name, item, graph, name in rejected, floor)
         if found is not None:
             judged[name] = found
-    origins = {n for n, j in judged.items() if j.verdict.is_origin}
+    origins = {n for n, j in judged.items() if j.verdict.is_origin or n in open_}
     for name, item in evidence.items():
         if name not in judged:
             upstream = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
@@ -206,6 +219,19 @@ def _origin(
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
     text = f"It has no known causes here, and its {_words(leading)}; {p_text(own.p_value)}."
     return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
+
+
+def _in_doubt(name: str, own: MechanismTestResult, group: Group | None) -> Judged:
+    effect = _effect(own.components[0]) if own.components else None
+    if group is None:
+        text = "It moved given some sets of parents that the data support, and not given others."
+        return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, text, effect)
+    others = " or ".join(c for c in group.columns if c != name)
+    if group.is_hidden_cause:
+        text = f"It moved together with {others}: so would both if a hidden cause of theirs did."
+        return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.SHARED_HIDDEN_CAUSE, text, effect)
+    text = f"Either it moved or {others} did: that depends on which of them causes which."
+    return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, text, effect)
 
 
 def _follower(
@@ -278,19 +304,24 @@ def _follower(
     return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
 
 
-def judge_target(target: str, judged: Mapping[str, Judged], graph: Graph) -> Verdict:
+def judge_target(
+    target: str, judged: Mapping[str, Judged], graph: Graph, groups: tuple[Group, ...] = ()
+) -> Verdict:
     """Return the verdict for one target from its own column's and its ancestors' verdicts.
 
-    Faulty columns count towards neither side.
+    Faulty columns count towards neither side. Of a group one column moved: where all of them lead
+    to the target, the change is upstream whichever it was.
     """
     moved = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
+    above = graph.ancestors(target)
     own = judged[target].verdict in moved
-    upstream = any(judged[a].verdict in moved for a in graph.ancestors(target) if a in judged)
+    upstream = any(judged[a].verdict in moved for a in above if a in judged)
+    upstream |= any(above.issuperset(group.columns) for group in groups)
     if own and upstream:
         return Verdict.BOTH
     if own:
         return Verdict.MECHANISM
-    if upstream:
+    if upstream and not any(target in group.columns for group in groups):
         return Verdict.COVARIATE
     if judged[target].verdict is ColumnVerdict.UNDETERMINED:
         return Verdict.UNDETERMINED

@@ -13,6 +13,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     ReasonCode,
     Verdict,
 )
+from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.words import joined
 
@@ -46,6 +47,7 @@ def summarise(
     metric: Metric | None,
     conditional_shift: bool | None = None,
     open_edges: Sequence[Edge] = (),
+    groups: Sequence[Group] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -67,6 +69,8 @@ def summarise(
         Whether P(target | inputs) moved.
     open_edges : sequence of Edge
         Edges without a direction that keep a change from having a beginning.
+    groups : sequence of Group
+        Columns of which one moved, while the data cannot tell which.
     """
     parts = []
     if faults:
@@ -86,7 +90,8 @@ def summarise(
             "known here"
         )
     elif verdict in {Verdict.COVARIATE, Verdict.BOTH}:
-        where = [*sources, *upstream]
+        either = [" or ".join(g.columns) for g in groups if target not in g.columns]
+        where = [*sources, *upstream, *either]
         reach = f" upstream of {target}" if target else ""
         parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
     elif verdict is Verdict.MECHANISM and not own:

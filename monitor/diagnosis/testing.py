@@ -9,6 +9,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
@@ -22,6 +23,7 @@ __all__ = ["Testing"]
 _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
 _MISSINGNESS_LEVEL = 0.001
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
+_LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 
 
 class Testing:
@@ -39,6 +41,9 @@ class Testing:
         Those faults.
     graph : Graph
         Over all columns compared.
+    alternatives : Alternatives, optional
+        The graphs that the windows support, of which ``graph`` is one. Every column is tested with
+        each set of parents that counts, and the graph becomes that in which least changed.
     usable : tuple of str
         Columns of which something can be tested.
     cluster : str, optional
@@ -60,9 +65,13 @@ class Testing:
         cluster: str | None,
         progress: Progress,
         parts: IntArray | None = None,
+        alternatives: Alternatives | None = None,
     ) -> None:
         self.graph = graph
+        self.alternatives = alternatives
         self.findings, repaired = _standing(findings, graph, current, repaired)
+        self.faulty = {c: f.fault.kind for f in self.findings for c in f.fault.columns}
+        self._repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
         self.usable = frozenset(usable)
         self.progress = progress
         self.notes: list[Note] = []
@@ -73,22 +82,23 @@ class Testing:
             if has_repairs
             else self.recorded
         )
+        self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
         self._tests = {id(pair): ResidualScores() for pair in (self.recorded, self.repaired)}
 
     def evidence(self) -> dict[str, ColumnEvidence]:
         """Test every column of the graph."""
-        faulty = {c: f.fault.kind for f in self.findings for c in f.fault.columns}
-        repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
+        if self.alternatives is not None:
+            self._weigh(self.alternatives)
         out: dict[str, ColumnEvidence] = {}
         for done, name in enumerate(self.graph.nodes):
             self.progress("testing mechanisms", done, len(self.graph.nodes))
-            if name in faulty:
-                out[name] = ColumnEvidence(None, None, faulty[name])
+            if name in self.faulty:
+                out[name] = ColumnEvidence(None, None, self.faulty[name])
             elif name not in self.usable:
                 nothing = MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, 0)
                 out[name] = ColumnEvidence(nothing, nothing)
             else:
-                out[name] = self._column(name, repairable)
+                out[name] = self._column(name)
         out = self._counting_new_dependence(out)
         self._tell_dependence()
         for finding in self.findings:
@@ -146,32 +156,79 @@ class Testing:
             )
             self.notes.append(Note("rows_alike_nearby", None, text))
 
-    def _column(self, name: str, repairable: set[str]) -> ColumnEvidence:
+    def _weigh(self, alternatives: Alternatives) -> None:
+        """Test every column with all parents that count, and take the simplest explanation."""
+        columns = [n for n in self.graph.nodes if n in self.usable and n not in self.faulty]
+        p_values: dict[tuple[str, Parents], float | None] = {}
+        for done, name in enumerate(columns):
+            self.progress("testing mechanisms", done, len(columns))
+            for parents in alternatives.parent_sets(name, _LEAST_WEIGHT):
+                p_values[name, parents] = self._both(name, parents).p_value
+        self.alternatives = alternatives.simplest(p_values)
+        self.graph = self.alternatives.graph(self.graph.nodes)
+
+    def _column(self, name: str) -> ColumnEvidence:
         parents = tuple(p for p in self.graph.parents(name) if p in self.usable)
-        own = self._both(name, parents, repairable)
+        own = self._both(name, parents)
+        own, chances = self._averaged(name, own)
         undecided = tuple(p for p in self.graph.undecided_neighbours(name) if p in self.usable)
         is_open = False
         if undecided and own.p_value is not None:
-            wider = self._both(name, (*parents, *undecided), repairable)
+            wider = self._both(name, (*parents, *undecided))
             if wider.p_value is not None and wider.p_value > own.p_value:
                 is_open = wider.p_value > 0.05
         pair = self.repaired
         marginal = own if not parents else self._tests[id(pair)](pair, name, ())
         return ColumnEvidence(
-            own, marginal, undecided=is_open, missingness_moved=self._missingness_moved(name)
+            own,
+            marginal,
+            undecided=is_open,
+            missingness_moved=self._missingness_moved(name),
+            by_parents=chances,
         )
 
-    def _both(
-        self, name: str, parents: tuple[str, ...], repairable: set[str]
-    ) -> MechanismTestResult:
+    def _averaged(
+        self, name: str, own: MechanismTestResult
+    ) -> tuple[MechanismTestResult, dict[Parents, float | None]]:
+        """Return the result with its p-value averaged over the parents that count, and each.
+
+        Of the true parents' p-value at most one over their weight is lost, so that the average is
+        below the level only where theirs nearly is.
+        """
+        if self.alternatives is None:
+            return own, {}
+        sets = self.alternatives.parent_sets(name, _LEAST_WEIGHT)
+        by_parents = {s: self._both(name, s).p_value for s in sets}
+        known = [(sets[s], p) for s, p in by_parents.items() if p is not None]
+        if own.p_value is None or not known:
+            return own, by_parents
+        average = sum(w * p for w, p in known) / sum(w for w, _ in known)
+        return replace(own, p_value=average), by_parents
+
+    def _both(self, name: str, parents: Parents) -> MechanismTestResult:
         """Test as recorded and as repaired where these differ; the more cautious answer counts."""
-        pair = self.repaired
-        # What it should not depend on given its parents, did the graph hold in both windows.
+        parents = tuple(p for p in parents if p in self.usable)
+        key = name, frozenset(parents)
+        if key not in self._done:
+            self._done[key] = self._tested(name, parents)
+        return self._done[key]
+
+    def _strangers(self, name: str, parents: Parents) -> Parents:
+        """Return what a column should not depend on given its parents, if the graph is right.
+
+        None where the graph was learned: what it lacks would be taken for something new.
+        """
+        if self.alternatives is not None:
+            return ()
         joined = {name, *parents, *self.graph.undecided_neighbours(name)}
         joined |= self.graph.descendants(name)
-        others = tuple(n for n in self.graph.nodes if n in self.usable and n not in joined)
+        return tuple(n for n in self.graph.nodes if n in self.usable and n not in joined)
+
+    def _tested(self, name: str, parents: Parents) -> MechanismTestResult:
+        pair = self.repaired
+        others = self._strangers(name, parents)
         repaired = self._tests[id(pair)](pair, name, parents, others)
-        if not repairable & {name, *parents}:
+        if not self._repairable & {name, *parents}:
             return repaired
         recorded = self._tests[id(self.recorded)](self.recorded, name, parents, others)
         if recorded.p_value is not None and repaired.p_value is not None:
@@ -179,6 +236,12 @@ class Testing:
         one, other = (repaired, recorded) if repaired.p_value is not None else (recorded, repaired)
         # Where it moved given one version of its parent, the other, untestable one is the answer.
         return other if one.p_value is not None and one.p_value < 0.05 else one
+
+    def p_value(self, name: str, parents: Parents) -> float | None:
+        """Return the p-value of "the column's mechanism is as before" given any parents."""
+        if name not in self.usable or name in self.faulty:
+            return None
+        return self._both(name, parents).p_value
 
     def marginal_of(self, name: str) -> MechanismTestResult:
         """Test a column's own distribution, as recorded."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,10 @@ from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
+
+if TYPE_CHECKING:
+    from whydrift.discovery.search.order_mcmc import WeightedGraph
 
 __all__ = ["WindowGraph", "window_graph"]
 
@@ -29,10 +34,20 @@ _FROM_REFERENCE = (
 
 @dataclass(frozen=True)
 class WindowGraph:
-    """A graph over the columns compared, and what to say about it."""
+    """A graph over the columns compared, and what to say about it.
+
+    Parameters
+    ----------
+    graph : Graph
+        Given, or the most typical of the alternatives.
+    notes : tuple of Note
+    alternatives : Alternatives, optional
+        The graphs that the windows support, where it was learned from both.
+    """
 
     graph: Graph
     notes: tuple[Note, ...]
+    alternatives: Alternatives | None = None
 
 
 def window_graph(
@@ -48,6 +63,7 @@ def window_graph(
     score: str,
     random_state: int,
     progress: Progress,
+    past: tuple[Snapshot, ...] = (),
 ) -> WindowGraph:
     """Return the given graph over ``names``, or one learned from ``usable`` columns.
 
@@ -62,6 +78,9 @@ def window_graph(
     method, test, score, random_state, progress
         As in `discover`; ``auto`` searches over orders, and takes ``pc`` above 150 columns. Both
         learn from the two windows together, other methods from the reference alone.
+    past : tuple of Snapshot
+        Earlier windows with the reference's schema. What moved between any two windows tells the
+        directions of edges.
 
     Raises
     ------
@@ -82,14 +101,15 @@ def window_graph(
         # The order search has a score and no test, and takes minutes on many columns.
         method = "pc" if test != "auto" or len(usable) > _MOST_COLUMNS else "boss"
     both = method in {"pc", "boss"}
-    windows = (reference, current) if both else (reference,)
+    windows = (*past, reference, current) if both else (reference,)
     varying = tuple(n for n in usable if _varies(windows, n))
     if len(varying) < 2:
         return WindowGraph(Graph(names), ())
+    alternatives = None
     if method == "boss":
-        from whydrift.discovery.search.order import order_search
+        from whydrift.discovery.search.order_mcmc import supported_graphs
 
-        learned, notes = order_search(
+        found, notes = supported_graphs(
             windows,
             varying,
             score="spline_bic" if score == "auto" else score,
@@ -97,6 +117,8 @@ def window_graph(
             random_state=random_state,
             progress=progress,
         )
+        alternatives = _named(found, varying, names, known)
+        learned = alternatives.graph(names)
     elif method == "pc":
         from whydrift.discovery.search.context_pc import context_pc
 
@@ -104,7 +126,7 @@ def window_graph(
     else:
         from whydrift.discovery.discover import learn_graph
 
-        found = learn_graph(
+        answer = learn_graph(
             reference,
             method,
             test=test,
@@ -113,9 +135,33 @@ def window_graph(
             random_state=random_state,
             progress=progress,
         )
-        learned, notes = found.graph, found.notes
+        learned, notes = answer.graph, answer.notes
     note = Note("graph_learned", None, _FROM_BOTH if both else _FROM_REFERENCE)
-    return WindowGraph(learned.with_nodes(names), (note, *notes))
+    return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives)
+
+
+def _named(
+    graphs: tuple[WeightedGraph, ...],
+    varying: tuple[str, ...],
+    names: tuple[str, ...],
+    knowledge: Knowledge,
+) -> Alternatives:
+    """Return graphs over column numbers as graphs over names; the other columns have no edges."""
+    nobody: dict[str, Parents] = dict.fromkeys(names, ())
+    return Alternatives(
+        tuple(
+            Alternative(
+                nobody
+                | {
+                    name: tuple(varying[p] for p in parents)
+                    for name, parents in zip(varying, graph.parents, strict=True)
+                },
+                graph.weight,
+            )
+            for graph in graphs
+        ),
+        frozenset(knowledge.required),
+    )
 
 
 def _varies(windows: tuple[Snapshot, ...], name: str) -> bool:

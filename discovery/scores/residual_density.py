@@ -1,0 +1,329 @@
+"""A score of a number's parents from the density of its residuals, row by row.
+
+Second moments tell no direction within an equivalence class. The shape of the residuals does: with
+additive noise that is not normal, or whose spread follows the causes, only the true direction
+leaves residuals that are alike wherever the parents are.
+
+References
+----------
+Shimizu, Hoyer, Hyvärinen & Kerminen (2006), A linear non-Gaussian acyclic model for causal
+discovery.
+Peters, Mooij, Janzing & Schölkopf (2014), Causal discovery with continuous additive noise models.
+Immer et al. (2023), On the identifiability and estimation of causal location-scale noise models.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.scores.environment import row_worth
+from whydrift.discovery.scores.features import category_features, number_features
+from whydrift.discovery.scores.moments import LEAST_COMPLETE
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["ResidualDensity"]
+
+_MOST_ROWS = 6000  # what a direction shows at all shows in so many
+_RIDGE = 1e-6
+_LEAST_VARIANCE = 1e-9
+_NORMAL_QUARTILES = 1.349  # between a normal's quartiles, in sd
+_LEAST_SCALE = 0.25  # of the mean scale: as in the mechanism test
+# The density is estimated on a grid of robust sd; what lies outside counts as lying on its edge,
+# where the wide component holds.
+_GRID, _HALF_WIDTH = 512, 8.0
+_WIDE_SHARE, _WIDE_SCALE = 0.03, 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Fit:
+    """Location of a column given parents, in one or several groups of windows."""
+
+    value: float  # normal log-likelihood less the price of the parameters
+    price: float
+    features: IntArray
+    groups: tuple[tuple[int, ...], ...]
+    slopes: tuple[FloatArray, ...]  # per group, the intercept first
+    spread: tuple[float, ...]  # per group
+
+
+class ResidualDensity:
+    """``Σ log f(residual / scale) − Σ log scale − parameters · log(rows)/2`` of a number.
+
+    Location and scale are linear in features of the parents, and f is a kernel estimate without
+    the row itself. The number is modelled as it is and by its rank, whichever explains more.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_rows, n_columns)
+        Complete rows of all windows, one window after the other.
+    discrete : sequence of bool
+        Which columns are categories.
+    bounds : ndarray of int, shape (n_windows + 1,)
+        The rows at which each window begins, and the end of the last.
+    """
+
+    def __init__(self, values: FloatArray, discrete: Sequence[bool], bounds: IntArray) -> None:
+        self.discrete = tuple(discrete)
+        self._rows = len(values)
+        self._windows = [slice(a, b) for a, b in pairwise(bounds.tolist())]
+        self._counts = np.diff(bounds).astype(np.float64)
+        self._groupings = _groupings(len(self._windows))
+        columns, start = [np.ones((self._rows, 1))], 1
+        self._linear: list[IntArray] = []  # features by column: straight lines only
+        self._all: list[IntArray] = []
+        self._worth: list[float] = []
+        for place, is_discrete in enumerate(self.discrete):
+            column = values[:, place]
+            features = (category_features if is_discrete else number_features)(column)
+            block, straight = features.basis, features.linear.shape[1]
+            if not is_discrete:
+                block = np.column_stack([block[:, :1], _robust(column), block[:, 1:]])
+                straight = 2
+            self._linear.append(np.arange(start, start + straight))
+            self._all.append(np.arange(start, start + block.shape[1]))
+            self._worth.append(row_worth(features, bounds))
+            columns.append(block)
+            start += block.shape[1]
+        stacked = np.column_stack(columns)
+        stacked[:, 1:] -= stacked[:, 1:].mean(axis=0)
+        spread = stacked.std(axis=0)
+        self._features = np.asfortranarray(stacked / np.where(spread > 0, spread, 1.0))
+        grams = [self._features[w].T @ self._features[w] for w in self._windows]
+        self._pooled: FloatArray = np.sum(grams, axis=0)
+        self._grams_of = {
+            groups: [np.sum([grams[w] for w in g], axis=0) for g in groups]
+            for groups in self._groupings
+        }
+        self._counts_of = {
+            groups: [float(self._counts[list(g)].sum()) for g in groups]
+            for groups in self._groupings
+        }
+        self._units: dict[int, float] = {}
+        self._known: dict[tuple[int, tuple[int, ...]], float] = {}
+
+    @classmethod
+    def of(cls, windows: Sequence[Snapshot], names: tuple[str, ...]) -> ResidualDensity | None:
+        """Return the score over some columns, or None where it has nothing to go by.
+
+        That is where all columns are categories, and where many rows have missing values: sets of
+        parents would be compared on different rows.
+        """
+        discrete = [windows[0].schema[name].kind.is_discrete for name in names]
+        values = np.concatenate([w.columns(names) for w in windows])
+        window = np.repeat(np.arange(len(windows)), [len(w.sample) for w in windows])
+        complete = np.isfinite(values).all(axis=1)
+        if all(discrete) or complete.mean() < LEAST_COMPLETE:
+            return None
+        kept = np.flatnonzero(complete)
+        if len(kept) > _MOST_ROWS:
+            kept = kept[np.linspace(0, len(kept) - 1, _MOST_ROWS).astype(np.int64)]
+        bounds = np.searchsorted(window[kept], np.arange(len(windows) + 1)).astype(np.int64)
+        if np.diff(bounds).min() < 2:
+            return None
+        return cls(values[kept], discrete, bounds)
+
+    def local(self, column: int, parents: tuple[int, ...]) -> float:
+        """Return the score of a number given parents (positions, in ascending order)."""
+        key = column, parents
+        if key not in self._known:
+            by_rank, as_it_is = self._log_densities(column, parents)
+            self._known[key] = max(by_rank, as_it_is + self._per_rank(column))
+        return self._known[key]
+
+    def _per_rank(self, column: int) -> float:
+        """Return what turns a density per unit of the number into one per unit of its rank score.
+
+        It is the same for all parents: what the two differ by when there are none.
+        """
+        if column not in self._units:
+            by_rank, as_it_is = self._log_densities(column, (), moved=False)
+            self._units[column] = by_rank - as_it_is
+        return self._units[column]
+
+    def _log_densities(
+        self, column: int, parents: tuple[int, ...], *, moved: bool = True
+    ) -> tuple[float, float]:
+        """Return the log-likelihood less the price of its parameters, by rank and as it is."""
+        groupings = self._groupings if moved else self._groupings[:1]
+        worth = self._worth[column]
+        unit = 0.5 * np.log(max(worth * self._rows, 2.0))
+        responses = self._all[column][:2]
+        best: list[_Fit] = []
+        for blocks in (self._all, self._linear) if parents else (self._linear,):
+            features = np.concatenate([np.zeros(0, np.int64), *(blocks[p] for p in parents)])
+            for groups in groupings:
+                for found in self._located(responses, features, groups, worth, unit):
+                    if not best:
+                        best = found
+                    best = [max(pair, key=_value) for pair in zip(best, found, strict=True)]
+        by_rank, as_it_is = (
+            self._shaped(int(response), fit, parents, worth, unit)
+            for response, fit in zip(responses, best, strict=True)
+        )
+        return by_rank, as_it_is
+
+    def _shaped(
+        self, response: int, fit: _Fit, parents: tuple[int, ...], worth: float, unit: float
+    ) -> float:
+        """Return the log-likelihood by the residuals' own density, with even or varying scale."""
+        standard, log_spread = self._standardised(response, fit)
+        value = _log_density(standard).sum() - log_spread
+        if parents:
+            straight = np.concatenate([self._linear[p] for p in parents])
+            scale = self._scale(np.abs(standard), straight)
+            again = standard / scale
+            spread = max(float(again.std()), 1e-12)
+            log_scale = np.log(scale).sum() + self._rows * np.log(spread) + log_spread
+            price = unit / worth * len(straight)
+            value = max(value, _log_density(again / spread).sum() - log_scale - price)
+        return float(worth * value - fit.price)
+
+    def _located(
+        self,
+        responses: IntArray,
+        features: IntArray,
+        groups: tuple[tuple[int, ...], ...],
+        worth: float,
+        unit: float,
+    ) -> list[list[_Fit]]:
+        """Return, for both responses, the fits with own everything and with shared slopes."""
+        count, size = len(groups), len(features)
+        with_intercept = np.concatenate([[0], features]).astype(np.int64)
+        rows = self._counts_of[groups]
+        grams = self._grams_of[groups]
+        own = [_solved(gram, with_intercept, responses, self._rows) for gram in grams]
+        price = unit * (count * (size + 2) + (count > 1))
+        fits = [_fits(own, rows, worth, price, features, groups)]
+        if count > 1:
+            index = np.concatenate([with_intercept, responses])
+            blocks = [g[index[:, None], index] for g in grams]
+            inner, outer = slice(1, size + 1), slice(size + 1, None)
+            centred = [b - np.outer(b[0], b[0]) / n for b, n in zip(blocks, rows, strict=True)]
+            pooled: FloatArray = np.sum(centred, axis=0)
+            slopes = _ridge(pooled[inner, inner], pooled[inner, outer], self._rows)
+            shared = []
+            for block, middle, n in zip(blocks, centred, rows, strict=True):
+                cross = middle[inner, outer]
+                left = np.diagonal(middle[outer, outer]) - 2 * (slopes * cross).sum(axis=0)
+                left = left + (slopes * (middle[inner, inner] @ slopes)).sum(axis=0)
+                intercept = (block[0, outer] - block[0, inner] @ slopes) / n
+                shared.append((np.vstack([intercept, slopes]), left))
+            price = unit * (size + 2 * count + 1)
+            fits.append(_fits(shared, rows, worth, price, features, groups))
+        return fits
+
+    def _standardised(self, response: int, fit: _Fit) -> tuple[FloatArray, float]:
+        """Return residuals in sd of their group, and the sum of the logs of those sd."""
+        out, log_spread = np.empty(self._rows), 0.0
+        for group, slopes, spread in zip(fit.groups, fit.slopes, fit.spread, strict=True):
+            for window in (self._windows[w] for w in group):
+                fitted = slopes[0] + self._features[window][:, fit.features] @ slopes[1:]
+                out[window] = (self._features[window, response] - fitted) / spread
+                log_spread += (window.stop - window.start) * np.log(spread)
+        return out, log_spread
+
+    def _scale(self, size: FloatArray, features: IntArray) -> FloatArray:
+        """Return the conditional scale of residuals of so much size."""
+        index = np.concatenate([[0], features])
+        design = self._features[:, index]
+        fitted = design @ _ridge(self._pooled[index[:, None], index], design.T @ size, self._rows)
+        out: FloatArray = np.maximum(fitted, _LEAST_SCALE * size.mean())
+        return out
+
+
+def _groupings(count: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
+    """Return the ways in which windows may differ: not at all, the last one, each from all."""
+    windows = tuple(range(count))
+    alike = (windows,)
+    if count == 1:
+        return (alike,)
+    last = (windows[:-1], windows[-1:])
+    return (alike, last) if count == 2 else (alike, last, tuple((w,) for w in windows))
+
+
+def _fits(
+    solved: list[tuple[FloatArray, FloatArray]],
+    rows: list[float],
+    worth: float,
+    price: float,
+    features: IntArray,
+    groups: tuple[tuple[int, ...], ...],
+) -> list[_Fit]:
+    """Return a fit for each response from its slopes and what they leave, group by group."""
+    out = []
+    for place in range(2):
+        left = [
+            (n, max(float(rest[place]) / n, _LEAST_VARIANCE))
+            for (_, rest), n in zip(solved, rows, strict=True)
+        ]
+        value = -worth / 2 * sum(n * math.log(v) for n, v in left) - price
+        spread = tuple(math.sqrt(v) for _, v in left)
+        slopes = tuple(s[:, place] for s, _ in solved)
+        out.append(_Fit(value, price, features, groups, slopes, spread))
+    return out
+
+
+def _value(fit: _Fit) -> float:
+    return fit.value
+
+
+def _ridge(inner: FloatArray, cross: FloatArray, rows: int) -> FloatArray:
+    penalised: FloatArray = inner.copy()
+    np.fill_diagonal(penalised, np.diagonal(penalised) + _RIDGE * rows)
+    return np.asarray(np.linalg.solve(penalised, cross), dtype=np.float64)
+
+
+def _solved(
+    gram: FloatArray, features: IntArray, responses: IntArray, rows: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return the slopes of both responses, and the sums of squares that they leave."""
+    cross = gram[features[:, None], responses]
+    slopes = _ridge(gram[features[:, None], features], cross, rows)
+    return slopes, gram[responses, responses] - (slopes * cross).sum(axis=0)
+
+
+def _robust(values: FloatArray) -> FloatArray:
+    """Return a number less its median, in robust sd."""
+    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
+    # Where half of the rows are alike, their quartiles say nothing of the spread.
+    spread = max((high - low) / _NORMAL_QUARTILES, 0.2 * float(values.std())) or 1.0
+    out: FloatArray = (values - middle) / spread
+    return out
+
+
+def _log_density(residuals: FloatArray) -> FloatArray:
+    """Return the log of a kernel estimate of the density at each row, without that row.
+
+    Rows are binned on a grid, each shared by its two neighbours, which costs no accuracy that
+    matters (Silverman 1986, section 3.5). A little of a wide density is mixed in: without it a
+    lone outlier has the density 0.
+    """
+    rows = residuals.size
+    quarter = rows // 4
+    ordered = np.partition(residuals, [quarter, rows - 1 - quarter])
+    low, high = ordered[quarter], ordered[rows - 1 - quarter]
+    spread = float(residuals.std())
+    spread = min(spread, (high - low) / _NORMAL_QUARTILES) if high > low else spread
+    step = 2 * _HALF_WIDTH / (_GRID - 1)
+    bandwidth = max(0.9 * spread * rows**-0.2, 2 * step)
+    place = (np.clip(residuals, -_HALF_WIDTH, _HALF_WIDTH) + _HALF_WIDTH) / step
+    left = np.minimum(place.astype(np.int64), _GRID - 2)
+    to_right = place - left
+    counts = np.bincount(left, 1 - to_right, _GRID) + np.bincount(left + 1, to_right, _GRID)
+    reach = min(int(np.ceil(4 * bandwidth / step)), _GRID - 1)
+    offsets = step * np.arange(-reach, reach + 1)
+    kernel = np.exp(-0.5 * (offsets / bandwidth) ** 2) / (bandwidth * np.sqrt(2 * np.pi))
+    smooth = np.convolve(counts, kernel)[reach : reach + _GRID]
+    at_row = smooth[left] * (1 - to_right) + smooth[left + 1] * to_right
+    own = ((1 - to_right) ** 2 + to_right**2) * kernel[reach]
+    own += 2 * to_right * (1 - to_right) * kernel[reach + 1]
+    others = np.maximum(at_row - own, 0.0) / (rows - 1)
+    wide = 1 / (np.pi * _WIDE_SCALE * (1 + (residuals / _WIDE_SCALE) ** 2))
+    out: FloatArray = np.log((1 - _WIDE_SHARE) * others + _WIDE_SHARE * wide)
+    return out

@@ -1,0 +1,228 @@
+"""Metropolis over orders of the columns: the graphs that the data support, with their weights.
+
+References
+----------
+Friedman & Koller (2003), Being Bayesian about network structure: a Bayesian approach to structure
+discovery in Bayesian networks.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray
+from whydrift.discovery.knowledge import Knowledge
+from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.scores.registry import score_named
+from whydrift.discovery.scores.residual_density import ResidualDensity
+from whydrift.discovery.search.order import (
+    MOST_INTERPRETED,
+    OrderSearch,
+    must_precede,
+    required_parents,
+)
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["Parents", "RescoredSearch", "WeightedGraph", "supported_graphs", "visited_graphs"]
+
+Parents = tuple[tuple[int, ...], ...]  # of every column, by position
+
+_NEIGHBOURS = 0.5  # share of moves that exchange neighbours: they are accepted most often
+_STEPS = 1500
+_REACH_OF_MANY = 4  # places that a column moves at once, where there are many columns
+# Models are never quite right, and by thousands of rows a little wrong looks certain: differences
+# of scores count for this share (Bissiri, Holmes & Walker 2016, A general framework for updating
+# belief distributions).
+_TRUST = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class WeightedGraph:
+    """A graph, and the share of the walk that was spent there."""
+
+    parents: Parents
+    weight: float
+
+
+class RescoredSearch(OrderSearch):
+    """A search whose parents are grown and shrunk by one score, and orders judged by another.
+
+    Second moments choose among parents well and fast; the shape of the residuals tells directions.
+    Columns that the second score does not serve keep the first.
+
+    Parameters
+    ----------
+    search : OrderSearch
+        By second moments; what it has found is used.
+    density : ResidualDensity
+    """
+
+    def __init__(self, search: OrderSearch, density: ResidualDensity) -> None:
+        super().__init__(
+            search.score, search.allowed, search.required, search.before, search.candidates
+        )
+        self._moments = search
+        self._density = density
+
+    def grow_shrink(self, column: int, prefix: int) -> tuple[float, tuple[int, ...]]:
+        """Return the parents that second moments choose from a prefix, and their second score."""
+        key = (column, prefix & self.candidates[column])
+        if key not in self._found:
+            score, parents = self._moments.grow_shrink(column, prefix)
+            if not self._density.discrete[column]:
+                score = self._density.local(column, parents)
+            self._found[key] = score, parents
+        return self._found[key]
+
+
+def visited_graphs(
+    search: OrderSearch, order: list[int], steps: int, rng: np.random.Generator
+) -> tuple[WeightedGraph, ...]:
+    """Walk over orders, better ones more often, and return the graphs met on the way.
+
+    Parameters
+    ----------
+    search : OrderSearch
+        Its score is a log-likelihood less half a log(rows) per parameter, near enough the log of
+        a marginal likelihood.
+    order : list of int
+        To start from: the best one known.
+    steps : int
+        At least 1.
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    tuple of WeightedGraph
+        Most visited first; the weights add up to 1.
+    """
+    count = search.count
+    order = list(order)
+    parents = search.parents_of(order)
+    visits: Counter[Parents] = Counter()
+    columns, places = rng.integers(0, count, (2, steps)).tolist()
+    sides = (rng.integers(0, 2, steps) * 2 - 1).tolist()
+    is_near = (rng.random(steps) < _NEIGHBOURS).tolist()
+    log_chances = np.log(rng.random(steps)).tolist()
+    # A long move asks for new parents of all columns that it passes.
+    reach = count if count <= MOST_INTERPRETED else _REACH_OF_MANY
+    here, since = tuple(parents), 0
+    for step in range(steps):
+        column = columns[step]
+        old = order.index(column)
+        new = old + sides[step] if is_near[step] else places[step]
+        if new == old or abs(new - old) > reach or not 0 <= new < count:
+            continue
+        first, last = min(old, new), max(old, new) + 1
+        segment = order[first:last]
+        passed = segment[1:] if new > old else segment[:-1]
+        if new > old:
+            if search.before[column, passed].any():
+                continue
+            moved = [*passed, column]
+        else:
+            if search.before[passed, column].any():
+                continue
+            moved = [column, *passed]
+        prefix = sum(1 << c for c in order[:first])
+        gain, found = search.compare(segment, moved, prefix)
+        if log_chances[step] >= _TRUST * gain:
+            continue
+        order[first:last] = moved
+        for c, own in found:
+            parents[c] = own
+        if tuple(parents) != here:
+            visits[here] += step - since
+            here, since = tuple(parents), step
+    visits[here] += steps - since
+    return tuple(WeightedGraph(g, n / steps) for g, n in visits.most_common() if n)
+
+
+def supported_graphs(
+    windows: Sequence[Snapshot],
+    names: tuple[str, ...],
+    *,
+    score: str = "spline_bic",
+    knowledge: Knowledge | None = None,
+    starts: int = 2,
+    random_state: int = 0,
+    progress: Progress = silent,
+) -> tuple[tuple[WeightedGraph, ...], tuple[Note, ...]]:
+    """Return the graphs over one or several windows that the data support.
+
+    Two walks are averaged: one by the score named, and one by the density of the residuals, where
+    the rows are complete and some column is a number. Neither is right everywhere: second moments
+    tell no direction that no window tells, and the residuals of a wrong model tell a wrong one.
+
+    Parameters
+    ----------
+    windows, names, score, knowledge, starts, random_state, progress
+        As in `order_search`.
+
+    Returns
+    -------
+    graphs : tuple of WeightedGraph
+        Heaviest first; the weights add up to 1.
+    notes : tuple of Note
+        Which score was chosen and why, where that was left open.
+    """
+    scored, note = score_named(score, windows, names)
+    notes = (note,) if score == "auto" else ()
+    known = (knowledge or Knowledge()).within(names)
+    required = required_parents(known, names)
+    before, allowed = must_precede(known, names, required), known.allowed_matrix(names)
+    rng = np.random.default_rng(random_state)
+    if len(names) > MOST_INTERPRETED:
+        from whydrift.discovery.search.boss import best_parents
+
+        found = best_parents(scored, allowed, required, before, starts, rng, progress)
+        candidates = _near(found, allowed)
+        search = OrderSearch(scored, allowed, required, before, candidates)
+        order = _order_of(found)
+    else:
+        search = OrderSearch(scored, allowed, required, before)
+        order = search.best(starts, rng, progress)
+    progress("weighing graphs", 0, 1)
+    walks = [visited_graphs(search, order, _STEPS, rng)]
+    density = ResidualDensity.of(windows, names)
+    if density is not None:
+        rescored = RescoredSearch(search, density)
+        if len(names) <= MOST_INTERPRETED:  # beyond, a walk costs less than a search
+            order = rescored.improve(order, rng)[1]
+        walks.append(visited_graphs(rescored, order, _STEPS, rng))
+    weights: defaultdict[Parents, float] = defaultdict(float)
+    for walk in walks:
+        for graph in walk:
+            weights[graph.parents] += graph.weight / len(walks)
+    progress("weighing graphs", 1, 1)
+    ranked = sorted(weights.items(), key=lambda item: -item[1])
+    return tuple(WeightedGraph(parents, weight) for parents, weight in ranked), notes
+
+
+def _near(parents: list[tuple[int, ...]], allowed: BoolArray) -> list[int]:
+    """Return, as bit masks, the columns at most two edges away that may become parents."""
+    count = len(parents)
+    joined = np.eye(count, dtype=bool)
+    for column, own in enumerate(parents):
+        joined[column, list(own)] = joined[list(own), column] = True
+    near = (joined.astype(np.int64) @ joined.astype(np.int64) > 0) & allowed.T
+    near[np.arange(count), np.arange(count)] = False
+    for column, own in enumerate(parents):
+        near[column, list(own)] = True
+    return [sum(1 << int(j) for j in np.flatnonzero(row)) for row in near]
+
+
+def _order_of(parents: list[tuple[int, ...]]) -> list[int]:
+    """Return the columns, causes first."""
+    order: list[int] = []
+    placed: set[int] = set()
+    while len(order) < len(parents):
+        ready = [c for c, own in enumerate(parents) if c not in placed and placed.issuperset(own)]
+        order += ready
+        placed.update(ready)
+    return order

@@ -1,0 +1,140 @@
+"""The graphs that the data support, each with its weight: what a verdict is averaged over."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from whydrift.discovery.graph import Edge, Graph, Origin
+
+__all__ = ["Alternative", "Alternatives", "Parents"]
+
+Parents = tuple[str, ...]
+
+# A mechanism that changed costs a graph a factor of e³ = 20: of columns that nobody touched, one
+# in twenty moves. The cost begins at p = .05 and is whole at .0005.
+_LOG_ODDS = 3.0
+_BEGINS, _WHOLE = 0.05, 0.0005
+# A set of parents that moved too far to compare with says little for the graph or against it.
+_UNTESTABLE = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """One graph, as the parents of every column, and its weight."""
+
+    parents: Mapping[str, Parents]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
+class Alternatives:
+    """Graphs over the same columns; their weights add up to 1.
+
+    Parameters
+    ----------
+    graphs : tuple of Alternative
+        At least one.
+    required : frozenset of (cause, effect)
+        Edges that all of them have since knowledge requires them.
+    """
+
+    graphs: tuple[Alternative, ...]
+    required: frozenset[tuple[str, str]] = frozenset()
+
+    def parent_sets(self, column: str, least: float = 0.0) -> dict[Parents, float]:
+        """Return a column's sets of parents of at least some weight, heaviest first.
+
+        The weights of those returned add up to 1.
+        """
+        weights: defaultdict[Parents, float] = defaultdict(float)
+        for graph in self.graphs:
+            weights[graph.parents[column]] += graph.weight
+        ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+        kept = [(p, w) for p, w in ranked if w >= least] or ranked[:1]
+        total = sum(w for _, w in kept)
+        return {parents: weight / total for parents, weight in kept}
+
+    def edge_weights(self) -> dict[tuple[str, str], float]:
+        """Return the weight of every edge (cause, effect) that any of the graphs has."""
+        weights: defaultdict[tuple[str, str], float] = defaultdict(float)
+        for graph in self.graphs:
+            for effect, causes in graph.parents.items():
+                for cause in causes:
+                    weights[cause, effect] += graph.weight
+        return dict(weights)
+
+    def simplest(self, p_values: Mapping[tuple[str, Parents], float | None]) -> Alternatives:
+        """Return the graphs with weights that prefer few changed mechanisms.
+
+        The score that weighed the graphs sees a changed mechanism only where it pays for all of
+        the mechanism's parameters; the tests see fainter and narrower changes.
+
+        Parameters
+        ----------
+        p_values : mapping of (column, parents) to float, optional
+            Of the tests done, None where it could not be done. Sets of parents that were not
+            tested count as untestable.
+
+        References
+        ----------
+        Schölkopf et al. (2021), Toward causal representation learning: the sparse mechanism shift
+        hypothesis.
+        """
+        columns = {column for column, _ in p_values}
+        costs = [
+            sum(
+                _cost(p_values.get((column, parents)))
+                for column, parents in graph.parents.items()
+                if column in columns
+            )
+            for graph in self.graphs
+        ]
+        least = min(costs)
+        weights = [
+            graph.weight * math.exp(_LOG_ODDS * (least - cost))
+            for graph, cost in zip(self.graphs, costs, strict=True)
+        ]
+        total = sum(weights)
+        graphs = (
+            Alternative(graph.parents, weight / total)
+            for graph, weight in zip(self.graphs, weights, strict=True)
+        )
+        return Alternatives(tuple(graphs), self.required)
+
+    def graph(self, nodes: Parents) -> Graph:
+        """Return the most typical graph: that whose columns' parents have most weight in all.
+
+        Parameters
+        ----------
+        nodes : tuple of str
+            The graph's nodes; those that no alternative knows have no edges. An edge's confidence
+            is the weight of the graphs that have it.
+        """
+        sets = {column: self.parent_sets(column) for column in self.graphs[0].parents}
+        chosen = max(
+            self.graphs, key=lambda g: sum(sets[c].get(p, 0.0) for c, p in g.parents.items())
+        )
+        weights = self.edge_weights()
+        edges = (
+            Edge.of(
+                cause,
+                "-->",
+                effect,
+                confidence=min(1.0, weights[cause, effect]),
+                origin=Origin.REQUIRED if (cause, effect) in self.required else Origin.LEARNED,
+            )
+            for effect, causes in chosen.parents.items()
+            for cause in causes
+        )
+        return Graph(nodes, tuple(edges))
+
+
+def _cost(p_value: float | None) -> float:
+    """Return how much a mechanism with this p-value counts as changed, in [0, 1]."""
+    if p_value is None:
+        return _UNTESTABLE
+    share = math.log(_BEGINS / max(p_value, 1e-300)) / math.log(_BEGINS / _WHOLE)
+    return min(1.0, max(0.0, share))

@@ -1,0 +1,89 @@
+from collections import defaultdict
+from itertools import permutations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from whydrift.discovery.knowledge import Knowledge
+from whydrift.discovery.scores.registry import score_named
+from whydrift.discovery.search.order import OrderSearch
+from whydrift.discovery.search.order_mcmc import (
+    _TRUST,
+    _near,
+    _order_of,
+    supported_graphs,
+    visited_graphs,
+)
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+NAMES = ("a", "b", "c")
+
+
+def chain(rows: int, seed: int, shift: float = 0.0) -> Snapshot:
+    rng = np.random.default_rng(seed)
+    a = shift + rng.normal(size=rows)
+    b = 0.8 * a + rng.normal(size=rows)
+    return Snapshot.from_frame(pd.DataFrame({"a": a, "b": b, "c": 0.8 * b + rng.normal(size=rows)}))
+
+
+def test_graphs_are_visited_as_often_as_their_orders_weigh():
+    score, _ = score_named("bic", [chain(40, 1), chain(40, 2)], NAMES)
+    search = OrderSearch(
+        score, ~np.eye(3, dtype=bool), [frozenset()] * 3, np.zeros((3, 3), dtype=bool)
+    )
+    exact = defaultdict(float)
+    for order in map(list, permutations(range(3))):
+        weight = np.exp(_TRUST * search.compare([], order, 0)[0])
+        exact[tuple(search.parents_of(order))] += weight
+    total = sum(exact.values())
+    walk = visited_graphs(search, [0, 1, 2], 20_000, np.random.default_rng(0))
+    assert sum(g.weight for g in walk) == pytest.approx(1.0)
+    visited = {g.parents: g.weight for g in walk}
+    for parents, weight in exact.items():
+        assert visited.get(parents, 0.0) == pytest.approx(weight / total, abs=0.03)
+
+
+def test_a_moved_cause_leaves_little_doubt_of_the_direction():
+    graphs, _ = supported_graphs([chain(800, 1), chain(800, 2, shift=0.8)], NAMES)
+    best = graphs[0]
+    assert best.parents == ((), (0,), (1,))
+    assert best.weight > 0.6
+
+
+def test_without_a_change_a_normal_chain_is_left_in_doubt():
+    graphs, _ = supported_graphs([chain(800, 1), chain(800, 2)], NAMES)
+    forward = sum(g.weight for g in graphs if 0 in g.parents[1])
+    backward = sum(g.weight for g in graphs if 1 in g.parents[0])
+    assert min(forward, backward) > 0.05
+    assert sum(g.weight for g in graphs) == pytest.approx(1.0)
+
+
+def test_all_graphs_keep_to_what_is_known():
+    known = Knowledge(tiers=(("c",), ("a", "b")), required=(("c", "a"),))
+    graphs, _ = supported_graphs([chain(200, 1), chain(200, 2)], NAMES, knowledge=known)
+    for graph in graphs:
+        assert graph.parents[2] == ()
+        assert 2 in graph.parents[0]
+
+
+def test_the_same_seed_gives_the_same_graphs():
+    windows = [chain(300, 1), chain(300, 2)]
+    first, _ = supported_graphs(windows, NAMES, random_state=3)
+    again, _ = supported_graphs(windows, NAMES, random_state=3)
+    assert first == again
+
+
+def test_among_many_columns_parents_are_looked_for_nearby():
+    parents = [(), (0,), (1,), (2,), ()]  # 0 → 1 → 2 → 3, and 4 alone
+    assert _order_of(parents) in ([0, 4, 1, 2, 3], [0, 1, 2, 3, 4])
+    allowed = ~np.eye(5, dtype=bool)
+    allowed[0, 2] = False
+    masks = _near(parents, allowed)
+    assert [[j for j in range(5) if m >> j & 1] for m in masks] == [
+        [1, 2],
+        [0, 2, 3],
+        [1, 3],
+        [1, 2],
+        [],
+    ]

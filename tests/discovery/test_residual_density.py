@@ -1,0 +1,76 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from whydrift.discovery.scores.residual_density import ResidualDensity, _log_density
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+
+def preference(x: np.ndarray, y: np.ndarray) -> float:
+    """Return how much better x → y explains two numbers than y → x."""
+    density = ResidualDensity(np.column_stack([x, y]), (False, False), np.array([0, len(x)]))
+    return (
+        density.local(0, ())
+        + density.local(1, (0,))
+        - density.local(1, ())
+        - density.local(0, (1,))
+    )
+
+
+def test_the_binned_density_agrees_with_a_kernel_sum_without_the_row():
+    rng = np.random.default_rng(0)
+    residuals = rng.laplace(size=400)
+    ordered = np.sort(residuals)
+    spread = min(residuals.std(), (ordered[-101] - ordered[100]) / 1.349)
+    bandwidth = 0.9 * spread * 400**-0.2  # Silverman 1986, equation 3.31
+    gaps = (residuals[:, None] - residuals[None, :]) / bandwidth
+    kernels = np.exp(-0.5 * gaps**2) / (bandwidth * np.sqrt(2 * np.pi))
+    np.fill_diagonal(kernels, 0.0)
+    wide = 1 / (np.pi * 2 * (1 + (residuals / 2) ** 2))
+    expected = np.log(0.97 * kernels.sum(axis=1) / 399 + 0.03 * wide)
+    np.testing.assert_allclose(_log_density(residuals), expected, atol=0.02)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_noise_that_is_not_normal_tells_the_direction(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.uniform(-1, 1, 1500)
+    y = 0.8 * x + rng.uniform(-1, 1, 1500)
+    assert preference(x, y) > 10
+    assert preference(y, x) < -10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_spread_that_follows_the_cause_tells_the_direction(seed):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=1500)
+    y = x + np.exp(0.6 * x) * rng.normal(size=1500)
+    assert preference(x, y) > 10
+
+
+def test_normal_numbers_in_a_straight_line_have_no_direction():
+    rng = np.random.default_rng(0)
+    sizes = []
+    for _ in range(5):
+        x = rng.normal(size=1500)
+        sizes.append(abs(preference(x, 0.8 * x + rng.normal(size=1500))))
+    assert np.mean(sizes) < 4
+
+
+def test_a_mechanism_that_changed_is_cheaper_in_its_own_direction():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.normal(0, 1, 800), rng.normal(1, 1, 800)])
+    y = x + rng.normal(size=1600)
+    density = ResidualDensity(np.column_stack([x, y]), (False, False), np.array([0, 800, 1600]))
+    forward = density.local(0, ()) + density.local(1, (0,))
+    assert forward > density.local(1, ()) + density.local(0, (1,)) + 3
+
+
+def test_it_is_not_offered_where_many_values_are_missing_or_all_columns_are_categories():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.normal(size=200), "b": rng.normal(size=200)})
+    assert ResidualDensity.of([Snapshot.from_frame(frame)], ("a", "b")) is not None
+    frame.loc[:80, "a"] = np.nan
+    assert ResidualDensity.of([Snapshot.from_frame(frame)], ("a", "b")) is None
+    words = pd.DataFrame({"a": rng.choice(["x", "y"], 200), "b": rng.choice(["x", "y"], 200)})
+    assert ResidualDensity.of([Snapshot.from_frame(words)], ("a", "b")) is None
