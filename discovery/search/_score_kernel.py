@@ -41,7 +41,8 @@ def improver(s: ScoreArrays) -> Improve:
     signature = one.float64(
         arrays, one.int64, one.int64[::1], one.int64, one.boolean[::1], one.float64[::1]
     )
-    return pointer(_IMPROVE[type(s)], signature)
+    is_one = isinstance(s, BlockArrays) and len(s.covs) == 1
+    return pointer(_improve_block if is_one else _IMPROVE[type(s)], signature)
 
 
 @compiled
@@ -191,12 +192,19 @@ def _list_features(
 
 @inner
 def _block_fit(
-    s: BlockArrays, column: int, index: IntArray, known: int, size: int, work: FloatArray
+    s: BlockArrays,
+    column: int,
+    index: IntArray,
+    known: int,
+    size: int,
+    work: FloatArray,
+    several: bool | None,
 ) -> float:
     """Return the score with the first ``size`` features listed as those of the parents.
 
     Of the blocks in ``work`` (all windows together, within them, each window) the first ``known``
-    rows are there from a call with the same first features.
+    rows are there from a call with the same first features. Where ``several`` is None there is one
+    window, and the rest is not compiled.
     """
     q = s.linear[column]
     width = size + q
@@ -209,8 +217,9 @@ def _block_fit(
     unit = 0.5 * s.penalty * math.log(max(all_rows, 2.0))
     _gather(s.total, index, known, width, work[0])
     best = -0.5 * all_rows * _eliminate(work[0], known, width, q) - unit * own_size
-    if windows == 1:
+    if several is None:
         return float(best)
+    none = width - width
     own, shared = 0.0, 0.0
     logdets = np.empty(windows)
     for k in range(windows):
@@ -250,7 +259,7 @@ def _block_fit(
         if max(own - own_price, shared - shared_price) <= best:
             continue
         left = _gather_rest(s, rows, apart, index, width, rest, pooled)
-        _eliminate(pooled, 0, width, q)
+        _eliminate(pooled, none, width, q)
         slopes = _slopes(pooled, size, q)
         for k in range(windows):
             if apart[k]:
@@ -259,7 +268,7 @@ def _block_fit(
                 shared_price += 0.5 * rows[k] * _logdet(residual, q)
         _residual_spread_of(rest, slopes, size, q, residual)
         shared_price += 0.5 * left * _logdet(residual, q)
-        own_price += 0.5 * left * _eliminate(rest, 0, width, q)
+        own_price += 0.5 * left * _eliminate(rest, none, width, q)
         best = max(best, -own_price, -shared_price)
     return float(best)
 
@@ -441,19 +450,21 @@ def _logdet(matrix: FloatArray, q: int) -> float:
     if q == 1:
         return math.log(max(matrix[0, 0], _LEAST_PIVOT))
     factor = matrix.copy()
-    return _eliminate(factor, 0, q, q)
+    return _eliminate(factor, q - q, q, q)
 
 
-def _improve_blocks(
+@inner
+def _improve_fits(
     s: BlockArrays,
     column: int,
     parents: IntArray,
     count: int,
     offered: BoolArray,
     out: FloatArray,
+    several: bool | None,
 ) -> float:
     wider = np.empty(count + 1, dtype=np.int64)
-    widest = 0
+    widest, none = 0, count - count
     for i in range(count):
         wider[i] = parents[i]
     for j in range(len(out)):
@@ -465,20 +476,43 @@ def _improve_blocks(
     with_hinges = _has_hinges(s, parents, count)
     for plain in range(2):
         size = _list_features(s, column, parents, count, plain == 1, index)
-        base = max(base, _block_fit(s, column, index, 0, size, work))
+        base = max(base, _block_fit(s, column, index, none, size, work, several))
         for j in range(len(out)):
             if not offered[j]:
                 continue
             wider[count] = j
-            if plain == 0 and not (with_hinges or _has_hinges(s, wider[count:], 1)):
+            has_own = s.start[j + 1] - s.start[j] > s.linear[j]
+            if plain == 0 and not (with_hinges or has_own):
                 continue
             wide = _list_features(s, column, wider, count + 1, plain == 1, index)
-            out[j] = max(out[j], _block_fit(s, column, index, size, wide, work))
+            out[j] = max(out[j], _block_fit(s, column, index, size, wide, work, several))
     base -= s.extra[count]
     for j in range(len(out)):
         gain = out[j] - s.extra[count + 1] - base if offered[j] else 0.0
         out[j] = gain if gain > TIE else 0.0
     return float(base)
+
+
+def _improve_block(
+    s: BlockArrays,
+    column: int,
+    parents: IntArray,
+    count: int,
+    offered: BoolArray,
+    out: FloatArray,
+) -> float:
+    return _improve_fits(s, column, parents, count, offered, out, None)
+
+
+def _improve_blocks(
+    s: BlockArrays,
+    column: int,
+    parents: IntArray,
+    count: int,
+    offered: BoolArray,
+    out: FloatArray,
+) -> float:
+    return _improve_fits(s, column, parents, count, offered, out, True)
 
 
 # ---- counts -----------------------------------------------------------------------------------
