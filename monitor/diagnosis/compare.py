@@ -156,6 +156,7 @@ def compare(
             tell,
             past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
             learned.alternatives,
+            is_given=graph is not None,
         )
         judgement = judge(
             testing,

@@ -52,6 +52,8 @@ class Testing:
         Told after each column.
     parts : ndarray of shape (n_reference_rows,), optional
         Which past window each reference row came from, where there are several.
+    is_given : bool
+        Whether somebody gave the graph, so that what it lacks is not there.
     """
 
     def __init__(
@@ -66,9 +68,12 @@ class Testing:
         progress: Progress,
         parts: IntArray | None = None,
         alternatives: Alternatives | None = None,
+        *,
+        is_given: bool = False,
     ) -> None:
         self.graph = graph
         self.alternatives = alternatives
+        self._is_given = is_given
         self.findings, repaired = _standing(findings, graph, current, repaired)
         self.faulty = {c: f.fault.kind for f in self.findings for c in f.fault.columns}
         self._repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
@@ -216,9 +221,9 @@ class Testing:
     def _strangers(self, name: str, parents: Parents) -> Parents:
         """Return what a column should not depend on given its parents, if the graph is right.
 
-        None where the graph was learned: what it lacks would be taken for something new.
+        Nothing where the graph was learned: what it lacks would be taken for something new.
         """
-        if self.alternatives is not None:
+        if not self._is_given:
             return ()
         joined = {name, *parents, *self.graph.undecided_neighbours(name)}
         joined |= self.graph.descendants(name)

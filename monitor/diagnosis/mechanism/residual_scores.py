@@ -229,7 +229,7 @@ def _strangers(
     """Return features of columns that are no parents, 0 where missing; column and name of each."""
     columns: list[FloatArray] = [np.empty((int(rows.sum()), 0))]
     names: list[tuple[str, str]] = []
-    for other in others:
+    for other in others[:_MOST_OTHERS]:
         part = pair.features(other).linear[rows]
         seen = np.isfinite(part)
         centre = np.where(seen, part, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
