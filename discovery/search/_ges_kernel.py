@@ -23,6 +23,7 @@ from whydrift.discovery.search._score_kernel import TIE, Improve
 __all__ = ["Moves", "State", "climb", "complete", "new_moves", "new_state"]
 
 _MOST_CLIQUES = 2_048  # looked at among the neighbours of one column, the smallest first
+_MOST_TAKEN = 3  # times that an edge is taken out; then it stays
 
 
 class State(NamedTuple):
@@ -257,7 +258,7 @@ def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
 
 @inner
 def _weigh(
-    improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, required: BoolArray, most: int,
+    improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, stay: BoolArray, most: int,
     y: int, only: int, moves: Moves,
 ) -> IntArray:  # fmt: skip
     """Find what inserts and deletes at y would gain.
@@ -333,7 +334,7 @@ def _weigh(
         # Deletes: what is left of the common neighbours of x and y is this clique.
         for i in range(own + neighbours):
             x = base[i] if i < own else around[i - own]
-            if required[x, y] or required[y, x] or in_clique[x] or (only >= 0 and x != only):
+            if stay[x, y] or stay[y, x] or in_clique[x] or (only >= 0 and x != only):
                 continue
             fits = True
             for m in range(members):
@@ -371,10 +372,14 @@ def _weigh(
 @compiled
 def climb(
     improve: Improve, s: ScoreArrays, g: State, fresh: State, allowed: BoolArray,
-    required: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray,
-    stale: BoolArray, steps: int,
+    stay: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray, stale: BoolArray,
+    taken: IntArray, steps: int,
 ) -> int:  # fmt: skip
     """Make the best moves, deletes before inserts, until nothing gains.
+
+    A score that differs within a class can gain on every move of a round trip, for ever. An edge
+    that was taken out a few times is therefore there to stay when it comes back, which bounds the
+    moves by a multiple of the pairs.
 
     Parameters
     ----------
@@ -382,8 +387,9 @@ def climb(
         The score.
     g, fresh : State
         A class of DAGs, changed in place; and room for another.
-    allowed, required : ndarray of bool, shape (n_columns, n_columns)
-        ``allowed[i, j]``: whether i → j may be; ``required[i, j]``: whether it must stay.
+    allowed, stay : ndarray of bool, shape (n_columns, n_columns)
+        ``allowed[i, j]``: whether i → j may be; ``stay[i, j]``: whether the edge may not be taken
+        out, in either direction; more of them on return.
     most : int
         Parents beyond which a column is given no more.
     moves, exact : Moves
@@ -392,6 +398,8 @@ def climb(
         Zeros at first; kept from one call to the next.
     stale : ndarray of bool, shape (n_columns,)
         Columns whose moves must be weighed again; all of them at first.
+    taken : ndarray of int, shape (n_columns, n_columns)
+        Zeros at first; ``taken[i, j]``, i < j: how often the edge was taken out.
     steps : int
         Moves after which to return.
 
@@ -423,7 +431,7 @@ def climb(
                         top, task_x, task_y = moves.gains[kind, y, x], x, y
         if task_y >= 0:
             table = moves if task_x < 0 else exact
-            clique = _weigh(improve, s, g, allowed, required, most, task_y, int(task_x), table)
+            clique = _weigh(improve, s, g, allowed, stay, most, task_y, int(task_x), table)
             if task_x >= 0:
                 looked[task_y, task_x] = look
                 # Those that a path forbids promise more than they hold.
@@ -446,6 +454,11 @@ def climb(
             moves.gains[DELETE, y, x] = 0.0
             continue
         made += 1
+        if deletes:
+            low, high = min(x, y), max(x, y)
+            taken[low, high] += 1
+            if taken[low, high] >= _MOST_TAKEN:
+                stay[low, high] = True
         for a in range(size):
             touched[a] = False
         for a in range(size):
@@ -459,7 +472,8 @@ def climb(
                     touched[b] = True
                     g.directed[a, b] = fresh.directed[a, b]
                     g.undirected[a, b] = fresh.undirected[a, b]
-                g.near[a, b] = fresh.near[a, b]
+            for i in range(g.degree[a]):
+                g.near[a, i] = fresh.near[a, i]
         for a in range(size):
             stale[a] = touched[a]
             for i in range(g.degree[a]):

@@ -8,18 +8,15 @@ Nazaret & Blei (2024), Extremely greedy equivalence search: deletes before inser
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 
 from whydrift.discovery._compiled import telling
-from whydrift.discovery.arrays import BoolArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
-from whydrift.discovery.search._ges_kernel import State, climb, complete, new_moves, new_state
+from whydrift.discovery.search._ges_kernel import climb, complete, new_moves, new_state
 from whydrift.discovery.search._score_kernel import improver
 
 __all__ = ["ges"]
@@ -64,54 +61,18 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
     stale = np.ones(count, dtype=bool)
     arrays = score.arrays()
     most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
-    stay = required.copy()
+    stay, taken = required.copy(), np.zeros((count, count), dtype=np.int64)
     made, total = _STEPS, 0
-    seen = set[bytes]()
     with telling(progress):
         improve = improver(arrays)
         possible = complete(state, allowed)
         assert possible, "Knowledge refuses cycles"
-
-        def move(steps: int) -> int:
-            return climb(
-                improve, arrays, state, fresh, allowed, stay, most, moves, exact, looked, stale,
-                steps,
-            )  # fmt: skip
-
         while made == _STEPS:
             progress("learning the graph", total, total + _STEPS)
-            here = _joined(state).tobytes() + state.directed.tobytes()
-            if here in seen:
-                # A score that differs within a class can gain on every move of a round trip, for
-                # ever: the edges that come and go on it are there to stay.
-                restless = _coming_and_going(state, move, _STEPS * (len(seen) + 1)) & ~stay
-                if not restless.any():
-                    break
-                stay |= restless
-                stale[:] = True
-                seen.clear()
-                here = _joined(state).tobytes() + state.directed.tobytes()
-            seen.add(here)
-            made = move(_STEPS)
+            made = climb(
+                improve, arrays, state, fresh, allowed, stay, most, moves, exact, looked, stale,
+                taken, _STEPS,
+            )  # fmt: skip
             total += made
     progress("learning the graph", total, total)
     return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
-
-
-def _joined(state: State) -> BoolArray:
-    return state.directed | state.directed.T | state.undirected
-
-
-def _coming_and_going(state: State, move: Callable[[int], int], most: int) -> BoolArray:
-    """Go once round a trip of at most so many moves; return the pairs that it joins and parts."""
-    joined, directed = _joined(state), state.directed.copy()
-    ever, always = joined.copy(), joined.copy()
-    for _ in range(most):
-        if not move(1):
-            break
-        now = _joined(state)
-        ever |= now
-        always &= now
-        if np.array_equal(now, joined) and np.array_equal(state.directed, directed):
-            break
-    return np.asarray(ever & ~always)
