@@ -36,12 +36,15 @@ class State(NamedTuple):
     near : ndarray of int, shape (n_columns, n_columns)
         Numbers of the columns joined to each column, in its first ``degree`` places.
     degree : ndarray of int, shape (n_columns,)
+    dag : ndarray of bool, shape (n_columns, n_columns)
+        One of its members.
     """
 
     directed: BoolArray
     undirected: BoolArray
     near: IntArray
     degree: IntArray
+    dag: BoolArray
 
 
 class Moves(NamedTuple):
@@ -70,6 +73,7 @@ def new_state(columns: int) -> State:
         np.zeros((columns, columns), dtype=bool),
         np.zeros((columns, columns), dtype=np.int64),
         np.zeros(columns, dtype=np.int64),
+        np.zeros((columns, columns), dtype=bool),
     )
 
 
@@ -95,6 +99,7 @@ def complete(g: State, allowed: BoolArray) -> bool:
         degree[a] = 0
         for b in range(size):
             joined[a, b] = False
+            g.dag[a, b] = False
             if g.directed[a, b] or g.directed[b, a] or g.undirected[a, b]:
                 joined[a, b] = True
                 near[a, degree[a]] = b
@@ -138,6 +143,9 @@ def complete(g: State, allowed: BoolArray) -> bool:
                         height += 1
     if left > 0:
         return False
+    for a in range(size):
+        for i in range(degree[a]):
+            g.dag[a, near[a, i]] = g.directed[a, near[a, i]]
     # What the class keeps: colliders, what knowledge leaves one way, and what follows from them.
     for b in range(size):
         for i in range(degree[b]):
@@ -259,7 +267,7 @@ def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
 @inner
 def _weigh(
     improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, stay: BoolArray, most: int,
-    y: int, only: int, moves: Moves,
+    y: int, only: int, least: float, moves: Moves,
 ) -> IntArray:  # fmt: skip
     """Find what inserts and deletes at y would gain.
 
@@ -269,6 +277,8 @@ def _weigh(
         −1 to fill a row of ``moves`` with what each x would gain at most. A column x not joined to
         y: look at inserting x → y alone, and only at cliques that no path forbids. A column that
         is joined: look at deleting its edge alone.
+    least : float
+        What a delete must gain: 0, or −∞ to find the one that loses least.
 
     Returns
     -------
@@ -299,7 +309,7 @@ def _weigh(
         in_clique[x] = False
         if only < 0 or x == only:
             moves.gains[INSERT, y, x] = 0.0
-            moves.gains[DELETE, y, x] = 0.0
+            moves.gains[DELETE, y, x] = least
     for c in range(found):
         members = cliques[c, 0]
         count = own + members
@@ -352,7 +362,7 @@ def _weigh(
             gain = improve(s, y, fewer, kept, offered, nothing)
             fewer[kept] = x
             gain -= improve(s, y, fewer, kept + 1, offered, nothing)
-            if gain > max(TIE, moves.gains[DELETE, y, x]):
+            if gain > max(least + TIE, moves.gains[DELETE, y, x]):
                 moves.gains[DELETE, y, x] = gain
                 chosen = c
         for m in range(members):
@@ -373,7 +383,7 @@ def _weigh(
 def climb(
     improve: Improve, s: ScoreArrays, g: State, fresh: State, allowed: BoolArray,
     stay: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray, stale: BoolArray,
-    taken: IntArray, steps: int,
+    taken: IntArray, knocked: IntArray, steps: int,
 ) -> int:  # fmt: skip
     """Make the best moves, deletes before inserts, until nothing gains.
 
@@ -400,6 +410,8 @@ def climb(
         Columns whose moves must be weighed again; all of them at first.
     taken : ndarray of int, shape (n_columns, n_columns)
         Zeros at first; ``taken[i, j]``, i < j: how often the edge was taken out.
+    knocked : ndarray of int, shape (2,)
+        x and y to begin by deleting their edge, whatever that loses; else −1 twice.
     steps : int
         Moves after which to return.
 
@@ -417,10 +429,13 @@ def climb(
             look = max(look, looked[y, x] + 1)
     made, kind = 0, DELETE
     best, best_x, best_y = 0.0, -1, -1
+    to_knock = 2 if knocked[0] >= 0 else 0  # 2: to be weighed; 1: to be made
     while made < steps:
         # What to weigh next: a column that is stale, or the move that promises most.
         task_x, task_y, top = -1, -1, best
-        for y in range(size):
+        if to_knock == 2:
+            task_x, task_y, best = knocked[0], knocked[1], -np.inf
+        for y in range(size if to_knock > 0 else 0, size):
             if stale[y]:
                 task_x, task_y = -1, y
                 stale[y] = False
@@ -431,7 +446,9 @@ def climb(
                         top, task_x, task_y = moves.gains[kind, y, x], x, y
         if task_y >= 0:
             table = moves if task_x < 0 else exact
-            clique = _weigh(improve, s, g, allowed, stay, most, task_y, int(task_x), table)
+            least = -np.inf if to_knock > 0 else 0.0
+            clique = _weigh(improve, s, g, allowed, stay, most, task_y, int(task_x), least, table)
+            to_knock = min(to_knock, 1)
             if task_x >= 0:
                 looked[task_y, task_x] = look
                 # Those that a path forbids promise more than they hold.
@@ -440,7 +457,9 @@ def climb(
                     best_x, best_y, best_clique = task_x, task_y, clique
             continue
         look += 1
+        to_knock = 0
         if best_x < 0:
+            best = 0.0
             if kind == INSERT:
                 break
             kind = INSERT  # no delete gains
@@ -474,6 +493,8 @@ def climb(
                     g.undirected[a, b] = fresh.undirected[a, b]
             for i in range(g.degree[a]):
                 g.near[a, i] = fresh.near[a, i]
+            for b in range(size):
+                g.dag[a, b] = fresh.dag[a, b]
         for a in range(size):
             stale[a] = touched[a]
             for i in range(g.degree[a]):

@@ -3,25 +3,38 @@
 References
 ----------
 Chickering (2002), Optimal structure identification with greedy search.
-Nazaret & Blei (2024), Extremely greedy equivalence search: deletes before inserts.
+Nazaret & Blei (2024), Extremely greedy equivalence search: deletes before inserts, and edges
+knocked out to see whether the search ends higher without them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from whydrift.discovery._compiled import telling
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
-from whydrift.discovery.search._ges_kernel import climb, complete, new_moves, new_state
+from whydrift.discovery.search._ges_kernel import (
+    climb,
+    complete,
+    new_moves,
+    new_state,
+)
 from whydrift.discovery.search._score_kernel import improver
 
 __all__ = ["ges"]
 
 _STEPS = 50  # moves between two words on the progress
+# Columns up to which edges are knocked out, and how often an edge may be, on average.
+_MOST_KNOCKED, _MOST_KNOCKS = 50, 20
+_TIE = 1e-4  # of a whole graph's score: its rounding
+_NONE = np.array([-1, -1])
 
 
 def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent) -> Graph:
@@ -29,7 +42,9 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
 
     The search begins without edges (but for those required), and makes the best of all single
     inserts or, where one gains, deletes. With rows enough it ends in the true class, if the score
-    is the same in all graphs of a class.
+    is the same in all graphs of a class. With few rows or many edges it ends too early; up to 50
+    columns every edge is then knocked out in turn, those first that are missed least, and the
+    search goes on without it. Where that ends higher it begins again from there.
 
     Parameters
     ----------
@@ -47,32 +62,114 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
         Directed and undirected edges, never with a directed cycle.
     """
     names = score.names
-    count = len(names)
     known = (knowledge or Knowledge()).within(names)
-    allowed = known.allowed_matrix(names)
     position = {name: i for i, name in enumerate(names)}
-    required = np.zeros((count, count), dtype=bool)
+    required = np.zeros((len(names), len(names)), dtype=bool)
     for cause, effect in known.required:
         required[position[cause], position[effect]] = True
-    state = new_state(count)
-    state.directed[:] = required
-    moves, looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
-    fresh, exact = new_state(count), new_moves(count)
-    stale = np.ones(count, dtype=bool)
-    arrays = score.arrays()
-    most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
-    stay, taken = required.copy(), np.zeros((count, count), dtype=np.int64)
-    made, total = _STEPS, 0
     with telling(progress):
-        improve = improver(arrays)
-        possible = complete(state, allowed)
-        assert possible, "Knowledge refuses cycles"
-        while made == _STEPS:
-            progress("learning the graph", total, total + _STEPS)
-            made = climb(
-                improve, arrays, state, fresh, allowed, stay, most, moves, exact, looked, stale,
-                taken, _STEPS,
-            )  # fmt: skip
-            total += made
-    progress("learning the graph", total, total)
+        climber = _Climber(score, known.allowed_matrix(names), required, progress)
+        climber.climb()
+        if len(names) <= _MOST_KNOCKED:
+            climber.knock_out()
+    progress("learning the graph", climber.made, climber.made)
+    state = climber.state
     return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
+
+
+class _Climber:
+    """A class of DAGs on its way up, and what the kernel keeps of it from one call to the next.
+
+    Parameters
+    ----------
+    score : Score
+    allowed, required : ndarray of bool, shape (n_columns, n_columns)
+    progress : Progress
+    """
+
+    def __init__(
+        self, score: Score, allowed: BoolArray, required: BoolArray, progress: Progress
+    ) -> None:
+        count = len(required)
+        self.made = 0
+        self.state = new_state(count)
+        self.state.directed[:] = required
+        self._score, self._allowed, self._required = score, allowed, required
+        self._progress = progress
+        self._arrays = score.arrays()
+        self._improve = improver(self._arrays)
+        self._most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
+        self._moves, self._looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
+        self._stale = np.ones(count, dtype=bool)
+        self._fresh, self._exact = new_state(count), new_moves(count)
+        possible = complete(self.state, allowed)
+        assert possible, "Knowledge refuses cycles"
+
+    def climb(self, knocked: tuple[int, int] | None = None) -> None:
+        """Make moves until none gains; first take out the edge of a pair, if one is given.
+
+        Such an edge does not come back.
+        """
+        stay, taken = self._required.copy(), np.zeros(self._required.shape, dtype=np.int64)
+        allowed, first = self._allowed, _NONE
+        if knocked is not None:
+            allowed, first = allowed.copy(), np.array(knocked)
+            allowed[knocked] = allowed[knocked[::-1]] = False
+        made = _STEPS
+        while made == _STEPS:
+            self._progress("learning the graph", self.made, self.made + _STEPS)
+            made = climb(
+                self._improve, self._arrays, self.state, self._fresh, allowed, stay, self._most,
+                self._moves, self._exact, self._looked, self._stale, taken, first, _STEPS,
+            )  # fmt: skip
+            self.made += made
+            first = _NONE
+
+    def knock_out(self) -> None:
+        """Take edges out for good, one by one, as long as the search then ends higher."""
+        total = self._total()
+        left = _MOST_KNOCKS * int(self.state.dag.sum())
+        pairs = self._least_missed()
+        while left > 0 and (pair := next(pairs, None)) is not None:
+            left -= 1
+            before = self._kept()
+            self.climb(pair)
+            self._stale[list(pair)] = True
+            self.climb()  # the edge may come back at the end
+            now = self._total()
+            if now > total + _TIE:
+                total, pairs = now, self._least_missed()
+            else:
+                self._restore(before)
+
+    def _least_missed(self) -> Iterator[tuple[int, int]]:
+        """Return the pairs whose edges are not required, as (x, y) in some DAG x → y of the class.
+
+        The edges that are missed least come first.
+        """
+        dag = self.state.dag
+        missed = []
+        for y in range(len(dag)):
+            parents = np.flatnonzero(dag[:, y]).tolist()
+            free = [x for x in parents if not self._required[x, y]]
+            sets = [tuple(parents), *(tuple(p for p in parents if p != x) for x in free)]
+            whole, *less = self._score.local(y, sets).tolist()
+            missed += [(whole - value, x, y) for x, value in zip(free, less, strict=True)]
+        return ((x, y) for _, x, y in sorted(missed))
+
+    def _total(self) -> float:
+        dag = self.state.dag
+        return sum(
+            float(self._score.local(y, [tuple(np.flatnonzero(dag[:, y]).tolist())])[0])
+            for y in range(len(dag))
+        )
+
+    def _arrays_that_change(self) -> tuple[BoolArray | IntArray | FloatArray, ...]:
+        return (*self.state, *self._moves, self._stale)
+
+    def _kept(self) -> list[BoolArray | IntArray | FloatArray]:
+        return [array.copy() for array in self._arrays_that_change()]
+
+    def _restore(self, kept: list[BoolArray | IntArray | FloatArray]) -> None:
+        for array, before in zip(self._arrays_that_change(), kept, strict=True):
+            array[:] = before
