@@ -267,7 +267,7 @@ def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
 @inner
 def _weigh(
     improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, stay: BoolArray, most: int,
-    y: int, only: int, least: float, moves: Moves,
+    y: int, only: int, moves: Moves,
 ) -> IntArray:  # fmt: skip
     """Find what inserts and deletes at y would gain.
 
@@ -277,8 +277,6 @@ def _weigh(
         −1 to fill a row of ``moves`` with what each x would gain at most. A column x not joined to
         y: look at inserting x → y alone, and only at cliques that no path forbids. A column that
         is joined: look at deleting its edge alone.
-    least : float
-        What a delete must gain: 0, or −∞ to find the one that loses least.
 
     Returns
     -------
@@ -309,7 +307,7 @@ def _weigh(
         in_clique[x] = False
         if only < 0 or x == only:
             moves.gains[INSERT, y, x] = 0.0
-            moves.gains[DELETE, y, x] = least
+            moves.gains[DELETE, y, x] = 0.0
     for c in range(found):
         members = cliques[c, 0]
         count = own + members
@@ -362,7 +360,7 @@ def _weigh(
             gain = improve(s, y, fewer, kept, offered, nothing)
             fewer[kept] = x
             gain -= improve(s, y, fewer, kept + 1, offered, nothing)
-            if gain > max(least + TIE, moves.gains[DELETE, y, x]):
+            if gain > max(TIE, moves.gains[DELETE, y, x]):
                 moves.gains[DELETE, y, x] = gain
                 chosen = c
         for m in range(members):
@@ -383,7 +381,7 @@ def _weigh(
 def climb(
     improve: Improve, s: ScoreArrays, g: State, fresh: State, allowed: BoolArray,
     stay: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray, stale: BoolArray,
-    taken: IntArray, knocked: IntArray, steps: int,
+    taken: IntArray, steps: int,
 ) -> int:  # fmt: skip
     """Make the best moves, deletes before inserts, until nothing gains.
 
@@ -410,8 +408,6 @@ def climb(
         Columns whose moves must be weighed again; all of them at first.
     taken : ndarray of int, shape (n_columns, n_columns)
         Zeros at first; ``taken[i, j]``, i < j: how often the edge was taken out.
-    knocked : ndarray of int, shape (2,)
-        x and y to begin by deleting their edge, whatever that loses; else −1 twice.
     steps : int
         Moves after which to return.
 
@@ -429,13 +425,10 @@ def climb(
             look = max(look, looked[y, x] + 1)
     made, kind = 0, DELETE
     best, best_x, best_y = 0.0, -1, -1
-    to_knock = 2 if knocked[0] >= 0 else 0  # 2: to be weighed; 1: to be made
     while made < steps:
         # What to weigh next: a column that is stale, or the move that promises most.
         task_x, task_y, top = -1, -1, best
-        if to_knock == 2:
-            task_x, task_y, best = knocked[0], knocked[1], -np.inf
-        for y in range(size if to_knock > 0 else 0, size):
+        for y in range(size):
             if stale[y]:
                 task_x, task_y = -1, y
                 stale[y] = False
@@ -446,9 +439,7 @@ def climb(
                         top, task_x, task_y = moves.gains[kind, y, x], x, y
         if task_y >= 0:
             table = moves if task_x < 0 else exact
-            least = -np.inf if to_knock > 0 else 0.0
-            clique = _weigh(improve, s, g, allowed, stay, most, task_y, int(task_x), least, table)
-            to_knock = min(to_knock, 1)
+            clique = _weigh(improve, s, g, allowed, stay, most, task_y, int(task_x), table)
             if task_x >= 0:
                 looked[task_y, task_x] = look
                 # Those that a path forbids promise more than they hold.
@@ -457,9 +448,7 @@ def climb(
                     best_x, best_y, best_clique = task_x, task_y, clique
             continue
         look += 1
-        to_knock = 0
         if best_x < 0:
-            best = 0.0
             if kind == INSERT:
                 break
             kind = INSERT  # no delete gains

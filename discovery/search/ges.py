@@ -3,8 +3,10 @@
 References
 ----------
 Chickering (2002), Optimal structure identification with greedy search.
-Nazaret & Blei (2024), Extremely greedy equivalence search: deletes before inserts, and edges
-knocked out to see whether the search ends higher without them.
+Nazaret & Blei (2024), Extremely greedy equivalence search: deletes before inserts, and edges taken
+out for good to see whether the search then ends higher.
+Andrews, Ramsey, Sanchez Romero, Camchong & Kummerfeld (2023), Fast scalable and accurate
+discovery of DAGs using the best order score search and grow-shrink trees: columns moved.
 """
 
 from __future__ import annotations
@@ -31,10 +33,9 @@ from whydrift.discovery.search._score_kernel import improver
 __all__ = ["ges"]
 
 _STEPS = 50  # moves between two words on the progress
-# Columns up to which edges are knocked out, and how often an edge may be, on average.
-_MOST_KNOCKED, _MOST_KNOCKS = 50, 20
+# Columns up to which the search tries to end higher, and how often, per column.
+_MOST_TRIED, _MOST_TRIALS = 50, 40
 _TIE = 1e-4  # of a whole graph's score: its rounding
-_NONE = np.array([-1, -1])
 
 
 def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent) -> Graph:
@@ -42,9 +43,9 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
 
     The search begins without edges (but for those required), and makes the best of all single
     inserts or, where one gains, deletes. With rows enough it ends in the true class, if the score
-    is the same in all graphs of a class. With few rows or many edges it ends too early; up to 50
-    columns every edge is then knocked out in turn, those first that are missed least, and the
-    search goes on without it. Where that ends higher it begins again from there.
+    is the same in all graphs of a class. With few rows or many edges it ends too early. Up to 50
+    columns it therefore goes on as if knowledge forbade all edges from a column, all edges to one,
+    or a single one; then without that. Where this ends higher it stays, and tries all that again.
 
     Parameters
     ----------
@@ -70,8 +71,8 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
     with telling(progress):
         climber = _Climber(score, known.allowed_matrix(names), required, progress)
         climber.climb()
-        if len(names) <= _MOST_KNOCKED:
-            climber.knock_out()
+        if len(names) <= _MOST_TRIED:
+            climber.go_higher()
     progress("learning the graph", climber.made, climber.made)
     state = climber.state
     return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
@@ -105,49 +106,74 @@ class _Climber:
         possible = complete(self.state, allowed)
         assert possible, "Knowledge refuses cycles"
 
-    def climb(self, knocked: tuple[int, int] | None = None) -> None:
-        """Make moves until none gains; first take out the edge of a pair, if one is given.
+    def climb(self, forbidden: BoolArray | None = None) -> None:
+        """Make moves until none gains.
 
-        Such an edge does not come back.
+        Parameters
+        ----------
+        forbidden : ndarray of bool, shape (n_columns, n_columns), optional
+            ``forbidden[x, y]``: x → y is not made. Such edges are taken out first.
         """
+        allowed = self._allowed
+        if forbidden is not None:
+            allowed = allowed & ~forbidden
+            self._begin(self.state.dag & ~forbidden, allowed, forbidden)
         stay, taken = self._required.copy(), np.zeros(self._required.shape, dtype=np.int64)
-        allowed, first = self._allowed, _NONE
-        if knocked is not None:
-            allowed, first = allowed.copy(), np.array(knocked)
-            allowed[knocked] = allowed[knocked[::-1]] = False
         made = _STEPS
         while made == _STEPS:
             self._progress("learning the graph", self.made, self.made + _STEPS)
             made = climb(
                 self._improve, self._arrays, self.state, self._fresh, allowed, stay, self._most,
-                self._moves, self._exact, self._looked, self._stale, taken, first, _STEPS,
+                self._moves, self._exact, self._looked, self._stale, taken, _STEPS,
             )  # fmt: skip
             self.made += made
-            first = _NONE
+        if forbidden is not None:
+            self._begin(self.state.dag.copy(), self._allowed, forbidden)
+            self.climb()
 
-    def knock_out(self) -> None:
-        """Take edges out for good, one by one, as long as the search then ends higher."""
+    def _begin(self, dag: BoolArray, allowed: BoolArray, changed: BoolArray) -> None:
+        """Go to the class of a DAG; what was or will be allowed changed for some edges."""
+        state = self.state
+        directed, undirected = state.directed.copy(), state.undirected.copy()
+        state.directed[:], state.undirected[:] = dag, False
+        complete(state, allowed)
+        other = changed | (state.directed != directed) | (state.undirected != undirected)
+        touched = other.any(axis=0) | other.any(axis=1)
+        self._stale |= touched | (state.undirected & touched).any(axis=1)
+
+    def go_higher(self) -> None:
+        """Forbid edges, some at a time, as long as the search then ends higher.
+
+        Where nothing gains without them, they may come back.
+        """
         total = self._total()
-        left = _MOST_KNOCKS * int(self.state.dag.sum())
-        pairs = self._least_missed()
-        while left > 0 and (pair := next(pairs, None)) is not None:
+        left = _MOST_TRIALS * len(self.state.dag)
+        trials = self._trials()
+        while left > 0 and (forbidden := next(trials, None)) is not None:
             left -= 1
             before = self._kept()
-            self.climb(pair)
-            self._stale[list(pair)] = True
-            self.climb()  # the edge may come back at the end
+            self.climb(forbidden)
             now = self._total()
             if now > total + _TIE:
-                total, pairs = now, self._least_missed()
+                total, trials = now, self._trials()
             else:
                 self._restore(before)
 
-    def _least_missed(self) -> Iterator[tuple[int, int]]:
-        """Return the pairs whose edges are not required, as (x, y) in some DAG x → y of the class.
+    def _trials(self) -> Iterator[BoolArray]:
+        """Return edges to forbid: all from a column, all to one, one (first what is missed least).
 
-        The edges that are missed least come first.
+        None that is required.
         """
-        dag = self.state.dag
+        dag = self.state.dag.copy()
+        none = np.zeros(dag.shape, dtype=bool)
+        for column in range(len(dag)):
+            out = none.copy()
+            out[column] = True
+            yield out & ~self._required
+        for column in range(len(dag)):
+            out = none.copy()
+            out[:, column] = True
+            yield out & ~self._required
         missed = []
         for y in range(len(dag)):
             parents = np.flatnonzero(dag[:, y]).tolist()
@@ -155,7 +181,10 @@ class _Climber:
             sets = [tuple(parents), *(tuple(p for p in parents if p != x) for x in free)]
             whole, *less = self._score.local(y, sets).tolist()
             missed += [(whole - value, x, y) for x, value in zip(free, less, strict=True)]
-        return ((x, y) for _, x, y in sorted(missed))
+        for _, x, y in sorted(missed):
+            out = none.copy()
+            out[x, y] = True
+            yield out
 
     def _total(self) -> float:
         dag = self.state.dag
