@@ -21,7 +21,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.scores.base import Score
+from whydrift.discovery.scores.base import CountArrays, Score
 from whydrift.discovery.search._ges_kernel import (
     climb,
     complete,
@@ -34,7 +34,9 @@ __all__ = ["ges"]
 
 _STEPS = 50  # moves between two words on the progress
 # Columns up to which the search tries to end higher, and how often, per column.
-_MOST_TRIED, _MOST_TRIALS = 50, 40
+_MOST_TRIED, _MOST_TRIALS = 50, 20
+# Where rows are counted, cells looked at in all trials: some seconds.
+_MOST_CELLS = 30_000_000
 _TIE = 1e-4  # of a whole graph's score: its rounding
 
 
@@ -46,6 +48,7 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
     is the same in all graphs of a class. With few rows or many edges it ends too early. Up to 50
     columns it therefore goes on as if knowledge forbade all edges from a column, all edges to one,
     or a single one; then without that. Where this ends higher it stays, and tries all that again.
+    The tries are bounded; over categories of many rows there are few, or none.
 
     Parameters
     ----------
@@ -148,32 +151,38 @@ class _Climber:
         """
         total = self._total()
         left = _MOST_TRIALS * len(self.state.dag)
-        trials = self._trials()
-        while left > 0 and (forbidden := next(trials, None)) is not None:
-            left -= 1
-            before = self._kept()
-            self.climb(forbidden)
-            now = self._total()
-            if now > total + _TIE:
-                total, trials = now, self._trials()
-            else:
-                self._restore(before)
+        if isinstance(self._arrays, CountArrays):
+            left = min(left, _MOST_CELLS // self._arrays.codes.size)
+        gained = True
+        while gained:
+            gained = False
+            for forbidden in self._trials():
+                if left <= 0:
+                    return
+                left -= 1
+                before = self._kept()
+                self.climb(forbidden)
+                now = self._total()
+                if now > total + _TIE:
+                    total, gained = now, True
+                else:
+                    self._restore(before)
 
     def _trials(self) -> Iterator[BoolArray]:
         """Return edges to forbid: all from a column, all to one, one (first what is missed least).
 
         None that is required.
         """
-        dag = self.state.dag.copy()
-        none = np.zeros(dag.shape, dtype=bool)
-        for column in range(len(dag)):
+        none = np.zeros(self.state.dag.shape, dtype=bool)
+        for column in range(len(none)):
             out = none.copy()
             out[column] = True
             yield out & ~self._required
-        for column in range(len(dag)):
+        for column in range(len(none)):
             out = none.copy()
             out[:, column] = True
             yield out & ~self._required
+        dag = self.state.dag.copy()
         missed = []
         for y in range(len(dag)):
             parents = np.flatnonzero(dag[:, y]).tolist()

@@ -88,6 +88,34 @@ def test_the_answer_is_a_class_of_dags_and_no_single_edge_improves_it(
             assert (score.local(place[child], changed) <= now + 1e-6).all()
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_where_single_moves_end_too_early_the_search_goes_on(
+    seed, random_dag, linear_gaussian, monkeypatch
+):
+    rng = np.random.default_rng(seed)
+    names = tuple(f"x{i}" for i in range(20))
+    dag = random_dag(names, 5.0, rng)
+    score, _ = score_named("ebic", [linear_gaussian(dag, 2000, rng)], names)
+    found = ges.ges(score)
+    assert total(score, found) >= total(score, dag) - 1e-6
+    monkeypatch.setattr(ges, "_MOST_TRIED", 0)
+    assert total(score, ges.ges(score)) < total(score, dag) - 10
+
+
+def test_over_categories_the_tries_are_bounded_by_the_rows(monkeypatch):
+    rng = np.random.default_rng(0)
+    codes = rng.integers(0, 2, (500, 2))
+    table = pa.table(
+        {f"c{i}": [f"l{v}" for v in codes[:, i % 2] ^ (rng.random(500) < 0.1)] for i in range(6)}
+    )
+    calls = []
+    climb = ges._Climber.climb
+    monkeypatch.setattr(ges, "_MOST_CELLS", 500 * 6 * 4)
+    monkeypatch.setattr(ges._Climber, "climb", lambda *a: (calls.append(len(a)), climb(*a))[1])
+    discover(table, "ges")
+    assert sum(count == 2 for count in calls) == 4
+
+
 def test_required_edges_stay_and_orient_what_follows(linear_gaussian):
     rng = np.random.default_rng(0)
     dag = Graph.from_pairs([("a", "b"), ("b", "c"), ("c", "d")])
