@@ -60,6 +60,7 @@ class EnvironmentScore(CachedScore):
     share one. Which some, of all sets of windows, is found by setting apart one window after the
     other, each time the one that gains most; such a set costs the log of the number of sets of its
     size, as any choice among many does in an extended BIC.
+    A parent that has rare values, as the column does, costs more; see `rare_pair_costs`.
 
     Parameters
     ----------
