@@ -59,6 +59,8 @@ class BlockArrays(NamedTuple):
         What one parameter costs, in units of log(rows) / 2.
     extra : ndarray of shape (n_columns + 1,)
         What so many parents cost beside their parameters.
+    rare : ndarray of shape (n_columns, n_columns)
+        What each parent costs each column beside that, as both have rare values.
     """
 
     covs: FloatArray
@@ -71,6 +73,7 @@ class BlockArrays(NamedTuple):
     linear: IntArray
     penalty: float
     extra: FloatArray
+    rare: FloatArray
 
 
 class CountArrays(NamedTuple):

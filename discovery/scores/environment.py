@@ -27,6 +27,7 @@ from whydrift.discovery.scores.cache import CachedScore
 from whydrift.discovery.scores.choices import log_choices
 from whydrift.discovery.scores.features import Features
 from whydrift.discovery.scores.moments import gram_matrices
+from whydrift.discovery.scores.rare import rare_pair_costs, rare_share
 
 __all__ = ["EnvironmentScore", "row_worth"]
 
@@ -59,6 +60,7 @@ class EnvironmentScore(CachedScore):
     share one. Which some, of all sets of windows, is found by setting apart one window after the
     other, each time the one that gains most; such a set costs the log of the number of sets of its
     size, as any choice among many does in an extended BIC.
+    A parent that has rare values, as the column does, costs more; see `rare_pair_costs`.
 
     Parameters
     ----------
@@ -97,6 +99,9 @@ class EnvironmentScore(CachedScore):
         stacked = np.column_stack([f.basis for f in features])
         grams, self._rows, _ = gram_matrices(stacked, bounds)
         self._shares = self._rows / self._rows.sum()
+        total_rows = max(float(self._rows.sum()), 2.0)
+        price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
+        self.rare = rare_pair_costs(np.array([rare_share(f) for f in features]), total_rows, price)
         means = np.array([gram[0, 1:] / gram[0, 0] for gram in grams])
         self._covs = np.array(
             [g[1:, 1:] - g[0, 0] * np.outer(m, m) for g, m in zip(grams, means, strict=True)]
@@ -120,6 +125,7 @@ class EnvironmentScore(CachedScore):
             np.array([len(linear) for linear in self.linear], dtype=np.int64),
             float(self.penalty),
             self.extra,
+            self.rare,
         )
 
     def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
@@ -128,7 +134,8 @@ class EnvironmentScore(CachedScore):
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         values = np.array([way.value for way in self._best_ways(column, parent_sets)])
-        out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]]
+        rare = [self.rare[column, list(parents)].sum() for parents in parent_sets]
+        out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]] - rare
         return out
 
     def _best_ways(self, column: int, parent_sets: list[tuple[int, ...]]) -> list[_Way]:

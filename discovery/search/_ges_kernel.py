@@ -23,6 +23,7 @@ from whydrift.discovery.search._score_kernel import TIE, Improve
 __all__ = ["Moves", "State", "climb", "complete", "new_moves", "new_state"]
 
 _MOST_CLIQUES = 2_048  # looked at among the neighbours of one column, the smallest first
+_MOST_TAKEN = 3  # times that an edge is taken out; then it stays
 
 
 class State(NamedTuple):
@@ -35,12 +36,15 @@ class State(NamedTuple):
     near : ndarray of int, shape (n_columns, n_columns)
         Numbers of the columns joined to each column, in its first ``degree`` places.
     degree : ndarray of int, shape (n_columns,)
+    dag : ndarray of bool, shape (n_columns, n_columns)
+        One of its members.
     """
 
     directed: BoolArray
     undirected: BoolArray
     near: IntArray
     degree: IntArray
+    dag: BoolArray
 
 
 class Moves(NamedTuple):
@@ -69,6 +73,7 @@ def new_state(columns: int) -> State:
         np.zeros((columns, columns), dtype=bool),
         np.zeros((columns, columns), dtype=np.int64),
         np.zeros(columns, dtype=np.int64),
+        np.zeros((columns, columns), dtype=bool),
     )
 
 
@@ -94,6 +99,7 @@ def complete(g: State, allowed: BoolArray) -> bool:
         degree[a] = 0
         for b in range(size):
             joined[a, b] = False
+            g.dag[a, b] = False
             if g.directed[a, b] or g.directed[b, a] or g.undirected[a, b]:
                 joined[a, b] = True
                 near[a, degree[a]] = b
@@ -137,6 +143,9 @@ def complete(g: State, allowed: BoolArray) -> bool:
                         height += 1
     if left > 0:
         return False
+    for a in range(size):
+        for i in range(degree[a]):
+            g.dag[a, near[a, i]] = g.directed[a, near[a, i]]
     # What the class keeps: colliders, what knowledge leaves one way, and what follows from them.
     for b in range(size):
         for i in range(degree[b]):
@@ -257,7 +266,7 @@ def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
 
 @inner
 def _weigh(
-    improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, required: BoolArray, most: int,
+    improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, stay: BoolArray, most: int,
     y: int, only: int, moves: Moves,
 ) -> IntArray:  # fmt: skip
     """Find what inserts and deletes at y would gain.
@@ -333,7 +342,7 @@ def _weigh(
         # Deletes: what is left of the common neighbours of x and y is this clique.
         for i in range(own + neighbours):
             x = base[i] if i < own else around[i - own]
-            if required[x, y] or required[y, x] or in_clique[x] or (only >= 0 and x != only):
+            if stay[x, y] or stay[y, x] or in_clique[x] or (only >= 0 and x != only):
                 continue
             fits = True
             for m in range(members):
@@ -371,10 +380,14 @@ def _weigh(
 @compiled
 def climb(
     improve: Improve, s: ScoreArrays, g: State, fresh: State, allowed: BoolArray,
-    required: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray,
-    stale: BoolArray, steps: int,
+    stay: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray, stale: BoolArray,
+    taken: IntArray, steps: int,
 ) -> int:  # fmt: skip
     """Make the best moves, deletes before inserts, until nothing gains.
+
+    A score that differs within a class can gain on every move of a round trip, for ever. An edge
+    that was taken out a few times is therefore there to stay when it comes back, which bounds the
+    moves by a multiple of the pairs.
 
     Parameters
     ----------
@@ -382,8 +395,9 @@ def climb(
         The score.
     g, fresh : State
         A class of DAGs, changed in place; and room for another.
-    allowed, required : ndarray of bool, shape (n_columns, n_columns)
-        ``allowed[i, j]``: whether i → j may be; ``required[i, j]``: whether it must stay.
+    allowed, stay : ndarray of bool, shape (n_columns, n_columns)
+        ``allowed[i, j]``: whether i → j may be; ``stay[i, j]``: whether the edge may not be taken
+        out, in either direction; more of them on return.
     most : int
         Parents beyond which a column is given no more.
     moves, exact : Moves
@@ -392,6 +406,8 @@ def climb(
         Zeros at first; kept from one call to the next.
     stale : ndarray of bool, shape (n_columns,)
         Columns whose moves must be weighed again; all of them at first.
+    taken : ndarray of int, shape (n_columns, n_columns)
+        Zeros at first; ``taken[i, j]``, i < j: how often the edge was taken out.
     steps : int
         Moves after which to return.
 
@@ -423,7 +439,7 @@ def climb(
                         top, task_x, task_y = moves.gains[kind, y, x], x, y
         if task_y >= 0:
             table = moves if task_x < 0 else exact
-            clique = _weigh(improve, s, g, allowed, required, most, task_y, int(task_x), table)
+            clique = _weigh(improve, s, g, allowed, stay, most, task_y, int(task_x), table)
             if task_x >= 0:
                 looked[task_y, task_x] = look
                 # Those that a path forbids promise more than they hold.
@@ -446,6 +462,11 @@ def climb(
             moves.gains[DELETE, y, x] = 0.0
             continue
         made += 1
+        if deletes:
+            low, high = min(x, y), max(x, y)
+            taken[low, high] += 1
+            if taken[low, high] >= _MOST_TAKEN:
+                stay[low, high] = True
         for a in range(size):
             touched[a] = False
         for a in range(size):
@@ -459,7 +480,10 @@ def climb(
                     touched[b] = True
                     g.directed[a, b] = fresh.directed[a, b]
                     g.undirected[a, b] = fresh.undirected[a, b]
-                g.near[a, b] = fresh.near[a, b]
+            for i in range(g.degree[a]):
+                g.near[a, i] = fresh.near[a, i]
+            for b in range(size):
+                g.dag[a, b] = fresh.dag[a, b]
         for a in range(size):
             stale[a] = touched[a]
             for i in range(g.degree[a]):

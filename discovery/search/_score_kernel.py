@@ -488,8 +488,11 @@ def _improve_fits(
             out[j] = max(out[j], _block_fit(s, column, index, size, wide, work, several))
     base -= s.extra[count]
     for j in range(len(out)):
-        gain = out[j] - s.extra[count + 1] - base if offered[j] else 0.0
+        price = s.extra[count + 1] + s.rare[column, j]
+        gain = out[j] - price - base if offered[j] else 0.0
         out[j] = gain if gain > TIE else 0.0
+    for i in range(count):
+        base -= s.rare[column, parents[i]]
     return float(base)
 
 

@@ -3,28 +3,41 @@
 References
 ----------
 Chickering (2002), Optimal structure identification with greedy search.
-Nazaret & Blei (2024), Extremely greedy equivalence search: deletes before inserts.
+Nazaret & Blei (2024), Extremely greedy equivalence search: deletes before inserts, and edges taken
+out for good to see whether the search then ends higher.
+Andrews, Ramsey, Sanchez Romero, Camchong & Kummerfeld (2023), Fast scalable and accurate
+discovery of DAGs using the best order score search and grow-shrink trees: columns moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 
 import numpy as np
 
 from whydrift.discovery._compiled import telling
-from whydrift.discovery.arrays import BoolArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.scores.base import Score
-from whydrift.discovery.search._ges_kernel import State, climb, complete, new_moves, new_state
+from whydrift.discovery.scores.base import CountArrays, Score
+from whydrift.discovery.search._ges_kernel import (
+    climb,
+    complete,
+    new_moves,
+    new_state,
+)
 from whydrift.discovery.search._score_kernel import improver
 
 __all__ = ["ges"]
 
 _STEPS = 50  # moves between two words on the progress
+# Columns up to which the search tries to end higher, and how often, per column.
+_MOST_TRIED, _MOST_TRIALS = 50, 20
+# Where rows are counted, cells looked at in all trials: some seconds.
+_MOST_CELLS = 30_000_000
+_TIE = 1e-4  # of a whole graph's score: its rounding
 
 
 def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent) -> Graph:
@@ -32,7 +45,10 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
 
     The search begins without edges (but for those required), and makes the best of all single
     inserts or, where one gains, deletes. With rows enough it ends in the true class, if the score
-    is the same in all graphs of a class.
+    is the same in all graphs of a class. With few rows or many edges it ends too early. Up to 50
+    columns it therefore goes on as if knowledge forbade all edges from a column, all edges to one,
+    or a single one; then without that. Where this ends higher it stays, and tries all that again.
+    The tries are bounded; over categories of many rows there are few, or none.
 
     Parameters
     ----------
@@ -50,68 +66,148 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
         Directed and undirected edges, never with a directed cycle.
     """
     names = score.names
-    count = len(names)
     known = (knowledge or Knowledge()).within(names)
-    allowed = known.allowed_matrix(names)
     position = {name: i for i, name in enumerate(names)}
-    required = np.zeros((count, count), dtype=bool)
+    required = np.zeros((len(names), len(names)), dtype=bool)
     for cause, effect in known.required:
         required[position[cause], position[effect]] = True
-    state = new_state(count)
-    state.directed[:] = required
-    moves, looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
-    fresh, exact = new_state(count), new_moves(count)
-    stale = np.ones(count, dtype=bool)
-    arrays = score.arrays()
-    most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
-    stay = required.copy()
-    made, total = _STEPS, 0
-    seen = set[bytes]()
     with telling(progress):
-        improve = improver(arrays)
-        possible = complete(state, allowed)
-        assert possible, "Knowledge refuses cycles"
-
-        def move(steps: int) -> int:
-            return climb(
-                improve, arrays, state, fresh, allowed, stay, most, moves, exact, looked, stale,
-                steps,
-            )  # fmt: skip
-
-        while made == _STEPS:
-            progress("learning the graph", total, total + _STEPS)
-            here = _joined(state).tobytes() + state.directed.tobytes()
-            if here in seen:
-                # A score that differs within a class can gain on every move of a round trip, for
-                # ever: the edges that come and go on it are there to stay.
-                restless = _coming_and_going(state, move, _STEPS * (len(seen) + 1)) & ~stay
-                if not restless.any():
-                    break
-                stay |= restless
-                stale[:] = True
-                seen.clear()
-                here = _joined(state).tobytes() + state.directed.tobytes()
-            seen.add(here)
-            made = move(_STEPS)
-            total += made
-    progress("learning the graph", total, total)
+        climber = _Climber(score, known.allowed_matrix(names), required, progress)
+        climber.climb()
+        if len(names) <= _MOST_TRIED:
+            climber.go_higher()
+    progress("learning the graph", climber.made, climber.made)
+    state = climber.state
     return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
 
 
-def _joined(state: State) -> BoolArray:
-    return state.directed | state.directed.T | state.undirected
+class _Climber:
+    """A class of DAGs on its way up, and what the kernel keeps of it from one call to the next.
 
+    Parameters
+    ----------
+    score : Score
+    allowed, required : ndarray of bool, shape (n_columns, n_columns)
+    progress : Progress
+    """
 
-def _coming_and_going(state: State, move: Callable[[int], int], most: int) -> BoolArray:
-    """Go once round a trip of at most so many moves; return the pairs that it joins and parts."""
-    joined, directed = _joined(state), state.directed.copy()
-    ever, always = joined.copy(), joined.copy()
-    for _ in range(most):
-        if not move(1):
-            break
-        now = _joined(state)
-        ever |= now
-        always &= now
-        if np.array_equal(now, joined) and np.array_equal(state.directed, directed):
-            break
-    return np.asarray(ever & ~always)
+    def __init__(
+        self, score: Score, allowed: BoolArray, required: BoolArray, progress: Progress
+    ) -> None:
+        count = len(required)
+        self.made = 0
+        self.state = new_state(count)
+        self.state.directed[:] = required
+        self._score, self._allowed, self._required = score, allowed, required
+        self._progress = progress
+        self._arrays = score.arrays()
+        self._improve = improver(self._arrays)
+        self._most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
+        self._moves, self._looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
+        self._stale = np.ones(count, dtype=bool)
+        self._fresh, self._exact = new_state(count), new_moves(count)
+        possible = complete(self.state, allowed)
+        assert possible, "Knowledge refuses cycles"
+
+    def climb(self, forbidden: BoolArray | None = None) -> None:
+        """Make moves until none gains.
+
+        Parameters
+        ----------
+        forbidden : ndarray of bool, shape (n_columns, n_columns), optional
+            ``forbidden[x, y]``: x → y is not made. Such edges are taken out first.
+        """
+        allowed = self._allowed
+        if forbidden is not None:
+            allowed = allowed & ~forbidden
+            self._begin(self.state.dag & ~forbidden, allowed, forbidden)
+        stay, taken = self._required.copy(), np.zeros(self._required.shape, dtype=np.int64)
+        made = _STEPS
+        while made == _STEPS:
+            self._progress("learning the graph", self.made, self.made + _STEPS)
+            made = climb(
+                self._improve, self._arrays, self.state, self._fresh, allowed, stay, self._most,
+                self._moves, self._exact, self._looked, self._stale, taken, _STEPS,
+            )  # fmt: skip
+            self.made += made
+        if forbidden is not None:
+            self._begin(self.state.dag.copy(), self._allowed, forbidden)
+            self.climb()
+
+    def _begin(self, dag: BoolArray, allowed: BoolArray, changed: BoolArray) -> None:
+        """Go to the class of a DAG; what was or will be allowed changed for some edges."""
+        state = self.state
+        directed, undirected = state.directed.copy(), state.undirected.copy()
+        state.directed[:], state.undirected[:] = dag, False
+        complete(state, allowed)
+        other = changed | (state.directed != directed) | (state.undirected != undirected)
+        touched = other.any(axis=0) | other.any(axis=1)
+        self._stale |= touched | (state.undirected & touched).any(axis=1)
+
+    def go_higher(self) -> None:
+        """Forbid edges, some at a time, as long as the search then ends higher.
+
+        Where nothing gains without them, they may come back.
+        """
+        total = self._total()
+        left = _MOST_TRIALS * len(self.state.dag)
+        if isinstance(self._arrays, CountArrays):
+            left = min(left, _MOST_CELLS // self._arrays.codes.size)
+        gained = True
+        while gained:
+            gained = False
+            for forbidden in self._trials():
+                if left <= 0:
+                    return
+                left -= 1
+                before = self._kept()
+                self.climb(forbidden)
+                now = self._total()
+                if now > total + _TIE:
+                    total, gained = now, True
+                else:
+                    self._restore(before)
+
+    def _trials(self) -> Iterator[BoolArray]:
+        """Return edges to forbid: all from a column, all to one, one (first what is missed least).
+
+        None that is required.
+        """
+        none = np.zeros(self.state.dag.shape, dtype=bool)
+        for column in range(len(none)):
+            out = none.copy()
+            out[column] = True
+            yield out & ~self._required
+        for column in range(len(none)):
+            out = none.copy()
+            out[:, column] = True
+            yield out & ~self._required
+        dag = self.state.dag.copy()
+        missed = []
+        for y in range(len(dag)):
+            parents = np.flatnonzero(dag[:, y]).tolist()
+            free = [x for x in parents if not self._required[x, y]]
+            sets = [tuple(parents), *(tuple(p for p in parents if p != x) for x in free)]
+            whole, *less = self._score.local(y, sets).tolist()
+            missed += [(whole - value, x, y) for x, value in zip(free, less, strict=True)]
+        for _, x, y in sorted(missed):
+            out = none.copy()
+            out[x, y] = True
+            yield out
+
+    def _total(self) -> float:
+        dag = self.state.dag
+        return sum(
+            float(self._score.local(y, [tuple(np.flatnonzero(dag[:, y]).tolist())])[0])
+            for y in range(len(dag))
+        )
+
+    def _arrays_that_change(self) -> tuple[BoolArray | IntArray | FloatArray, ...]:
+        return (*self.state, *self._moves, self._stale)
+
+    def _kept(self) -> list[BoolArray | IntArray | FloatArray]:
+        return [array.copy() for array in self._arrays_that_change()]
+
+    def _restore(self, kept: list[BoolArray | IntArray | FloatArray]) -> None:
+        for array, before in zip(self._arrays_that_change(), kept, strict=True):
+            array[:] = before
