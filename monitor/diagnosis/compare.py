@@ -33,6 +33,7 @@ from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
 from whydrift.monitor.diagnosis.remedy import choose_remedy
+from whydrift.monitor.diagnosis.shift_type import name_shift
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
 from whydrift.monitor.diagnosis.testing import Testing
@@ -139,6 +140,16 @@ def compare(
             floor=Floor.of(floor),
             level=level,
         )
+        shift = name_shift(
+            testing,
+            learned.graph,
+            target=target,
+            evidence=judgement.evidence,
+            judged=judgement.judged,
+            conditional_shift=judgement.conditional_shift,
+            floor=Floor.of(floor),
+            level=level,
+        )
     attribution = None
     with clock.measure("attribution"):
         if measure is not None and target is not None:
@@ -167,7 +178,7 @@ def compare(
         verdict=judgement.verdict,
         faults=faults,
         conditional_shift=judgement.conditional_shift,
-        shift_type=judgement.shift_type,
+        shift_type=shift.shift_type,
         summary=summarise(
             verdict=judgement.verdict,
             target=target,
@@ -198,7 +209,14 @@ def compare(
         ),
         graph=learned.graph,
         error_control=ErrorControl(level=level, tests=judgement.tests),
-        warnings=(*side.notes, *swap_limits(side.names), *told, *learned.notes, *testing.notes),
+        warnings=(
+            *side.notes,
+            *swap_limits(side.names),
+            *told,
+            *learned.notes,
+            *testing.notes,
+            *shift.notes,
+        ),
         seconds=clock.seconds(),
         version=version("whydrift"),
         evidence=Evidence(side.reference, side.current),

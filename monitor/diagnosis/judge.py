@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
-    ShiftType,
     TargetResult,
     Verdict,
 )
@@ -62,17 +61,6 @@ class Judgement:
     verdict: Verdict
     conditional_shift: bool | None
     has_overlap: bool
-
-    @property
-    def shift_type(self) -> ShiftType | None:
-        """The shift in the literature's words, where the two verdicts settle it."""
-        # Label shift needs a test of P(inputs | target), which is not made yet.
-        if self.conditional_shift is None:
-            return None
-        if self.conditional_shift:
-            inputs_moved = self.verdict in {Verdict.COVARIATE, Verdict.BOTH}
-            return ShiftType.MIXED if inputs_moved else ShiftType.CONCEPT
-        return ShiftType.COVARIATE if self.verdict is Verdict.COVARIATE else None
 
 
 def judge(

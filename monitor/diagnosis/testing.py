@@ -141,6 +141,10 @@ class Testing:
         """Test a column's own distribution, as recorded."""
         return self._tests[id(self.recorded)](self.recorded, name, ())
 
+    def given(self, name: str, others: tuple[str, ...]) -> MechanismTestResult:
+        """Test a column given any others, with faults undone."""
+        return self._tests[id(self.repaired)](self.repaired, name, others)
+
     def conditional(
         self, target: str | None, evidence: dict[str, ColumnEvidence]
     ) -> MechanismTestResult | None:
