@@ -28,6 +28,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
+from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
@@ -150,6 +151,14 @@ def compare(
             floor=Floor.of(floor),
             level=level,
         )
+        edges = changed_edges(
+            testing.repaired,
+            learned.graph,
+            judgement.evidence,
+            testing.usable,
+            floor=Floor.of(floor),
+            level=level,
+        )
     attribution = None
     with clock.measure("attribution"):
         if measure is not None and target is not None:
@@ -208,6 +217,7 @@ def compare(
             open_edges=open_edges,
         ),
         graph=learned.graph,
+        graph_change=edges,
         error_control=ErrorControl(level=level, tests=judgement.tests),
         warnings=(
             *side.notes,
