@@ -16,6 +16,7 @@ from whydrift.monitor.windows import Window
 if TYPE_CHECKING:
     from whydrift.discovery.progress import Progress
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.diagnosis.prediction_row import Model
 
 __all__ = ["as_graph", "as_knowledge", "compare"]
 
@@ -29,6 +30,7 @@ def compare(
     target: str | None = None,
     prediction: str | None = None,
     loss: str = "auto",
+    model: Model | None = None,
     time_column: str | None = None,
     cluster: str | None = None,
     ignore: Sequence[str] = (),
@@ -55,6 +57,10 @@ def compare(
         Columns. Where the current window lacks the target it is judged on its features only.
     loss : str
         ``auto``, ``squared_error``, ``absolute_error``, ``log_loss`` or ``zero_one``.
+    model : callable, optional
+        The model itself, to be asked whether it still makes the recorded predictions: from a
+        mapping of column names to arrays (numbers with NaN, names of categories with None) to one
+        prediction a row, such as ``lambda columns: pipeline.predict(pd.DataFrame(columns))``.
     time_column : str, optional
         Puts the rows in order, and dates the windows.
     cluster : str, optional
@@ -96,6 +102,12 @@ def compare(
             remedy="Knowledge guides the learning of a graph: give one of the two",
         )
     check_numbers(level, floor, random_state)
+    if model is not None and prediction is None:
+        raise OptionError(
+            "a model is given, but no prediction",
+            where="model",
+            remedy="Name the column of the predictions that it made",
+        )
     _check_pairs(
         {"graph": graph is not None, "prediction": prediction is not None},
         {"method": method, "test": test, "score": score, "loss": loss},
@@ -126,6 +138,7 @@ def compare(
         target=target,
         prediction=prediction,
         loss=loss,
+        model=model,
         floor=floor,
         cluster=cluster,
         method=method,

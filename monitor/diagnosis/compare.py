@@ -33,6 +33,7 @@ from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
+from whydrift.monitor.diagnosis.prediction_row import Model, prediction_row
 from whydrift.monitor.diagnosis.remedy import choose_remedy
 from whydrift.monitor.diagnosis.shift_type import name_shift
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
@@ -52,6 +53,7 @@ def compare(
     target: str | None = None,
     prediction: str | None = None,
     loss: str = "auto",
+    model: Model | None = None,
     floor: float | None = None,
     cluster: str | None = None,
     method: str = "auto",
@@ -76,6 +78,9 @@ def compare(
         Columns. With a prediction the mean loss is explained, else the target's mean.
     loss : str
         ``auto``, ``squared_error``, ``absolute_error``, ``log_loss`` or ``zero_one``.
+    model : callable, optional
+        The model itself: given the columns' arrays by name it returns one prediction a row. Asked
+        whether it still makes the predictions that were recorded.
     floor : float, optional
         Changes whose 95 % interval lies wholly inside this many reference sd are not worth
         knowing; default 0.1 (0.02 in probability), 0 for none.
@@ -171,7 +176,17 @@ def compare(
         for name in side.names
     }
     share = level / max(1, judgement.tests)
-    columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
+    predicted = prediction_row(
+        side,
+        testing,
+        prediction=prediction,
+        target=target,
+        has_origin=bool(judgement.ranking),
+        floor=Floor.of(floor),
+        level=share,
+        model=model,
+    )
+    columns |= predicted.columns
     metric = attribution.metric if attribution else None
     open_edges = _open_edges(learned.graph, judgement)
     from importlib.metadata import version
@@ -197,7 +212,8 @@ def compare(
             metric=metric,
             conditional_shift=judgement.conditional_shift,
             open_edges=open_edges,
-        ),
+        )
+        + predicted.sentence,
         columns=columns,
         ranking=judgement.ranking,
         metric=metric,
@@ -226,6 +242,7 @@ def compare(
             *learned.notes,
             *testing.notes,
             *shift.notes,
+            *predicted.notes,
         ),
         seconds=clock.seconds(),
         version=version("whydrift"),
@@ -301,29 +318,6 @@ def _column(
         reason_code=judged.reason_code,
         reason=reason,
     )
-
-
-def _prediction(
-    side: Sides, prediction: str | None, has_origin: bool, testing: Testing, level: float
-) -> dict[str, ColumnResult]:
-    """Return the prediction's own row: it follows from the inputs and is never an origin."""
-    if prediction is None or not side.current.has(prediction):
-        return {}
-    moved = testing.marginal_of(prediction)
-    kind = side.reference.schema[prediction].kind.value
-    code: ReasonCode | None = None
-    if moved.p_value is None or moved.p_value > level:
-        verdict, reason = ColumnVerdict.STABLE, "The predictions are distributed as before."
-    elif has_origin:
-        verdict, reason = ColumnVerdict.INHERITED, "The predictions moved with the model's inputs."
-    else:
-        verdict, code = ColumnVerdict.UNDETERMINED, ReasonCode.NO_ORIGIN
-        reason = "The predictions moved, but none of the inputs did: was the model replaced?"
-    return {
-        prediction: ColumnResult(
-            verdict, kind, marginal_p_value=moved.p_value, reason_code=code, reason=reason
-        )
-    }
 
 
 def _window(window: Snapshot) -> Window:

@@ -167,11 +167,7 @@ class Testing:
         if not inputs:
             return None
         pair = self.repaired
-        features = sum(pair.features(n).basis.shape[1] for n in inputs)
-        linear = sum(pair.features(n).linear.shape[1] for n in inputs)
-        products = linear * (linear - 1) // 2 if linear <= 24 else 0
-        rows = int(pair.complete((target, *inputs)).sum())
-        if rows < _ROWS_PER_FEATURE * (1 + features + products):
+        if not _rows_suffice(pair, target, inputs):
             self.notes.append(
                 Note(
                     "conditional_not_tested",
@@ -183,6 +179,19 @@ class Testing:
             return None
         return self._tests[id(pair)](pair, target, inputs)
 
+    def prediction(self, name: str, target: str | None) -> MechanismTestResult | None:
+        """Test P(prediction | all inputs), or return None where that would tell nothing.
+
+        So it is with too few rows, and where inputs are broken beyond repair: what the model read
+        is not known. With repaired inputs both versions have to reject.
+        """
+        if any(not f.repairs for f in self.findings):
+            return None
+        inputs = tuple(n for n in self.graph.nodes if n in self.usable and n != target)
+        if not inputs or not _rows_suffice(self.recorded, name, inputs):
+            return None
+        return self._both(name, inputs, {c for f in self.findings for c in f.fault.columns})
+
     def _missingness_moved(self, name: str) -> bool:
         reference, current = self.recorded.reference, self.recorded.current
         before, after = reference.summaries[name].missing, current.summaries[name].missing
@@ -192,6 +201,15 @@ class Testing:
         down = share_rises(after, current.rows, before, reference.rows)
         up = share_rises(before, reference.rows, after, current.rows)
         return min(up, down) < _MISSINGNESS_LEVEL / max(1, len(self.usable))
+
+
+def _rows_suffice(pair: WindowPair, name: str, inputs: tuple[str, ...]) -> bool:
+    """Whether there are rows enough to test a column given all inputs."""
+    features = sum(pair.features(n).basis.shape[1] for n in inputs)
+    linear = sum(pair.features(n).linear.shape[1] for n in inputs)
+    products = linear * (linear - 1) // 2 if linear <= 24 else 0
+    rows = int(pair.complete((name, *inputs)).sum())
+    return bool(rows >= _ROWS_PER_FEATURE * (1 + features + products))
 
 
 def _standing(
