@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from uuid import uuid4
 
 import numpy as np
@@ -25,6 +26,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Stage,
     Window,
 )
+from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
@@ -188,6 +190,7 @@ def compare(
     )
     columns |= predicted.columns
     metric = attribution.metric if attribution else None
+    estimated = _estimated(side, testing, measure, target, prediction, loss)
     open_edges = _open_edges(learned.graph, judgement)
     from importlib.metadata import version
 
@@ -209,14 +212,14 @@ def compare(
             faults=faults,
             judged=judgement.judged,
             ranking=judgement.ranking,
-            metric=metric,
+            metric=metric or estimated.metric,
             conditional_shift=judgement.conditional_shift,
             open_edges=open_edges,
         )
         + predicted.sentence,
         columns=columns,
         ranking=judgement.ranking,
-        metric=metric,
+        metric=metric or estimated.metric,
         remedy=choose_remedy(
             verdict=judgement.verdict,
             conditional_shift=judgement.conditional_shift,
@@ -243,6 +246,7 @@ def compare(
             *testing.notes,
             *shift.notes,
             *predicted.notes,
+            *estimated.notes,
         ),
         seconds=clock.seconds(),
         version=version("whydrift"),
@@ -318,6 +322,32 @@ def _column(
         reason_code=judged.reason_code,
         reason=reason,
     )
+
+
+def _estimated(
+    side: Sides,
+    testing: Testing,
+    measure: RowMeasure | None,
+    target: str | None,
+    prediction: str | None,
+    loss: str,
+) -> EstimatedLoss:
+    """Estimate the loss without labels; with labels, look whether it is what was to be expected."""
+    if target is None or prediction is None or (measure is not None and not measure.is_loss):
+        return EstimatedLoss(None, ())
+    if measure is None:  # no labels: the reference has them
+        if not side.reference.has(target):
+            return EstimatedLoss(None, ())
+        known = row_measure(
+            side.reference, side.reference, target=target, prediction=prediction, loss=loss
+        )
+        if known is None:
+            return EstimatedLoss(None, ())
+        unknown = np.full(len(side.current.sample), np.nan)
+        measure = replace(known, current=unknown)
+    broken = {c for f in testing.findings for c in f.fault.columns}
+    inputs = tuple(n for n in testing.graph.nodes if n in testing.usable - broken - {target})
+    return estimate_loss(testing.recorded, measure, prediction, inputs)
 
 
 def _window(window: Snapshot) -> Window:
