@@ -108,12 +108,15 @@ def estimate_loss(
     left = weight * (loss - expected[~current])
     value = float(expected[current].mean() + left.mean())
     mean = float(loss.mean())
-    # Weights that were fitted to balance so many features leave less spread than fresh ones would.
-    spent = min(0.5, design.shape[1] * float(weight @ weight) / len(weight) ** 2)
-    on_old, on_new = (
-        (left - left.mean()) / (1 - spent),
-        expected[current] - expected[current].mean(),
-    )
+    # Where the weights do not balance a feature, the regression's own error at it counts, too.
+    own = design[~current]
+    lacking = design[current].mean(axis=0) - weight @ own / len(own)
+    leverage = weight + len(own) * (own @ _ridge_inverse(own, lacking))
+    # Weights fitted to balance so many features leave less spread than fresh ones would.
+    spent = min(0.5, design.shape[1] * float(leverage @ leverage) / len(own) ** 2)
+    on_old = leverage * (loss - expected[~current])
+    on_old = (on_old - on_old.mean()) / (1 - spent)
+    on_new = expected[current] - expected[current].mean()
     size, freedom = _error(on_old, on_new, groups, current)
     moved, _ = _error(on_old - (loss - mean), on_new, groups, current)
     quantile = float(stdtrit(freedom, 0.5 + _COVERED / 2))
@@ -217,11 +220,16 @@ def _by_class(
 
 
 def _regression(design: FloatArray, response: FloatArray) -> FloatArray:
+    return _ridge_inverse(design, design.T @ response)
+
+
+def _ridge_inverse(design: FloatArray, right: FloatArray) -> FloatArray:
+    """Return (X'X + ridge)⁻¹ times a vector."""
     gram = design.T @ design
     ridge = np.ones(len(gram))
     ridge[0] = 1e-8
-    fit: FloatArray = np.linalg.solve(gram + np.diag(ridge), design.T @ response).astype(np.float64)
-    return fit
+    solved: FloatArray = np.linalg.solve(gram + np.diag(ridge), right).astype(np.float64)
+    return solved
 
 
 def _design(pair: WindowPair, names: tuple[str, ...], rows: BoolArray) -> FloatArray:
