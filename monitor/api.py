@@ -16,6 +16,7 @@ from whydrift.monitor.windows import Window
 if TYPE_CHECKING:
     from whydrift.discovery.progress import Progress
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.diagnosis.metric import CustomLoss
     from whydrift.monitor.diagnosis.prediction_row import Model
 
 __all__ = ["as_graph", "as_knowledge", "compare"]
@@ -29,7 +30,7 @@ def compare(
     knowledge: Any = None,
     target: str | None = None,
     prediction: str | None = None,
-    loss: str = "auto",
+    loss: str | CustomLoss = "auto",
     model: Model | None = None,
     time_column: str | None = None,
     cluster: str | None = None,
@@ -55,8 +56,10 @@ def compare(
         What is known about causes, when the graph is learned.
     target, prediction : str, optional
         Columns. Where the current window lacks the target it is judged on its features only.
-    loss : str
-        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss`` or ``zero_one``.
+    loss : str or callable
+        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss``, ``zero_one``,
+        ``quantile:0.9`` (or another level), or a function of the arrays of predictions and of
+        targets that returns one loss a row.
     model : callable, optional
         The model itself, to be asked whether it still makes the recorded predictions: from a
         mapping of column names to arrays (numbers with NaN, names of categories with None) to one
@@ -150,7 +153,7 @@ def compare(
     )
 
 
-def _check_pairs(given: Mapping[str, bool], chosen: Mapping[str, str]) -> None:
+def _check_pairs(given: Mapping[str, bool], chosen: Mapping[str, Any]) -> None:
     """Raise where an option would have no effect beside, or without, another one."""
     for option, value in chosen.items():
         if value == "auto":

@@ -34,7 +34,7 @@ from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.limits import check_numbers
-from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
+from whydrift.monitor.diagnosis.metric import CustomLoss, RowMeasure, row_measure
 from whydrift.monitor.diagnosis.prediction_row import Model, prediction_row
 from whydrift.monitor.diagnosis.remedy import choose_remedy
 from whydrift.monitor.diagnosis.shift_type import name_shift
@@ -54,7 +54,7 @@ def compare(
     knowledge: Knowledge | None = None,
     target: str | None = None,
     prediction: str | None = None,
-    loss: str = "auto",
+    loss: str | CustomLoss = "auto",
     model: Model | None = None,
     floor: float | None = None,
     cluster: str | None = None,
@@ -78,8 +78,10 @@ def compare(
         What is known about the graph, when it is learned.
     target, prediction : str, optional
         Columns. With a prediction the mean loss is explained, else the target's mean.
-    loss : str
-        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss`` or ``zero_one``.
+    loss : str or callable
+        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss``, ``zero_one``,
+        ``quantile:0.9`` (or another level), or a function of the arrays of predictions and of
+        targets that returns one loss a row.
     model : callable, optional
         The model itself: given the columns' arrays by name it returns one prediction a row. Asked
         whether it still makes the predictions that were recorded.
@@ -330,7 +332,7 @@ def _estimated(
     measure: RowMeasure | None,
     target: str | None,
     prediction: str | None,
-    loss: str,
+    loss: str | CustomLoss,
 ) -> EstimatedLoss:
     """Estimate the loss without labels; with labels, look whether it is what was to be expected."""
     if target is None or prediction is None or (measure is not None and not measure.is_loss):

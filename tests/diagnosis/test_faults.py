@@ -160,6 +160,7 @@ def test_a_column_has_at_most_one_fault():
         "stuck_value",
         "recode",
         "swap",
+        "loss_identity",
     }
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.faults.base import Detector, Finding, Suspects
+from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 from whydrift.monitor.diagnosis.faults.null_spike import null_spike
 from whydrift.monitor.diagnosis.faults.recode import recode
 from whydrift.monitor.diagnosis.faults.stuck_value import stuck_value
@@ -26,6 +27,7 @@ DETECTORS: Final[dict[str, Detector]] = {
     "stuck_value": stuck_value,
     "recode": recode,
     "swap": swap,
+    "loss_identity": loss_identity,
 }
 
 
