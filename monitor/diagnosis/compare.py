@@ -33,6 +33,7 @@ from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
+from whydrift.monitor.diagnosis.late_labels import late_labels
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.metric import CustomLoss, RowMeasure, row_measure
 from whydrift.monitor.diagnosis.prediction_row import Model, prediction_row
@@ -122,6 +123,7 @@ def compare(
     told = measure.notes if measure is not None else ()
     tell("looking for faults", 0, 1)
     findings, repaired = find_faults(side.reference, side.current, side.names)
+    findings, late = late_labels(side, current, findings, target)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -140,7 +142,15 @@ def compare(
         )
     with clock.measure("tests"):
         testing = Testing(
-            side.reference, side.current, repaired, findings, learned.graph, usable, cluster, tell
+            side.reference,
+            side.current,
+            repaired,
+            findings,
+            learned.graph,
+            usable,
+            cluster,
+            tell,
+            frozenset(note.column for note in late if note.column is not None),
         )
         judgement = judge(
             testing,
@@ -244,6 +254,7 @@ def compare(
             *side.notes,
             *swap_limits(side.names),
             *told,
+            *late,
             *learned.notes,
             *testing.notes,
             *shift.notes,

@@ -41,6 +41,8 @@ class Testing:
         Column whose equal values mark rows that belong together.
     progress : Progress
         Told after each column.
+    late : frozenset of str
+        Columns of which values are still coming in: that more are missing means nothing.
     """
 
     def __init__(
@@ -53,11 +55,13 @@ class Testing:
         usable: tuple[str, ...],
         cluster: str | None,
         progress: Progress,
+        late: frozenset[str] = frozenset(),
     ) -> None:
         self.graph = graph
         self.findings, repaired = _standing(findings, graph, current, repaired)
         self.usable = frozenset(usable)
         self.progress = progress
+        self._late = late
         self.notes: list[Note] = []
         self.recorded = WindowPair(reference, current, usable, cluster)
         has_repairs = any(f.repairs for f in self.findings)
@@ -193,6 +197,8 @@ class Testing:
         return self._both(name, inputs, {c for f in self.findings for c in f.fault.columns})
 
     def _missingness_moved(self, name: str) -> bool:
+        if name in self._late:
+            return False
         reference, current = self.recorded.reference, self.recorded.current
         before, after = reference.summaries[name].missing, current.summaries[name].missing
         shares = before / reference.rows, after / current.rows
