@@ -80,8 +80,8 @@ def changed_edges(
     current window and above it in the reference; *added* where the opposite is shown, of an edge or
     of a pair that the graph does not join; else a changed edge is *weakened* or *strengthened*.
     Nothing is said of a difference that lies wholly inside the floor. No edge is called *reversed*:
-    two windows do not identify that. Directed edges are tested, and pairs without an edge in the
-    graph's order.
+    two windows do not identify that. Directed edges are tested, and pairs without an edge towards
+    the column whose mechanism moved (of two such columns, the later in the graph's order).
 
     Parameters
     ----------
@@ -112,7 +112,10 @@ def changed_edges(
     least = max(floor.sd, _LEAST_FLOOR)
     groups = _groups(pair)
     found: dict[tuple[str, str], tuple[_Term, bool]] = {}
-    for child in suspects:
+    order = graph.topological_order()
+    suspects.sort(key=order.index)
+    for place, child in enumerate(suspects):
+        later = frozenset(suspects[place:])  # of two suspects one is asked about the other
         parents = tuple(p for p in graph.parents(child) if p in sound)
         if len(parents) != len(graph.parents(child)):
             continue  # a parent is broken or absent: its part would be read into the others
@@ -122,11 +125,8 @@ def changed_edges(
                 term = work.term(parent)
                 if term is not None:
                     found[parent, child] = term, True
-        for other in _candidates(pair, graph, child, parents, sound, groups):
-            wider = _Regression.of(pair, child, (*parents, other), groups)
-            term = None if wider is None else wider.term(other)
-            if term is not None:
-                found[other, child] = term, False
+        for other, term in _newcomers(pair, graph, child, parents, sound, later, groups):
+            found[other, child] = term, False
     pairs = len(sound) * (len(sound) - 1) // 2
     return _named(found, pairs, least, floor, _SHARE * level)
 
@@ -167,18 +167,50 @@ def _named(
     return tuple(sorted(changes, key=lambda c: c.p_value or 0.0))
 
 
+def _newcomers(
+    pair: WindowPair,
+    graph: Graph,
+    child: str,
+    parents: tuple[str, ...],
+    sound: Sequence[str],
+    later: frozenset[str],
+    groups: IntArray,
+) -> list[tuple[str, _Term]]:
+    """Return what belongs to columns that may have become parents, each given those before it.
+
+    The strongest comes first, so that columns merely related to it are not taken for parents.
+    """
+    waiting = _candidates(pair, graph, child, parents, sound, later, groups)
+    out: list[tuple[str, _Term]] = []
+    while waiting:
+        given = (*parents, *(name for name, _ in out))
+        terms = {}
+        for other in waiting:
+            wider = _Regression.of(pair, child, (*given, other), groups)
+            term = None if wider is None else wider.term(other)
+            if term is not None:
+                terms[other] = term
+        if not terms:
+            break
+        best = min(terms, key=lambda name: (terms[name].p_value, -terms[name].difference))
+        out.append((best, terms[best]))
+        waiting = [name for name in terms if name != best]
+    return out
+
+
 def _candidates(
     pair: WindowPair,
     graph: Graph,
     child: str,
     parents: tuple[str, ...],
     sound: Sequence[str],
+    later: frozenset[str],
     groups: IntArray,
 ) -> list[str]:
     """Return the columns that may have become a parent: joined to it now, by a quick look."""
-    order = graph.topological_order()
-    joined = {n for e in graph if child in (e.a, e.b) for n in (e.a, e.b)}
-    others = [n for n in order[: order.index(child)] if n in sound and n not in joined]
+    joined = {n for e in graph if child in (e.a, e.b) for n in (e.a, e.b)} | {child}
+    closed = joined | graph.descendants(child) | later
+    others = [n for n in sound if n not in closed]
     rows = pair.complete((child, *parents))
     current = rows & (pair.is_current == 1)
     if current.sum() < _LEAST_GROUPS:

@@ -95,6 +95,17 @@ def test_an_edge_that_the_graph_lacks_in_both_windows_is_no_change():
     assert changes(reference, current) == ()
 
 
+def test_columns_related_to_a_new_parent_are_not_taken_for_parents():
+    def window(seed: int, slope: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        p = rng.normal(size=3000)
+        q, r = (0.8 * p + 0.6 * rng.normal(size=3000) for _ in range(2))
+        return pd.DataFrame({"p": p, "q": q, "r": r, "y": slope * q + rng.normal(size=3000)})
+
+    graph = Graph.from_pairs([("p", "q"), ("p", "r")]).with_nodes(("p", "q", "r", "y"))
+    assert named(changes(window(1, 0.0), window(2, 0.8), graph=graph)) == {("q", "y", "added")}
+
+
 def test_changed_edges_stand_in_the_diagnosis():
     diagnosis = compare(
         (a := Snapshot.from_frame(world(2000, 1))),
