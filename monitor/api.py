@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from whydrift.discovery.progress import Progress
     from whydrift.discovery.snapshot.snapshot import Snapshot
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.diagnosis.metric import CustomLoss
+    from whydrift.monitor.diagnosis.prediction_row import Model
 
 __all__ = ["as_graph", "as_knowledge", "compare"]
 
@@ -29,7 +31,8 @@ def compare(
     knowledge: Any = None,
     target: str | None = None,
     prediction: str | None = None,
-    loss: str = "auto",
+    loss: str | CustomLoss = "auto",
+    model: Model | None = None,
     time_column: str | None = None,
     cluster: str | None = None,
     ignore: Sequence[str] = (),
@@ -57,8 +60,14 @@ def compare(
         What is known about causes, when the graph is learned.
     target, prediction : str, optional
         Columns. Where the current window lacks the target it is judged on its features only.
-    loss : str
-        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss`` or ``zero_one``.
+    loss : str or callable
+        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss``, ``zero_one``,
+        ``quantile:0.9`` (or another level), or a function of the arrays of predictions and of
+        targets that returns one loss a row.
+    model : callable, optional
+        The model itself, to be asked whether it still makes the recorded predictions: from a
+        mapping of column names to arrays (numbers with NaN, names of categories with None) to one
+        prediction a row, such as ``lambda columns: pipeline.predict(pd.DataFrame(columns))``.
     time_column : str, optional
         Puts the rows in order, and dates the windows.
     cluster : str, optional
@@ -100,6 +109,12 @@ def compare(
             remedy="Knowledge guides the learning of a graph: give one of the two",
         )
     check_numbers(level, floor, random_state)
+    if model is not None and prediction is None:
+        raise OptionError(
+            "a model is given, but no prediction",
+            where="model",
+            remedy="Name the column of the predictions that it made",
+        )
     _check_pairs(
         {"graph": graph is not None, "prediction": prediction is not None},
         {"method": method, "test": test, "score": score, "loss": loss},
@@ -136,6 +151,7 @@ def compare(
         target=target,
         prediction=prediction,
         loss=loss,
+        model=model,
         floor=floor,
         cluster=cluster,
         method=method,
@@ -158,7 +174,7 @@ def _references(reference: Any) -> list[Window]:
     return [Window.of(r, f"reference {k}") for k, r in enumerate(reference, start=1)]
 
 
-def _check_pairs(given: Mapping[str, bool], chosen: Mapping[str, str]) -> None:
+def _check_pairs(given: Mapping[str, bool], chosen: Mapping[str, Any]) -> None:
     """Raise where an option would have no effect beside, or without, another one."""
     for option, value in chosen.items():
         if value == "auto":

@@ -95,7 +95,8 @@ Loss = Annotated[
     str,
     typer.Option(
         metavar="NAME",
-        help="auto, squared_error, absolute_error, log_loss or zero_one; needs --prediction.",
+        help="auto, squared_error, absolute_error, log_loss, zero_one or quantile:0.9; needs "
+        "--prediction.",
     ),
 ]
 Floor = Annotated[

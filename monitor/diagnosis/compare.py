@@ -28,19 +28,24 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Stage,
     Window,
 )
+from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.faults.registry import fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
+from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.graph_check import missing_edges, reversed_edges
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
+from whydrift.monitor.diagnosis.late_labels import late_labels
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
-from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
+from whydrift.monitor.diagnosis.metric import CustomLoss, RowMeasure, row_measure
 from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
+from whydrift.monitor.diagnosis.prediction_row import Model, prediction_row
 from whydrift.monitor.diagnosis.remedy import choose_remedy, wants_gains
+from whydrift.monitor.diagnosis.shift_type import name_shift
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
 from whydrift.monitor.diagnosis.testing import Testing
@@ -59,7 +64,8 @@ def compare(
     knowledge: Knowledge | None = None,
     target: str | None = None,
     prediction: str | None = None,
-    loss: str = "auto",
+    loss: str | CustomLoss = "auto",
+    model: Model | None = None,
     floor: float | None = None,
     cluster: str | None = None,
     method: str = "auto",
@@ -85,8 +91,13 @@ def compare(
         What is known about the graph, when it is learned.
     target, prediction : str, optional
         Columns. With a prediction the mean loss is explained, else the target's mean.
-    loss : str
-        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss`` or ``zero_one``.
+    loss : str or callable
+        ``auto``, ``squared_error``, ``absolute_error``, ``log_loss``, ``zero_one``,
+        ``quantile:0.9`` (or another level), or a function of the arrays of predictions and of
+        targets that returns one loss a row.
+    model : callable, optional
+        The model itself: given the columns' arrays by name it returns one prediction a row. Asked
+        whether it still makes the predictions that were recorded.
     floor : float, optional
         Changes whose 95 % interval lies wholly inside this many reference sd are not worth
         knowing; default 0.1 (0.02 in probability), 0 for none.
@@ -128,6 +139,7 @@ def compare(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
+    findings, late = late_labels(side, recorded.current, findings, target)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -157,11 +169,30 @@ def compare(
             past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
             learned.alternatives,
             is_given=graph is not None,
+            late=frozenset(note.column for note in late if note.column is not None),
         )
         judgement = judge(
             testing,
             target=target,
             has_labels=side.has_labels,
+            floor=Floor.of(floor),
+            level=level,
+        )
+        shift = name_shift(
+            testing,
+            judgement.graph,
+            target=target,
+            evidence=judgement.evidence,
+            judged=judgement.judged,
+            conditional_shift=judgement.conditional_shift,
+            floor=Floor.of(floor),
+            level=level,
+        )
+        edges = changed_edges(
+            testing.repaired,
+            judgement.graph,
+            judgement.evidence,
+            testing.usable,
             floor=Floor.of(floor),
             level=level,
         )
@@ -213,7 +244,18 @@ def compare(
         for name in side.names
     }
     share = level / max(1, judgement.tests)
-    columns |= _prediction(side, prediction, bool(judgement.ranking), testing, share)
+    predicted = prediction_row(
+        side,
+        testing,
+        prediction=prediction,
+        target=target,
+        has_origin=bool(judgement.ranking),
+        floor=Floor.of(floor),
+        level=share,
+        model=model,
+    )
+    columns |= predicted.columns
+    estimated = _estimated(side, testing, measure, target, prediction, loss)
     open_edges = _open_edges(judgement.graph, judgement)
     from importlib.metadata import version
 
@@ -228,21 +270,22 @@ def compare(
         verdict=judgement.verdict,
         faults=faults,
         conditional_shift=judgement.conditional_shift,
-        shift_type=judgement.shift_type,
+        shift_type=shift.shift_type,
         summary=summarise(
             verdict=judgement.verdict,
             target=target,
             faults=faults,
             judged=judgement.judged,
             ranking=judgement.ranking,
-            metric=metric,
+            metric=metric or estimated.metric,
             conditional_shift=judgement.conditional_shift,
             open_edges=open_edges,
             groups=judgement.groups,
-        ),
+        )
+        + predicted.sentence,
         columns=columns,
         ranking=judgement.ranking,
-        metric=metric,
+        metric=metric or estimated.metric,
         remedy=choose_remedy(
             verdict=judgement.verdict,
             conditional_shift=judgement.conditional_shift,
@@ -260,6 +303,7 @@ def compare(
             gains=gains,
         ),
         graph=judgement.graph,
+        graph_change=edges,
         error_control=ErrorControl(
             level=level,
             tests=judgement.tests,
@@ -271,9 +315,13 @@ def compare(
             *fault_notes(findings, side.names),
             *swap_limits(side.names),
             *told,
+            *late,
             *learned.notes,
             *doubts,
             *testing.notes,
+            *shift.notes,
+            *predicted.notes,
+            *estimated.notes,
             *population_notes(judgement.judged, judgement.ranking),
         ),
         seconds=clock.seconds(),
@@ -372,27 +420,30 @@ def _group(name: str, judgement: Judgement, attribution: Attribution | None) -> 
     return None if attribution is None else attribution.groups.get(name)
 
 
-def _prediction(
-    side: Sides, prediction: str | None, has_origin: bool, testing: Testing, level: float
-) -> dict[str, ColumnResult]:
-    """Return the prediction's own row: it follows from the inputs and is never an origin."""
-    if prediction is None or not side.current.has(prediction):
-        return {}
-    moved = testing.marginal_of(prediction)
-    kind = side.reference.schema[prediction].kind.value
-    code: ReasonCode | None = None
-    if moved.p_value is None or moved.p_value > level:
-        verdict, reason = ColumnVerdict.STABLE, "The predictions are distributed as before."
-    elif has_origin:
-        verdict, reason = ColumnVerdict.INHERITED, "The predictions moved with the model's inputs."
-    else:
-        verdict, code = ColumnVerdict.UNDETERMINED, ReasonCode.NO_ORIGIN
-        reason = "The predictions moved, but none of the inputs did: was the model replaced?"
-    return {
-        prediction: ColumnResult(
-            verdict, kind, marginal_p_value=moved.p_value, reason_code=code, reason=reason
+def _estimated(
+    side: Sides,
+    testing: Testing,
+    measure: RowMeasure | None,
+    target: str | None,
+    prediction: str | None,
+    loss: str | CustomLoss,
+) -> EstimatedLoss:
+    """Estimate the loss without labels; with labels, look whether it is what was to be expected."""
+    if target is None or prediction is None or (measure is not None and not measure.is_loss):
+        return EstimatedLoss(None, ())
+    if measure is None:  # no labels: the reference has them
+        if not side.reference.has(target):
+            return EstimatedLoss(None, ())
+        known = row_measure(
+            side.reference, side.reference, target=target, prediction=prediction, loss=loss
         )
-    }
+        if known is None:
+            return EstimatedLoss(None, ())
+        unknown = np.full(len(side.current.sample), np.nan)
+        measure = replace(known, current=unknown)
+    broken = {c for f in testing.findings for c in f.fault.columns}
+    inputs = tuple(n for n in testing.graph.nodes if n in testing.usable - broken - {target})
+    return estimate_loss(testing.recorded, measure, prediction, inputs)
 
 
 def _window(window: Snapshot) -> Window:

@@ -9,7 +9,6 @@ from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.confidence import confidence
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
-    ShiftType,
     TargetResult,
     Verdict,
 )
@@ -81,17 +80,6 @@ class Judgement:
     groups: tuple[Group, ...]
     confidence: Mapping[str, float]
     limit: float
-
-    @property
-    def shift_type(self) -> ShiftType | None:
-        """The shift in the literature's words, where the two verdicts settle it."""
-        # Label shift needs a test of P(inputs | target), which is not made yet.
-        if self.conditional_shift is None:
-            return None
-        if self.conditional_shift:
-            inputs_moved = self.verdict in {Verdict.COVARIATE, Verdict.BOTH}
-            return ShiftType.MIXED if inputs_moved else ShiftType.CONCEPT
-        return ShiftType.COVARIATE if self.verdict is Verdict.COVARIATE else None
 
 
 def judge(

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
-from whydrift.discovery.errors import SchemaError, unknown_name
+from whydrift.discovery.errors import OptionError, SchemaError, unknown_name
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Column
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["LOSSES", "RowMeasure", "row_measure"]
+__all__ = ["LOSSES", "CustomLoss", "RowMeasure", "row_measure"]
+
+# From predictions and targets, as arrays of numbers, to a loss a row.
+CustomLoss = Callable[[FloatArray, FloatArray], Any]
 
 
 def _squared(y: FloatArray, f: FloatArray) -> FloatArray:
@@ -44,6 +47,83 @@ LOSSES: Final[dict[str, Callable[[FloatArray, FloatArray], FloatArray]]] = {
     "log_loss": _log_loss,
     "zero_one": _zero_one,
 }
+
+
+def _quantile(level: float) -> Callable[[FloatArray, FloatArray], FloatArray]:
+    """Return the pinball loss of a predicted quantile.
+
+    References
+    ----------
+    Koenker & Bassett (1978), Regression quantiles.
+    """
+
+    def pinball(y: FloatArray, f: FloatArray) -> FloatArray:
+        return np.maximum(level * (y - f), (level - 1) * (y - f))
+
+    return pinball
+
+
+def _chosen(
+    loss: str | CustomLoss,
+) -> tuple[str, Callable[[FloatArray, FloatArray], FloatArray] | None]:
+    """Return a loss's name and its function (None where the name is to be found in the table)."""
+    if not isinstance(loss, str):
+        if not callable(loss):
+            raise OptionError(
+                f"a {type(loss).__name__} is no loss",
+                where="loss",
+                remedy="Give a name, or a callable from predictions and targets to losses",
+            )
+        name = getattr(loss, "__name__", "custom loss")
+        return (name if name.isidentifier() else "custom loss"), _custom(loss)
+    if loss == "auto" or loss in LOSSES:
+        return loss, None
+    word, _, level = loss.partition(":")
+    if word != "quantile":
+        raise unknown_name("loss", loss, known=["auto", *LOSSES, "quantile:0.9"], where="--loss")
+    try:
+        share = float(level)
+    except ValueError:
+        share = np.nan
+    if not 0 < share < 1:
+        raise OptionError(
+            f"{loss!r} has no level between 0 and 1",
+            where="--loss",
+            remedy="Name the quantile that is predicted, such as quantile:0.9",
+        )
+    return loss, _quantile(share)
+
+
+def _custom(loss: CustomLoss) -> Callable[[FloatArray, FloatArray], FloatArray]:
+    """Return a user's loss, checked, and asked only about rows that have both values."""
+
+    def checked(y: FloatArray, f: FloatArray) -> FloatArray:
+        both = np.isfinite(y) & np.isfinite(f)
+        try:
+            given = np.asarray(loss(f[both], y[both]), dtype=np.float64)
+        except Exception as error:
+            raise OptionError(
+                f"the loss could not be computed ({type(error).__name__}: {error})",
+                where="loss",
+                remedy="Give a callable from arrays of predictions and targets to losses",
+            ) from error
+        if given.shape != (int(both.sum()),):
+            raise OptionError(
+                f"the loss has the shape {given.shape} for {int(both.sum())} rows",
+                where="loss",
+                remedy="Let it return one loss a row, not their mean",
+            )
+        if not np.isfinite(given).all():
+            raise OptionError(
+                f"the loss is not finite for {int((~np.isfinite(given)).sum())} rows",
+                where="loss",
+                remedy="Clip predictions where it has none, as log losses do",
+            )
+        out = np.full(y.shape, np.nan)
+        out[both] = given
+        return out
+
+    return checked
 
 
 # Words for "it happened"; where a binary target uses none of them its classes have no such order.
@@ -87,30 +167,31 @@ def row_measure(
     *,
     target: str | None,
     prediction: str | None,
-    loss: str = "auto",
+    loss: str | CustomLoss = "auto",
 ) -> RowMeasure | None:
     """Return the measure, or None where there is neither a loss nor a usable target.
 
     ``auto`` takes the squared error for numbers, the log loss for a binary target with
     predictions in [0, 1], and the 0-1 loss for other categories. Without a prediction the measure
-    is the target itself (for a binary target the share of one class). A target's classes are those
+    is the target itself (for a binary target the share of one class).
+    ``quantile:0.9`` is the pinball loss of a predicted 0.9 quantile; a callable gets predictions
+    and targets as numbers. A target's classes are those
     of the reference: rows of a class that is new have no measure.
 
     Raises
     ------
     OptionError
-        If the loss is unknown.
+        If the loss is unknown, or a callable gives no finite loss for every row.
     SchemaError
         If the loss does not fit the target and the prediction.
     """
-    if loss != "auto" and loss not in LOSSES:
-        raise unknown_name("loss", loss, known=["auto", *LOSSES], where="--loss")
+    name, own = _chosen(loss)
     if target is None or not (reference.has(target) and current.has(target)):
         return None
     if not np.isfinite(current.column(target)).any():
         return None
     if prediction is not None:
-        return _loss(reference, current, target, prediction, loss)
+        return _loss(reference, current, target, prediction, name, own)
     column = reference.schema[target]
     read = _reader(column)
     if read is None:
@@ -128,7 +209,12 @@ def row_measure(
 
 
 def _loss(
-    reference: Snapshot, current: Snapshot, target: str, prediction: str, loss: str
+    reference: Snapshot,
+    current: Snapshot,
+    target: str,
+    prediction: str,
+    loss: str,
+    own: Callable[[FloatArray, FloatArray], FloatArray] | None,
 ) -> RowMeasure:
     column, predicted = reference.schema[target], current.schema[prediction]
     both = (reference, current)
@@ -189,9 +275,9 @@ def _loss(
 
     def lost(y: FloatArray, f: FloatArray | None) -> FloatArray:
         assert f is not None
-        return LOSSES[loss](read_target(y), read_prediction(f))
+        return (own or LOSSES[loss])(read_target(y), read_prediction(f))
 
-    values = [LOSSES[loss](y, f) for y, f in pairs]
+    values = [(own or LOSSES[loss])(y, f) for y, f in pairs]
     return RowMeasure(
         loss, values[0], values[1], is_loss=True, of=lost, truth=read_target, notes=notes
     )

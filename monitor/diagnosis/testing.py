@@ -54,6 +54,8 @@ class Testing:
         Which past window each reference row came from, where there are several.
     is_given : bool
         Whether somebody gave the graph, so that what it lacks is not there.
+    late : frozenset of str
+        Columns of which values are still coming in: that more are missing means nothing.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class Testing:
         alternatives: Alternatives | None = None,
         *,
         is_given: bool = False,
+        late: frozenset[str] = frozenset(),
     ) -> None:
         self.graph = graph
         self.alternatives = alternatives
@@ -79,6 +82,7 @@ class Testing:
         self._repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
         self.usable = frozenset(usable)
         self.progress = progress
+        self._late = late
         self.notes: list[Note] = []
         self.recorded = WindowPair(reference, current, usable, cluster, parts)
         has_repairs = any(f.repairs for f in self.findings)
@@ -223,7 +227,7 @@ class Testing:
 
         Nothing where the graph was learned: what it lacks would be taken for something new.
         """
-        if not self._is_given:
+        if not self._is_given or name not in self.graph.nodes:
             return ()
         joined = {name, *parents, *self.graph.undecided_neighbours(name)}
         joined |= self.graph.descendants(name)
@@ -252,6 +256,10 @@ class Testing:
         """Test a column's own distribution, as recorded."""
         return self._tests[id(self.recorded)](self.recorded, name, ())
 
+    def given(self, name: str, others: tuple[str, ...]) -> MechanismTestResult:
+        """Test a column given any others, with faults undone."""
+        return self._tests[id(self.repaired)](self.repaired, name, others)
+
     def conditional(
         self, target: str | None, evidence: dict[str, ColumnEvidence]
     ) -> MechanismTestResult | None:
@@ -274,11 +282,7 @@ class Testing:
         if not inputs:
             return None
         pair = self.repaired
-        features = sum(pair.features(n).basis.shape[1] for n in inputs)
-        linear = sum(pair.features(n).linear.shape[1] for n in inputs)
-        products = linear * (linear - 1) // 2 if linear <= 24 else 0
-        rows = int(pair.complete((target, *inputs)).sum())
-        if rows < _ROWS_PER_FEATURE * (1 + features + products):
+        if not _rows_suffice(pair, target, inputs):
             self.notes.append(
                 Note(
                     "conditional_not_tested",
@@ -290,7 +294,22 @@ class Testing:
             return None
         return self._tests[id(pair)](pair, target, inputs)
 
+    def prediction(self, name: str, target: str | None) -> MechanismTestResult | None:
+        """Test P(prediction | all inputs), or return None where that would tell nothing.
+
+        So it is with too few rows, and where inputs are broken beyond repair: what the model read
+        is not known. With repaired inputs both versions have to reject.
+        """
+        if any(not f.repairs for f in self.findings):
+            return None
+        inputs = tuple(n for n in self.graph.nodes if n in self.usable and n != target)
+        if not inputs or not _rows_suffice(self.recorded, name, inputs):
+            return None
+        return self._both(name, inputs)
+
     def _missingness_moved(self, name: str) -> bool:
+        if name in self._late:
+            return False
         reference, current = self.recorded.reference, self.recorded.current
         before, after = reference.summaries[name].missing, current.summaries[name].missing
         shares = before / reference.rows, after / current.rows
@@ -299,6 +318,15 @@ class Testing:
         down = share_rises(after, current.rows, before, reference.rows)
         up = share_rises(before, reference.rows, after, current.rows)
         return min(up, down) < _MISSINGNESS_LEVEL / max(1, len(self.usable))
+
+
+def _rows_suffice(pair: WindowPair, name: str, inputs: tuple[str, ...]) -> bool:
+    """Whether there are rows enough to test a column given all inputs."""
+    features = sum(pair.features(n).basis.shape[1] for n in inputs)
+    linear = sum(pair.features(n).linear.shape[1] for n in inputs)
+    products = linear * (linear - 1) // 2 if linear <= 24 else 0
+    rows = int(pair.complete((name, *inputs)).sum())
+    return bool(rows >= _ROWS_PER_FEATURE * (1 + features + products))
 
 
 def _standing(

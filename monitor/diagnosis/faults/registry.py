@@ -15,6 +15,7 @@ from whydrift.monitor.diagnosis.faults.category_vanished import category_vanishe
 from whydrift.monitor.diagnosis.faults.default_value import default_value
 from whydrift.monitor.diagnosis.faults.filter_changed import filter_changed
 from whydrift.monitor.diagnosis.faults.identity_broken import identity_broken
+from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 from whydrift.monitor.diagnosis.faults.null_spike import null_spike
 from whydrift.monitor.diagnosis.faults.offset import offset
 from whydrift.monitor.diagnosis.faults.onset import dated
@@ -52,6 +53,7 @@ DETECTORS: Final[dict[str, Detector]] = {
     "recode": recode,
     "category_vanished": category_vanished,
     "identity_broken": identity_broken,
+    "loss_identity": loss_identity,
     "filter_changed": filter_changed,
 }
 

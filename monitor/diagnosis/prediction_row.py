@@ -1,0 +1,211 @@
+"""The prediction's own row: it follows from the inputs, unless the model or its serving changed.
+
+A prediction is a function of the inputs, so "same inputs, other predictions" needs no label. Where
+the model can be called it is asked; else P(prediction | all inputs) is tested as any mechanism is,
+which compares the current predictions with a ridge spline of the inputs. Such an emulator misses
+what trees and products of many inputs do; where the inputs moved, its misses move a little, too.
+So a change has to exceed the default floor, even where the floor for columns is set to none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.errors import OptionError
+from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import Role
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict, Effect, ReasonCode
+from whydrift.monitor.diagnosis.judgement import Floor
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
+from whydrift.monitor.diagnosis.sides import Sides
+from whydrift.monitor.diagnosis.testing import Testing
+from whydrift.monitor.diagnosis.words import p_text
+
+__all__ = ["Model", "PredictionRow", "prediction_row"]
+
+# From columns (numbers as floats with NaN, categories as names with None) to a prediction a row.
+Model = Callable[[Mapping[str, Any]], Any]
+
+_SAME = 1e-4  # sd of the prediction: rounding in storage
+_REPRODUCED = 0.01  # share of reference rows that the model may get otherwise than recorded
+_CHANGED = "Same inputs, other predictions: the model or its serving changed"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRow:
+    """The prediction's verdict, and what else to say."""
+
+    columns: Mapping[str, ColumnResult]
+    notes: tuple[Note, ...] = ()
+    sentence: str = ""  # for the summary
+
+
+def prediction_row(
+    side: Sides,
+    testing: Testing,
+    *,
+    prediction: str | None,
+    target: str | None,
+    has_origin: bool,
+    floor: Floor,
+    level: float,
+    model: Model | None = None,
+) -> PredictionRow:
+    """Judge the prediction, which never is in the graph nor in the ranking.
+
+    Parameters
+    ----------
+    side : Sides
+        The windows as recorded.
+    testing : Testing
+        Of these windows.
+    prediction, target : str, optional
+        Columns; no row without a prediction.
+    has_origin : bool
+        Whether a change begins at some column.
+    floor : Floor
+        What is not worth knowing.
+    level : float
+        Of either of two tests: whether the prediction moved, and whether given the inputs.
+    model : callable, optional
+        The model itself: from a mapping of column names to arrays to one prediction a row.
+
+    Raises
+    ------
+    OptionError
+        If the model does not give one number (or class) a row, or cannot be run.
+    """
+    if prediction is None or not side.current.has(prediction):
+        return PredictionRow({})
+    kind = side.reference.schema[prediction].kind.value
+    marginal = testing.marginal_of(prediction)
+    answered: str | None = None
+    notes: tuple[Note, ...] = ()
+    if model is not None:
+        answered, notes = _asked(side, prediction, target, model)
+    given = testing.prediction(prediction, target) if answered is None else None
+    changed = answered or (None if given is None else _by_emulator(given, floor, level))
+    row = ColumnResult(ColumnVerdict.STABLE, kind, marginal_p_value=marginal.p_value)
+    if given is not None:
+        row = replace(row, p_value=given.p_value, overlap=given.overlap)
+    if changed:
+        row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{_CHANGED} ({changed}).")
+        if given is not None and given.components[0].unit == "sd":
+            top = given.components[0]
+            low, high = top.value - 1.96 * top.error, top.value + 1.96 * top.error
+            row = replace(row, effect=Effect(top.value, low, high, top.unit))
+        text = f"{_CHANGED[0].lower()}{_CHANGED[1:]}: {prediction!r}, {changed}"
+        note = Note("model_changed", prediction, text)
+        return PredictionRow({prediction: row}, (*notes, note), f" {_CHANGED}.")
+    if marginal.p_value is None or marginal.p_value > level:
+        row = replace(row, reason="The predictions are distributed as before.")
+    elif answered is not None:
+        reason = "The model gives for the inputs what was recorded; they moved with the inputs."
+        row = replace(row, verdict=ColumnVerdict.INHERITED, reason=reason)
+    elif has_origin:
+        reason = "The predictions moved with the model's inputs."
+        if given is None or given.p_value is None:
+            reason += " Whether the model changed as well cannot be told."
+        row = replace(row, verdict=ColumnVerdict.INHERITED, reason=reason)
+    else:
+        reason = "The predictions moved, but none of the inputs did: was the model replaced?"
+        row = replace(
+            row,
+            verdict=ColumnVerdict.UNDETERMINED,
+            reason_code=ReasonCode.NO_ORIGIN,
+            reason=reason,
+        )
+    return PredictionRow({prediction: row}, notes)
+
+
+def _by_emulator(given: MechanismTestResult, floor: Floor, level: float) -> str:
+    """Return the evidence that P(prediction | inputs) moved, or nothing."""
+    least = Floor(max(floor.sd, Floor().sd), max(floor.probability, Floor().probability))
+    if given.p_value is None or given.p_value > level or least.covers(given.components[0]):
+        return ""
+    return f"compared at like inputs; {p_text(given.p_value)}"
+
+
+def _asked(
+    side: Sides, prediction: str, target: str | None, model: Model
+) -> tuple[str | None, tuple[Note, ...]]:
+    """Return the evidence that the current predictions are not the model's ("" if they are).
+
+    None where the model does not reproduce the reference either: it is another one.
+    """
+    shares = [
+        _differ(w, side.reference, prediction, target, model)
+        for w in (side.reference, side.current)
+    ]
+    if shares[0] > _REPRODUCED:
+        text = (
+            f"the model gives other predictions than recorded for {100 * shares[0]:.0f} % of the "
+            "reference's rows: it is not the one that made them, and is left aside; give that one, "
+            "with the inputs as it read them"
+        )
+        return None, (Note("model_differs", prediction, text),)
+    if shares[1] <= max(2 * shares[0], _REPRODUCED):
+        return "", ()
+    return f"the model itself gives others for {100 * shares[1]:.0f} % of the current rows", ()
+
+
+def _differ(
+    window: Snapshot, reference: Snapshot, prediction: str, target: str | None, model: Model
+) -> float:
+    """Return the share of rows for which the model does not give the recorded prediction."""
+    aside = {prediction, target}
+    inputs = {
+        n: _readable(window, n)
+        for n in window.sampled
+        if n not in aside and window.schema[n].role in {Role.FEATURE, Role.SEGMENT}
+    }
+    recorded = _readable(window, prediction)
+    try:
+        given = np.asarray(model(inputs))
+    except Exception as error:
+        raise OptionError(
+            f"the model could not be run ({type(error).__name__}: {error})",
+            where="model",
+            remedy="Give a callable from a mapping of column names to arrays to predictions",
+        ) from error
+    if given.shape != recorded.shape:
+        raise OptionError(
+            f"the model gave an array of shape {given.shape} for {len(recorded)} rows",
+            where="model",
+            remedy="Let it return one prediction a row",
+        )
+    if window.schema[prediction].kind.is_discrete:
+        present = np.array([v is not None for v in recorded])
+        if not present.any():
+            return 0.0
+        return float(np.mean(given[present].astype(str) != recorded[present].astype(str)))
+    try:
+        numbers: FloatArray = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise OptionError(
+            f"the model gave {given.dtype} for the numbers of {prediction!r}",
+            where="model",
+            remedy="Let it return numbers",
+        ) from error
+    present = np.isfinite(recorded)
+    if not present.any():
+        return 0.0
+    gap = np.abs(numbers[present] - recorded[present])
+    sd = float(np.nanstd(reference.column(prediction)))
+    return float(np.mean(~(gap <= _SAME * sd + 1e-9 * np.abs(recorded[present]))))
+
+
+def _readable(window: Snapshot, name: str) -> Any:
+    """Return a sampled column as a model reads it: numbers, or names of categories."""
+    values, column = window.column(name), window.schema[name]
+    if not column.kind.is_discrete:
+        return values
+    names = np.array([*column.categories, None], dtype=object)
+    code = np.where(np.isfinite(values), values, -1).astype(np.int64)
+    return names[np.where((code < 0) | (code >= len(column.categories)), -1, code)]
