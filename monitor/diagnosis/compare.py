@@ -139,7 +139,7 @@ def compare(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
-    findings, late = late_labels(side, recorded.current, findings, target)
+    findings, late = late_labels(side, current, findings, target)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):

@@ -98,6 +98,7 @@ def _custom(loss: CustomLoss) -> Callable[[FloatArray, FloatArray], FloatArray]:
     """Return a user's loss, checked, and asked only about rows that have both values."""
 
     def checked(y: FloatArray, f: FloatArray) -> FloatArray:
+        y, f = np.broadcast_arrays(y, f)
         both = np.isfinite(y) & np.isfinite(f)
         try:
             given = np.asarray(loss(f[both], y[both]), dtype=np.float64)

@@ -91,9 +91,8 @@ def told(diagnosis: Diagnosis) -> list[str]:
 
 def test_a_missing_parent_that_moved_is_told_as_a_contradiction():
     without = Graph.from_pairs([("a", "b"), ("b", "y")])
-    (text,) = told(diagnose(causal(2000, 1), causal(2000, 2, move=1.0), without))
-    assert "'y'" in text
-    assert "a parent may be missing" in text
+    texts = told(diagnose(causal(2000, 1), causal(2000, 2, move=1.0), without))
+    assert any("'y'" in text and "a parent may be missing" in text for text in texts)
 
 
 def test_a_conditional_shift_that_no_column_can_bring_about_is_told_as_a_contradiction():
