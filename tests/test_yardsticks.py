@@ -17,6 +17,7 @@ SHA256 = {
     "check_answers.py": "ef5f72197f3edd410119b84e5a793256d9d0936dfda6db7905864ce53392810b",
     "driftbench.py": "64c1650c9fe360ba1a746d7fd643162ee75d380a1e2ddefd33f20faae4654dd3",
     "graphbench.py": "8d3f1a3a4b0c3136423a1d871dc86299cda969e306bcfdd874b033ee5650699a",
+    "streambench.py": "057d399c815ce30cc9118eff3bc70dc278ee80d19cc011dbf34409fc449e39bb",
 }
 
 
