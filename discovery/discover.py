@@ -231,7 +231,7 @@ def learn_graph(
     from whydrift.discovery.search.windows import in_turn, pooled, read_windows
 
     began = time.perf_counter()
-    _check_options(method, score, alpha, penalty, bootstrap)
+    _check_options(method, score, alpha, penalty, bootstrap, random_state)
     if isinstance(data, Covariance):
         _check_no_bootstrap(bootstrap)
         found = _from_covariance(
@@ -344,8 +344,21 @@ def _from_covariance(
 
 # ---- checks -----------------------------------------------------------------------------------
 def _check_options(
-    method: str, score: str, alpha: float | None, penalty: float | None, bootstrap: int
+    method: str,
+    score: str,
+    alpha: float | None,
+    penalty: float | None,
+    bootstrap: int,
+    random_state: int,
 ) -> None:
+    for name, word in (("method", method), ("score", score)):
+        if not isinstance(word, str):
+            raise OptionError(f"{word!r} is no name", where=name, remedy="Give 'auto'")
+    for name, number in (("bootstrap", bootstrap), ("random_state", random_state)):
+        if not (hasattr(number, "__index__") and number >= 0):
+            raise OptionError(
+                f"{number!r} is not a whole number from 0 on", where=name, remedy="Give 0"
+            )
     if method not in method_names():
         raise unknown_name("method", method, known=method_names(), where="method")
     if score not in _SCORES:
@@ -357,10 +370,6 @@ def _check_options(
     if penalty is not None and not 0 < penalty < float("inf"):
         raise OptionError(
             f"{penalty!r} is not a positive number", where="penalty", remedy="1 is the plain BIC"
-        )
-    if bootstrap < 0:
-        raise OptionError(
-            f"{bootstrap!r} is negative", where="bootstrap", remedy="Give 0 for none, or about 50"
         )
 
 

@@ -71,9 +71,12 @@ def to_table(frame: Any, *, where: str = "data") -> tuple[pa.Table, tuple[Note, 
 def _pandas_column(series: Any, name: str) -> tuple[Any, Note | None]:
     import pyarrow as pa
 
+    categories = getattr(getattr(series.dtype, "categories", None), "dtype", None)
+    if str(categories).startswith("interval"):  # of pandas.cut: Arrow cannot look into them
+        series = series.astype(object).map(str, na_action="ignore")
     try:
         return pa.Array.from_pandas(series), None
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, OverflowError):
         # An object column that mixes types: as text, so that the schema can say what it holds.
         texts = [None if value is None or value != value else str(value) for value in series]
         note = Note(

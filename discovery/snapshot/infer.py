@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Content", "as_categories", "as_numbers", "infer_column", "read_content"]
 
+_LARGEST = 1e150
+
 # A few distinct whole numbers are grades; more are counts.
 _MOST_ORDINAL = 10
 # Beyond this many levels a text column names things, it does not classify them.
@@ -63,7 +65,8 @@ def read_content(array: pa.ChunkedArray) -> Content:
         return Content("boolean", numbers=_floats(array.cast(pa.int8())), whole=True)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
         numbers = _floats(array)
-        infinite = np.isinf(numbers)
+        # Squares of larger numbers overflow; nobody measures such, they stand for "none".
+        infinite = np.abs(numbers) > _LARGEST
         if infinite.any():
             numbers = np.where(infinite, np.nan, numbers)
         if not np.isfinite(numbers).any():

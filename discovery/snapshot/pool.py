@@ -58,6 +58,14 @@ def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled
     if not windows:
         raise SchemaError("there are no windows", where="reference", remedy="Give at least one")
     schema = _common_schema(windows)
+    for number, window in enumerate(windows, start=1):
+        lost = [n for n in window.absent if n not in windows[0].absent]
+        if lost:
+            raise SchemaError(
+                f"column {lost[0]!r} is not in it",
+                where=f"reference window {number}",
+                remedy="Give past windows with the same columns, or leave that window out",
+            )
     sampled = tuple(n for n in windows[0].sampled if all(w.has(n) for w in windows))
     share = None if most_rows is None else max(_BLOCK_ROWS, most_rows // len(windows))
     kept = [_thinned(len(w.sample), share) for w in windows]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from whydrift.discovery.errors import OptionError
 
@@ -28,6 +29,12 @@ def check_numbers(level: float, floor: float | None, random_state: int) -> None:
     OptionError
         The message names the option.
     """
+    asked: dict[str, Any] = {"level": level, "floor": floor}
+    for name, number in asked.items():
+        if not (number is None or isinstance(number, (int, float)) or hasattr(number, "dtype")):
+            raise OptionError(
+                f"{name} {number!r} is no number", where=name, remedy="Give one such as 0.05"
+            )
     if not 0 < level < 1:
         raise OptionError(
             f"level {level!r} is not between 0 and 1",

@@ -65,6 +65,7 @@ def prepare(
             )
         roles[name] = role
     reference, current = reference.with_roles(roles), current.with_roles(roles)
+    _check_clusters(reference, current, cluster)
     notes = [*_told("reference", reference), *_told("current", current)]
     for name in (target, prediction):
         if name is not None and not reference.schema[name].kind.is_modelled:
@@ -160,6 +161,19 @@ def prepare(
         reference, current, told_apart = _apart(reference, current, tuple(names))
         notes += told_apart
     return Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))
+
+
+def _check_clusters(reference: Snapshot, current: Snapshot, cluster: str | None) -> None:
+    """Raise where all rows belong together: nothing could be told from that."""
+    if cluster is None or not (reference.has(cluster) and current.has(cluster)):
+        return
+    keys = np.concatenate([reference.column(cluster), current.column(cluster)])
+    if np.isfinite(keys).any() and len(np.unique(keys)) == 1:
+        raise SchemaError(
+            f"the cluster column {cluster!r} has one value: all rows would belong together",
+            where="cluster",
+            remedy="Name a column that tells users, sessions or the like apart, or none",
+        )
 
 
 def _why_absent(window: Snapshot, name: str) -> str:

@@ -120,7 +120,7 @@ def test_many_columns_are_searched_by_tests():
         ({"score": "bix"}, "Did you mean 'bic'"),
         ({"alpha": 1.5}, "not between 0 and 1"),
         ({"penalty": 0.0}, "not a positive number"),
-        ({"bootstrap": -1}, "negative"),
+        ({"bootstrap": -1}, "whole number from 0 on"),
         ({"method": "pc", "penalty": 2.0}, "'pc' has no penalty"),
         ({"method": "boss", "alpha": 0.1}, "'boss' has no alpha"),
         ({"alpha": 0.1, "penalty": 2.0}, "'pc' has no penalty"),

@@ -98,7 +98,7 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
         for name in (
             [f"{parent} = {level}" for level in level_names(pair, parent)]
             if part.is_discrete
-            else [parent]
+            else [parent] * part.linear.shape[1]  # none of a category of one level
         )
     )
     stacked = np.column_stack([np.empty((int(rows.sum()), 0)), *linear])
