@@ -30,6 +30,8 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 __all__ = ["Row", "choose_score", "gaussian_score", "known_scores", "rows", "score_named"]
 
 Windows = Sequence[Snapshot]
+# Complete rows, in all and for each column, from which on the others are left out.
+_LEAST_COMPLETE, _COMPLETE_PER_COLUMN = 200, 20
 
 _NUMBERS = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
 _NAMES = frozenset({ColumnKind.CATEGORICAL, ColumnKind.BINARY})
@@ -170,7 +172,23 @@ def score_named(
                 "kinds={…}",
             )
     note = Note("method_choice", None, f"score {name}: {reason}")
-    return row.build(windows, names, penalty), note
+    return row.build(_complete(windows, names), names, penalty), note
+
+
+def _complete(windows: Windows, names: tuple[str, ...]) -> Windows:
+    """Return the rows that have a value in every column, where enough are left to learn from.
+
+    Moments of pairs that come from different rows do not fit together: where columns hang together
+    closely, what they miss of each other passes for edges. They serve where little else is left.
+    """
+    kept = [np.flatnonzero(np.isfinite(w.columns(names)).all(axis=1)) for w in windows]
+    least = max(_LEAST_COMPLETE, _COMPLETE_PER_COLUMN * len(names))
+    if min(len(rows) for rows in kept) < least:
+        return windows
+    return tuple(
+        w if len(rows) == len(w.sample) else w.take(rows)
+        for w, rows in zip(windows, kept, strict=True)
+    )
 
 
 # ---- the choice -------------------------------------------------------------------------------

@@ -276,3 +276,19 @@ def test_missing_values_leave_ges_its_edges_where_causal_learn_returns_none():
 
 def test_missing_values_do_not_hang_boss_where_causal_learn_never_returns():
     assert class_of(discover(with_holes(), "boss")) == CLASS
+
+
+@pytest.mark.parametrize("method", ["boss", "ges", "pc"])
+def test_missing_values_of_columns_that_hang_together_make_no_edges(method):
+    """Moments of pairs from different rows do not fit together; complete rows are taken instead."""
+    right = 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        a, c = rng.normal(size=(2, 1200))
+        b = a + 0.6 * rng.normal(size=1200)
+        y = b + c + 0.5 * rng.normal(size=1200)
+        frame = pd.DataFrame({"a": a, "b": b, "c": c, "y": y})
+        frame = frame.where(rng.random(frame.shape) > 0.15)
+        pairs = pairs_of(learn_graph(frame, method))
+        right += pairs == {frozenset("ab"), frozenset("by"), frozenset("cy")}
+    assert right >= 3
