@@ -43,7 +43,6 @@ _MOST_FREEDOM = 0.5  # of the rows, spent on a regression
 _UNITS_PER_PRODUCT = 10  # independent rows (or clusters) for each product of residuals
 _LEAST_UNITS = 20
 _DETERMINED = 1e-6  # share of a feature's variance that is left and counts as none
-_MOST_NUMBERS = 4_000_000  # products at once: 32 MB
 _MOST_CACHED = 16_000_000  # residuals kept: 128 MB
 _LEAST_BLOCKS = 20
 
