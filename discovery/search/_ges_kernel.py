@@ -25,6 +25,7 @@ __all__ = [
     "ALLOWED",
     "IN",
     "LINE",
+    "MOST_CLIQUES",
     "NONE",
     "OUT",
     "STAY",
@@ -39,7 +40,7 @@ __all__ = [
 
 MarkArray = NDArray[np.int8]
 
-_MOST_CLIQUES = 2_048  # looked at among the neighbours of one column, the smallest first
+MOST_CLIQUES = 2_048  # looked at among the neighbours of one column, the smallest first
 _MOST_TAKEN = 3  # times that an edge is taken out; then it stays
 
 # State.marks[i, j]: no edge, i → j, i ← j, i — j.
@@ -81,7 +82,7 @@ class Room(NamedTuple):
     flags : ndarray of bool, shape (4, n_columns)
     gains : ndarray of shape (n_columns,)
     nothing : ndarray of shape (0,)
-    cliques : ndarray of int, shape (_MOST_CLIQUES, n_columns + 1)
+    cliques : ndarray of int, shape (MOST_CLIQUES, n_columns + 1)
         Each as its size and its members.
     cut_short : ndarray of bool, shape (n_columns,)
         Columns with more cliques among their neighbours than were looked at.
@@ -116,7 +117,7 @@ def new_room(columns: int) -> Room:
         np.zeros((4, columns), dtype=bool),
         np.zeros(columns),
         np.zeros(0),
-        np.empty((_MOST_CLIQUES, columns + 1), dtype=np.int64),
+        np.empty((MOST_CLIQUES, columns + 1), dtype=np.int64),
         np.zeros(columns, dtype=bool),
     )
 

@@ -155,7 +155,7 @@ def search_with_score(
     if search == "ges":
         from whydrift.discovery.search.ges import ges
 
-        return ges(score, knowledge=known, progress=progress), ()
+        return ges(score, knowledge=known, progress=progress)
     starts = next((starts for most, starts in _STARTS if len(score.names) <= most), 1)
     if search == "grasp":
         from whydrift.discovery.search.grasp import grasp

@@ -28,6 +28,7 @@ from whydrift.discovery.search._ges_kernel import (
     ALLOWED,
     IN,
     LINE,
+    MOST_CLIQUES,
     NONE,
     OUT,
     STAY,
@@ -38,6 +39,7 @@ from whydrift.discovery.search._ges_kernel import (
     new_state,
 )
 from whydrift.discovery.search._score_kernel import improver
+from whydrift.discovery.snapshot.note import Note
 
 __all__ = ["ges"]
 
@@ -49,7 +51,9 @@ _MOST_CELLS = 30_000_000
 _TIE = 1e-4  # of a whole graph's score: its rounding
 
 
-def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent) -> Graph:
+def ges(
+    score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent
+) -> tuple[Graph, tuple[Note, ...]]:
     """Learn a CPDAG by greedy equivalence search.
 
     The search begins without edges (but for those required), and makes the best of all single
@@ -71,8 +75,10 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
 
     Returns
     -------
-    Graph
+    graph : Graph
         Directed and undirected edges, never with a directed cycle.
+    notes : tuple of Note
+        A ``search_cut_short`` for each column where not all moves were looked at.
     """
     names = score.names
     known = (knowledge or Knowledge()).within(names)
@@ -87,7 +93,16 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
             climber.go_higher()
     progress("learning the graph", climber.made, climber.made)
     marks = climber.state.marks
-    return from_matrices(names, marks == OUT, marks == LINE, frozenset(known.required))
+    graph = from_matrices(names, marks == OUT, marks == LINE, frozenset(known.required))
+    return graph, tuple(_cut_short(name) for name in np.array(names)[climber.room.cut_short])
+
+
+def _cut_short(name: str) -> Note:
+    text = (
+        f"around column {name!r} ges looked at the {MOST_CLIQUES:,} smallest sets of neighbours "
+        "that are joined to each other, not at all of them"
+    )
+    return Note("search_cut_short", name, text)
 
 
 class _Climber:
@@ -114,7 +129,7 @@ class _Climber:
         self._rules = np.empty((2, count, count), dtype=bool)
         self._tallies = np.zeros((2, count, count), dtype=np.int64)
         self._gains, self._stale = new_gains(count), np.ones(count, dtype=bool)
-        self._fresh, self._exact, self._room = new_state(count), new_gains(count), new_room(count)
+        self._fresh, self._exact, self.room = new_state(count), new_gains(count), new_room(count)
         self._begin(required, allowed)
 
     def climb(self, forbidden: BoolArray | None = None) -> None:
@@ -144,7 +159,7 @@ class _Climber:
     def _run(self, steps: int) -> int:
         return climb(
             self._improve, self._arrays, self.state, self._fresh, self._rules, self._most,
-            self._gains, self._exact, self._tallies, self._stale, self._room, steps,
+            self._gains, self._exact, self._tallies, self._stale, self.room, steps,
         )  # fmt: skip
 
     def _begin(self, dag: BoolArray, allowed: BoolArray, changed: BoolArray | None = None) -> None:
