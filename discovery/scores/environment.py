@@ -97,7 +97,7 @@ class EnvironmentScore(CachedScore):
         self._factor = np.array([row_worth(f, bounds) for f in features])
         self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
-        grams, self._rows, _ = gram_matrices(stacked, bounds)
+        grams, self._rows = gram_matrices(stacked, bounds)
         self._shares = self._rows / self._rows.sum()
         total_rows = max(float(self._rows.sum()), 2.0)
         price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
