@@ -289,7 +289,7 @@ def test_large_tables_agree_with_scipy(test):
     ]
     expected = chdtrc(sum(t.dof for t in of_table), sum(t.statistic for t in of_table))
     found = asked(np.array([0]), np.array([1]), np.array([[2]]))[0]
-    assert 1e-6 < expected < 0.5
+    assert 1e-6 < expected < 0.9
     assert found == pytest.approx(expected, rel=0.02)
 
 
@@ -324,17 +324,20 @@ def test_the_level_holds_over_many_small_strata_with_rare_levels(is_ratio):
     # Ten rows a stratum for three by four cells: by the usual degrees of freedom one in five was
     # rejected, and without the small strata there was no answer.
     rng = np.random.default_rng(13)
-    worlds, count = 1_000, 400
-    strata = rng.integers(0, 40, size=(count, worlds))
-    usual = rng.random((2, count, worlds)) < np.where(strata % 2 == 0, 0.85, 0.5)
-    x, y = (
-        np.where(u, 0, rng.integers(1, top, size=u.shape))
-        for u, top in zip(usual, (3, 4), strict=True)
-    )
-    codes = np.concatenate([x, y, strata], axis=1)
-    asked = ContingencyTest(codes, codes, Statistic(is_ratio, least_expected=2.0))
-    start = np.arange(worlds)
-    answers = asked(start, start + worlds, start[:, None] + 2 * worlds)
+    worlds, together, count = 1_000, 50, 400
+    found = []
+    for _ in range(worlds // together):
+        strata = rng.integers(0, 40, size=(count, together))
+        usual = rng.random((2, count, together)) < np.where(strata % 2 == 0, 0.85, 0.5)
+        x, y = (
+            np.where(u, 0, rng.integers(1, n, size=u.shape))
+            for u, n in zip(usual, (3, 4), strict=True)
+        )
+        codes = np.concatenate([x, y, strata], axis=1)
+        asked = ContingencyTest(codes, codes, Statistic(is_ratio, least_expected=2.0))
+        start = np.arange(together)
+        found.append(asked(start, start + together, start[:, None] + 2 * together))
+    answers = np.concatenate(found)
     for level in (0.01, 0.05, 0.3):
         rejections = (answers <= level).sum()
         bounds = binom.ppf(1e-6, worlds, level), binom.isf(1e-6, worlds, level)
