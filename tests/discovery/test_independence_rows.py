@@ -13,6 +13,8 @@ from scipy.stats import binom
 from whydrift.discovery import OptionError, Role, SchemaError, Snapshot, discover
 from whydrift.discovery.discover import learn_graph
 from whydrift.discovery.independence import independence_test
+from whydrift.discovery.independence.evidence import Evidence
+from whydrift.discovery.independence.fisher_z import FisherZ
 from whydrift.discovery.independence.registry import rows
 
 FAST = [row.name for row in rows() if row.name != "kci"]
@@ -148,6 +150,22 @@ def test_rows_that_repeat_their_neighbours_do_not_pass_for_evidence(test):
     columns = {f"{s}{i}": noise[:, 2 * i + j] for i in range(pairs) for j, s in enumerate("xy")}
     # Counting all rows would reject about every third time.
     assert keeps_its_level(many(test, Snapshot.from_frame(pa.table(columns)), pairs))
+
+
+def test_ten_clusters_keep_the_level_where_three_clustered_columns_are_given():
+    # What three slopes take away hides how alike the rest is: by it .08 was rejected at .05.
+    rng = np.random.default_rng(18)
+    worlds, clusters = 1_000, np.arange(100) // 10
+    noise = rng.normal(size=(10, 5 * worlds))[clusters] + rng.normal(size=(100, 5 * worlds))
+    given = noise[:, : 3 * worlds].reshape(100, worlds, 3)
+    x, y = (noise[:, k * worlds : (k + 1) * worlds] + given.mean(axis=2) for k in (3, 4))
+    found = []
+    for part in np.split(np.arange(worlds), 20):
+        values = np.column_stack([given[:, part].reshape(100, -1), x[:, part], y[:, part]])
+        asked = FisherZ(values, Evidence(clusters=clusters))
+        of_x = 150 + np.arange(50)
+        found.append(asked(of_x, of_x + 50, np.arange(150).reshape(50, 3)))
+    assert keeps_its_level(np.concatenate(found))
 
 
 def test_memory_of_the_noise_alone_is_seen_behind_a_given_column_without_any():
