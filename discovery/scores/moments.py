@@ -17,7 +17,7 @@ _LEAST_EIGENVALUE = 1e-3
 
 
 def gram_matrices(
-    stacked: FloatArray, bounds: IntArray
+    stacked: FloatArray, bounds: IntArray, carry: float = 0.0
 ) -> tuple[list[FloatArray], FloatArray, bool]:
     """Return second moments of [1, standardised features] per window, and rows per window.
 
@@ -27,6 +27,9 @@ def gram_matrices(
         Rows of all windows, one window after the other; NaN where missing.
     bounds : ndarray of int, shape (n_windows + 1,)
         The rows at which each window begins, and the end of the last.
+    carry : float
+        Of each row, this times the row before it in its window is taken off, after features are
+        standardised; the first row of a window has none before it and is left out.
 
     Returns
     -------
@@ -51,15 +54,21 @@ def gram_matrices(
     by_pairs = bool(complete.mean() < LEAST_COMPLETE)
     for start, stop in pairwise(bounds.tolist()):
         part, mask = scaled[start:stop], seen[start:stop].astype(np.float64)
+        whole = complete[start:stop]
+        if carry:
+            part = part[1:] - carry * part[:-1]
+            part[:, 0] = 1.0
+            mask, whole = mask[1:] * mask[:-1], whole[1:] & whole[:-1]
+            part *= mask
         if by_pairs:
             both = np.maximum(mask.T @ mask, 1.0)
             gram = (part.T @ part) / both
             # Pairwise moments need not be positive definite; the nearest that are, are.
             values, vectors = np.linalg.eigh(gram)
             gram = (vectors * np.maximum(values, _LEAST_EIGENVALUE)) @ vectors.T
-            rows.append(float(max(1.0, mask.mean() * (stop - start))))
+            rows.append(float(max(1.0, mask.mean() * len(part))))
         else:
-            part = part[complete[start:stop]]
+            part = part[whole]
             gram = part.T @ part / max(1, len(part))
             rows.append(float(max(1, len(part))))
         grams.append(gram)
