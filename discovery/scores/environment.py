@@ -67,7 +67,7 @@ class _Moments:
     @classmethod
     def of(cls, stacked: FloatArray, bounds: IntArray, carry: float = 0.0) -> _Moments:
         """Return the moments of features, shape (n_rows, n_features), all windows' in turn."""
-        grams, rows, _ = gram_matrices(stacked, bounds, carry)
+        grams, rows = gram_matrices(stacked, bounds, carry)
         shares = rows / rows.sum()
         means = np.array([gram[0, 1:] / gram[0, 0] for gram in grams])
         covs = np.array(

@@ -15,7 +15,7 @@ from whydrift.discovery.orientation import dag_to_cpdag, from_matrices, meek
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.scores.gaussian import residual_variances
-from whydrift.discovery.scores.moments import gram_matrices
+from whydrift.discovery.scores.moments import LEAST_COMPLETE, gram_matrices
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.search.columns import copied_columns
 from whydrift.discovery.search.windows import oriented_by_invariance, pooled
@@ -188,9 +188,9 @@ def _determined(window: Snapshot, graph: Graph) -> tuple[Note, ...]:
     if len(numbers) < 2:
         return ()
     values = window.columns(numbers)
-    (gram,), _, by_pairs = gram_matrices(values, np.array([0, len(values)]))
-    if by_pairs:  # their moments are bent to be positive definite
+    if np.isfinite(values).all(axis=1).mean() < LEAST_COMPLETE:  # ridged moments show no sums
         return ()
+    (gram,), _ = gram_matrices(values, np.array([0, len(values)]))
     covariance = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:])
     return determined_by_neighbours(graph, numbers, covariance)
 

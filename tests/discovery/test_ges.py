@@ -13,7 +13,7 @@ from whydrift.discovery import Graph, GraphError, Knowledge, discover
 from whydrift.discovery.orientation import cpdag_to_dag, dag_to_cpdag
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.search import _ges_kernel, _score_kernel, ges
-from whydrift.discovery.search._ges_kernel import complete, new_state
+from whydrift.discovery.search._ges_kernel import IN, LINE, OUT, new_room, new_state
 
 
 def marks(graph) -> set[tuple[str, str, str]]:
@@ -154,8 +154,13 @@ def test_the_kernel_is_the_python_it_is_written_in(random_dag, linear_gaussian, 
     assert ges.ges(score) == compiled
 
 
+def completed(state, allowed) -> bool:
+    rules = np.stack([allowed, np.zeros_like(allowed)])
+    return _ges_kernel.complete(state, rules, new_room(len(allowed)))
+
+
 @pytest.mark.parametrize("seed", range(10))
-def test_completing_a_dag_gives_its_class_with_knowledge_and_without(seed, random_dag):
+def test_completing_a_dag_gives_its_class_with_knowledge_and_without(seed, random_dag, interpreted):
     rng = np.random.default_rng(seed)
     names = tuple("abcdefghij")
     dag = random_dag(names, 3.5, rng)
@@ -163,18 +168,19 @@ def test_completing_a_dag_gives_its_class_with_knowledge_and_without(seed, rando
     for knowledge in (Knowledge(), known):
         state = new_state(len(names))
         for edge in dag:
-            state.directed[names.index(edge.a), names.index(edge.b)] = True
-        assert complete(state, knowledge.allowed_matrix(names))
-        found = {(names[i], "-->", names[j]) for i, j in np.argwhere(state.directed)}
-        found |= {(names[i], "---", names[j]) for i, j in np.argwhere(np.triu(state.undirected))}
+            i, j = names.index(edge.a), names.index(edge.b)
+            state.marks[i, j], state.marks[j, i] = OUT, IN
+        assert completed(state, knowledge.allowed_matrix(names))
+        found = {(names[i], "-->", names[j]) for i, j in np.argwhere(state.marks == OUT)}
+        found |= {(names[i], "---", names[j]) for i, j in np.argwhere(np.triu(state.marks == LINE))}
         assert found == marks(dag_to_cpdag(dag, knowledge))
 
 
-def test_completing_refuses_what_no_dag_fits():
+def test_completing_refuses_what_no_dag_fits(interpreted):
     state = new_state(4)  # an undirected square
     for i in range(4):
-        state.undirected[i, (i + 1) % 4] = state.undirected[(i + 1) % 4, i] = True
-    assert not complete(state, np.ones((4, 4), dtype=bool))
+        state.marks[i, (i + 1) % 4] = state.marks[(i + 1) % 4, i] = LINE
+    assert not completed(state, np.ones((4, 4), dtype=bool))
 
 
 def test_a_score_that_gains_on_a_round_trip_ends_the_search():
