@@ -111,6 +111,10 @@ class EnvironmentScore(CachedScore):
         self._total: FloatArray = (
             self._within + (self._means * self._shares[:, None]).T @ self._means
         )
+        matrices = [self._total]
+        if len(self._covs) > 1:
+            matrices += [self._within, *self._covs]
+        self._stack = _widened(np.stack(matrices), self.most_parents * max(sizes))
 
     def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
@@ -177,18 +181,19 @@ class EnvironmentScore(CachedScore):
         unit = 0.5 * self.penalty * np.log(max(float(rows.sum()), 2.0))
         spread = q * (q + 1) / 2
         own_parameters, shared_parameters = (sizes + 1) * q + spread, sizes * q
-        total = _submatrices(self._total, index)
-        same = -rows.sum() / 2 * _residual_logdet(total, q) - unit * own_parameters
+        # Of all rows; with several windows also inside them, and of each: (…, n_sets, n, n).
+        every: FloatArray = self._stack[:, index[:, :, None], index[:, None, :]]
+        logdets = _residual_logdet(every, q)
+        same = -rows.sum() / 2 * logdets[0] - unit * own_parameters
         best = [_Way(value, ()) for value in same.tolist()]
         count = len(rows)
         if count == 1:
             return best
-        blocks = [_submatrices(cov, index) for cov in self._covs]
-        logdets = np.array([_residual_logdet(block, q) for block in blocks])
-        contrast = _contrast(_submatrices(self._within, index), q)
-        residuals = np.array([_spread_along(contrast, block) for block in blocks])
+        total, blocks, logdets = every[0], every[2:], logdets[2:]
+        contrast = _contrast(every[1], q)
+        residuals = _spread_along(contrast, blocks)
         own_fit = -(rows[:, None] / 2 * logdets).sum(axis=0)
-        shared_fit = -(rows[:, None] / 2 * np.linalg.slogdet(residuals)[1]).sum(axis=0)
+        shared_fit = -(rows[:, None] / 2 * _logdet(residuals)).sum(axis=0)
         each = np.maximum(
             own_fit - unit * (count * own_parameters + 1),
             shared_fit - unit * (shared_parameters + count * (q + spread) + 1),
@@ -295,24 +300,29 @@ def row_worth(features: Features, bounds: IntArray) -> float:
     return (1 - worst**2) / (1 + worst**2)
 
 
-def _submatrices(covariance: FloatArray, index: IntArray) -> FloatArray:
-    """Return blocks of a matrix, ridged; features beyond it are uncorrelated, with unit spread."""
-    width = len(covariance)
-    extra = int(index.max()) + 1 - width
-    if extra > 0:
-        widened = np.eye(width + extra)
-        widened[:width, :width] = covariance
-        covariance = widened
-    blocks: FloatArray = covariance[index[:, :, None], index[:, None, :]]
-    size = index.shape[1]
-    blocks[:, np.arange(size), np.arange(size)] += _RIDGE
-    return blocks
+def _widened(matrices: FloatArray, extra: int) -> FloatArray:
+    """Return matrices, ridged, with so many further features that are uncorrelated with all."""
+    count, width = len(matrices), matrices.shape[1]
+    out = np.tile(np.eye(width + extra), (count, 1, 1))
+    out[:, :width, :width] = matrices
+    out[:, np.arange(width + extra), np.arange(width + extra)] += _RIDGE
+    return out
 
 
 def _residual_logdet(blocks: FloatArray, q: int) -> FloatArray:
     """Return log det of the residual covariance of the last q features given the others."""
-    diagonal = np.diagonal(np.linalg.cholesky(blocks), axis1=1, axis2=2)[:, -q:]
-    out: FloatArray = 2 * np.log(diagonal).sum(axis=1)
+    diagonal = np.diagonal(np.linalg.cholesky(blocks), axis1=-2, axis2=-1)[..., -q:]
+    out: FloatArray = 2 * np.log(diagonal).sum(axis=-1)
+    return out
+
+
+def _logdet(covariance: FloatArray) -> FloatArray:
+    """Return log det of small covariances; of one feature that is a log."""
+    out: FloatArray
+    if covariance.shape[-1] == 1:
+        out = np.log(covariance[..., 0, 0])
+    else:
+        out = np.linalg.slogdet(covariance)[1]
     return out
 
 
@@ -328,7 +338,8 @@ def _contrast(pooled: FloatArray, q: int) -> FloatArray:
 
 
 def _spread_along(contrast: FloatArray, blocks: FloatArray) -> FloatArray:
-    out: FloatArray = np.swapaxes(contrast, 1, 2) @ blocks @ contrast
+    """Return the spread of the residuals in blocks of shape (..., n_sets, n, n)."""
+    out: FloatArray = np.swapaxes(contrast, 1, 2) @ (blocks @ contrast)
     return out
 
 
