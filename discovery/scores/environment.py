@@ -55,6 +55,9 @@ class _Moments:
         Less the mean over all windows.
     within, total : ndarray of shape (n_features, n_features)
         Pooled covariance around the windows' means, and around the common mean.
+    stack : ndarray of shape (1 or 2 + n_windows, n_features + room, n_features + room)
+        ``total``; of several windows also ``within`` and ``covs``. Features beyond those there are
+        are uncorrelated with everything, of unit spread.
     """
 
     rows: FloatArray
@@ -63,9 +66,10 @@ class _Moments:
     means: FloatArray
     within: FloatArray
     total: FloatArray
+    stack: FloatArray
 
     @classmethod
-    def of(cls, stacked: FloatArray, bounds: IntArray, carry: float = 0.0) -> _Moments:
+    def of(cls, stacked: FloatArray, bounds: IntArray, room: int, carry: float = 0.0) -> _Moments:
         """Return the moments of features, shape (n_rows, n_features), all windows' in turn."""
         grams, rows = gram_matrices(stacked, bounds, carry)
         shares = rows / rows.sum()
@@ -76,7 +80,8 @@ class _Moments:
         means = means - shares @ means
         within: FloatArray = np.tensordot(shares, covs, 1)
         total: FloatArray = within + (means * shares[:, None]).T @ means
-        return cls(rows, shares, covs, means, within, total)
+        matrices = [total] if len(covs) == 1 else [total, within, *covs]
+        return cls(rows, shares, covs, means, within, total, _widened(np.stack(matrices), room))
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +143,15 @@ class EnvironmentScore(CachedScore):
         self._factor = np.array([row_worth(f, bounds) for f in features])
         self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
-        self._moments = _Moments.of(stacked, bounds)
+        room = self.most_parents * max(sizes)
+        self._moments = _Moments.of(stacked, bounds, room)
         # Where rows remember, the noise of a number may carry on a share of the row before. What
         # is new in each row is then as good as independent, and no row counts for less than one.
         self._remembering: tuple[_Moments, ...] = ()
         if any(
             worth < 1 and not f.is_discrete for f, worth in zip(features, self._factor, strict=True)
         ):
-            self._remembering = tuple(_Moments.of(stacked, bounds, c) for c in CARRIES)
+            self._remembering = tuple(_Moments.of(stacked, bounds, room, c) for c in CARRIES)
         self._remembers = [
             bool(worth < 1) and not f.is_discrete
             for f, worth in zip(features, self._factor, strict=True)
@@ -255,18 +261,19 @@ class EnvironmentScore(CachedScore):
         unit = 0.5 * self.penalty * np.log(max(float(rows.sum()), 2.0))
         spread = q * (q + 1) / 2
         own_parameters, shared_parameters = (sizes + 1) * q + spread, sizes * q
-        total = _submatrices(moments.total, index)
-        same = -rows.sum() / 2 * _residual_logdet(total, q) - unit * own_parameters
+        # Of all rows; with several windows also inside them, and of each: (…, n_sets, n, n).
+        every: FloatArray = moments.stack[:, index[:, :, None], index[:, None, :]]
+        logdets = _residual_logdet(every, q)
+        same = -rows.sum() / 2 * logdets[0] - unit * own_parameters
         best = [_Way(value, ()) for value in same.tolist()]
         count = len(rows)
         if count == 1:
             return best
-        blocks = [_submatrices(cov, index) for cov in moments.covs]
-        logdets = np.array([_residual_logdet(block, q) for block in blocks])
-        contrast = _contrast(_submatrices(moments.within, index), q)
-        residuals = np.array([_spread_along(contrast, block) for block in blocks])
+        total, blocks, logdets = every[0], every[2:], logdets[2:]
+        contrast = _contrast(every[1], q)
+        residuals = _spread_along(contrast, blocks)
         own_fit = -(rows[:, None] / 2 * logdets).sum(axis=0)
-        shared_fit = -(rows[:, None] / 2 * np.linalg.slogdet(residuals)[1]).sum(axis=0)
+        shared_fit = -(rows[:, None] / 2 * _logdet(residuals)).sum(axis=0)
         each = np.maximum(
             own_fit - unit * (count * own_parameters + 1),
             shared_fit - unit * (shared_parameters + count * (q + spread) + 1),
@@ -373,24 +380,29 @@ def row_worth(features: Features, bounds: IntArray) -> float:
     return (1 - worst**2) / (1 + worst**2)
 
 
-def _submatrices(covariance: FloatArray, index: IntArray) -> FloatArray:
-    """Return blocks of a matrix, ridged; features beyond it are uncorrelated, with unit spread."""
-    width = len(covariance)
-    extra = int(index.max()) + 1 - width
-    if extra > 0:
-        widened = np.eye(width + extra)
-        widened[:width, :width] = covariance
-        covariance = widened
-    blocks: FloatArray = covariance[index[:, :, None], index[:, None, :]]
-    size = index.shape[1]
-    blocks[:, np.arange(size), np.arange(size)] += _RIDGE
-    return blocks
+def _widened(matrices: FloatArray, extra: int) -> FloatArray:
+    """Return matrices, ridged, with so many further features that are uncorrelated with all."""
+    count, width = len(matrices), matrices.shape[1]
+    out = np.tile(np.eye(width + extra), (count, 1, 1))
+    out[:, :width, :width] = matrices
+    out[:, np.arange(width + extra), np.arange(width + extra)] += _RIDGE
+    return out
 
 
 def _residual_logdet(blocks: FloatArray, q: int) -> FloatArray:
     """Return log det of the residual covariance of the last q features given the others."""
-    diagonal = np.diagonal(np.linalg.cholesky(blocks), axis1=1, axis2=2)[:, -q:]
-    out: FloatArray = 2 * np.log(diagonal).sum(axis=1)
+    diagonal = np.diagonal(np.linalg.cholesky(blocks), axis1=-2, axis2=-1)[..., -q:]
+    out: FloatArray = 2 * np.log(diagonal).sum(axis=-1)
+    return out
+
+
+def _logdet(covariance: FloatArray) -> FloatArray:
+    """Return log det of small covariances; of one feature that is a log."""
+    out: FloatArray
+    if covariance.shape[-1] == 1:
+        out = np.log(covariance[..., 0, 0])
+    else:
+        out = np.linalg.slogdet(covariance)[1]
     return out
 
 
@@ -406,7 +418,8 @@ def _contrast(pooled: FloatArray, q: int) -> FloatArray:
 
 
 def _spread_along(contrast: FloatArray, blocks: FloatArray) -> FloatArray:
-    out: FloatArray = np.swapaxes(contrast, 1, 2) @ blocks @ contrast
+    """Return the spread of the residuals in blocks of shape (..., n_sets, n, n)."""
+    out: FloatArray = np.swapaxes(contrast, 1, 2) @ (blocks @ contrast)
     return out
 
 

@@ -395,25 +395,38 @@ def _log_density(residuals: FloatArray) -> FloatArray:
     lone outlier has the density 0.
     """
     rows = residuals.size
-    quarter = rows // 4
-    ordered = np.partition(residuals, [quarter, rows - 1 - quarter])
-    low, high = ordered[quarter], ordered[rows - 1 - quarter]
-    spread = float(residuals.std())
-    spread = min(spread, (high - low) / _NORMAL_QUARTILES) if high > low else spread
     step = 2 * _HALF_WIDTH / (_GRID - 1)
-    bandwidth = max(0.9 * spread * rows**-0.2, 2 * step)
     place = (np.clip(residuals, -_HALF_WIDTH, _HALF_WIDTH) + _HALF_WIDTH) / step
     left = np.minimum(place.astype(np.int64), _GRID - 2)
     to_right = place - left
-    counts = np.bincount(left, 1 - to_right, _GRID) + np.bincount(left + 1, to_right, _GRID)
+    inside = np.bincount(left, minlength=_GRID)
+    on_right = np.bincount(left, to_right, _GRID)
+    counts = inside - on_right
+    counts[1:] += on_right[:-1]
+    mean = float(residuals.sum()) / rows
+    spread = math.sqrt(max(float(residuals @ residuals) / rows - mean**2, 0.0))
+    until = np.cumsum(inside)
+    quarter = rows // 4
+    low, high = (_ranked(residuals, left, until, k) for k in (quarter, rows - 1 - quarter))
+    spread = min(spread, (high - low) / _NORMAL_QUARTILES) if high > low else spread
+    bandwidth = max(0.9 * spread * rows**-0.2, 2 * step)
     reach = min(int(np.ceil(4 * bandwidth / step)), _GRID - 1)
     offsets = step * np.arange(-reach, reach + 1)
     kernel = np.exp(-0.5 * (offsets / bandwidth) ** 2) / (bandwidth * np.sqrt(2 * np.pi))
     smooth = np.convolve(counts, kernel)[reach : reach + _GRID]
-    at_row = smooth[left] * (1 - to_right) + smooth[left + 1] * to_right
-    own = ((1 - to_right) ** 2 + to_right**2) * kernel[reach]
-    own += 2 * to_right * (1 - to_right) * kernel[reach + 1]
-    others = np.maximum(at_row - own, 0.0) / (rows - 1)
-    wide = 1 / (np.pi * _WIDE_SCALE * (1 + (residuals / _WIDE_SCALE) ** 2))
-    out: FloatArray = np.log((1 - _WIDE_SHARE) * others + _WIDE_SHARE * wide)
+    # What each row's two shares add to the density at the row itself.
+    own = kernel[reach] - 2 * (kernel[reach] - kernel[reach + 1]) * to_right * (1 - to_right)
+    others = smooth[left] + to_right * np.diff(smooth)[left] - own
+    np.maximum(others, 0.0, out=others)
+    others *= (1 - _WIDE_SHARE) / (rows - 1)
+    wide = residuals / _WIDE_SCALE
+    others += _WIDE_SHARE / (np.pi * _WIDE_SCALE) / (1 + wide * wide)
+    out: FloatArray = np.log(others)
     return out
+
+
+def _ranked(values: FloatArray, cell: IntArray, until: IntArray, rank: int) -> float:
+    """Return the value of a rank, from 0, by sorting the cell of the grid that it lies in alone."""
+    at = int(np.searchsorted(until, rank, "right"))
+    before = int(until[at - 1]) if at else 0
+    return float(np.sort(values[cell == at])[rank - before])
