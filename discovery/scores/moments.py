@@ -15,7 +15,9 @@ __all__ = ["LEAST_COMPLETE", "gram_matrices"]
 LEAST_COMPLETE = 0.8
 
 
-def gram_matrices(stacked: FloatArray, bounds: IntArray) -> tuple[list[FloatArray], FloatArray]:
+def gram_matrices(
+    stacked: FloatArray, bounds: IntArray, carry: float = 0.0
+) -> tuple[list[FloatArray], FloatArray]:
     """Return second moments of [1, standardised features] per window, and rows per window.
 
     Parameters
@@ -24,6 +26,9 @@ def gram_matrices(stacked: FloatArray, bounds: IntArray) -> tuple[list[FloatArra
         Rows of all windows, one window after the other; NaN where missing.
     bounds : ndarray of int, shape (n_windows + 1,)
         The rows at which each window begins, and the end of the last.
+    carry : float
+        Of each row, this times the row before it in its window is taken off, after features are
+        standardised; the first row of a window has none before it and is left out.
 
     Returns
     -------
@@ -47,12 +52,17 @@ def gram_matrices(stacked: FloatArray, bounds: IntArray) -> tuple[list[FloatArra
     incomplete = bool(complete.mean() < LEAST_COMPLETE)
     for start, stop in pairwise(bounds.tolist()):
         part, mask = scaled[start:stop], seen[start:stop]
+        whole = complete[start:stop]
+        if carry:
+            part = part[1:] - carry * part[:-1]
+            part[:, 0] = 1.0
+            mask, whole = mask[1:] & mask[:-1], whole[1:] & whole[:-1]
         if incomplete:
             kept = affordable_rows(mask[:, 1:])
             gram = likeliest_moments(np.where(mask, part, np.nan)[kept, 1:])
             rows.append(rows_in_common(mask[kept, 1:]))
         else:
-            part = part[complete[start:stop]]
+            part = part[whole]
             gram = part.T @ part / max(1, len(part))
             rows.append(float(max(1, len(part))))
         grams.append(gram)

@@ -16,7 +16,7 @@ Castro, Gómez & Tejada (2009), Polynomial calculation of the Shapley value base
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -25,6 +25,7 @@ from scipy.special import stdtrit
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.orientation import cpdag_to_dag
+from whydrift.monitor.diagnosis.counterfactual.base import ALL_ROWS
 from whydrift.monitor.diagnosis.counterfactual.world import World, fit_world
 from whydrift.monitor.diagnosis.diagnosis import Estimate, Metric
 from whydrift.monitor.diagnosis.metric import RowMeasure
@@ -36,7 +37,7 @@ __all__ = ["Attribution", "attribute"]
 _MOST_ROWS = 4096  # of each window that are run again
 _MOST_RUNS = 80_000  # rows × columns × players, so that many players take no minutes
 _LEAST_ROWS = 256
-_REFIT_ROWS = 512  # of them for the fits with rows left out: only the differences count there
+_REFIT_ROWS = 128  # of them for the fits with rows left out: only the differences count there
 # Standard errors added for what no resampling shows, as multiples of two signs of it: what hangs on
 # values that one window lacks, and how far rows of the two windows disagree. Fitted to driftbench's
 # suite multi, seeds 0-5.
@@ -186,11 +187,13 @@ class _Steps:
         most = max(_LEAST_ROWS, min(_MOST_ROWS, _MOST_RUNS // (count * world.width)))
         chosen = np.sort(rng.permutation(rows)[:most])
         orders = np.argsort(rng.random((len(chosen), count)), axis=1)
-        first = _along(world, side, chosen, orders)[0]
-        both = (first + _along(world, side, chosen, orders[:, ::-1])[0]) / 2 if count > 1 else first
+        both_ways = (orders, orders[:, ::-1]) if count > 1 else (orders,)
+        moves = _along(world, side, chosen, both_ways)[:, 0]
+        first, both = moves[0], moves.mean(axis=0)
         some = np.sort(rng.permutation(len(chosen))[: min(_REFIT_ROWS, most // 4)])
-        refitted = _along(world, side, chosen[some], orders[some], slice(1, None))
-        further = _along(world.extrapolating(), side, chosen[some], orders[some])[0]
+        few = (orders[some],)
+        refitted = _along(world, side, chosen[some], few, slice(1, None))[0]
+        further = _along(world.extrapolating(), side, chosen[some], few)[0, 0]
         before = first[some].mean(axis=0)
         own = groups[chosen]
         sums, all_rows = both.sum(axis=0), len(both)
@@ -206,26 +209,30 @@ class _Steps:
         return cls(sign * means, sign * (further.mean(axis=0) - before))
 
 
-_ALL_ROWS = slice(0, 1)
-
-
 def _along(
-    world: World, side: int, index: IntArray, orders: IntArray, fits: slice = _ALL_ROWS
+    world: World,
+    side: int,
+    index: IntArray,
+    orders: Sequence[IntArray],
+    fits: slice = ALL_ROWS,
 ) -> FloatArray:
-    """Return what each unit's turn moves the measure by, shape (n_fits, n_rows, n_units).
+    """Return what each unit's turn moves the measure by, shape (n_orders, n_fits, n_rows, n_units).
 
-    ``orders`` has each row's order of the units, shape (n_rows, n_units).
+    Each of ``orders`` has every row's order of the units, shape (n_rows, n_units).
     """
     rows = np.arange(len(index))
-    switched: BoolArray = np.zeros(orders.shape, dtype=bool)
     again = world.rows(side, index, fits)
-    before = again.measured(switched)
-    out = np.zeros((len(before), *orders.shape))
-    for turn in orders.T:
-        switched[rows, turn] = True
-        after = again.measured(switched)
-        out[:, rows, turn] = after - before
-        before = after
+    nobody: BoolArray = np.zeros(orders[0].shape, dtype=bool)
+    before, everyone = again.measured(nobody), again.measured(~nobody)
+    out = np.empty((len(orders), len(before), *nobody.shape))
+    for moves, order in zip(out, orders, strict=True):
+        switched, last = nobody.copy(), before
+        for place, turn in enumerate(order.T, start=1):
+            switched[rows, turn] = True
+            # Once all are exchanged it no longer matters in which order they were.
+            now = again.measured(switched) if place < order.shape[1] else everyone
+            moves[:, rows, turn] = now - last
+            last = now
     return out
 
 

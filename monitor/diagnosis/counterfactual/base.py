@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Final, Protocol
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Mechanism", "Rows"]
+__all__ = ["ALL_ROWS", "Mechanism", "Rows"]
+
+ALL_ROWS: Final = slice(0, 1)  # the fit to all rows
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,15 @@ class Rows:
         mechanisms alone.
     fits : slice
         0:1 for the fit to all rows, 1: for those with each group left out.
+    kept : list of ndarray
+        What the mechanism found out about the rows as recorded: the same in every run.
     """
 
     side: int
     index: IntArray
     luck: FloatArray
     fits: slice
+    kept: list[FloatArray] = field(default_factory=list, compare=False)
 
 
 class Mechanism(Protocol):

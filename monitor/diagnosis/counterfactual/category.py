@@ -71,8 +71,9 @@ class CategoryMechanism:
         self, rows: Rows, design: FloatArray, switched: BoolArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return the old and the new chances, each of shape (n_fits, n, n_levels)."""
-        before = self.design[rows.index][None]
-        old = self._softmax(rows.side, rows, before)
+        if not rows.kept:
+            rows.kept.append(self._softmax(rows.side, rows, self.design[rows.index][None]))
+        (old,) = rows.kept
         if (switched == switched[0]).all():
             side = 1 - rows.side if switched[0] else rows.side
             return old, self._softmax(side, rows, design)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
@@ -60,23 +60,26 @@ class NumberBasis:
     @classmethod
     def of(cls, values: FloatArray, common: tuple[float, float]) -> NumberBasis:
         """Choose the knots from pooled values, NaN where missing."""
-        present = values[np.isfinite(values)]
-        centre = float(np.median(present)) if present.size else 0.0
-        spread = float(np.subtract(*np.percentile(present, [75, 25]))) if present.size else 0.0
-        scale = spread / _NORMAL_QUARTILES or float(present.std() if present.size else 0.0) or 1.0
+        present = np.sort(values[np.isfinite(values)])
+        if not present.size:
+            nothing = np.zeros(1)
+            return cls(0.0, 1.0, 0.0, 0.0, common, nothing, nothing, np.eye(1), bool(values.size))
+        lower, centre, upper = _percentiles(present, (25.0, 50.0, 75.0)).tolist()
+        scale = (upper - lower) / _NORMAL_QUARTILES or float(present.std()) or 1.0
         z = (present - centre) / scale
-        knots = np.unique(np.percentile(z, _KNOTS)) if present.size else np.zeros(1)
+        knots = np.unique(_percentiles(z, _KNOTS))
         rough = _natural(z, knots)
-        mean = rough.mean(axis=0) if present.size else np.zeros(rough.shape[1])
-        covariance = np.atleast_2d(np.cov(rough, rowvar=False)) if present.size > 1 else np.eye(1)
+        mean = rough.mean(axis=1)
+        centred = rough - mean[:, None]
+        covariance = centred @ centred.T / max(1, present.size - 1)
         covariance = covariance + 1e-8 * np.eye(len(mean)) * max(1.0, float(covariance.max()))
         root = np.linalg.cholesky(covariance)
         whitening = solve_triangular(root, np.eye(len(mean)), lower=True).T
         return cls(
             centre,
             scale,
-            float(z.min()) if present.size else 0.0,
-            float(z.max()) if present.size else 0.0,
+            float(z[0]),
+            float(z[-1]),
             common,
             knots,
             mean,
@@ -93,12 +96,17 @@ class NumberBasis:
         """Return features, shape (..., width)."""
         # No row tells of values beyond all that were seen: the last one stands for them.
         z = np.clip((values - self.centre) / self.scale, self.low, self.high)
-        smooth = (_natural(z, self.knots) - self.mean) @ self.whitening
-        if not self.has_missing:
-            return smooth
-        missing = ~np.isfinite(values)
-        smooth[missing] = 0.0
-        return np.concatenate([smooth, missing[..., None].astype(np.float64)], axis=-1)
+        rough = _natural(z, self.knots)
+        smooth = np.empty((self.width, *z.shape))
+        count = len(rough)
+        white = self.whitening.T
+        np.matmul(white, rough.reshape(count, -1), out=smooth[:count].reshape(count, -1))
+        smooth[:count] -= (white @ self.mean).reshape(count, *[1] * z.ndim)
+        if self.has_missing:
+            missing = ~np.isfinite(values)
+            smooth[:count, missing] = 0.0
+            smooth[count] = missing
+        return np.moveaxis(smooth, 0, -1)
 
     def bounded(self, values: FloatArray) -> FloatArray:
         """Return one feature, shape (..., 1)."""
@@ -106,19 +114,35 @@ class NumberBasis:
         return np.nan_to_num(out, copy=False) if self.has_missing else out
 
 
+def _percentiles(ordered: FloatArray, shares: Sequence[float]) -> FloatArray:
+    """Return percentiles of ascending values, as `numpy.percentile` does."""
+    places = np.array(shares) / 100 * (len(ordered) - 1)
+    below = places.astype(np.int64)
+    above = np.minimum(below + 1, len(ordered) - 1)
+    out: FloatArray = ordered[below] + (ordered[above] - ordered[below]) * (places - below)
+    return out
+
+
 def _natural(z: FloatArray, knots: FloatArray) -> FloatArray:
-    """Return a natural cubic spline's basis without intercept, shape (..., max(1, knots - 1))."""
+    """Return a natural cubic spline's basis without intercept, shape (max(1, knots - 1), ...).
+
+    Features come first in memory, here and in every design: loops run over rows, which are many.
+    """
     if len(knots) < 3:
-        return z[..., None].copy()
-    beyond = z[..., None] - knots
-    np.maximum(beyond, 0.0, out=beyond)
-    cubes = beyond * beyond
-    cubes *= beyond
-    slopes = cubes[..., :-1] - cubes[..., -1:]
-    slopes /= knots[-1] - knots[:-1]
-    out = np.empty((*z.shape, len(knots) - 1))
-    out[..., 0] = z
-    np.subtract(slopes[..., :-1], slopes[..., -1:], out=out[..., 1:])
+        return z[None].copy()
+    cubes = np.empty((len(knots), *z.shape))
+    for place, knot in enumerate(knots.tolist()):
+        beyond = np.maximum(z - knot, 0.0)
+        np.multiply(beyond, beyond, out=cubes[place])
+        cubes[place] *= beyond
+    last = cubes[-1]
+    slopes = cubes[:-1]
+    for place, width in enumerate((knots[-1] - knots[:-1]).tolist()):
+        slopes[place] -= last
+        slopes[place] /= width
+    out = np.empty((len(knots) - 1, *z.shape))
+    out[0] = z
+    np.subtract(slopes[:-1], slopes[-1:], out=out[1:])
     return out
 
 
@@ -157,21 +181,22 @@ def column_basis(values: FloatArray, is_discrete: bool, split: int) -> NumberBas
     """Return the basis of a column from its pooled values, the first ``split`` of the reference."""
     if is_discrete:
         return CategoryBasis.of(values)
-    return NumberBasis.of(values, _common_range(values[:split], values[split:]))
+    windows = [np.sort(w[np.isfinite(w)]) for w in (values[:split], values[split:])]
+    return NumberBasis.of(values, _common_range(*windows))
 
 
 def _common_range(reference: FloatArray, current: FloatArray) -> tuple[float, float]:
     """Return between which values both windows have rows; one point between them where nowhere.
 
-    Infinite on a side where neither window reaches further than the other.
+    Infinite on a side where neither window reaches further than the other. Values are ascending.
     """
-    low, high = -_common_end(-reference, -current), _common_end(reference, current)
+    low = -_common_end(-reference[::-1], -current[::-1])
+    high = _common_end(reference, current)
     return (low, high) if low <= high else ((low + high) / 2, (low + high) / 2)
 
 
-def _common_end(reference: FloatArray, current: FloatArray) -> float:
+def _common_end(*windows: FloatArray) -> float:
     """Return above which value one window has hardly any rows and the other has many."""
-    windows = [np.sort(values[np.isfinite(values)]) for values in (reference, current)]
     if min(len(w) for w in windows) <= _FEW_ROWS:
         return np.inf
     ends = [float(w[-_FEW_ROWS]) for w in windows]
@@ -281,7 +306,11 @@ class Design:
         parts = self._parts(columns, drawn_in=False)
         if self.differs:
             parts += self._parts(columns, drawn_in=self.draws_in)
-        return np.concatenate([np.broadcast_to(p, (*shape, p.shape[-1])) for p in parts], axis=-1)
+        ends = np.cumsum([0, *(p.shape[-1] for p in parts)]).tolist()
+        out = np.empty((ends[-1], *shape))
+        for part, start, stop in zip(parts, ends[:-1], ends[1:], strict=True):
+            out[start:stop] = np.moveaxis(part, -1, 0)
+        return np.moveaxis(out, 0, -1)
 
     def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:
         parts = [np.ones((1, 1)), *(columns.features(n, drawn_in) for n in self.bases)]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
-from whydrift.monitor.diagnosis.counterfactual.base import Rows
+from whydrift.monitor.diagnosis.counterfactual.base import ALL_ROWS, Rows
 from whydrift.monitor.diagnosis.counterfactual.design import Layout
-from whydrift.monitor.diagnosis.counterfactual.ridge import fit_curves
+from whydrift.monitor.diagnosis.counterfactual.ridge import Folds
 
 __all__ = ["NumberMechanism", "fit_number"]
 
@@ -30,51 +30,65 @@ class NumberMechanism:
         Features of the causes as recorded.
     curve : ndarray of shape (2, 1 + n_groups, f)
         Coefficients in each window, all rows and each group left out.
-    spread_of : ndarray of int, shape (f_spread,)
-        Features that the spread depends on.
-    log_sd : ndarray of shape (2, 1 + n_groups, f_spread)
+    log_sd : ndarray of shape (2, 1 + n_groups, f)
         Coefficients of the log of the spread.
+    residual, spread : ndarray of shape (n_rows,)
+        What the curve of its window leaves of each row, and the log of its spread.
     rank : ndarray of shape (n_rows,)
         Rank of each row's noise within its window, in (0, 1).
     noise : ndarray of shape (2, 1 + n_groups, n_points)
         Quantiles of the noise.
+    is_shared, is_even : bool
+        Whether the mechanism is the same in both windows, and whether its spread never varies.
     """
 
     values: FloatArray
     design: FloatArray
     curve: FloatArray
-    spread_of: IntArray
     log_sd: FloatArray
+    residual: FloatArray
+    spread: FloatArray
     rank: FloatArray
     noise: FloatArray
     is_shared: bool
+    is_even: bool
 
     def rerun(self, rows: Rows, design: FloatArray, switched: BoolArray) -> FloatArray:
         """See `Mechanism`."""
         own, other = rows.side, 1 - rows.side
         index = rows.index
-        before = self.design[index]
-        curve = self.curve[own, rows.fits]
-        noise = self.values[index] - curve @ before.T  # (R, n)
-        spread = self._log_sd(own, rows, design) - self._log_sd(own, rows, before[None])
-        out: FloatArray = _times(design, curve) + np.exp(spread) * noise
+        noise, before = self._recorded(rows)
+        out: FloatArray = _times(design, self.curve[own, rows.fits])
+        if self.is_even:
+            out += noise
+        else:
+            out += np.exp(self._log_sd(own, rows, design) - before) * noise
         if self.is_shared or not switched.any():
             return out
-        theirs = design[:, switched]
-        place = self.rank[index[switched]] * (_NOISE_POINTS - 1)
+        place = self.rank[index] * (_NOISE_POINTS - 1)
         low = np.minimum(place.astype(np.int64), _NOISE_POINTS - 2)
         table = self.noise[other, rows.fits]
-        drawn = table[:, low] + (table[:, low + 1] - table[:, low]) * (place - low)
-        moved = _times(theirs, self.curve[other, rows.fits])
-        moved = moved + np.exp(self._log_sd(other, rows, theirs)) * drawn
-        out[:, switched] = np.where(np.isfinite(self.values[index[switched]]), moved, np.nan)
-        return out
+        drawn = table[:, low]
+        drawn += (table[:, low + 1] - drawn) * (place - low)
+        drawn *= np.exp(self._log_sd(other, rows, design))
+        drawn += _times(design, self.curve[other, rows.fits])
+        drawn[:, ~np.isfinite(self.values[index])] = np.nan
+        return drawn if switched.all() else np.where(switched, drawn, out)
+
+    def _recorded(self, rows: Rows) -> tuple[FloatArray, FloatArray]:
+        """Return what the curve leaves of the rows as recorded, and the log of their spread."""
+        if rows.fits == ALL_ROWS:
+            return self.residual[None, rows.index], self.spread[None, rows.index]
+        if not rows.kept:
+            before = self.design[rows.index]
+            noise = self.values[rows.index] - self.curve[rows.side, rows.fits] @ before.T
+            rows.kept.extend((noise, self._log_sd(rows.side, rows, before[None])))
+        noise, spread = rows.kept
+        return noise, spread
 
     def _log_sd(self, side: int, rows: Rows, design: FloatArray) -> FloatArray:
-        if len(self.spread_of) == 1:
-            return np.zeros((1, 1))
-        out = _times(design[..., self.spread_of], self.log_sd[side, rows.fits])
-        return np.clip(out, -_LARGEST_SPREAD, _LARGEST_SPREAD)
+        out = _times(design, self.log_sd[side, rows.fits])
+        return np.clip(out, -_LARGEST_SPREAD, _LARGEST_SPREAD, out=out)
 
 
 def _times(design: FloatArray, weights: FloatArray) -> FloatArray:
@@ -107,28 +121,30 @@ def fit_number(
     """
     present, is_shared = np.isfinite(values), not layout.differs.any()
     side = is_current[present].astype(np.int64)
-    x, features, own = values[present], design[present], groups[present]
+    x, own = values[present], groups[present]
+    features = design if present.all() else design[present]
     # On the scale of its own sd, so that penalties of free features mean the same everywhere.
     scale = float(x.std()) or 1.0
     fitted, kinds, differs = features, layout.kinds, layout.differs
     if is_shared:
         # A change of level that went unseen must not bend the curve; it stays in the noise.
-        fitted = np.column_stack([features, np.ones(len(x))])
+        fitted = np.concatenate([features.T, np.ones((1, len(x)))]).T
         kinds, differs = np.append(kinds, kinds.max() + 1), np.append(differs, True)
-    curve = scale * fit_curves(fitted, x / scale, side, own, count, kinds, differs)
-    curve = curve[..., : features.shape[1]]
-    residual = x - np.einsum("nf,nf->n", features, curve[side, 0])
-    log_sd = np.zeros((2, 1 + count, 1))
-    spread_of = layout.for_spread
-    plain = features[:, spread_of]
-    if len(spread_of) > 1:
-        log_sd = _fit_log_sd(residual, plain, side, own, count, layout.part(spread_of))
-    spread = np.einsum("nf,nf->n", plain, log_sd[side, 0])
-    noise = residual / np.exp(np.clip(spread, -_LARGEST_SPREAD, _LARGEST_SPREAD))
+    folds = Folds.of(fitted, side, own, count, differs)
+    curve = scale * folds.fit(x / scale, kinds)[..., : features.shape[1]]
+    residual = x - _by_window(features, curve[:, 0], side)
+    log_sd, spread_of = np.zeros_like(curve), layout.for_spread
+    is_even = len(spread_of) == 1
+    if not is_even:
+        part = folds.part(spread_of)
+        plain = features.T[spread_of].T
+        log_sd[..., spread_of] = _fit_log_sd(residual, plain, side, part, layout.part(spread_of))
+    spread = _by_window(features, log_sd[:, 0], side)
+    spread = np.clip(spread, -_LARGEST_SPREAD, _LARGEST_SPREAD)
     rank = np.full(values.shape, 0.5)
     tables = np.zeros((2, 1 + count, _NOISE_POINTS))
     if not is_shared:
-        ranks = np.empty(len(x))
+        noise, ranks = residual / np.exp(spread), np.empty(len(x))
         for s in (0, 1):
             inside = np.flatnonzero(side == s)
             if not inside.size:
@@ -141,7 +157,11 @@ def fit_number(
                 left = ordered[belongs != g]
                 tables[s, 1 + g] = _quantiles(left) if left.size else tables[s, 0]
         rank[present] = ranks
-    return NumberMechanism(values, design, curve, spread_of, log_sd, rank, tables, is_shared)
+    left, log_spread = np.full(values.shape, np.nan), np.zeros(values.shape)
+    left[present], log_spread[present] = residual, spread
+    return NumberMechanism(
+        values, design, curve, log_sd, left, log_spread, rank, tables, is_shared, is_even
+    )
 
 
 def _quantiles(ordered: FloatArray) -> FloatArray:
@@ -149,13 +169,14 @@ def _quantiles(ordered: FloatArray) -> FloatArray:
     return np.interp(grid * len(ordered), np.arange(len(ordered)) + 0.5, ordered)
 
 
+def _by_window(design: FloatArray, weights: FloatArray, side: IntArray) -> FloatArray:
+    """Return each row's fit by the weights of its window, of shape (2, f)."""
+    both = design @ weights.T
+    return np.where(side == 1, both[:, 1], both[:, 0])
+
+
 def _fit_log_sd(
-    residual: FloatArray,
-    design: FloatArray,
-    side: IntArray,
-    groups: IntArray,
-    count: int,
-    layout: Layout,
+    residual: FloatArray, design: FloatArray, side: IntArray, folds: Folds, layout: Layout
 ) -> FloatArray:
     """Return coefficients of the log sd, about its mean in each window.
 
@@ -165,11 +186,8 @@ def _fit_log_sd(
     """
     square = residual**2
     floor = 1e-4 * max(float(square.mean()), 1e-300)
-    weights = 0.5 * fit_curves(
-        design, np.log(square + floor), side, groups, count, layout.kinds, layout.differs,
-        variance=_LOG_CHI2_VARIANCE,
-    )  # fmt: skip
+    weights = 0.5 * folds.fit(np.log(square + floor), layout.kinds, _LOG_CHI2_VARIANCE)
     for s in (0, 1):
-        rows = side == s if layout.differs.any() else slice(None)
-        weights[s, :, 0] -= weights[s] @ design[rows].mean(axis=0)
+        rows = side == s if layout.differs.any() else np.ones(len(side), dtype=bool)
+        weights[s, :, 0] -= weights[s] @ (rows @ design) / max(1, int(rows.sum()))
     return weights

@@ -11,72 +11,113 @@ MacKay (1992), Bayesian interpolation, Neural Computation 4, 415-447.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from itertools import pairwise
+
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["fit_curves", "penalties_by_evidence", "updated_penalties", "window_signs"]
+__all__ = ["Folds", "penalties_by_evidence", "updated_penalties", "window_signs"]
 
 _ROUNDS = 20
 _WIDE, _ROUNDS_IF_WIDE = 150, 6  # features; each round inverts a matrix of so many rows
 _LEAST_PENALTY, _LARGEST_PENALTY = 1e-3, 1e9
-_SETTLED = 0.05  # of the log of a penalty
+_SETTLED = 0.1  # of the parameters that a kind of features counts for
 _FREE = 1e-8  # keeps an intercept's equation solvable
 
 
-def fit_curves(
-    design: FloatArray,
-    response: FloatArray,
-    side: IntArray,
-    groups: IntArray,
-    count: int,
-    kinds: IntArray,
-    differs: BoolArray,
-    variance: float | None = None,
-) -> FloatArray:
-    """Return coefficients in each window, from all rows and with each group left out.
+@dataclass(frozen=True)
+class Folds:
+    """The cross products of a design, of all rows and of each group: many responses share them.
 
     Parameters
     ----------
     design : ndarray of shape (n_rows, f)
-        Intercept first.
-    response : ndarray of shape (n_rows,)
-        What is to be fitted.
-    side : ndarray of int, shape (n_rows,)
-        0 for rows of the reference, 1 for the current window's.
-    groups : ndarray of int, shape (n_rows,)
-        Group of each row, below ``count``.
-    count : int
-        Number of groups.
-    kinds : ndarray of int, shape (f,)
-        Features of one kind are shrunk alike; -1 is not shrunk.
-    differs : ndarray of bool, shape (f,)
-        Features for the difference between the windows.
-    variance : float, optional
-        Of the noise, where it is known.
-
-    Returns
-    -------
-    ndarray of shape (2, 1 + n_groups, f)
+        Intercept first; rows of a group together, and times what their window makes of a feature
+        that differs between the windows.
+    order : ndarray of int, shape (n_rows,)
+        Which of the rows handed in each of them is.
+    ends : ndarray of int, shape (n_groups + 1,)
+        Where each group begins, and the last one ends.
+    grams : ndarray of shape (n_groups, f, f)
+        Cross products inside each group.
+    signs : ndarray of shape (2, f)
+        See `window_signs`.
     """
-    signs = window_signs(differs)
-    signed = design * signs[side]
-    order = np.argsort(groups, kind="stable")
-    ends = np.searchsorted(groups[order], np.arange(count + 1))
-    signed, ordered = signed[order], response[order]
-    parts = [slice(ends[g], ends[g + 1]) for g in range(count)]
-    grams = np.stack([signed[p].T @ signed[p] for p in parts])
-    moments = np.stack([signed[p].T @ ordered[p] for p in parts])
-    whole, right = grams.sum(axis=0), moments.sum(axis=0)
-    square = float(response @ response)
-    penalty = penalties_by_evidence(whole, right, square, len(response), kinds, variance)
-    lhs = np.concatenate([whole[None], whole - grams])
-    rhs = np.concatenate([right[None], right - moments])
-    diagonal = np.arange(len(penalty))
-    lhs[:, diagonal, diagonal] += penalty
-    weights = np.linalg.solve(lhs, rhs[..., None])[..., 0]
-    out: FloatArray = weights * signs[:, None, :]
-    return out
+
+    design: FloatArray
+    order: IntArray
+    ends: IntArray
+    grams: FloatArray
+    signs: FloatArray
+
+    @classmethod
+    def of(
+        cls, design: FloatArray, side: IntArray, groups: IntArray, count: int, differs: BoolArray
+    ) -> Folds:
+        """Prepare a design.
+
+        Parameters
+        ----------
+        design : ndarray of shape (n_rows, f)
+            Intercept first.
+        side : ndarray of int, shape (n_rows,)
+            0 for rows of the reference, 1 for the current window's.
+        groups : ndarray of int, shape (n_rows,)
+            Group of each row, below ``count``.
+        count : int
+            Number of groups.
+        differs : ndarray of bool, shape (f,)
+            Features for the difference between the windows.
+        """
+        signs = window_signs(differs)
+        order = np.argsort(groups, kind="stable")
+        ends = np.searchsorted(groups[order], np.arange(count + 1))
+        turned = design.T.take(order, axis=1)
+        if differs.any():
+            turned[differs] *= side[order] - 0.5
+        ordered = turned.T
+        parts = [ordered[a:b] for a, b in pairwise(ends.tolist())]
+        return cls(ordered, order, ends, np.stack([p.T @ p for p in parts]), signs)
+
+    def part(self, features: IntArray) -> Folds:
+        """Return the same rows with some of the features."""
+        grams = self.grams[:, features[:, None], features]
+        design = self.design.T[features].T
+        return Folds(design, self.order, self.ends, grams, self.signs[:, features])
+
+    def fit(
+        self, response: FloatArray, kinds: IntArray, variance: float | None = None
+    ) -> FloatArray:
+        """Return coefficients in each window, from all rows and with each group left out.
+
+        Parameters
+        ----------
+        response : ndarray of shape (n_rows,)
+            What is to be fitted, in the order of the rows handed in.
+        kinds : ndarray of int, shape (f,)
+            Features of one kind are shrunk alike; -1 is not shrunk.
+        variance : float, optional
+            Of the noise, where it is known.
+
+        Returns
+        -------
+        ndarray of shape (2, 1 + n_groups, f)
+        """
+        ordered = response[self.order]
+        parts = pairwise(self.ends.tolist())
+        moments = np.stack([ordered[a:b] @ self.design[a:b] for a, b in parts])
+        whole, right = self.grams.sum(axis=0), moments.sum(axis=0)
+        square = float(response @ response)
+        penalty = penalties_by_evidence(whole, right, square, len(response), kinds, variance)
+        lhs = np.concatenate([whole[None], whole - self.grams])
+        rhs = np.concatenate([right[None], right - moments])
+        diagonal = np.arange(len(penalty))
+        lhs[:, diagonal, diagonal] += penalty
+        weights = np.linalg.solve(lhs, rhs[..., None])[..., 0]
+        out: FloatArray = weights * self.signs[:, None, :]
+        return out
 
 
 def window_signs(differs: BoolArray) -> FloatArray:
@@ -107,26 +148,29 @@ def penalties_by_evidence(
     variance : float, optional
         Of the noise; estimated where not given.
     """
-    penalty = np.where(kinds < 0, _FREE, 1.0)
+    penalty, told = np.where(kinds < 0, _FREE, 1.0), np.zeros(1)
     for _ in range(_ROUNDS if len(kinds) <= _WIDE else _ROUNDS_IF_WIDE):
         inverse = np.linalg.inv(gram + np.diag(penalty))
         beta = inverse @ moment
         noise = variance
         if noise is None:
             residual = square - 2 * beta @ moment + beta @ gram @ beta
-            told = len(penalty) - float(penalty @ np.diag(inverse))
-            noise = max(float(residual), 1e-12 * square, 1e-300) / max(rows - told, 1.0)
-        before = penalty
-        penalty = updated_penalties(penalty, inverse, beta, kinds, noise)
-        if np.abs(np.log(penalty / before)).max() < _SETTLED:
+            left = rows - len(penalty) + float(penalty @ np.diag(inverse))
+            noise = max(float(residual), 1e-12 * square, 1e-300) / max(left, 1.0)
+        before = told
+        penalty, told = updated_penalties(penalty, inverse, beta, kinds, noise)
+        # A kind that says nothing is shrunk ever further, which changes nothing any more.
+        if np.abs(told - before).max() < _SETTLED:
             break
     return penalty
 
 
 def updated_penalties(
     penalty: FloatArray, inverse: FloatArray, beta: FloatArray, kinds: IntArray, noise: float
-) -> FloatArray:
-    """Return the penalties after one round of re-estimation.
+) -> tuple[FloatArray, FloatArray]:
+    """Return the penalties after one round of re-estimation, and what each kind counted for.
+
+    That is so many parameters as the rows, not the penalty, decide.
 
     Parameters
     ----------
@@ -141,12 +185,12 @@ def updated_penalties(
     """
     count = int(kinds.max()) + 1
     if count <= 0:
-        return penalty
+        return penalty, np.zeros(1)
     shrunk = kinds >= 0
     own = kinds[shrunk]
-    told = np.bincount(own, 1 - (penalty * np.diag(inverse))[shrunk], count)
+    told = np.bincount(own, 1 - (penalty * np.diag(inverse))[shrunk], count).astype(np.float64)
     size = np.bincount(own, beta[shrunk] ** 2, count)
     best = noise * np.maximum(told, 1e-9) / np.maximum(size, 1e-300)
     out = penalty.copy()
     out[shrunk] = np.clip(best, _LEAST_PENALTY, _LARGEST_PENALTY)[own]
-    return out
+    return out, told

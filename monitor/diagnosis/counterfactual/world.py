@@ -71,7 +71,7 @@ class World:
     target : str
         The target.
     bases : mapping of str to Basis
-        Of all columns.
+        Of the columns that are causes here.
     """
 
     pair: WindowPair
@@ -119,6 +119,7 @@ class Rerun:
         self._shape = (len(range(*fits.indices(1 + GROUPS))), len(index))
         self._recorded = Columns(world.bases, self._as_recorded)
         self._nobody = np.zeros(len(index), dtype=bool)
+        self._rows_of: dict[str, Rows] = {}
 
     def measured(self, switched: BoolArray) -> FloatArray:
         """Return the measure of the rows had some mechanisms been the other window's.
@@ -177,7 +178,10 @@ class Rerun:
         return node.design(moved, self._shape if wide else (1, len(self._index)))
 
     def _rows(self, node: Node) -> Rows:
-        return Rows(self._side, self._index, node.luck[self._index], self._fits)
+        if node.name not in self._rows_of:
+            luck = node.luck[self._index]
+            self._rows_of[node.name] = Rows(self._side, self._index, luck, self._fits)
+        return self._rows_of[node.name]
 
     def _as_recorded(self, name: str) -> FloatArray:
         return self._world.pair.values(name)[self._index][None]
@@ -238,8 +242,13 @@ def fit_world(
     wanted = set(unit_of).union(*(graph.descendants(name) for name in unit_of))
     if prediction is None:
         wanted &= {target, *graph.ancestors(target)}
-    bases = {n: column_basis(pair.values(n), pair.is_discrete(n), pair.split) for n in usable}
-
+    inputs = () if prediction is None else tuple(n for n in usable if n != target)
+    causes = {p for n in usable if n in wanted for p in graph.parents(n)}.union(inputs)
+    bases = {
+        n: column_basis(pair.values(n), pair.is_discrete(n), pair.split)
+        for n in usable
+        if n in causes
+    }
     known = Columns(bases, pair.values)
 
     def fitted(name: str, parents: tuple[str, ...], values: FloatArray) -> Node:
@@ -265,6 +274,5 @@ def fit_world(
     if is_chance:
         chance = np.clip(guesses, _SURE, 1 - _SURE)
         guesses = np.log(chance / (1 - chance))
-    inputs = tuple(n for n in usable if n != target)
     model = fitted(prediction, inputs, guesses)
     return World(pair, measure, units, nodes, model, is_chance, target, bases)

@@ -88,7 +88,7 @@ def fitting(values: FloatArray, before: FloatArray) -> Fit | None:
     distance = sorted_ks_distance(check, reference)
     if distance < _LEAST_DISTANCE:
         return None
-    candidates = [c for c in CONVERSIONS if _plausible(c, values, before)]
+    candidates = _plausible(values, before)
     if not candidates or distance < distance_by_chance(values[1::2], before):
         return None
     best = min(candidates, key=lambda c: sorted_ks_distance(c.undo(choose), reference))
@@ -112,22 +112,25 @@ def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
     return float(_KS_ONE_PERCENT * np.sqrt(sum(1 / count for count in rows)))
 
 
-def _plausible(conversion: Conversion, values: FloatArray, before: FloatArray) -> bool:
-    """Whether undoing the conversion brings the size of the values to the reference's.
+def _plausible(values: FloatArray, before: FloatArray) -> list[Conversion]:
+    """Return the conversions that, undone, bring the size of the values to the reference's.
 
     The conversions lie so densely that some one of them is near any growth: the ratio of the
     typical sizes has to be this one, but for sampling error.
     """
-    if conversion.shift:
-        return is_temperature(conversion, values, before)
+    found = [c for c in CONVERSIONS if c.shift and is_temperature(c, values, before)]
     sizes = [np.abs(v[v != 0]) for v in (values, before)]
     if min(s.size for s in sizes) < LEAST_ROWS // 2:
-        return False
-    logs = [np.log(s) for s in sizes]
-    gap = float(np.median(logs[0]) - np.median(logs[1])) - np.log(conversion.factor)
+        return found
+    quartiles = [np.quantile(np.log(s), [0.25, 0.5, 0.75]) for s in sizes]
+    ratio = float(quartiles[0][1] - quartiles[1][1])
     # The standard error of a median, by the spread of the middle half (1.25 · sd / √n).
-    errors = [1.25 * np.subtract(*np.quantile(x, [0.75, 0.25])) / 1.35 / x.size**0.5 for x in logs]
-    return bool(abs(gap) < 0.03 + 2 * float(np.hypot(*errors)))
+    errors = [
+        1.25 * (q[2] - q[0]) / 1.35 / s.size**0.5 for q, s in zip(quartiles, sizes, strict=True)
+    ]
+    room = 0.03 + 2 * float(np.hypot(*errors))
+    scaled = [c for c in CONVERSIONS if not c.shift and abs(ratio - np.log(c.factor)) < room]
+    return scaled + found
 
 
 def is_temperature(conversion: Conversion, values: FloatArray, before: FloatArray) -> bool:

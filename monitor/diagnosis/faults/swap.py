@@ -10,7 +10,7 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
-from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, sorted_ks_distance
 from whydrift.monitor.diagnosis.faults.profile import context
 
 __all__ = ["swap", "swap_limits"]
@@ -87,9 +87,23 @@ class _Side:
         }
         self.rows = len(stacked)
         self.correlation: FloatArray = stacked.T @ stacked / self.rows
+        self._ordered: dict[str, FloatArray] = {}
+        self._distances: dict[tuple[str, str], float] = {}
 
-    def values(self, name: str) -> FloatArray:
-        return self.window.column(name)[self.slice]
+    def ordered(self, name: str) -> FloatArray:
+        """Return a column's values, ascending."""
+        if name not in self._ordered:
+            values = self.window.column(name)[self.slice]
+            self._ordered[name] = np.sort(values[np.isfinite(values)])
+        return self._ordered[name]
+
+    def distance(self, reference: _Side, as_column: str, recorded: str) -> float:
+        """Return how far a recorded column is distributed from one of the reference's."""
+        key = as_column, recorded
+        if key not in self._distances:
+            usual = reference.ordered(as_column)
+            self._distances[key] = sorted_ks_distance(usual, self.ordered(recorded))
+        return self._distances[key]
 
 
 def _moved(discrepancy: float, terms: int) -> bool:
@@ -122,7 +136,7 @@ def _discrepancy(
     for name in {as_column, recorded, *left_out}:
         others[reference.block[name]] = False
     apart = float((gap[:, others] ** 2).sum())
-    marginal = ks_distance(reference.values(as_column), current.values(recorded))
+    marginal = current.distance(reference, as_column, recorded)
     return scale * (apart + 4 * marginal**2), len(gap) * int(others.sum()) + 1
 
 

@@ -16,9 +16,10 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.special import chdtrc
 
-from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
 __all__ = [
     "ALIKE",
@@ -58,6 +59,8 @@ class Design:
         One for each column of ``linear``.
     propensity : Propensity
         The window model.
+    gram : ndarray of shape (n_features, n_features)
+        Cross products of the features: both models are fitted from them.
     """
 
     rows: BoolArray
@@ -65,6 +68,28 @@ class Design:
     linear: FloatArray
     names: tuple[str, ...]
     propensity: Propensity
+    gram: FloatArray
+
+    @classmethod
+    def fitted(
+        cls,
+        rows: BoolArray,
+        matrix: FloatArray,
+        linear: FloatArray,
+        names: tuple[str, ...],
+        current: FloatArray,
+        start: FloatArray | None = None,
+    ) -> Design:
+        """Fit the window model; ``current`` is 1 or 0 for each row of the matrix.
+
+        ``start`` has the coefficients of a window model with only the first of the features.
+        """
+        gram = matrix.T @ matrix
+        # Without parents all features but the first are the calendar's. They belong to the outcome
+        # model alone: no window overlaps in time with another one.
+        telling = matrix.shape[1] if names else 1
+        propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling], start)
+        return cls(rows, matrix, linear, names, propensity, gram)
 
     def within(self, rows: BoolArray, current: FloatArray) -> Design:
         """Return the design on some of its rows, with a window model of their own.
@@ -78,10 +103,8 @@ class Design:
         inside = rows[self.rows]
         if inside.all():
             return self
-        matrix = self.matrix[inside]
-        telling = matrix if self.names else matrix[:, :1]  # else the calendar's
-        propensity = fit_propensity(telling, current[rows])
-        return Design(rows, matrix, self.linear[inside], self.names, propensity)
+        matrix, linear = self.matrix[inside], self.linear[inside]
+        return Design.fitted(rows, matrix, linear, self.names, current[rows])
 
 
 def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> Design:
@@ -91,7 +114,7 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     """
     current = pair.is_current[rows]
     parts = [pair.features(p) for p in parents]
-    linear = [f.linear[rows] for f in parts]
+    linear = [chosen_rows(f.linear, rows) for f in parts]
     names = tuple(
         name
         for parent, part in zip(parents, parts, strict=True)
@@ -101,30 +124,30 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
             else [parent] * part.linear.shape[1]  # none of a category of one level
         )
     )
-    stacked = np.column_stack([np.empty((int(rows.sum()), 0)), *linear])
+    stacked = side_by_side([np.empty((int(rows.sum()), 0)), *linear])
     owner = [i for i, block in enumerate(linear) for _ in range(block.shape[1])]
     pairs = [
         (a, b)
         for a, b in combinations(range(stacked.shape[1]), 2)
         if owner[a] != owner[b] and stacked.shape[1] <= _MOST_PAIR_COLUMNS
     ]
-    columns = [np.ones((len(stacked), 1)), *(f.basis[rows] for f in parts)]
-    columns += [(stacked[:, a] * stacked[:, b])[:, None] for a, b in pairs]
-    matrix = np.column_stack(columns)
-    propensity = fit_propensity(matrix, current)
+    columns = [np.ones(len(stacked)), *(chosen_rows(f.basis, rows) for f in parts)]
+    matrix = side_by_side([*columns, *(stacked[:, a] * stacked[:, b] for a, b in pairs)])
     if not parents and pair.calendar is not None:
-        # A season moves what has no cause among the columns. It belongs to the outcome model
-        # alone: no window overlaps in time with another one.
-        matrix = np.column_stack([matrix, pair.calendar[rows]])
+        # A season moves what has no cause among the columns.
+        matrix = side_by_side([matrix, pair.calendar[rows]])
+    design = Design.fitted(rows, matrix, np.clip(stacked, -3, 3), names, current)
     numbers = [k for k, name in enumerate(names) if name in parents]
     # Rows in order resemble each other, and with them the windows' misfit: no such check is known.
-    if numbers and propensity.overlap < ALIKE and not pair.is_autocorrelated:
-        score = stacked[:, numbers]
-        if _misfit(matrix, score, current, propensity.chance) < _MISFIT:
-            finer = np.column_stack([matrix, _finer(stacked, numbers, pairs)])
-            if finer.shape[1] * _ROWS_PER_FEATURE <= len(finer):
-                matrix, propensity = finer, fit_propensity(finer, current)
-    return Design(rows, matrix, np.clip(stacked, -3, 3), names, propensity)
+    if not numbers or design.propensity.overlap >= ALIKE or pair.is_autocorrelated:
+        return design
+    if _misfit(design, stacked[:, numbers], current) >= _MISFIT:
+        return design
+    finer = side_by_side([matrix, *_finer(stacked, numbers, pairs)])
+    if finer.shape[1] * _ROWS_PER_FEATURE > len(finer):
+        return design
+    begun = design.propensity.coefficients
+    return Design.fitted(rows, finer, design.linear, names, current, begun)
 
 
 def stepwise(design: Design, current: FloatArray) -> Design | None:
@@ -133,18 +156,27 @@ def stepwise(design: Design, current: FloatArray) -> Design | None:
     None where that says nothing new: parents that are categories alone, or too few rows.
     """
     linear = design.linear
-    numbers = [k for k in range(linear.shape[1]) if np.unique(linear[:, k]).size > 2]
+    numbers = [k for k in range(linear.shape[1]) if _is_number(linear[:, k])]
     if not numbers:
         return None
-    steps = [_steps(linear[:, k]) for k in numbers]
+    steps = [_indicators(*_bins(linear[:, k])) for k in numbers]
     # Both models err together where the chance is far from the truth: steps along it see that.
-    matrix = np.column_stack([design.matrix, *steps, _steps(design.propensity.chance)])
+    steps.append(_indicators(*_bins(design.propensity.chance)))
+    matrix = side_by_side([design.matrix, *steps])
     if matrix.shape[1] * _ROWS_PER_FEATURE > len(matrix):
         return None
-    return Design(design.rows, matrix, linear, design.names, fit_propensity(matrix, current))
+    begun = design.propensity.coefficients
+    return Design.fitted(design.rows, matrix, linear, design.names, current, begun)
 
 
-def _finer(stacked: FloatArray, numbers: list[int], pairs: list[tuple[int, int]]) -> FloatArray:
+def _is_number(values: FloatArray) -> bool:
+    """Whether a feature has more values than the two of an indicator."""
+    return bool(np.any((values != values.min()) & (values != values.max())))
+
+
+def _finer(
+    stacked: FloatArray, numbers: list[int], pairs: list[tuple[int, int]]
+) -> list[FloatArray]:
     columns = [np.maximum(stacked[:, k] - knot, 0.0) for k in numbers for knot in _FINER]
     number = set(numbers)
     for a, b in pairs:
@@ -152,24 +184,33 @@ def _finer(stacked: FloatArray, numbers: list[int], pairs: list[tuple[int, int]]
         second = [stacked[:, b]] if b not in number else _hinges(stacked[:, b])
         if a in number or b in number:
             columns += [x * y for x in first for y in second]
-    return np.column_stack(columns)
+    return columns
 
 
 def _hinges(score: FloatArray) -> list[FloatArray]:
     return [np.maximum(score - knot, 0.0) for knot in _HINGE_PAIRS]
 
 
-def _misfit(
-    matrix: FloatArray, scores: FloatArray, current: FloatArray, chance: FloatArray
-) -> float:
+def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
     """Return the p-value of Rao's score test for steps of each parent and of the chance."""
-    steps = np.column_stack([_steps(s) for s in (*scores.T, chance)])
-    hazard = chance * (1 - chance)
-    total = steps.T @ (current - chance)
+    matrix, chance = design.matrix, design.propensity.chance
+    hazard, residual = chance * (1 - chance), current - chance
+    binned = [_bins(s) for s in (*scores.T, chance)]
+    total = np.concatenate([np.bincount(at, residual, count)[1:] for at, count in binned])
+    # Of steps every row has one a column: their cross products are counts in two-way tables.
+    information = np.block(
+        [
+            [_table(one, other, hazard) if j > i else np.zeros((one[1] - 1, other[1] - 1))
+             for j, other in enumerate(binned)]
+            for i, one in enumerate(binned)
+        ]
+    )  # fmt: skip
+    own = np.concatenate([np.bincount(at, hazard, count)[1:] for at, count in binned])
+    information += information.T + np.diag(own)
     weighted = matrix * hazard[:, None]
     factor = cho_factor(matrix.T @ weighted + 1e-6 * np.eye(matrix.shape[1]), check_finite=False)
-    cross = weighted.T @ steps
-    variance = (steps * hazard[:, None]).T @ steps - cross.T @ cho_solve(factor, cross)
+    cross = weighted.T @ side_by_side([_indicators(*b) for b in binned])
+    variance = information - cross.T @ cho_solve(factor, cross, check_finite=False)
     spread = np.sqrt(np.maximum(np.diag(variance), 1e-12))
     values, vectors = np.linalg.eigh(variance / np.outer(spread, spread))
     kept = values > 0.05
@@ -177,12 +218,30 @@ def _misfit(
     return float(chdtrc(int(kept.sum()), statistic))
 
 
-def _steps(score: FloatArray) -> FloatArray:
-    """Return indicators of bins of equal size, less the first, shape (n_rows, n_bins − 1)."""
+def _bins(score: FloatArray) -> tuple[IntArray, int]:
+    """Return each row's bin of equal size, and how many there are."""
     bins = max(2, min(_BINS, len(score) // 30))
-    edges = np.unique(np.quantile(score, np.arange(1, bins) / bins))
-    bin_of = np.searchsorted(edges, score)[:, None]
-    out: FloatArray = (bin_of == np.arange(1, len(edges) + 1)).astype(np.float64)
+    places = np.arange(1, bins) / bins * (len(score) - 1)
+    below = places.astype(np.int64)
+    above = np.minimum(below + 1, len(score) - 1)
+    ordered = np.sort(score)
+    edges = np.unique(ordered[below] + (ordered[above] - ordered[below]) * (places - below))
+    return np.searchsorted(edges, score).astype(np.int64), len(edges) + 1
+
+
+def _indicators(bin_of: IntArray, count: int) -> FloatArray:
+    """Return indicators of all bins but the first, shape (n_rows, n_bins − 1)."""
+    out: FloatArray = (bin_of == np.arange(1, count)[:, None]).astype(np.float64).T
+    return out
+
+
+def _table(
+    one: tuple[IntArray, int], other: tuple[IntArray, int], weight: FloatArray
+) -> FloatArray:
+    """Return the rows' weight in each pair of bins, the first of each left out."""
+    (row, rows), (column, columns) = one, other
+    cells = np.bincount(row * columns + column, weight, rows * columns).astype(np.float64)
+    out: FloatArray = cells.reshape(rows, columns)[1:, 1:]
     return out
 
 

@@ -29,7 +29,7 @@ from scipy.linalg import cho_factor, cho_solve
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import rank_normal
-from whydrift.effects.propensity import Propensity, fit_propensity
+from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.mechanism.base import (
     POOLED_SD,
     Component,
@@ -57,6 +57,7 @@ from whydrift.monitor.diagnosis.mechanism.design import (
 )
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
 __all__ = ["ResidualScores"]
 
@@ -115,7 +116,7 @@ class ResidualScores:
         counts = int((rows & (current == 0)).sum()), int((rows & (current == 1)).sum())
         if min(counts) < _LEAST_ROWS:
             return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
-        response = pair.features(column).linear[rows]
+        response = chosen_rows(pair.features(column).linear, rows)
         if not response.size or np.all(response == response[0]):
             return MechanismTestResult(None, Untestable.CONSTANT, 1.0, sum(counts))
         levels = level_names(pair, column)
@@ -230,13 +231,13 @@ def _strangers(
     columns: list[FloatArray] = [np.empty((int(rows.sum()), 0))]
     names: list[tuple[str, str]] = []
     for other in others[:_MOST_OTHERS]:
-        part = pair.features(other).linear[rows]
+        part = chosen_rows(pair.features(other).linear, rows)
         seen = np.isfinite(part)
         centre = np.where(seen, part, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
         columns.append(np.clip(np.where(seen, part - centre, 0.0), -3, 3))
         levels = level_names(pair, other)
         names += [(other, f"{other} = {level}") for level in levels] or [(other, other)]
-    return np.column_stack(columns)[:, :_MOST_OTHERS], names[:_MOST_OTHERS]
+    return side_by_side(columns)[:, :_MOST_OTHERS], names[:_MOST_OTHERS]
 
 
 class _Work:
@@ -264,7 +265,12 @@ class _Work:
         chance = design.propensity.chance
         window = window_residual(current, chance)
         self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
-        self._factor = _ridge_factor(design.matrix)
+        self._factor = _ridge_factor(design.gram)
+
+    @property
+    def takes_nothing_out(self) -> bool:
+        """Whether residuals are responses less their mean."""
+        return self.matrix.shape[1] == 1 and self._before is None
 
     def fitted(self, response: FloatArray) -> FloatArray:
         """Return the ridge fit of responses, shape (n,) or (n, k), on the parents' features."""
@@ -281,11 +287,10 @@ class _Work:
 
     def apart(self, response: FloatArray) -> FloatArray:
         """Return fits on the parents' features, level and slopes of each window its own."""
-        own = self.current[:, None] * np.column_stack([np.ones(len(self.linear)), self.linear])
-        both = np.column_stack([self.matrix, own])
-        fit: FloatArray = both @ cho_solve(
-            _ridge_factor(both), both.T @ response, check_finite=False
-        )
+        own = self.linear * self.current[:, None]
+        both = side_by_side([self.matrix, self.current, own])
+        factor = _ridge_factor(both.T @ both)
+        fit: FloatArray = both @ cho_solve(factor, both.T @ response, check_finite=False)
         return fit
 
     def feature(self, build: Callable[[FloatArray], FloatArray]) -> FloatArray:
@@ -319,10 +324,11 @@ class _Work:
             rho = float(np.clip(rho, -0.98, 0.98))
             matrix = self.matrix[here] - rho * self.matrix[before]
             matrix[:, 0] = 1.0
-            factor = _ridge_factor(matrix)
+            gram = matrix.T @ matrix
+            factor = _ridge_factor(gram)
             differenced = response[here] - rho * response[before]
         current = self.current[here]
-        propensity = fit_propensity(matrix, current)
+        propensity = fit_propensity(matrix, current, gram)
         inside = trusted(self.current, self.plain.propensity.chance)
         chance = np.where(inside[here] & inside[before], propensity.chance, 0.0)
         design = Design(
@@ -330,7 +336,8 @@ class _Work:
             matrix,
             self.linear[here] - rho * self.linear[before],
             self.names,
-            Propensity(chance, propensity.overlap),
+            replace(propensity, chance=chance),
+            gram,
         )
         strangers = self.strangers[here] - rho * self.strangers[before]
         parts = None if self.parts is None else self.parts[adjacent[:split]]
@@ -343,8 +350,7 @@ class _Work:
         return work, differenced, rho
 
 
-def _ridge_factor(matrix: FloatArray) -> tuple[FloatArray, bool]:
-    gram = matrix.T @ matrix
+def _ridge_factor(gram: FloatArray) -> tuple[FloatArray, bool]:
     ridge = np.ones(len(gram))
     ridge[0] = 1e-8
     factor: tuple[FloatArray, bool] = cho_factor(gram + np.diag(ridge), check_finite=False)
@@ -394,7 +400,9 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     typical = float(absolute.mean())
     plain = _Plain(work)
     scale = np.maximum(plain.fitted(absolute), 0.25 * typical)
-    u = work.residual(rank_normal(raw / scale))
+    # Where nothing is taken out but the mean, ranks stay what they are.
+    ranked = score if work.takes_nothing_out else rank_normal(raw / scale)
+    u = work.residual(ranked)
     u = u / max(float(u.std()), 1e-12)
     v = plain.residual(np.clip(u, -4, 4) ** 2)
     split = work.rows.split
@@ -440,7 +448,7 @@ class _Plain:
     def __init__(self, work: _Work) -> None:
         self._work = work
         self._own = work.plain.matrix is not work.matrix
-        self._factor = _ridge_factor(work.plain.matrix) if self._own else None
+        self._factor = _ridge_factor(work.plain.matrix.T @ work.plain.matrix) if self._own else None
 
     def fitted(self, response: FloatArray) -> FloatArray:
         """Return the ridge fit, shape (n,)."""
@@ -495,7 +503,7 @@ def _judge(
     work: _Work, scores: _Scores, strangers: list[tuple[str, str]], overlap: float
 ) -> MechanismTestResult:
     rows = len(work.matrix)
-    stacked = np.column_stack(scores.columns)
+    stacked = side_by_side(scores.columns)
     moments, wider = _with_between(work, scores, stacked, work.rows.moments(stacked))
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 0.0))
     usable = spread > 1e-10 * max(1.0, float(spread.max(initial=0.0)))
@@ -602,8 +610,8 @@ def _components(
     """
     strongest = np.argsort(-np.abs(z), kind="stable")[:_REPORTED].tolist()
     chosen = [k for k in sorted({*range(scores.leading), *strongest}) if usable[k]]
-    leverage = work.rows.window[:, None] * np.column_stack([scores.by[k] for k in chosen])
-    raw = leverage * np.column_stack([scores.raw[k] for k in chosen])
+    leverage = work.rows.window[:, None] * side_by_side([scores.by[k] for k in chosen])
+    raw = leverage * side_by_side([scores.raw[k] for k in chosen])
     information = (leverage**2).sum(axis=0)
     errors = wider[chosen] * np.sqrt(np.diag(work.rows.spread_of(raw)))
     return [
