@@ -56,6 +56,7 @@ class SetSearch(Protocol):
     """
 
     most_tests: int  # a level that would need more is not begun
+    most_votes: int  # a level of sets that tell colliders, likewise
 
     def first(
         self,
@@ -108,7 +109,7 @@ def set_search(test: IndependenceTest, alpha: float, count: int, progress: Progr
 class _Tests:
     """Asks an independence test in chunks; every set of a level is asked."""
 
-    most_tests = 5_000_000
+    most_tests = most_votes = 5_000_000
 
     def __init__(self, test: IndependenceTest, alpha: float) -> None:
         self._test, self._alpha = test, alpha
@@ -240,6 +241,7 @@ class _Correlations:
     """
 
     most_tests = 10_000_000_000  # a minute or two
+    most_votes = 30_000_000  # a second or two: larger sets seldom separate, and say little more
 
     def __init__(self, correlation: FloatArray, rows: FloatArray, alpha: float) -> None:
         self._correlation = np.ascontiguousarray(correlation)

@@ -306,9 +306,14 @@ class Skeleton:
         number[upper[:, 0], upper[:, 1]] = number[upper[:, 1], upper[:, 0]] = np.arange(len(upper))
         votes = np.zeros((max(1, len(upper)), len(names) + 1), dtype=np.int64)
         candidates = self.adjacent & self.helpful
+        notes: tuple[Note, ...] = ()
         for level in range(len(names)):
             asked = self._within_reach(pairs, candidates, level)
-            if not asked.any() or count_tests(asked, candidates, level) > search.most_tests:
+            if not asked.any():
+                break
+            if count_tests(asked, candidates, level) > search.most_votes:
+                text = f"colliders are told by the sets of fewer than {level} columns alone"
+                notes = (Note("votes_cut", None, text),)
                 break
             search.votes(asked, candidates, level, number, votes)
         own, all_ = votes[number[x, y], z], votes[number[x, y], -1]
@@ -316,13 +321,12 @@ class Skeleton:
             collider, ambiguous = (2 * own < all_), (2 * own == all_)
         else:
             collider, ambiguous = (own == 0) & (all_ > 0), (all_ == 0) | ((own > 0) & (own < all_))
-        notes: tuple[Note, ...] = ()
         if ambiguous.any():
             text = (
                 f"{int(ambiguous.sum())} of {len(triples)} triples are ambiguous: the sets that "
                 "separate their ends do not agree on their middle, and they orient nothing"
             )
-            notes = (Note("ambiguous_triples", None, text),)
+            notes = (*notes, Note("ambiguous_triples", None, text))
         return self._sorted(triples[collider], names), triples[ambiguous], notes
 
     def _sorted(self, triples: IntArray, names: tuple[str, ...]) -> IntArray:

@@ -96,9 +96,7 @@ def remembering(rows: int, seed: int, shift: float = 0.0) -> Snapshot:
     for row in range(1, rows):
         noise[row] = 0.9 * noise[row - 1] + 0.44 * noise[row]
     a = noise[:, 0] + shift
-    return Snapshot.from_frame(
-        pd.DataFrame({"a": a, "b": noise[:, 1], "c": 0.4 * a + noise[:, 2]})
-    )
+    return Snapshot.from_frame(pd.DataFrame({"a": a, "b": noise[:, 1], "c": 0.4 * a + noise[:, 2]}))
 
 
 @pytest.mark.parametrize("seed", range(3))

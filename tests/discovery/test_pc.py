@@ -11,6 +11,7 @@ import pytest
 
 from whydrift.discovery import Graph, Knowledge, OptionError, Origin, Snapshot
 from whydrift.discovery.orientation import dag_to_cpdag
+from whydrift.discovery.search import separating_sets
 from whydrift.discovery.search.pc import ORIENTATIONS, pc, pc_from_test
 
 LETTERS = tuple("abcdefghij")
@@ -250,6 +251,12 @@ def test_a_triple_whose_sets_disagree_is_oriented_by_no_rule_when_conservative()
         marks, notes = found[careful]
         assert marks == {("w", "---", "x"), ("x", "---", "z"), ("y", "---", "z")}
         assert "ambiguous_triples" in notes
+
+
+def test_where_too_many_sets_would_vote_the_small_ones_decide_and_it_is_said(monkeypatch):
+    monkeypatch.setattr(separating_sets._Tests, "most_votes", 0)
+    _, notes = pc_from_test(Contradictory(), Contradictory.names, alpha=0.5, orientation="majority")
+    assert "votes_cut" in codes(notes)
 
 
 def test_an_unknown_orientation_is_an_option_error(oracle):
