@@ -41,7 +41,7 @@ _REFIT_ROWS = 128  # of them for the fits with rows left out: only the differenc
 # Standard errors added for what no resampling shows, as multiples of two signs of it: what hangs on
 # values that one window lacks, and how far rows of the two windows disagree. Fitted to driftbench's
 # suite multi, seeds 0-5.
-_BEYOND = 1.5
+_BEYOND = 2.0
 _DISAGREE = 0.5
 
 

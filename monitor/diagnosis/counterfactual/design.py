@@ -343,6 +343,7 @@ class Columns:
     ) -> None:
         self._bases, self._values = bases, values
         self._features: dict[tuple[str, bool], FloatArray] = {}
+        self._narrow: dict[tuple[str, bool], FloatArray] = {}
 
     def features(self, name: str, drawn_in: bool) -> FloatArray:
         """Return a column's features; drawn in, those of the nearest value in common."""
@@ -354,7 +355,10 @@ class Columns:
 
     def bounded(self, name: str, drawn_in: bool) -> FloatArray:
         """Return what is multiplied with other columns."""
-        return self._bases[name].bounded(self._taken(name, drawn_in))
+        drawn_in = drawn_in and self._reaches_beyond(name)
+        if (name, drawn_in) not in self._narrow:
+            self._narrow[name, drawn_in] = self._bases[name].bounded(self._taken(name, drawn_in))
+        return self._narrow[name, drawn_in]
 
     def _taken(self, name: str, drawn_in: bool) -> FloatArray:
         values, basis = self._values(name), self._bases[name]
