@@ -40,9 +40,9 @@ _LEAST_ROWS = 256
 _REFIT_ROWS = 128  # of them for the fits with rows left out: only the differences count there
 # Standard errors added for what no resampling shows, as multiples of two signs of it: what hangs on
 # values that one window lacks, and how far rows of the two windows disagree. Fitted to driftbench's
-# suite multi, seeds 0-5.
-_BEYOND = 2.0
-_DISAGREE = 0.5
+# suite multi, seeds 0-8.
+_BEYOND = 2.5
+_DISAGREE = 0.75
 
 
 @dataclass(frozen=True)
