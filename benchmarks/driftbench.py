@@ -4,7 +4,9 @@ python benchmarks/driftbench.py --suite small --seeds 100-109
 
 *false alarms* is the share of windows without any shift in which a column was said to have
 changed; *inherited blamed* the share of columns that inherited a change and were said to have
-changed themselves. Methods see the two windows and the case's public description only.
+changed themselves; *top-1* how often, where something shifted, the first column of the method's
+order of evidence is one that changed, whether or not it was found. Methods see the two windows
+and the case's public description only.
 Suite ``multi`` asks how much each of several strong changes contributes to the change of the
 target's mean or of a model's loss: errors are shares of the sum of the true sizes.
 """

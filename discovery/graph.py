@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from whydrift.discovery.errors import GraphError, nearest
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 __all__ = ["GRAPH_SCHEMA", "Edge", "Graph", "Mark", "Origin"]
 
 GRAPH_SCHEMA = "whydrift/graph/1"
+
+_Kept = TypeVar("_Kept")  # what an index keeps of an edge
 
 
 class Mark(Enum):
@@ -256,9 +258,9 @@ class Graph:
     # ---- indexes, built once: graphs may have a thousand nodes -------------------------------
     def _index(self, pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
         """Return, for each first of a pair, its seconds in the order of ``nodes``."""
-        found: dict[str, list[str]] = {}
+        found: dict[str, list[str]] = {node: [] for node in self.nodes}
         for one, other in pairs:
-            found.setdefault(one, []).append(other)
+            found[one].append(other)
         place = {n: i for i, n in enumerate(self.nodes)}
         return {n: tuple(sorted(o, key=place.__getitem__)) for n, o in found.items()}
 
@@ -278,28 +280,28 @@ class Graph:
 
     @cached_property
     def _ends(self) -> dict[str, tuple[tuple[str, Mark, Mark], ...]]:
-        out: dict[str, list[tuple[str, Mark, Mark]]] = {}
+        out: dict[str, list[tuple[str, Mark, Mark]]] = {node: [] for node in self.nodes}
         for e in self.edges:
-            out.setdefault(e.a, []).append((e.b, e.mark_at_a, e.mark_at_b))
-            out.setdefault(e.b, []).append((e.a, e.mark_at_b, e.mark_at_a))
+            out[e.a].append((e.b, e.mark_at_a, e.mark_at_b))
+            out[e.b].append((e.a, e.mark_at_b, e.mark_at_a))
         return {node: tuple(found) for node, found in out.items()}
 
-    # ---- asking -------------------------------------------------------------------------------
+    # ---- asking: each raises GraphError, which names the nearest node, where it knows none -----
     def parents(self, node: str) -> tuple[str, ...]:
         """Return the direct causes of a node, in the order of ``nodes``."""
-        return self._parents.get(node, ())
+        return self._found(self._parents, node)
 
     def children(self, node: str) -> tuple[str, ...]:
         """Return the direct effects of a node, in the order of ``nodes``."""
-        return self._children.get(node, ())
+        return self._found(self._children, node)
 
     def undecided_neighbours(self, node: str) -> tuple[str, ...]:
         """Return the nodes joined by an edge that might point at ``node``."""
-        return self._undecided.get(node, ())
+        return self._found(self._undecided, node)
 
     def ends(self, node: str) -> tuple[tuple[str, Mark, Mark], ...]:
         """Return, for each edge of a node, its other end, the mark here and the mark there."""
-        return self._ends.get(node, ())
+        return self._found(self._ends, node)
 
     def edge_between(self, a: str, b: str) -> Edge | None:
         """Return the edge that joins two nodes, or None."""
@@ -483,15 +485,26 @@ class Graph:
         )
 
     # ---- inside -------------------------------------------------------------------------------
-    @staticmethod
-    def _reach(start: str, step: Mapping[str, Sequence[str]]) -> frozenset[str]:
+    def _found(self, index: Mapping[str, tuple[_Kept, ...]], node: str) -> tuple[_Kept, ...]:
+        if node not in index:
+            guess = nearest(node, self.nodes)
+            raise GraphError(
+                f"unknown node {node!r}",
+                where="graph",
+                remedy=f"Did you mean {guess!r}?"
+                if guess
+                else f"Nodes are: {', '.join(self.nodes[:20])}",
+            )
+        return index[node]
+
+    def _reach(self, start: str, step: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
         seen: set[str] = set()
-        todo = list(step.get(start, ()))
+        todo = list(self._found(step, start))
         while todo:
             node = todo.pop()
             if node not in seen:
                 seen.add(node)
-                todo.extend(step.get(node, ()))
+                todo.extend(step[node])
         return frozenset(seen)
 
     def _cycle(self) -> list[str]:

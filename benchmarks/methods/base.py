@@ -44,6 +44,9 @@ def named(
 ) -> Answer:
     """Return the answer of a method that only says which columns changed, most certain first.
 
+    The others follow in the ranking by their evidence: of a change that is known to be there
+    every method may say where to look first.
+
     Parameters
     ----------
     score : mapping of str to float
@@ -66,7 +69,7 @@ def named(
             for c, value in score.items()
         },
         "target_verdict": verdict,
-        "ranking": found,
+        "ranking": [*found, *sorted(set(score) - set(found), key=lambda c: -(score[c] or 0.0))],
     }
 
 

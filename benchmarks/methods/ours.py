@@ -62,7 +62,7 @@ def _answer(
             "contribution_low": None if part is None else part.low,
             "contribution_high": None if part is None else part.high,
         }
-    return {"nodes": nodes, "target_verdict": verdict, "ranking": list(diagnosis.ranking)}
+    return {"nodes": nodes, "target_verdict": verdict, "ranking": list(diagnosis.suspects)}
 
 
 METHODS = (

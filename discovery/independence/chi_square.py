@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.independence.base import Built
 from whydrift.discovery.independence.contingency import Statistic, contingency
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -10,14 +9,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 __all__ = ["chi_square"]
 
 
-def _pearson(counts: FloatArray, expected: FloatArray) -> FloatArray:
-    # Summed over a stratum, empty cells included, (count − expected)² / expected is this.
-    out: FloatArray = counts**2 / expected - counts
-    return out
-
-
-# A row in a cell that expects far less than one makes χ² huge, and G² only large.
-_CHI_SQUARE = Statistic(_pearson, least_expected=5.0)
+_CHI_SQUARE = Statistic(is_ratio=False, least_expected=5.0)
 
 
 def chi_square(snapshot: Snapshot, names: tuple[str, ...]) -> Built:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -14,10 +13,11 @@ from whydrift.discovery.independence.evidence import ALIKE, Evidence, row_eviden
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["ContingencyTest", "Statistic", "common_levels", "contingency"]
+__all__ = ["ContingencyTest", "Statistic", "common_levels", "contingency", "pearson_moments"]
 
-# With fewer rows per cell on average the χ² limit is too far away (Cochran 1954 asks for 5).
-_ROWS_PER_CELL = 5.0
+_LEAST_ROWS = 5.0  # of a stratum; fewer say next to nothing
+_ROWS_PER_CELL = 1.0  # where most rows have fewer, hardly any dependence would be seen
+_DENSE = 5.0  # rows expected in each cell where G² is near its limit (Cochran 1954)
 _MOST_CODES = 1_000_000  # rows of all tests counted at once
 _MOST_CELLS = 8_000_000  # beyond this many possible cells, only those that exist are kept
 _MOST_LEVELS_SHOWN = 12  # levels that the alikeness of rows is looked for in
@@ -28,13 +28,14 @@ class Statistic(NamedTuple):
 
     Parameters
     ----------
-    terms : callable
-        Contribution of each cell that occurs, from its count and the count expected there.
+    is_ratio : bool
+        G² in strata where each cell has enough rows for it, Pearson's χ² in the others; else
+        Pearson's χ² in all.
     least_expected : float
         Rows that two levels must share by chance; rarer levels are pooled.
     """
 
-    terms: Callable[[FloatArray, FloatArray], FloatArray]
+    is_ratio: bool
     least_expected: float
 
 
@@ -44,19 +45,35 @@ class _Table(NamedTuple):
     counts: FloatArray
     expected: FloatArray
     owner: IntArray  # the test a cell belongs to
-    stratum: IntArray  # number of its stratum, 0, 1, … over all tests
+    stratum: IntArray  # number of its stratum, 0, 1, … over all tests, rising
     levels_x: IntArray  # number of its level of x within the stratum
     levels_y: IntArray
+    in_x: FloatArray  # rows of the stratum that have this level
+    in_y: FloatArray
+
+
+class _Levels(NamedTuple):
+    """The levels of x, or of y, in each stratum."""
+
+    number: IntArray  # that occur
+    sparsity: FloatArray  # Σ rows of the stratum / rows of the level: the larger, the rarer
+    fewest: FloatArray  # share of the rows that the rarest has
 
 
 class ContingencyTest:
     """A χ² statistic over the strata of the given columns.
 
-    Degrees of freedom are counted from the levels that occur in each stratum. Strata with fewer
-    than five rows for each of these cells are left out: what they add is far from its limit. Where
-    less than half of the rows is left, or where X or Y varies in no stratum (Z determines it),
-    there is no answer (NaN). Weighted counts, and rows that are alike, scale the statistic to the
-    effective number of rows (Rao & Scott's first-order correction).
+    Given how often each level occurs in a stratum, the mean and the variance of Pearson's χ² are
+    known exactly however few the rows (Haldane 1940, Dawson 1954). The sum over strata is
+    compared with the gamma distribution of its mean and variance; in large tables that is the
+    usual χ². A stratum in which rare levels make the statistic vary more than in a large table
+    counts for less, in proportion. G² is taken where five rows or more are expected in each
+    cell, with its mean to the next order (Williams 1976).
+
+    Strata of fewer than five rows are left out. Where less than half of the rows are in strata
+    with a row for each cell, or where X or Y varies in no stratum (Z determines it), there is no
+    answer (NaN). Weighted counts, and rows that are alike, scale the counts to the effective
+    number of rows (Rao & Scott's first-order correction).
 
     Parameters
     ----------
@@ -71,6 +88,7 @@ class ContingencyTest:
     References
     ----------
     Cochran (1954), Some methods for strengthening the common χ² tests.
+    Williams (1976), Improved likelihood ratio tests for complete contingency tables.
     Rao & Scott (1981), The analysis of categorical data from complex sample surveys.
     """
 
@@ -103,29 +121,56 @@ class ContingencyTest:
 
     def _chunk(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
         tests = len(x)
-        table, rows, share = self._table(x, y, given)
-        # Levels of x and of y that occur in each stratum.
-        first = np.unique(table.stratum, return_index=True)[1]
-        owner = table.owner[first]
-        a = _distinct(table.levels_x, table.stratum, len(first))
-        b = _distinct(table.levels_y, table.stratum, len(first))
-        of_stratum = np.bincount(table.stratum, table.counts, minlength=len(first))
-        kept = share[owner] * of_stratum >= _ROWS_PER_CELL * a * b
-        terms = np.where(
-            kept[table.stratum], self._statistic.terms(table.counts, table.expected), 0.0
+        table, share = self._table(x, y, given)
+        starts = np.flatnonzero(np.diff(table.stratum, prepend=-1))
+        owner = table.owner[starts]
+        rows = share[owner] * np.add.reduceat(table.counts, starts)  # effective ones, per stratum
+        of_x = _levels_in(table.levels_x, table.in_x, table)
+        of_y = _levels_in(table.levels_y, table.in_y, table)
+        statistic, mean, variance = self._statistics(table, starts, rows, of_x, of_y)
+        statistic *= share[owner]
+
+        # Weights that the margins alone decide, so that they leave the level as it is.
+        weight = np.minimum(1.0, 2 * mean / np.where(variance > 0, variance, 1.0))
+        weight[(rows < _LEAST_ROWS) | (variance <= 0)] = 0.0
+        total, centre, spread = (
+            np.bincount(owner, values, minlength=tests)
+            for values in (weight * statistic, weight * mean, weight**2 * variance)
         )
-        statistic = np.maximum(np.bincount(table.owner, terms, minlength=tests), 0.0)
-        freedom = np.bincount(owner, kept * (a - 1.0) * (b - 1.0), minlength=tests)
-        used = np.bincount(owner, kept * of_stratum, minlength=tests)
-        p_values = chdtrc(np.maximum(freedom, 1.0), share * statistic)
-        p_values = np.where((freedom > 0) & (used >= rows / 2), p_values, np.nan)
+        full = (rows >= _LEAST_ROWS) & (rows >= _ROWS_PER_CELL * of_x.number * of_y.number)
+        of_test, used = (np.bincount(owner, own, minlength=tests) for own in (rows, full * rows))
+        answered = (spread > 0) & (2 * used >= of_test)
+        centre, spread = np.where(answered, centre, 1.0), np.where(answered, spread, 2.0)
+        # The gamma distribution with this mean and variance is that of a multiple of χ².
+        p_values = chdtrc(2 * centre**2 / spread, 2 * centre / spread * np.maximum(total, 0.0))
+        p_values = np.where(answered, p_values, np.nan)
         constant = self._is_constant[x] | self._is_constant[y]
         return np.where(constant, 1.0, p_values)
 
-    def _table(
-        self, x: IntArray, y: IntArray, given: IntArray
-    ) -> tuple[_Table, FloatArray, FloatArray]:
-        """Return the cells, and per test the rows and the share of them that it may count."""
+    def _statistics(
+        self, table: _Table, starts: IntArray, rows: FloatArray, of_x: _Levels, of_y: _Levels
+    ) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return each stratum's statistic (of all rows), its mean and its variance."""
+        ratio = table.counts / table.expected
+        # Summed over a stratum, empty cells included, (count − expected)² / expected is this.
+        statistic = np.add.reduceat(table.counts * (ratio - 1), starts)
+        mean, variance = pearson_moments(
+            rows, of_x.number, of_y.number, of_x.sparsity, of_y.sparsity
+        )
+        freedom = (of_x.number - 1.0) * (of_y.number - 1.0)
+        dense = self._statistic.is_ratio & (freedom > 0)
+        dense &= rows * of_x.fewest * of_y.fewest >= _DENSE
+        if dense.any():
+            deviance = np.add.reduceat(2 * table.counts * np.log(ratio), starts)
+            rarity = (of_x.sparsity - 1) * (of_y.sparsity - 1)
+            growth = 1 + rarity / (6 * np.maximum(rows * freedom, 1.0))
+            statistic = np.where(dense, deviance, statistic)
+            mean = np.where(dense, growth * freedom, mean)
+            variance = np.where(dense, 2 * growth**2 * freedom, variance)
+        return statistic, mean, variance
+
+    def _table(self, x: IntArray, y: IntArray, given: IntArray) -> tuple[_Table, FloatArray]:
+        """Return the cells, and the share of its rows that each test may count."""
         tests = len(x)
         # A stratum's number belongs to the test owner[number // width].
         stratum = np.broadcast_to(np.arange(tests)[:, None], (tests, self._compared.shape[1]))
@@ -157,10 +202,48 @@ class ContingencyTest:
         in_x, levels_x = _margin(cells // of_y, counts)
         in_y, levels_y = _margin(number * of_y + cells % of_y, counts)
         in_stratum, stratum_of = _margin(number, counts)
-        rows = np.bincount(owner, counts, minlength=tests).astype(np.float64)
         expected = in_x * in_y / in_stratum
-        table = _Table(counts, expected, owner, stratum_of, levels_x, levels_y)
-        return table, rows, share
+        table = _Table(counts, expected, owner, stratum_of, levels_x, levels_y, in_x, in_y)
+        return table, share
+
+
+def pearson_moments(
+    rows: FloatArray,
+    levels_x: IntArray,
+    levels_y: IntArray,
+    sparsity_x: FloatArray,
+    sparsity_y: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Return mean and variance of Pearson's χ² over all tables with these margins.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n_tables,)
+    levels_x, levels_y : ndarray of int, shape (n_tables,)
+        Levels that occur.
+    sparsity_x, sparsity_y : ndarray of shape (n_tables,)
+        Sums over these levels of the table's rows by the level's rows.
+
+    Returns
+    -------
+    mean, variance : ndarray of shape (n_tables,)
+
+    References
+    ----------
+    Haldane (1940), The mean and variance of χ², when used as a test of homogeneity, when
+    expectations are small.
+    Dawson (1954), A simplified expression for the variance of the χ²-function on a contingency
+    table.
+    """
+    # Of two or three rows the terms below are zero; effective rows may lie between.
+    less_one, less_two, less_three = (np.maximum(rows - k, 1.0) for k in (1, 2, 3))
+    even_x, even_y = ((levels - 1) * (rows - levels) / less_one for levels in (levels_x, levels_y))
+    uneven_x = (sparsity_x - levels_x**2) / less_two
+    uneven_y = (sparsity_y - levels_y**2) / less_two
+    mean = rows * (levels_x - 1.0) * (levels_y - 1.0) / less_one
+    variance = 2 * rows / less_three * (even_x - uneven_x) * (even_y - uneven_y)
+    variance += rows**2 / less_one * uneven_x * uneven_y
+    return mean, np.maximum(variance, 0.0)
 
 
 def _level_codes(values: FloatArray) -> IntArray:
@@ -246,10 +329,16 @@ def _margin(key: IntArray, counts: FloatArray) -> tuple[FloatArray, IntArray]:
     return sums[inverse], inverse
 
 
-def _distinct(levels: IntArray, stratum: IntArray, strata: int) -> IntArray:
-    """Return how many levels occur in each stratum; each level belongs to one stratum."""
-    out: IntArray = np.bincount(stratum[np.unique(levels, return_index=True)[1]], minlength=strata)
-    return out
+def _levels_in(levels: IntArray, in_level: FloatArray, table: _Table) -> _Levels:
+    """Return the levels of each stratum; the numbers of levels rise with those of strata."""
+    first = np.unique(levels, return_index=True)[1]
+    starts = np.flatnonzero(np.diff(table.stratum[first], prepend=-1))
+    own = in_level[first]
+    number = np.diff(np.append(starts, len(first)))
+    rows = np.add.reduceat(own, starts)
+    return _Levels(
+        number, rows * np.add.reduceat(1 / own, starts), np.minimum.reduceat(own, starts) / rows
+    )
 
 
 def _is_constant(codes: IntArray) -> bool:

@@ -55,6 +55,7 @@ class _Alikeness(NamedTuple):
     within: FloatArray  # (n_features + 1, n_features + 1), the last feature is padding
     between: FloatArray  # the same shape
     size: float  # rows of a cluster, as a design effect sees them; 0 for neighbours in time
+    rows: float
 
 
 class Dependence:
@@ -110,13 +111,17 @@ class Dependence:
         """Whether rows are alike at all; if not, every share is 1."""
         return self._alikeness is not None
 
-    def shares(self, x: IntArray, y: IntArray, given: IntArray) -> FloatArray:
+    def shares(
+        self, x: IntArray, y: IntArray, given: IntArray, widths: IntArray | None = None
+    ) -> FloatArray:
         """Return the share of rows that each test may count.
 
         Parameters
         ----------
         x, y, given : ndarray of int, shapes (n_tests,), (n_tests,), (n_tests, n_given)
             Column numbers.
+        widths : ndarray of int, shape (n_tests, n_given), optional
+            How many features of each given column the test uses; by default all.
 
         Returns
         -------
@@ -125,14 +130,67 @@ class Dependence:
         """
         if self._alikeness is None:
             return np.ones(len(x))
-        product = np.clip(self._left(x, given) * self._left(y, given), 0.0, None)
+        conditions = self._table[given]
+        if widths is not None:
+            place = np.arange(conditions.shape[2])
+            conditions = np.where(
+                place < widths[:, :, None], conditions, len(self._alikeness[0]) - 1
+            )
+        conditions = conditions.reshape(len(x), given.shape[1] * self._table.shape[1])
+        left_x, left_y = self._left(x, conditions), self._left(y, conditions)
         if self._alikeness.size:
-            return np.asarray(1 / (1 + (self._alikeness.size - 1) * product))
+            return self._clustered_shares(left_x, left_y, conditions)
+        product = np.clip(left_x * left_y, 0.0, None)
         return np.asarray((1 - product) / (1 + product))
 
-    def _left(self, column: IntArray, given: IntArray) -> FloatArray:
+    def _clustered_shares(
+        self, left_x: FloatArray, left_y: FloatArray, conditions: IntArray
+    ) -> FloatArray:
+        """Return shares that allow for what the slopes of Z take away.
+
+        With B the matrix that joins each row to the others of its cluster and M that which leaves
+        residuals, e'Be / e'e is expected to be (ρ tr MBMB − tr HB) / (n − r − ρ tr HB), where
+        H = I − M has rank r: it is solved for ρ. The variance of e_x'e_y then follows.
+        """
+        assert self._alikeness is not None
+        _, _, size, count = self._alikeness
+        joined, squared, rank = self._taken(conditions)  # tr HB, tr HBHB, r
+        others = size - 1
+        rank = np.minimum(rank, count / 2)
+        all_ = count * others - 2 * ((others - 1) * joined + others * rank) + squared
+        all_ = np.maximum(all_, 0.1 * count * others)
+        r_x, r_y = (
+            np.clip((others * r * (count - rank) + joined) / (all_ + others * r * joined), 0, _MOST)
+            for r in (left_x, left_y)
+        )
+        varies = count - rank - (r_x + r_y) * joined + r_x * r_y * all_
+        lengths = (count - rank - r_x * joined) * (count - rank - r_y * joined)
+        told = np.clip(lengths / np.maximum(varies, 1e-9) + rank, 0.0, count)
+        return np.asarray(np.minimum(told / count, 1.0))
+
+    def _taken(self, conditions: IntArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return the traces of HB and HBHB, and the rank of H, of each set of features."""
+        assert self._alikeness is not None
+        within, between, size, _ = self._alikeness
+        joined = np.full(len(conditions), size - 1)  # of the constant
+        squared, rank = joined**2, np.ones(len(conditions))
+        step = max(1, _MOST_NUMBERS // max(1, conditions.shape[1] ** 2))
+        for start in range(0, len(conditions) if conditions.shape[1] else 0, step):
+            own = conditions[start : start + step]
+            values, vectors = np.linalg.eigh(within[own[:, :, None], own[:, None, :]])
+            used = values > _RIDGE
+            scale = np.where(used, 1 / np.sqrt(np.where(used, values, 1.0)), 0.0)
+            turned = vectors * scale[:, None, :]
+            white = np.swapaxes(turned, 1, 2) @ between[own[:, :, None], own[:, None, :]] @ turned
+            white *= size - 1
+            part = slice(start, start + step)
+            joined[part] += np.trace(white, axis1=1, axis2=2)
+            squared[part] += (white**2).sum(axis=(1, 2))
+            rank[part] += used.sum(axis=1)
+        return joined, squared, rank
+
+    def _left(self, column: IntArray, conditions: IntArray) -> FloatArray:
         """Return how alike what is left of a column is between rows."""
-        conditions = self._table[given].reshape(len(column), -1)
         width = conditions.shape[1] + self._own.shape[1]
         step = max(1, _MOST_NUMBERS // max(1, width**2))
         parts = [
@@ -143,7 +201,7 @@ class Dependence:
 
     def _left_of_chunk(self, column: IntArray, conditions: IntArray) -> FloatArray:
         assert self._alikeness is not None
-        within, between, _ = self._alikeness
+        within, between, *_ = self._alikeness
         own = self._own[column]  # (n_tests, n_own)
         inside = within[conditions[:, :, None], conditions[:, None, :]]
         diagonal = np.arange(conditions.shape[1])
@@ -179,6 +237,7 @@ def _neighbouring(blocks: Sequence[FloatArray]) -> _Alikeness:
         _mean_products(values, values, seen, seen),
         _symmetric(_mean_products(values[1:], values[:-1], seen[1:], seen[:-1])),
         0.0,
+        float(len(values)),
     )
 
 
@@ -194,7 +253,9 @@ def _clustered(blocks: Sequence[FloatArray], evidence: Evidence) -> _Alikeness:
     between = np.divide(products, pairs, out=np.zeros_like(products), where=pairs > 0)
     weights = np.ones(len(values)) if evidence.weights is None else evidence.weights
     size = float((np.bincount(evidence.clusters, weights) ** 2).sum() / (weights**2).sum())
-    return _Alikeness(_mean_products(values, values, seen, seen), between, max(size, 1.0))
+    return _Alikeness(
+        _mean_products(values, values, seen, seen), between, max(size, 1.0), float(len(values))
+    )
 
 
 def _standardised(blocks: Sequence[FloatArray]) -> tuple[FloatArray, BoolArray]:

@@ -63,7 +63,7 @@ class Relation:
         if by_tests:
             text += (
                 "tests in which they are given have no answer, so that edges among these columns "
-                "and to them may be too many, not too few"
+                "and to them may be too many, and one column's edge may be given to another of them"
             )
         else:
             text += (

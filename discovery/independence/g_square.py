@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.independence.base import Built
 from whydrift.discovery.independence.contingency import Statistic, contingency
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -12,12 +9,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 __all__ = ["g_square"]
 
 
-def _deviance(counts: FloatArray, expected: FloatArray) -> FloatArray:
-    out: FloatArray = 2 * counts * np.log(counts / expected)
-    return out
-
-
-_G_SQUARE = Statistic(_deviance, least_expected=2.0)
+_G_SQUARE = Statistic(is_ratio=True, least_expected=2.0)
 
 
 def g_square(snapshot: Snapshot, names: tuple[str, ...]) -> Built:

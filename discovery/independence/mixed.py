@@ -117,7 +117,9 @@ class Mixed:
                         self._features(y[part, None], self._straight[y[part], None], int(shape[2])),
                     ]
                 )
-                out[part] = self._same_shape(x[part], y[part], given[part], index, shape.tolist())
+                out[part] = self._same_shape(
+                    x[part], y[part], given[part], widths[part], index, shape.tolist()
+                )
         return np.where(self._is_constant[x] | self._is_constant[y], 1.0, out)
 
     def _given_widths(self, given: IntArray) -> IntArray:
@@ -136,7 +138,13 @@ class Mixed:
         return _packed(index.reshape(len(columns), -1), self._moments.pad, width)
 
     def _same_shape(
-        self, x: IntArray, y: IntArray, given: IntArray, index: IntArray, shape: list[int]
+        self,
+        x: IntArray,
+        y: IntArray,
+        given: IntArray,
+        widths: IntArray,
+        index: IntArray,
+        shape: list[int],
     ) -> FloatArray:
         of_given, of_x, _ = shape
         blocks, rows = self._moments.correlations(index, np.column_stack([x, y, given]))
@@ -151,7 +159,7 @@ class Mixed:
         log_lambda, q_x, q_y = _wilks(rest, of_x)
         q_x = q_x - spare[:, of_given : of_given + of_x].sum(axis=1)
         q_y = q_y - spare[:, of_given + of_x :].sum(axis=1)
-        counted = rows * self._dependence.shares(x, y, given)
+        counted = rows * self._dependence.shares(x, y, given, widths)
         return _rao(log_lambda, q_x, q_y, counted - 1 - slopes)
 
 

@@ -29,13 +29,59 @@ from whydrift.discovery.scores.features import Features
 from whydrift.discovery.scores.moments import gram_matrices
 from whydrift.discovery.scores.rare import rare_pair_costs, rare_share
 
-__all__ = ["EnvironmentScore", "row_worth"]
+__all__ = ["CARRIES", "EnvironmentScore", "row_worth"]
+
+# Noise that remembers: shares of the row before that a row may carry on. A column's true share is
+# at most .15 from one of them, and noise that remembers so little loses hardly any rows.
+CARRIES = (0.5, 0.8, 0.92)
 
 _RIDGE = 1e-6
 _TIE = 1e-9
 # Each parent may bring six features. Hubs of more parents are met among many columns, where the
 # search is compiled and can afford them.
 _MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
+
+
+@dataclass(frozen=True)
+class _Moments:
+    """Second moments of all windows.
+
+    Parameters
+    ----------
+    rows, shares : ndarray of shape (n_windows,)
+        Rows, and their shares of all rows.
+    covs : ndarray of shape (n_windows, n_features, n_features)
+    means : ndarray of shape (n_windows, n_features)
+        Less the mean over all windows.
+    within, total : ndarray of shape (n_features, n_features)
+        Pooled covariance around the windows' means, and around the common mean.
+    stack : ndarray of shape (1 or 2 + n_windows, n_features + room, n_features + room)
+        ``total``; of several windows also ``within`` and ``covs``. Features beyond those there are
+        are uncorrelated with everything, of unit spread.
+    """
+
+    rows: FloatArray
+    shares: FloatArray
+    covs: FloatArray
+    means: FloatArray
+    within: FloatArray
+    total: FloatArray
+    stack: FloatArray
+
+    @classmethod
+    def of(cls, stacked: FloatArray, bounds: IntArray, room: int, carry: float = 0.0) -> _Moments:
+        """Return the moments of features, shape (n_rows, n_features), all windows' in turn."""
+        grams, rows = gram_matrices(stacked, bounds, carry)
+        shares = rows / rows.sum()
+        means = np.array([gram[0, 1:] / gram[0, 0] for gram in grams])
+        covs = np.array(
+            [g[1:, 1:] - g[0, 0] * np.outer(m, m) for g, m in zip(grams, means, strict=True)]
+        )
+        means = means - shares @ means
+        within: FloatArray = np.tensordot(shares, covs, 1)
+        total: FloatArray = within + (means * shares[:, None]).T @ means
+        matrices = [total] if len(covs) == 1 else [total, within, *covs]
+        return cls(rows, shares, covs, means, within, total, _widened(np.stack(matrices), room))
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,33 +143,31 @@ class EnvironmentScore(CachedScore):
         self._factor = np.array([row_worth(f, bounds) for f in features])
         self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
-        grams, self._rows, _ = gram_matrices(stacked, bounds)
-        self._shares = self._rows / self._rows.sum()
-        total_rows = max(float(self._rows.sum()), 2.0)
+        room = self.most_parents * max(sizes)
+        self._moments = _Moments.of(stacked, bounds, room)
+        # Where rows remember, the noise of a number may carry on a share of the row before. What
+        # is new in each row is then as good as independent, and no row counts for less than one.
+        self._remembering: tuple[_Moments, ...] = ()
+        if any(
+            worth < 1 and not f.is_discrete for f, worth in zip(features, self._factor, strict=True)
+        ):
+            self._remembering = tuple(_Moments.of(stacked, bounds, room, c) for c in CARRIES)
+        self._remembers = [
+            bool(worth < 1) and not f.is_discrete
+            for f, worth in zip(features, self._factor, strict=True)
+        ]
+        total_rows = max(float(self._moments.rows.sum()), 2.0)
         price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
         self.rare = rare_pair_costs(np.array([rare_share(f) for f in features]), total_rows, price)
-        means = np.array([gram[0, 1:] / gram[0, 0] for gram in grams])
-        self._covs = np.array(
-            [g[1:, 1:] - g[0, 0] * np.outer(m, m) for g, m in zip(grams, means, strict=True)]
-        )
-        self._means = means - self._shares @ means
-        self._within: FloatArray = np.tensordot(self._shares, self._covs, 1)
-        self._total: FloatArray = (
-            self._within + (self._means * self._shares[:, None]).T @ self._means
-        )
-        matrices = [self._total]
-        if len(self._covs) > 1:
-            matrices += [self._within, *self._covs]
-        self._stack = _widened(np.stack(matrices), self.most_parents * max(sizes))
 
     def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
         return BlockArrays(
-            self._covs,
-            self._means,
-            self._within,
-            self._total,
-            self._factor[:, None] * self._rows[None, :],
+            self._moments.covs,
+            self._moments.means,
+            self._moments.within,
+            self._moments.total,
+            self._factor[:, None] * self._moments.rows[None, :],
             self._choices,
             self.start,
             np.array([len(linear) for linear in self.linear], dtype=np.int64),
@@ -135,6 +179,20 @@ class EnvironmentScore(CachedScore):
     def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
         """Return the windows in which a column pays for a mechanism of its own; see `Score`."""
         return self._best_ways(column, [parents])[0].apart
+
+    @property
+    def remembers(self) -> bool:
+        """Whether the noise of some number may carry on a share of the row before."""
+        return bool(self._remembering)
+
+    def carry(self, column: int, parents: tuple[int, ...]) -> float:
+        """Return the share of the row before that a column's noise carries on, given parents."""
+        if not self._remembers[column]:
+            return 0.0
+        index, sizes = self._padded([[self.basis[p] for p in parents]], self.linear[column])
+        moments_of, rows = self._assumed(column)
+        values = [self._fits(m, rows, index, sizes)[0].value for m in moments_of]
+        return (0.0, *CARRIES)[int(np.argmax(values))]
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         values = np.array([way.value for way in self._best_ways(column, parent_sets)])
@@ -152,9 +210,20 @@ class EnvironmentScore(CachedScore):
             index, sizes = self._padded(
                 [[blocks[p] for p in s] for s in parent_sets], self.linear[column]
             )
-            found = self._fits(column, index, sizes)
-            best = [max(pair, key=lambda way: way.value) for pair in zip(best, found, strict=True)]
+            moments_of, rows = self._assumed(column)
+            for moments in moments_of:
+                found = self._fits(moments, rows, index, sizes)
+                best = [max(ways, key=lambda w: w.value) for ways in zip(best, found, strict=True)]
         return best
+
+    def _assumed(self, column: int) -> tuple[tuple[_Moments, ...], FloatArray]:
+        """Return the moments by which a column may be explained, and what the rows count for.
+
+        Likelihoods of the same rows alone can be compared: those that have a row before them.
+        """
+        if not self._remembers[column]:
+            return (self._moments,), self._factor[column] * self._moments.rows
+        return (self._moments, *self._remembering), self._remembering[0].rows
 
     def _padded(
         self, parents: list[list[IntArray]], response: IntArray
@@ -174,15 +243,26 @@ class EnvironmentScore(CachedScore):
             index[row] = np.concatenate([own, pad, response])
         return index, sizes
 
-    def _fits(self, column: int, index: IntArray, sizes: FloatArray) -> list[_Way]:
-        """Return, for each parent set, the best way in which windows may differ."""
-        q = len(self.linear[column])
-        rows = self._factor[column] * self._rows
+    def _fits(
+        self, moments: _Moments, rows: FloatArray, index: IntArray, sizes: FloatArray
+    ) -> list[_Way]:
+        """Return, for each parent set, the best way in which windows may differ.
+
+        Parameters
+        ----------
+        moments : _Moments
+        rows : ndarray of shape (n_windows,)
+            What the windows' rows count for.
+        index : ndarray of int, shape (n_sets, n_features)
+        sizes : ndarray of shape (n_sets,)
+            See `_padded`.
+        """
+        q = index.shape[1] - int(sizes.max())
         unit = 0.5 * self.penalty * np.log(max(float(rows.sum()), 2.0))
         spread = q * (q + 1) / 2
         own_parameters, shared_parameters = (sizes + 1) * q + spread, sizes * q
         # Of all rows; with several windows also inside them, and of each: (…, n_sets, n, n).
-        every: FloatArray = self._stack[:, index[:, :, None], index[:, None, :]]
+        every: FloatArray = moments.stack[:, index[:, :, None], index[:, None, :]]
         logdets = _residual_logdet(every, q)
         same = -rows.sum() / 2 * logdets[0] - unit * own_parameters
         best = [_Way(value, ()) for value in same.tolist()]
@@ -205,7 +285,7 @@ class EnvironmentScore(CachedScore):
         ]
         if count == 2:
             return best
-        padded = np.column_stack([self._means, np.zeros((count, int(index.max()) + 1))])
+        padded = np.column_stack([moments.means, np.zeros((count, int(index.max()) + 1))])
         for number, own_index in enumerate(index):
             means = padded[:, own_index]
             order = self._set_apart(
@@ -221,7 +301,7 @@ class EnvironmentScore(CachedScore):
                 if max(own_fit[number] - own_price, shared_fit[number] - shared_price) <= least:
                     continue
                 alone = [blocks[k][number] for k in apart]
-                rest = _rest(total[number], alone, means, self._shares, apart)
+                rest = _rest(total[number], alone, means, moments.shares, apart)
                 own, shared = self._grouped(rows, [*alone, rest], apart, q)
                 value = max(own - own_price, shared - shared_price)
                 if value > least:

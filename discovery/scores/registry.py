@@ -30,8 +30,8 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 __all__ = ["Row", "choose_score", "gaussian_score", "known_scores", "rows", "score_named"]
 
 Windows = Sequence[Snapshot]
-# Complete rows, in all and for each column, from which on the others are left out.
-_LEAST_COMPLETE, _COMPLETE_PER_COLUMN = 200, 20
+# Complete rows of each window, in all and for each column, from which on counts leave others out.
+_LEAST_COUNTED, _COUNTED_PER_COLUMN = 200, 20
 
 _NUMBERS = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
 _NAMES = frozenset({ColumnKind.CATEGORICAL, ColumnKind.BINARY})
@@ -81,8 +81,10 @@ def _bdeu(windows: Windows, names: tuple[str, ...], penalty: float) -> Score:
     values = np.concatenate([w.columns(names) for w in windows])
     bounds = _bounds(windows)
     complete = np.isfinite(values).all(axis=1)
-    if complete.mean() >= LEAST_COMPLETE:
-        bounds = np.concatenate([[0], np.cumsum(complete)])[bounds]
+    counted = np.concatenate([[0], np.cumsum(complete)])[bounds]
+    enough = max(_LEAST_COUNTED, _COUNTED_PER_COLUMN * len(names))
+    if complete.mean() >= LEAST_COMPLETE or np.diff(counted).min() >= enough:
+        bounds = counted
         values = values[complete]
     codes = np.empty(values.shape, dtype=np.int64)
     for place in range(len(names)):  # where many values are missing, missing is a level
@@ -172,23 +174,7 @@ def score_named(
                 "kinds={…}",
             )
     note = Note("method_choice", None, f"score {name}: {reason}")
-    return row.build(_complete(windows, names), names, penalty), note
-
-
-def _complete(windows: Windows, names: tuple[str, ...]) -> Windows:
-    """Return the rows that have a value in every column, where enough are left to learn from.
-
-    Moments of pairs that come from different rows do not fit together: where columns hang together
-    closely, what they miss of each other passes for edges. They serve where little else is left.
-    """
-    kept = [np.flatnonzero(np.isfinite(w.columns(names)).all(axis=1)) for w in windows]
-    least = max(_LEAST_COMPLETE, _COMPLETE_PER_COLUMN * len(names))
-    if min(len(rows) for rows in kept) < least:
-        return windows
-    return tuple(
-        w if len(rows) == len(w.sample) else w.take(rows)
-        for w, rows in zip(windows, kept, strict=True)
-    )
+    return row.build(windows, names, penalty), note
 
 
 # ---- the choice -------------------------------------------------------------------------------
@@ -282,7 +268,7 @@ def _environment(
 def _correlation(window: Snapshot, names: tuple[str, ...]) -> tuple[FloatArray, float]:
     """Return the correlations of numbers, and the rows that count for every pair of them."""
     values = window.columns(names)
-    (gram,), rows, _ = gram_matrices(values, _bounds([window]))
+    (gram,), rows = gram_matrices(values, _bounds([window]))
     covariance = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:])
     scale = np.sqrt(np.maximum(np.diagonal(covariance), 1e-300))
     correlation = covariance / np.outer(scale, scale)

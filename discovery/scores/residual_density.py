@@ -21,7 +21,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.environment import row_worth
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.discovery.scores.moments import LEAST_COMPLETE
@@ -29,6 +29,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["ResidualDensity"]
 
+_LEAST_REMEMBERED = 20  # rows of a window of which some have no row before them
 _MOST_ROWS = 6000  # what a direction shows at all shows in so many
 _RIDGE = 1e-6
 _LEAST_VARIANCE = 1e-9
@@ -52,6 +53,37 @@ class _Fit:
     spread: tuple[float, ...]  # per group
 
 
+@dataclass(frozen=True)
+class _Regression:
+    """Features of all columns, and their moments in all rows and in groups of windows.
+
+    Parameters
+    ----------
+    features : ndarray of shape (n_rows, n_features)
+        The first is 1.
+    pooled : ndarray of shape (n_features, n_features)
+    grams : ndarray of shape (n_groups, n_features, n_features)
+        Of all groups of windows, one way to group them after the other.
+    """
+
+    features: FloatArray
+    pooled: FloatArray
+    grams: FloatArray
+
+    @classmethod
+    def of(
+        cls,
+        features: FloatArray,
+        windows: list[slice],
+        groupings: tuple[tuple[tuple[int, ...], ...], ...],
+    ) -> _Regression:
+        """Return features, shape (n_rows, n_features), with their moments."""
+        grams = [features[w].T @ features[w] for w in windows]
+        pooled: FloatArray = np.sum(grams, axis=0)
+        of_groups = [np.sum([grams[w] for w in g], axis=0) for groups in groupings for g in groups]
+        return cls(features, pooled, np.stack(of_groups))
+
+
 class ResidualDensity:
     """``Σ log f(residual / scale) − Σ log scale − parameters · log(rows)/2`` of a number.
 
@@ -66,15 +98,24 @@ class ResidualDensity:
         Which columns are categories.
     bounds : ndarray of int, shape (n_windows + 1,)
         The rows at which each window begins, and the end of the last.
+    carries : sequence of float, optional
+        The share of the row before that each column's noise carries on, where rows remember: what
+        is new in a row is then modelled, and no row counts for less than one. By default none,
+        and rows that resemble their neighbours count for less.
+    follows : ndarray of bool, shape (n_rows,), optional
+        Rows just before which there is the row before in time; all but the first of each window.
     """
 
-    def __init__(self, values: FloatArray, discrete: Sequence[bool], bounds: IntArray) -> None:
+    def __init__(
+        self,
+        values: FloatArray,
+        discrete: Sequence[bool],
+        bounds: IntArray,
+        carries: Sequence[float] | None = None,
+        follows: BoolArray | None = None,
+    ) -> None:
         self.discrete = tuple(discrete)
-        self._rows = len(values)
-        self._windows = [slice(a, b) for a, b in pairwise(bounds.tolist())]
-        self._counts = np.diff(bounds).astype(np.float64)
-        self._groupings = _groupings(len(self._windows))
-        columns, start = [np.ones((self._rows, 1))], 1
+        columns, start = [np.ones((len(values), 1))], 1
         self._linear: list[IntArray] = []  # features by column: straight lines only
         self._all: list[IntArray] = []
         self._worth: list[float] = []
@@ -87,19 +128,26 @@ class ResidualDensity:
                 straight = 2
             self._linear.append(np.arange(start, start + straight))
             self._all.append(np.arange(start, start + block.shape[1]))
-            self._worth.append(row_worth(features, bounds))
+            carried = carries is not None and not is_discrete
+            self._worth.append(1.0 if carried else row_worth(features, bounds))
             columns.append(block)
             start += block.shape[1]
         stacked = np.column_stack(columns)
         stacked[:, 1:] -= stacked[:, 1:].mean(axis=0)
         spread = stacked.std(axis=0)
-        self._features = np.asfortranarray(stacked / np.where(spread > 0, spread, 1.0))
-        grams = [self._features[w].T @ self._features[w] for w in self._windows]
-        self._pooled: FloatArray = np.sum(grams, axis=0)
-        # Of all groups of windows, one grouping after the other.
-        self._grams: FloatArray = np.stack(
-            [np.sum([grams[w] for w in group], axis=0) for g in self._groupings for group in g]
-        )
+        stacked /= np.where(spread > 0, spread, 1.0)
+        kept, bounds = _kept(bounds, carries, follows)
+        self._rows = len(kept)
+        self._windows = [slice(a, b) for a, b in pairwise(bounds.tolist())]
+        self._counts = np.diff(bounds).astype(np.float64)
+        self._groupings = _groupings(len(self._windows))
+        own = [0.0] * len(self.discrete) if carries is None else list(carries)
+        distinct = {
+            carry: _Regression.of(_news(stacked, kept, carry), self._windows, self._groupings)
+            for carry in {0.0, *own}
+        }
+        self._plain = distinct[0.0]
+        self._regressions = [distinct[carry] for carry in own]
         self._counts_of = {
             groups: np.array([self._counts[list(g)].sum() for g in groups])
             for groups in self._groupings
@@ -108,11 +156,23 @@ class ResidualDensity:
         self._known: dict[tuple[int, tuple[int, ...]], float] = {}
 
     @classmethod
-    def of(cls, windows: Sequence[Snapshot], names: tuple[str, ...]) -> ResidualDensity | None:
+    def of(
+        cls,
+        windows: Sequence[Snapshot],
+        names: tuple[str, ...],
+        carries: Sequence[float] | None = None,
+    ) -> ResidualDensity | None:
         """Return the score over some columns, or None where it has nothing to go by.
 
         That is where all columns are categories, and where many rows have missing values: sets of
         parents would be compared on different rows.
+
+        Parameters
+        ----------
+        windows, names
+            As in `ResidualDensity`.
+        carries : sequence of float, optional
+            See `ResidualDensity`.
         """
         discrete = [windows[0].schema[name].kind.is_discrete for name in names]
         values = np.concatenate([w.columns(names) for w in windows])
@@ -121,12 +181,13 @@ class ResidualDensity:
         if all(discrete) or complete.mean() < LEAST_COMPLETE:
             return None
         kept = np.flatnonzero(complete)
-        if len(kept) > _MOST_ROWS:
+        if carries is None and len(kept) > _MOST_ROWS:
             kept = kept[np.linspace(0, len(kept) - 1, _MOST_ROWS).astype(np.int64)]
         bounds = np.searchsorted(window[kept], np.arange(len(windows) + 1)).astype(np.int64)
-        if np.diff(bounds).min() < 2:
+        if np.diff(bounds).min() < (2 if carries is None else _LEAST_REMEMBERED):
             return None
-        return cls(values[kept], discrete, bounds)
+        follows = np.diff(kept, prepend=-2) == 1
+        return cls(values[kept], discrete, bounds, carries, follows)
 
     def local(self, column: int, parents: tuple[int, ...]) -> float:
         """Return the score of a number given parents (positions, in ascending order)."""
@@ -151,27 +212,28 @@ class ResidualDensity:
     ) -> tuple[float, float]:
         """Return the log-likelihood less the price of its parameters, by rank and as it is."""
         groupings = self._groupings if moved else self._groupings[:1]
-        worth = self._worth[column]
-        unit = 0.5 * np.log(max(worth * self._rows, 2.0))
         responses = self._all[column][:2]
         best: list[_Fit] = []
         for blocks in (self._all, self._linear) if parents else (self._linear,):
             features = np.concatenate([np.zeros(0, np.int64), *(blocks[p] for p in parents)])
-            for found in self._located(responses, features, groupings, worth, unit):
+            for found in self._located(column, features, groupings):
                 if not best:
                     best = found
                 best = [max(pair, key=_value) for pair in zip(best, found, strict=True)]
         by_rank, as_it_is = (
-            self._shaped(int(response), fit, parents, worth, unit)
+            self._shaped(column, int(response), fit, parents)
             for response, fit in zip(responses, best, strict=True)
         )
         return by_rank, as_it_is
 
-    def _shaped(
-        self, response: int, fit: _Fit, parents: tuple[int, ...], worth: float, unit: float
-    ) -> float:
+    def _unit(self, column: int) -> float:
+        """Return the price of a parameter."""
+        return float(0.5 * np.log(max(self._worth[column] * self._rows, 2.0)))
+
+    def _shaped(self, column: int, response: int, fit: _Fit, parents: tuple[int, ...]) -> float:
         """Return the log-likelihood by the residuals' own density, with even or varying scale."""
-        standard, log_spread = self._standardised(response, fit)
+        worth = self._worth[column]
+        standard, log_spread = self._standardised(self._regressions[column], response, fit)
         value = _log_density(standard).sum() - log_spread
         if parents:
             straight = np.concatenate([self._linear[p] for p in parents])
@@ -179,22 +241,21 @@ class ResidualDensity:
             again = standard / scale
             spread = max(float(again.std()), 1e-12)
             log_scale = np.log(scale).sum() + self._rows * np.log(spread) + log_spread
-            price = unit / worth * len(straight)
+            price = self._unit(column) / worth * len(straight)
             value = max(value, _log_density(again / spread).sum() - log_scale - price)
         return float(worth * value - fit.price)
 
     def _located(
         self,
-        responses: IntArray,
+        column: int,
         features: IntArray,
         groupings: tuple[tuple[tuple[int, ...], ...], ...],
-        worth: float,
-        unit: float,
     ) -> Iterator[list[_Fit]]:
         """Yield, for both responses, fits with own everything and with shared slopes."""
+        responses, worth, unit = self._all[column][:2], self._worth[column], self._unit(column)
         size = len(features)
         index = np.concatenate([[0], features, responses]).astype(np.int64)
-        every = self._grams[:, index[:, None], index]
+        every = self._regressions[column].grams[:, index[:, None], index]
         inner, outer = slice(0, size + 1), slice(size + 1, None)
         cross = every[:, inner, outer]
         slopes = _ridge(every[:, inner, inner], cross, self._rows)
@@ -232,23 +293,53 @@ class ResidualDensity:
         both = np.broadcast_to(slopes, (len(blocks), *slopes.shape))
         return np.concatenate([intercepts[:, None], both], axis=1), left
 
-    def _standardised(self, response: int, fit: _Fit) -> tuple[FloatArray, float]:
+    def _standardised(
+        self, regression: _Regression, response: int, fit: _Fit
+    ) -> tuple[FloatArray, float]:
         """Return residuals in sd of their group, and the sum of the logs of those sd."""
-        out, log_spread = np.empty(self._rows), 0.0
+        rows, out, log_spread = regression.features, np.empty(self._rows), 0.0
         for group, slopes, spread in zip(fit.groups, fit.slopes, fit.spread, strict=True):
             for window in (self._windows[w] for w in group):
-                fitted = slopes[0] + self._features[window][:, fit.features] @ slopes[1:]
-                out[window] = (self._features[window, response] - fitted) / spread
+                fitted = slopes[0] + rows[window][:, fit.features] @ slopes[1:]
+                out[window] = (rows[window, response] - fitted) / spread
                 log_spread += (window.stop - window.start) * np.log(spread)
         return out, log_spread
 
     def _scale(self, size: FloatArray, features: IntArray) -> FloatArray:
         """Return the conditional scale of residuals of so much size."""
         index = np.concatenate([[0], features])
-        design = self._features[:, index]
-        fitted = design @ _ridge(self._pooled[index[:, None], index], design.T @ size, self._rows)
+        design = self._plain.features[:, index]
+        inner = self._plain.pooled[index[:, None], index]
+        fitted = design @ _ridge(inner, design.T @ size, self._rows)
         out: FloatArray = np.maximum(fitted, _LEAST_SCALE * size.mean())
         return out
+
+
+def _kept(
+    bounds: IntArray, carries: Sequence[float] | None, follows: BoolArray | None
+) -> tuple[IntArray, IntArray]:
+    """Return the rows modelled, and where each window begins among them.
+
+    Where rows remember, those that have a row before them, and of these not more than are needed.
+    """
+    rows = np.arange(int(bounds[-1]))
+    if carries is None:
+        return rows, bounds
+    has_one = np.ones(len(rows), dtype=bool) if follows is None else follows.copy()
+    has_one[bounds[:-1]] = False
+    rows = rows[has_one]
+    if len(rows) > _MOST_ROWS:
+        rows = rows[np.linspace(0, len(rows) - 1, _MOST_ROWS).astype(np.int64)]
+    return rows, np.searchsorted(rows, bounds).astype(np.int64)
+
+
+def _news(features: FloatArray, rows: IntArray, carry: float) -> FloatArray:
+    """Return features of some rows less a share of the row before; the constant stays 1."""
+    out = np.asfortranarray(features[rows])
+    if carry:
+        out -= carry * features[rows - 1]
+        out[:, 0] = 1.0
+    return out
 
 
 def _groupings(count: int) -> tuple[tuple[tuple[int, ...], ...], ...]:

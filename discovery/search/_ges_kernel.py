@@ -14,77 +14,127 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whydrift.discovery._compiled import compiled, inner
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.base import ScoreArrays
 from whydrift.discovery.search._score_kernel import TIE, Improve
 
-__all__ = ["Moves", "State", "climb", "complete", "new_moves", "new_state"]
+__all__ = [
+    "ALLOWED",
+    "IN",
+    "LINE",
+    "MOST_CLIQUES",
+    "NONE",
+    "OUT",
+    "STAY",
+    "TAKEN",
+    "Room",
+    "State",
+    "climb",
+    "new_gains",
+    "new_room",
+    "new_state",
+]
 
-_MOST_CLIQUES = 2_048  # looked at among the neighbours of one column, the smallest first
+MarkArray = NDArray[np.int8]
+
+MOST_CLIQUES = 2_048  # looked at among the neighbours of one column, the smallest first
 _MOST_TAKEN = 3  # times that an edge is taken out; then it stays
+
+# State.marks[i, j]: no edge, i → j, i ← j, i — j.
+NONE, OUT, IN, LINE = 0, 1, 2, 3
+# First index of the gains, of rules and of tallies.
+INSERT, DELETE = 0, 1
+ALLOWED, STAY = 0, 1
+LOOKED, TAKEN = 0, 1
 
 
 class State(NamedTuple):
     """A class of DAGs.
 
+    One matrix of marks, and not one for each kind of edge: what a kernel reads decides how long
+    it takes to compile.
+
     Parameters
     ----------
-    directed, undirected : ndarray of bool, shape (n_columns, n_columns)
-        ``directed[i, j]`` for i → j, and the symmetric ``undirected[i, j]`` for i — j.
-    near : ndarray of int, shape (n_columns, n_columns)
-        Numbers of the columns joined to each column, in its first ``degree`` places.
-    degree : ndarray of int, shape (n_columns,)
+    marks : ndarray of int8, shape (n_columns, n_columns)
+        What stands between i and j, seen from i: ``OUT`` for i → j, ``IN`` for i ← j, ``LINE`` for
+        i — j, ``NONE``.
+    near : ndarray of int, shape (n_columns, n_columns + 1)
+        How many columns are joined to each column, and then their numbers.
     dag : ndarray of bool, shape (n_columns, n_columns)
         One of its members.
     """
 
-    directed: BoolArray
-    undirected: BoolArray
+    marks: MarkArray
     near: IntArray
-    degree: IntArray
     dag: BoolArray
 
 
-class Moves(NamedTuple):
-    """What each move would gain, at most.
+class Room(NamedTuple):
+    """Where the kernel puts what it needs for a moment.
 
     Parameters
     ----------
-    gains : ndarray of shape (2, n_columns, n_columns)
-        ``gains[INSERT, y, x]``: the most that x → y would gain, whether or not a path forbids it;
-        ``gains[DELETE, y, x]``: the most that taking out the edge would. 0 where nothing is gained.
-    top : ndarray of shape (2, n_columns)
-        No less than the largest of each y.
+    numbers : ndarray of int, shape (5, n_columns + 1)
+    flags : ndarray of bool, shape (4, n_columns)
+    gains : ndarray of shape (n_columns,)
+    nothing : ndarray of shape (0,)
+    cliques : ndarray of int, shape (MOST_CLIQUES, n_columns + 1)
+        Each as its size and its members.
+    cut_short : ndarray of bool, shape (n_columns,)
+        Columns with more cliques among their neighbours than were looked at.
     """
 
+    numbers: IntArray
+    flags: BoolArray
     gains: FloatArray
-    top: FloatArray
+    nothing: FloatArray
+    cliques: IntArray
+    cut_short: BoolArray
 
 
-INSERT, DELETE = 0, 1
+# Rows of Room.numbers and Room.flags.
+_AROUND, _BASE, _FEWER, _STACK, _BEST = 0, 1, 2, 3, 4
+_OFFERED, _IN_CLIQUE, _SEEN, _WAITING = 0, 1, 2, 3
 
 
 def new_state(columns: int) -> State:
     """Return a class without edges."""
     return State(
-        np.zeros((columns, columns), dtype=bool),
-        np.zeros((columns, columns), dtype=bool),
-        np.zeros((columns, columns), dtype=np.int64),
-        np.zeros(columns, dtype=np.int64),
+        np.zeros((columns, columns), dtype=np.int8),
+        np.zeros((columns, columns + 1), dtype=np.int64),
         np.zeros((columns, columns), dtype=bool),
     )
 
 
-def new_moves(columns: int) -> Moves:
-    """Return moves that gain nothing."""
-    return Moves(np.zeros((2, columns, columns)), np.zeros((2, columns)))
+def new_room(columns: int) -> Room:
+    """Return room for the moves of so many columns; of the cliques, memory is touched as needed."""
+    return Room(
+        np.zeros((5, columns + 1), dtype=np.int64),
+        np.zeros((4, columns), dtype=bool),
+        np.zeros(columns),
+        np.zeros(0),
+        np.empty((MOST_CLIQUES, columns + 1), dtype=np.int64),
+        np.zeros(columns, dtype=bool),
+    )
+
+
+def new_gains(columns: int) -> FloatArray:
+    """Return what each move would gain, at most: nothing yet.
+
+    ``gains[INSERT, y, x]``: the most that x → y would gain, whether or not a path forbids it;
+    ``gains[DELETE, y, x]``: the most that taking out the edge would; 0 where nothing is gained.
+    ``gains[kind, y, n_columns]`` is no less than the largest of each y.
+    """
+    return np.zeros((2, columns, columns + 1))
 
 
 # ---- completing -------------------------------------------------------------------------------
-@compiled
-def complete(g: State, allowed: BoolArray) -> bool:
+@inner
+def complete(g: State, rules: BoolArray, room: Room) -> bool:
     """Turn a partially directed graph into the class that it belongs to, in place.
 
     Returns
@@ -92,51 +142,46 @@ def complete(g: State, allowed: BoolArray) -> bool:
     bool
         False where no DAG has these adjacencies, colliders and directions; ``g`` is then spoilt.
     """
-    size = len(g.degree)
-    near, degree = g.near, g.degree
-    joined = np.empty((size, size), dtype=np.bool_)
-    for a in range(size):
-        degree[a] = 0
-        for b in range(size):
-            joined[a, b] = False
-            g.dag[a, b] = False
-            if g.directed[a, b] or g.directed[b, a] or g.undirected[a, b]:
-                joined[a, b] = True
-                near[a, degree[a]] = b
-                degree[a] += 1
-    # A DAG of the class: take away sinks whose undirected neighbours see all their neighbours.
-    gone = np.empty(size, dtype=np.bool_)
-    waiting = np.empty(size, dtype=np.bool_)
-    stack = np.empty(size, dtype=np.int64)
+    marks, near, dag = g
+    size = len(near)
+    gone, waiting, stack = room.flags[_SEEN], room.flags[_WAITING], room.numbers[_STACK]
     for a in range(size):
         gone[a], waiting[a], stack[a] = False, True, a
+        degree = 0
+        for b in range(size):
+            if marks[a, b] != NONE:
+                degree += 1
+                near[a, degree] = b
+        near[a, 0] = degree
+    # A DAG of the class: take away sinks whose undirected neighbours see all their neighbours.
     height, left = size, size
     while height > 0:
         height -= 1
         a = stack[height]
         waiting[a] = False
         fits = not gone[a]
-        for i in range(degree[a]):
+        for i in range(1, near[a, 0] + 1):
             b = near[a, i]
             if not fits:
                 break
             if gone[b]:
                 continue
-            if g.directed[a, b]:
+            if marks[a, b] == OUT:
                 fits = False
-            elif g.undirected[a, b]:
-                for m in range(degree[a]):
+            elif marks[a, b] == LINE:
+                for m in range(1, near[a, 0] + 1):
                     c = near[a, m]
-                    if c != b and not gone[c] and not joined[b, c]:
+                    if c != b and not gone[c] and marks[b, c] == NONE:
                         fits = False
                         break
         if fits:
             gone[a] = True
             left -= 1
-            for i in range(degree[a]):
+            for i in range(1, near[a, 0] + 1):
                 b = near[a, i]
                 if not gone[b]:
-                    g.directed[b, a] = True
+                    marks[b, a] = OUT
+                    marks[a, b] = IN
                     if not waiting[b]:
                         waiting[b] = True
                         stack[height] = b
@@ -144,70 +189,72 @@ def complete(g: State, allowed: BoolArray) -> bool:
     if left > 0:
         return False
     for a in range(size):
-        for i in range(degree[a]):
-            g.dag[a, near[a, i]] = g.directed[a, near[a, i]]
+        for b in range(size):
+            dag[a, b] = marks[a, b] == OUT
     # What the class keeps: colliders, what knowledge leaves one way, and what follows from them.
     for b in range(size):
-        for i in range(degree[b]):
+        for i in range(1, near[b, 0] + 1):
             a = near[b, i]
-            if not g.directed[a, b]:
+            if not dag[a, b]:
                 continue
-            keep = not allowed[b, a]
-            for m in range(degree[b]):
+            keep = not rules[ALLOWED, b, a]
+            for m in range(1, near[b, 0] + 1):
                 c = near[b, m]
-                if c != a and g.directed[c, b] and not joined[a, c]:
+                if c != a and dag[c, b] and marks[a, c] == NONE:
                     keep = True
                     break
-            g.undirected[a, b] = not keep
-            g.undirected[b, a] = not keep
-    for a in range(size):
-        for i in range(degree[a]):
-            if g.undirected[a, near[a, i]]:
-                g.directed[a, near[a, i]] = False
+            if not keep:
+                marks[a, b] = LINE
+                marks[b, a] = LINE
     turned = True
     while turned:
         turned = False
         for a in range(size):
-            for i in range(degree[a]):
+            for i in range(1, near[a, 0] + 1):
                 b = near[a, i]
-                if g.undirected[a, b] and _follows(g, joined, a, b):
-                    g.undirected[a, b] = False
-                    g.undirected[b, a] = False
-                    g.directed[a, b] = True
+                if marks[a, b] == LINE and _follows(marks, near, a, b):
+                    marks[a, b] = OUT
+                    marks[b, a] = IN
                     turned = True
     return True
 
 
 @inner
-def _follows(g: State, joined: BoolArray, a: int, b: int) -> bool:
+def _follows(marks: MarkArray, near: IntArray, a: int, b: int) -> bool:
     """Whether one of Meek's rules asks for a → b."""
-    for i in range(g.degree[a]):
-        c = g.near[a, i]
+    for i in range(1, near[a, 0] + 1):
+        c = near[a, i]
         if c == b:
             continue
-        if g.directed[c, a] and not joined[c, b]:
-            return True
-        if g.directed[a, c] and g.directed[c, b]:
-            return True
-        if g.undirected[a, c]:
-            for m in range(g.degree[a]):
-                d = g.near[a, m]
-                if d in (b, c) or not g.directed[d, b]:
+        if marks[a, c] == IN:
+            if marks[c, b] == NONE:
+                return True
+        elif marks[a, c] == OUT:
+            if marks[c, b] == OUT:
+                return True
+        else:
+            for m in range(1, near[a, 0] + 1):
+                d = near[a, m]
+                if d in (b, c) or marks[d, b] != OUT:
                     continue
-                if g.directed[c, b]:
-                    if g.undirected[a, d] and not joined[c, d]:
+                if marks[c, b] == OUT:
+                    if marks[a, d] == LINE and marks[c, d] == NONE:
                         return True
-                elif not joined[c, b] and g.directed[c, d]:
+                elif marks[c, b] == NONE and marks[c, d] == OUT:
                     return True
     return False
 
 
 # ---- moves ------------------------------------------------------------------------------------
 @inner
-def _cliques(g: State, nodes: IntArray, count: int) -> tuple[IntArray, int]:
-    """Return the cliques among some nodes, the empty one too, as rows of (size, members …)."""
-    most = min(_MOST_CLIQUES, 1 << min(count, 30))
-    out = np.empty((most, count + 1), dtype=np.int64)
+def _cliques(marks: MarkArray, nodes: IntArray, count: int, out: IntArray) -> int:
+    """List the cliques among some nodes, the empty one too, the smallest first.
+
+    Returns
+    -------
+    int
+        How many there are, or −1 where they are more than there is room for.
+    """
     out[0, 0] = 0
     found, done = 1, 0
     while done < found:
@@ -218,44 +265,40 @@ def _cliques(g: State, nodes: IntArray, count: int) -> tuple[IntArray, int]:
                 first += 1
             first += 1
         for i in range(first, count):
-            node = nodes[i]
             fits = True
-            for m in range(size):
-                other = out[done, 1 + m]
-                if not (
-                    g.directed[node, other] or g.directed[other, node] or g.undirected[node, other]
-                ):
+            for m in range(1, size + 1):
+                if marks[nodes[i], out[done, m]] == NONE:
                     fits = False
                     break
-            if fits and found < most:
-                for m in range(size):
-                    out[found, 1 + m] = out[done, 1 + m]
-                out[found, 1 + size] = node
+            if fits:
+                if found == len(out):
+                    return -1
+                for m in range(1, size + 1):
+                    out[found, m] = out[done, m]
+                out[found, size + 1] = nodes[i]
                 out[found, 0] = size + 1
                 found += 1
         done += 1
-    return out, found
+    return found
 
 
 @inner
-def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
+def _is_cut_off(g: State, y: int, x: int, clique: IntArray, room: Room) -> bool:
     """Whether every path from y to x that goes against no arrow passes through the clique."""
-    size = len(g.degree)
-    seen = np.empty(size, dtype=np.bool_)
-    for a in range(size):
+    seen, stack = room.flags[_SEEN], room.numbers[_STACK]
+    for a in range(len(seen)):
         seen[a] = False
-    for m in range(clique[0]):
-        seen[clique[1 + m]] = True
-    stack = np.empty(size, dtype=np.int64)
+    for m in range(1, clique[0] + 1):
+        seen[clique[m]] = True
     stack[0] = y
     seen[y] = True
     height = 1
     while height > 0:
         height -= 1
         a = stack[height]
-        for i in range(g.degree[a]):
+        for i in range(1, g.near[a, 0] + 1):
             b = g.near[a, i]
-            if not seen[b] and not g.directed[b, a]:
+            if not seen[b] and g.marks[a, b] != IN:
                 if b == x:
                     return False
                 seen[b] = True
@@ -266,88 +309,85 @@ def _is_cut_off(g: State, y: int, x: int, clique: IntArray) -> bool:
 
 @inner
 def _weigh(
-    improve: Improve, s: ScoreArrays, g: State, allowed: BoolArray, stay: BoolArray, most: int,
-    y: int, only: int, moves: Moves,
-) -> IntArray:  # fmt: skip
+    improve: Improve, s: ScoreArrays, g: State, rules: BoolArray, most: int, y: int, only: int,
+    gains: FloatArray, room: Room,
+) -> int:  # fmt: skip
     """Find what inserts and deletes at y would gain.
 
     Parameters
     ----------
     only : int
-        −1 to fill a row of ``moves`` with what each x would gain at most. A column x not joined to
+        −1 to fill a row of ``gains`` with what each x would gain at most. A column x not joined to
         y: look at inserting x → y alone, and only at cliques that no path forbids. A column that
         is joined: look at deleting its edge alone.
 
     Returns
     -------
-    ndarray of int
-        With ``only``: the clique of the best move as (size, members …), size −1 where there is
-        none; its gain is put into ``moves``.
+    int
+        With ``only``: the number of the best move's clique in ``room``, −1 where there is none; its
+        gain is put into ``gains``.
     """
-    size = len(g.degree)
-    around = np.empty(size, dtype=np.int64)  # undirected neighbours
-    base = np.empty(size, dtype=np.int64)  # parents of y, then room for the clique and x
+    marks = g.marks
+    size = len(marks)
+    around = room.numbers[_AROUND]  # undirected neighbours
+    base = room.numbers[_BASE]  # parents of y, then room for the clique and x
+    fewer = room.numbers[_FEWER]
+    offered, in_clique = room.flags[_OFFERED], room.flags[_IN_CLIQUE]
     neighbours, own = 0, 0
-    for i in range(g.degree[y]):
+    for i in range(1, g.near[y, 0] + 1):
         other = g.near[y, i]
-        if g.undirected[y, other]:
+        if marks[y, other] == LINE:
             around[neighbours] = other
             neighbours += 1
-        elif g.directed[other, y]:
+        elif marks[y, other] == IN:
             base[own] = other
             own += 1
-    cliques, found = _cliques(g, around, int(neighbours))
-    offered = np.empty(size, dtype=np.bool_)
-    in_clique = np.empty(size, dtype=np.bool_)
-    gains = np.empty(size)
-    nothing = np.empty(size - size)
-    fewer = np.empty(size, dtype=np.int64)
-    chosen = -1
+    cliques = room.cliques
+    found = _cliques(marks, around, int(neighbours), cliques)
+    if found < 0:
+        room.cut_short[y] = True
+        found = len(cliques)
     for x in range(size):
         in_clique[x] = False
         if only < 0 or x == only:
-            moves.gains[INSERT, y, x] = 0.0
-            moves.gains[DELETE, y, x] = 0.0
+            gains[INSERT, y, x] = 0.0
+            gains[DELETE, y, x] = 0.0
+    chosen = -1
     for c in range(found):
         members = cliques[c, 0]
         count = own + members
         for m in range(members):
             base[own + m] = cliques[c, 1 + m]
-            in_clique[cliques[c, 1 + m]] = True
+            in_clique[base[own + m]] = True
         wanted = False
         for x in range(size):
-            offered[x] = False
-            if x == y or not allowed[x, y] or (only >= 0 and x != only):
-                continue
-            if count >= most or g.undirected[x, y] or g.directed[x, y] or g.directed[y, x]:
-                continue
             # The clique must hold every neighbour of y that is joined to x.
-            fits = True
-            for m in range(neighbours):
-                z = around[m]
-                if not in_clique[z] and (
-                    g.undirected[x, z] or g.directed[x, z] or g.directed[z, x]
-                ):
-                    fits = False
-                    break
-            if fits and (only < 0 or _is_cut_off(g, y, x, cliques[c])):
-                offered[x] = True
-                wanted = True
+            fits = x != y and rules[ALLOWED, x, y] and count < most and marks[x, y] == NONE
+            if only >= 0 and x != only:
+                fits = False
+            if fits:
+                for m in range(neighbours):
+                    if not in_clique[around[m]] and marks[x, around[m]] != NONE:
+                        fits = False
+                        break
+            if fits and only >= 0:
+                fits = _is_cut_off(g, y, x, cliques[c], room)
+            offered[x] = fits
+            wanted = wanted or fits
         if wanted:
-            improve(s, y, base, count, offered, gains)
+            improve(s, y, base, count, offered, room.gains)
             for x in range(size):
-                if offered[x] and gains[x] > moves.gains[INSERT, y, x]:
-                    moves.gains[INSERT, y, x] = gains[x]
+                if offered[x] and room.gains[x] > gains[INSERT, y, x]:
+                    gains[INSERT, y, x] = room.gains[x]
                     chosen = c
         # Deletes: what is left of the common neighbours of x and y is this clique.
         for i in range(own + neighbours):
             x = base[i] if i < own else around[i - own]
-            if stay[x, y] or stay[y, x] or in_clique[x] or (only >= 0 and x != only):
+            if rules[STAY, x, y] or in_clique[x] or (only >= 0 and x != only):
                 continue
             fits = True
             for m in range(members):
-                z = cliques[c, 1 + m]
-                if not (g.undirected[x, z] or g.directed[x, z] or g.directed[z, x]):
+                if marks[x, base[own + m]] == NONE:
                     fits = False
                     break
             if not fits:
@@ -357,31 +397,28 @@ def _weigh(
                 if base[m] != x:
                     fewer[kept] = base[m]
                     kept += 1
-            gain = improve(s, y, fewer, kept, offered, nothing)
             fewer[kept] = x
-            gain -= improve(s, y, fewer, kept + 1, offered, nothing)
-            if gain > max(TIE, moves.gains[DELETE, y, x]):
-                moves.gains[DELETE, y, x] = gain
+            gain = 0.0
+            for more in range(2):
+                gain = improve(s, y, fewer, kept + more, offered, room.nothing) - gain
+            if -gain > max(TIE, gains[DELETE, y, x]):
+                gains[DELETE, y, x] = -gain
                 chosen = c
         for m in range(members):
-            in_clique[cliques[c, 1 + m]] = False
+            in_clique[base[own + m]] = False
     if only < 0:
         for kind in range(2):
-            moves.top[kind, y] = 0.0
+            gains[kind, y, size] = 0.0
             for x in range(size):
-                moves.top[kind, y] = max(moves.top[kind, y], moves.gains[kind, y, x])
-    if chosen < 0:
-        cliques[0, 0] = -1
-        chosen = 0
-    clique: IntArray = cliques[chosen]
-    return clique
+                gains[kind, y, size] = max(gains[kind, y, size], gains[kind, y, x])
+    return chosen
 
 
 @compiled
 def climb(
-    improve: Improve, s: ScoreArrays, g: State, fresh: State, allowed: BoolArray,
-    stay: BoolArray, most: int, moves: Moves, exact: Moves, looked: IntArray, stale: BoolArray,
-    taken: IntArray, steps: int,
+    improve: Improve, s: ScoreArrays, g: State, fresh: State, rules: BoolArray, most: int,
+    gains: FloatArray, exact: FloatArray, tallies: IntArray, stale: BoolArray, room: Room,
+    steps: int,
 ) -> int:  # fmt: skip
     """Make the best moves, deletes before inserts, until nothing gains.
 
@@ -395,34 +432,36 @@ def climb(
         The score.
     g, fresh : State
         A class of DAGs, changed in place; and room for another.
-    allowed, stay : ndarray of bool, shape (n_columns, n_columns)
-        ``allowed[i, j]``: whether i → j may be; ``stay[i, j]``: whether the edge may not be taken
-        out, in either direction; more of them on return.
+    rules : ndarray of bool, shape (2, n_columns, n_columns)
+        ``rules[ALLOWED, i, j]``: whether i → j may be; ``rules[STAY, i, j]``: whether the edge
+        may not be taken out, in either direction; more of them on return.
     most : int
         Parents beyond which a column is given no more.
-    moves, exact : Moves
-        Kept from one call to the next; and room for others.
-    looked : ndarray of int, shape (n_columns, n_columns)
-        Zeros at first; kept from one call to the next.
+    gains, exact : ndarray of shape (2, n_columns, n_columns + 1)
+        From `new_gains`; kept from one call to the next; and room for others.
+    tallies : ndarray of int, shape (2, n_columns, n_columns)
+        Zeros at first; kept from one call to the next. ``tallies[TAKEN, i, j]``, i < j: how often
+        the edge was taken out.
     stale : ndarray of bool, shape (n_columns,)
         Columns whose moves must be weighed again; all of them at first.
-    taken : ndarray of int, shape (n_columns, n_columns)
-        Zeros at first; ``taken[i, j]``, i < j: how often the edge was taken out.
+    room : Room
     steps : int
-        Moves after which to return.
+        Moves after which to return. 0 to turn ``g``, of which any marks may have changed, into the
+        class that it belongs to.
 
     Returns
     -------
     int
-        Moves made; fewer than ``steps`` at the end.
+        Moves made; fewer than ``steps`` at the end; −1 where ``g`` belongs to no class.
     """
-    size = len(g.degree)
-    touched = np.empty(size, dtype=np.bool_)
-    best_clique = np.empty(size, dtype=np.int64)
+    if steps == 0:
+        return 0 if complete(g, rules, room) else -1
+    size = len(g.near)
+    touched, best_clique = room.flags[_SEEN], room.numbers[_BEST]
     look = 1
     for y in range(size):
         for x in range(size):
-            look = max(look, looked[y, x] + 1)
+            look = max(look, tallies[LOOKED, y, x] + 1)
     made, kind = 0, DELETE
     best, best_x, best_y = 0.0, -1, -1
     while made < steps:
@@ -433,19 +472,21 @@ def climb(
                 task_x, task_y = -1, y
                 stale[y] = False
                 break
-            if moves.top[kind, y] > top:
+            if gains[kind, y, size] > top:
                 for x in range(size):
-                    if moves.gains[kind, y, x] > top and looked[y, x] != look:
-                        top, task_x, task_y = moves.gains[kind, y, x], x, y
+                    if gains[kind, y, x] > top and tallies[LOOKED, y, x] != look:
+                        top, task_x, task_y = gains[kind, y, x], x, y
         if task_y >= 0:
-            table = moves if task_x < 0 else exact
-            clique = _weigh(improve, s, g, allowed, stay, most, task_y, int(task_x), table)
+            table = gains if task_x < 0 else exact
+            clique = _weigh(improve, s, g, rules, most, task_y, int(task_x), table, room)
             if task_x >= 0:
-                looked[task_y, task_x] = look
+                tallies[LOOKED, task_y, task_x] = look
                 # Those that a path forbids promise more than they hold.
-                if clique[0] >= 0 and exact.gains[kind, task_y, task_x] > best:
-                    best = exact.gains[kind, task_y, task_x]
-                    best_x, best_y, best_clique = task_x, task_y, clique
+                if clique >= 0 and exact[kind, task_y, task_x] > best:
+                    best = exact[kind, task_y, task_x]
+                    best_x, best_y = task_x, task_y
+                    for m in range(room.cliques[clique, 0] + 1):
+                        best_clique[m] = room.cliques[clique, m]
             continue
         look += 1
         if best_x < 0:
@@ -455,75 +496,59 @@ def climb(
             continue
         x, y, deletes = best_x, best_y, kind == DELETE
         best, best_x, best_y, kind = 0.0, -1, -1, DELETE
-        _apply(g, fresh, int(x), int(y), best_clique, deletes)
-        if not complete(fresh, allowed):
+        _apply(g.marks, fresh.marks, g.near, int(x), int(y), best_clique, deletes)
+        if not complete(fresh, rules, room):
             # Knowledge leaves no DAG here: this move is out until its surroundings change.
-            moves.gains[INSERT, y, x] = 0.0
-            moves.gains[DELETE, y, x] = 0.0
+            gains[INSERT, y, x] = 0.0
+            gains[DELETE, y, x] = 0.0
             continue
         made += 1
         if deletes:
-            low, high = min(x, y), max(x, y)
-            taken[low, high] += 1
-            if taken[low, high] >= _MOST_TAKEN:
-                stay[low, high] = True
+            tallies[TAKEN, min(x, y), max(x, y)] += 1
+            if tallies[TAKEN, min(x, y), max(x, y)] >= _MOST_TAKEN:
+                rules[STAY, x, y] = True
+                rules[STAY, y, x] = True
         for a in range(size):
             touched[a] = False
-        for a in range(size):
-            g.degree[a] = fresh.degree[a]
             for b in range(size):
-                if (
-                    g.directed[a, b] != fresh.directed[a, b]
-                    or g.undirected[a, b] != fresh.undirected[a, b]
-                ):
+                if g.marks[a, b] != fresh.marks[a, b]:
                     touched[a] = True
-                    touched[b] = True
-                    g.directed[a, b] = fresh.directed[a, b]
-                    g.undirected[a, b] = fresh.undirected[a, b]
-            for i in range(g.degree[a]):
-                g.near[a, i] = fresh.near[a, i]
-            for b in range(size):
+                g.marks[a, b] = fresh.marks[a, b]
                 g.dag[a, b] = fresh.dag[a, b]
+            for i in range(fresh.near[a, 0] + 1):
+                g.near[a, i] = fresh.near[a, i]
         for a in range(size):
             stale[a] = touched[a]
-            for i in range(g.degree[a]):
-                if g.undirected[a, g.near[a, i]] and touched[g.near[a, i]]:
+            for i in range(1, g.near[a, 0] + 1):
+                if touched[g.near[a, i]] and g.marks[a, g.near[a, i]] == LINE:
                     stale[a] = True
     return made
 
 
 @inner
-def _apply(g: State, fresh: State, x: int, y: int, clique: IntArray, deletes: bool) -> None:
-    """Put the graph after a move into ``fresh``, not completed yet."""
-    size = len(g.degree)
-    for a in range(size):
-        for b in range(size):
-            fresh.directed[a, b] = g.directed[a, b]
-            fresh.undirected[a, b] = g.undirected[a, b]
-    fresh.undirected[x, y] = False
-    fresh.undirected[y, x] = False
-    fresh.directed[x, y] = not deletes
+def _apply(
+    marks: MarkArray, fresh: MarkArray, near: IntArray, x: int, y: int, clique: IntArray,
+    deletes: bool,
+) -> None:  # fmt: skip
+    """Put the marks after a move into ``fresh``, not completed yet."""
+    for a in range(len(marks)):
+        for b in range(len(marks)):
+            fresh[a, b] = marks[a, b]
     if not deletes:
-        for m in range(clique[0]):  # neighbours of y outside adj(x), and those already seen by x
-            t = clique[1 + m]
-            if not (g.directed[t, x] or g.directed[x, t] or g.undirected[t, x]):
-                fresh.undirected[t, y] = False
-                fresh.undirected[y, t] = False
-                fresh.directed[t, y] = True
+        fresh[x, y], fresh[y, x] = OUT, IN
+        for m in range(1, clique[0] + 1):  # neighbours of y outside adj(x); x sees the others
+            t = clique[m]
+            if marks[t, x] == NONE:
+                fresh[t, y], fresh[y, t] = OUT, IN
         return
-    for i in range(g.degree[y]):
-        h = g.near[y, i]
-        if h == x or not g.undirected[y, h]:
-            continue
-        common = g.directed[h, x] or g.directed[x, h] or g.undirected[h, x]
-        for m in range(clique[0]):
-            if clique[1 + m] == h:
+    fresh[x, y], fresh[y, x] = NONE, NONE
+    for i in range(1, near[y, 0] + 1):
+        h = near[y, i]
+        common = h != x and marks[y, h] == LINE and marks[x, h] != NONE
+        for m in range(1, clique[0] + 1):
+            if clique[m] == h:
                 common = False
         if common:
-            fresh.undirected[y, h] = False
-            fresh.undirected[h, y] = False
-            fresh.directed[y, h] = True
-            if g.undirected[x, h]:
-                fresh.undirected[x, h] = False
-                fresh.undirected[h, x] = False
-                fresh.directed[x, h] = True
+            fresh[y, h], fresh[h, y] = OUT, IN
+            if marks[x, h] == LINE:
+                fresh[x, h], fresh[h, x] = OUT, IN

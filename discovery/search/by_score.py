@@ -15,7 +15,7 @@ from whydrift.discovery.orientation import dag_to_cpdag, from_matrices, meek
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.scores.gaussian import residual_variances
-from whydrift.discovery.scores.moments import gram_matrices
+from whydrift.discovery.scores.moments import LEAST_COMPLETE, gram_matrices
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.search.columns import copied_columns
 from whydrift.discovery.search.windows import oriented_by_invariance, pooled
@@ -155,7 +155,7 @@ def search_with_score(
     if search == "ges":
         from whydrift.discovery.search.ges import ges
 
-        return ges(score, knowledge=known, progress=progress), ()
+        return ges(score, knowledge=known, progress=progress)
     starts = next((starts for most, starts in _STARTS if len(score.names) <= most), 1)
     if search == "grasp":
         from whydrift.discovery.search.grasp import grasp
@@ -188,9 +188,9 @@ def _determined(window: Snapshot, graph: Graph) -> tuple[Note, ...]:
     if len(numbers) < 2:
         return ()
     values = window.columns(numbers)
-    (gram,), _, by_pairs = gram_matrices(values, np.array([0, len(values)]))
-    if by_pairs:  # their moments are bent to be positive definite
+    if np.isfinite(values).all(axis=1).mean() < LEAST_COMPLETE:  # ridged moments show no sums
         return ()
+    (gram,), _ = gram_matrices(values, np.array([0, len(values)]))
     covariance = gram[1:, 1:] - np.outer(gram[1:, 0], gram[0, 1:])
     return determined_by_neighbours(graph, numbers, covariance)
 

@@ -488,6 +488,7 @@ def _pair(snapshot: Snapshot, a: str, b: str, rng: np.random.Generator) -> Float
     """Return standardised rows that have both columns, or None where they are too few."""
     values = snapshot.columns((a, b))
     values = values[np.isfinite(values).all(axis=1)]
+    values = values[np.lexsort(values.T)]  # else the rows drawn would depend on their order
     if len(values) > _MOST_ROWS_OF_A_PAIR:
         values = values[np.sort(rng.choice(len(values), _MOST_ROWS_OF_A_PAIR, replace=False))]
     spread = values.std(axis=0) if len(values) else np.zeros(2)

@@ -23,6 +23,8 @@ _ROWS_OF_A_GLANCE = 64  # enough to tell most columns apart
 _CLEAR_TURN = 6.0
 _LEAST_OF_A_LEVEL = 10  # rows
 _MOST_LOOKED_AT = 200  # columns
+_MOST_PAIRS = 20_000  # looked at for copies that miss values: half a second
+_LEAST_SHARED = 20  # rows in which a column that misses values must repeat another
 
 
 def varying_columns(
@@ -96,8 +98,9 @@ def copied_columns(
 ) -> tuple[dict[str, str], tuple[Note, ...]]:
     """Return the columns that repeat another one, and which one.
 
-    A number is a copy if it has the same ranks, rising or falling, and the same rows missing (all
-    affine copies, and all monotone ones); a category, if it is the same under other names.
+    A number is a copy if it has the same ranks, rising or falling (all affine copies, and all
+    monotone ones); a category, if it is the same under other names. One of the two may miss more
+    values: they are compared where both are seen, in at least half of its rows.
 
     Parameters
     ----------
@@ -108,8 +111,8 @@ def copied_columns(
     Returns
     -------
     copies : dict of str to str
-        Copy to original; the original is the one that comes first in the alphabet, so that the
-        order of the columns does not matter.
+        Copy to original; the original misses fewer values, or comes first in the alphabet, so that
+        the order of the columns does not matter.
     notes : tuple of Note
     """
     step = max(1, len(snapshot.sample) // _ROWS_OF_A_GLANCE)
@@ -124,6 +127,8 @@ def copied_columns(
             copies[name] = first[print_]
         else:
             first[print_] = name
+    copies |= _copies_with_gaps(snapshot, [name for name in names if name not in copies], step)
+    copies = {copy: copies.get(original, original) for copy, original in sorted(copies.items())}
     notes = tuple(
         Note(
             "duplicate_column",
@@ -134,6 +139,40 @@ def copied_columns(
         for copy, original in copies.items()
     )
     return copies, notes
+
+
+def _copies_with_gaps(snapshot: Snapshot, names: Sequence[str], step: int) -> dict[str, str]:
+    """Return the columns that repeat another where both are seen, and miss more values."""
+    missing = {name: int((~np.isfinite(snapshot.column(name))).sum()) for name in names}
+    order = sorted(names, key=lambda name: (missing[name], name))
+    copies: dict[str, str] = {}
+    place = {name: number for number, name in enumerate(order)}
+    for name in [n for n in order if missing[n]][: _MOST_PAIRS // max(1, len(order))]:
+        for original in order[: place[name]]:
+            if original not in copies and _repeats(snapshot, name, original, step):
+                copies[name] = original
+                break
+    return copies
+
+
+def _repeats(snapshot: Snapshot, copy: str, original: str, step: int) -> bool:
+    discrete = snapshot.schema[copy].kind.is_discrete
+    if discrete != snapshot.schema[original].kind.is_discrete:
+        return False
+    for every in dict.fromkeys((step, 1)):  # most pairs differ at a glance
+        one, other = (snapshot.column(name)[::every] for name in (copy, original))
+        both = np.isfinite(one) & np.isfinite(other)
+        ranks, others = (np.unique(c[both], return_inverse=True)[1] for c in (one, other))
+        if discrete:
+            levels = ranks.max(initial=0), others.max(initial=0)
+            pairs = np.unique(ranks * (levels[1] + 1) + others)
+            alike = levels[0] == levels[1] and len(pairs) <= levels[0] + 1
+        else:
+            alike = bool((ranks == others).all() or (ranks == others.max(initial=0) - others).all())
+        if not alike:
+            return False
+    shared, seen = int(both.sum()), int(np.isfinite(one).sum())
+    return shared >= max(_LEAST_SHARED, seen / 2) and bool(ranks.any())
 
 
 def determined_columns(correlation: FloatArray) -> IntArray:

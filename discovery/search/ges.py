@@ -12,23 +12,34 @@ discovery of DAGs using the best order score search and grow-shrink trees: colum
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from whydrift.discovery._compiled import telling
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import from_matrices
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import CountArrays, Score
 from whydrift.discovery.search._ges_kernel import (
+    ALLOWED,
+    IN,
+    LINE,
+    MOST_CLIQUES,
+    NONE,
+    OUT,
+    STAY,
+    TAKEN,
     climb,
-    complete,
-    new_moves,
+    new_gains,
+    new_room,
     new_state,
 )
 from whydrift.discovery.search._score_kernel import improver
+from whydrift.discovery.snapshot.note import Note
 
 __all__ = ["ges"]
 
@@ -40,7 +51,9 @@ _MOST_CELLS = 30_000_000
 _TIE = 1e-4  # of a whole graph's score: its rounding
 
 
-def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent) -> Graph:
+def ges(
+    score: Score, *, knowledge: Knowledge | None = None, progress: Progress = silent
+) -> tuple[Graph, tuple[Note, ...]]:
     """Learn a CPDAG by greedy equivalence search.
 
     The search begins without edges (but for those required), and makes the best of all single
@@ -62,8 +75,10 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
 
     Returns
     -------
-    Graph
+    graph : Graph
         Directed and undirected edges, never with a directed cycle.
+    notes : tuple of Note
+        A ``search_cut_short`` for each column where not all moves were looked at.
     """
     names = score.names
     known = (knowledge or Knowledge()).within(names)
@@ -77,8 +92,17 @@ def ges(score: Score, *, knowledge: Knowledge | None = None, progress: Progress 
         if len(names) <= _MOST_TRIED:
             climber.go_higher()
     progress("learning the graph", climber.made, climber.made)
-    state = climber.state
-    return from_matrices(names, state.directed, state.undirected, frozenset(known.required))
+    marks = climber.state.marks
+    graph = from_matrices(names, marks == OUT, marks == LINE, frozenset(known.required))
+    return graph, tuple(_cut_short(name) for name in np.array(names)[climber.room.cut_short])
+
+
+def _cut_short(name: str) -> Note:
+    text = (
+        f"around column {name!r} ges looked at the {MOST_CLIQUES:,} smallest sets of neighbours "
+        "that are joined to each other, not at all of them"
+    )
+    return Note("search_cut_short", name, text)
 
 
 class _Climber:
@@ -97,17 +121,16 @@ class _Climber:
         count = len(required)
         self.made = 0
         self.state = new_state(count)
-        self.state.directed[:] = required
         self._score, self._allowed, self._required = score, allowed, required
         self._progress = progress
         self._arrays = score.arrays()
         self._improve = improver(self._arrays)
         self._most = max(score.most_parents, int(required.sum(axis=0).max(initial=0)))
-        self._moves, self._looked = new_moves(count), np.zeros((count, count), dtype=np.int64)
-        self._stale = np.ones(count, dtype=bool)
-        self._fresh, self._exact = new_state(count), new_moves(count)
-        possible = complete(self.state, allowed)
-        assert possible, "Knowledge refuses cycles"
+        self._rules = np.empty((2, count, count), dtype=bool)
+        self._tallies = np.zeros((2, count, count), dtype=np.int64)
+        self._gains, self._stale = new_gains(count), np.ones(count, dtype=bool)
+        self._fresh, self._exact, self.room = new_state(count), new_gains(count), new_room(count)
+        self._begin(required, allowed)
 
     def climb(self, forbidden: BoolArray | None = None) -> None:
         """Make moves until none gains.
@@ -121,28 +144,37 @@ class _Climber:
         if forbidden is not None:
             allowed = allowed & ~forbidden
             self._begin(self.state.dag & ~forbidden, allowed, forbidden)
-        stay, taken = self._required.copy(), np.zeros(self._required.shape, dtype=np.int64)
+        self._rules[ALLOWED] = allowed
+        self._rules[STAY] = self._required | self._required.T
+        self._tallies[TAKEN] = 0
         made = _STEPS
         while made == _STEPS:
             self._progress("learning the graph", self.made, self.made + _STEPS)
-            made = climb(
-                self._improve, self._arrays, self.state, self._fresh, allowed, stay, self._most,
-                self._moves, self._exact, self._looked, self._stale, taken, _STEPS,
-            )  # fmt: skip
+            made = self._run(_STEPS)
             self.made += made
         if forbidden is not None:
             self._begin(self.state.dag.copy(), self._allowed, forbidden)
             self.climb()
 
-    def _begin(self, dag: BoolArray, allowed: BoolArray, changed: BoolArray) -> None:
+    def _run(self, steps: int) -> int:
+        return climb(
+            self._improve, self._arrays, self.state, self._fresh, self._rules, self._most,
+            self._gains, self._exact, self._tallies, self._stale, self.room, steps,
+        )  # fmt: skip
+
+    def _begin(self, dag: BoolArray, allowed: BoolArray, changed: BoolArray | None = None) -> None:
         """Go to the class of a DAG; what was or will be allowed changed for some edges."""
-        state = self.state
-        directed, undirected = state.directed.copy(), state.undirected.copy()
-        state.directed[:], state.undirected[:] = dag, False
-        complete(state, allowed)
-        other = changed | (state.directed != directed) | (state.undirected != undirected)
-        touched = other.any(axis=0) | other.any(axis=1)
-        self._stale |= touched | (state.undirected & touched).any(axis=1)
+        marks = self.state.marks
+        before = marks.copy()
+        marks[:] = np.where(dag, OUT, np.where(dag.T, IN, NONE))
+        self._rules[ALLOWED] = allowed
+        possible = self._run(0) == 0
+        assert possible, "Knowledge refuses cycles"
+        other = marks != before
+        if changed is not None:
+            other |= changed | changed.T
+        touched = other.any(axis=0)
+        self._stale |= touched | ((marks == LINE) & touched).any(axis=1)
 
     def go_higher(self) -> None:
         """Forbid edges, some at a time, as long as the search then ends higher.
@@ -202,12 +234,12 @@ class _Climber:
             for y in range(len(dag))
         )
 
-    def _arrays_that_change(self) -> tuple[BoolArray | IntArray | FloatArray, ...]:
-        return (*self.state, *self._moves, self._stale)
+    def _arrays_that_change(self) -> tuple[NDArray[Any], ...]:
+        return (*self.state, self._gains, self._stale)
 
-    def _kept(self) -> list[BoolArray | IntArray | FloatArray]:
+    def _kept(self) -> list[NDArray[Any]]:
         return [array.copy() for array in self._arrays_that_change()]
 
-    def _restore(self, kept: list[BoolArray | IntArray | FloatArray]) -> None:
+    def _restore(self, kept: list[NDArray[Any]]) -> None:
         for array, before in zip(self._arrays_that_change(), kept, strict=True):
             array[:] = before

@@ -17,6 +17,7 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.scores.environment import EnvironmentScore
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.scores.residual_density import ResidualDensity
 from whydrift.discovery.search.order import (
@@ -189,7 +190,7 @@ def supported_graphs(
         order = search.best(starts, rng, progress)
     progress("weighing graphs", 0, 1)
     walks = [visited_graphs(search, order, _STEPS, rng)]
-    density = ResidualDensity.of(windows, names)
+    density = ResidualDensity.of(windows, names, _carries(search, order))
     if density is not None:
         rescored = RescoredSearch(search, density)
         if len(names) <= MOST_INTERPRETED:  # beyond, a walk costs less than a search
@@ -202,6 +203,14 @@ def supported_graphs(
     progress("weighing graphs", 1, 1)
     ranked = sorted(weights.items(), key=lambda item: -item[1])
     return tuple(WeightedGraph(parents, weight) for parents, weight in ranked), notes
+
+
+def _carries(search: OrderSearch, order: list[int]) -> list[float] | None:
+    """Return what each column's noise carries on by the best order, or None: rows forget."""
+    score = search.score
+    if not (isinstance(score, EnvironmentScore) and score.remembers):
+        return None
+    return [score.carry(c, parents) for c, parents in enumerate(search.parents_of(order))]
 
 
 def _near(parents: list[tuple[int, ...]], allowed: BoolArray) -> list[int]:

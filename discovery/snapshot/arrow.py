@@ -71,6 +71,8 @@ def to_table(frame: Any, *, where: str = "data") -> tuple[pa.Table, tuple[Note, 
 def _pandas_column(series: Any, name: str) -> tuple[Any, Note | None]:
     import pyarrow as pa
 
+    if str(series.dtype).startswith("Sparse["):  # Arrow would see the values that are stored only
+        series = series.sparse.to_dense()
     categories = getattr(getattr(series.dtype, "categories", None), "dtype", None)
     if str(categories).startswith("interval"):  # of pandas.cut: Arrow cannot look into them
         series = series.astype(object).map(str, na_action="ignore")

@@ -287,6 +287,21 @@ class Diagnosis:
         """Whether there is something to report: a fault, or a shift that reaches a target."""
         return self.fault or self.verdict in {Verdict.COVARIATE, Verdict.MECHANISM, Verdict.BOTH}
 
+    @property
+    def suspects(self) -> tuple[str, ...]:
+        """Every column, the one to look at first first: the ranking, then the others by p-value.
+
+        What stands behind the ranking was not found to have moved. It is for who knows from
+        elsewhere that something did, and has to begin somewhere.
+        """
+
+        def key(name: str) -> float:
+            p_value = self.columns[name].p_value
+            return 1.0 if p_value is None else p_value
+
+        rest = set(self.columns) - {*self.ranking, self.prediction}
+        return (*self.ranking, *sorted((n for n in self.columns if n in rest), key=key))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the diagnosis as the JSON contract writes it: numbers are finite or None."""
         value = {

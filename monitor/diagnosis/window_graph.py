@@ -197,7 +197,8 @@ def _given(
         )
     # The prediction follows from its causes and is judged on its own: leaving it out is no loss,
     # unless it was said to cause something.
-    ends = {prediction} if prediction and not graph.children(prediction) else set()
+    is_end = prediction in graph.nodes and not graph.children(prediction)
+    ends = {prediction} if is_end else set()
     dropped = [n for n in graph.nodes if n not in names and n not in ends]
     if any(graph.parents(n) or graph.children(n) for n in dropped):
         notes.append(

@@ -268,3 +268,11 @@ def test_what_is_not_looked_for_among_many_columns_is_said():
 
     assert "swaps_not_searched" in warned(61)
     assert "swaps_not_searched" not in warned(60)
+
+
+def test_suspects_are_the_ranking_and_then_all_others_by_their_evidence():
+    diagnosis = diagnose(houses(1500, 1), houses(1500, 2, income_shift=0.6))
+    assert diagnosis.suspects[: len(diagnosis.ranking)] == diagnosis.ranking == ("income",)
+    assert set(diagnosis.suspects) == set(diagnosis.columns)
+    rest = [diagnosis.columns[name].p_value for name in diagnosis.suspects[1:]]
+    assert rest == sorted(rest)

@@ -292,3 +292,25 @@ def test_missing_values_of_columns_that_hang_together_make_no_edges(method):
         pairs = pairs_of(learn_graph(frame, method))
         right += pairs == {frozenset("ab"), frozenset("by"), frozenset("cy")}
     assert right >= 3
+
+
+@pytest.mark.parametrize("method", ["pc", "fci", "boss"])
+def test_a_copy_that_misses_some_values_is_joined_to_its_original_alone(method):
+    rng = np.random.default_rng(0)
+    lost = rng.random(ROWS) < 0.2
+    frame = world().assign(twin=lambda f: np.where(lost, np.nan, 3 - 2 * f.a))
+    with pytest.warns(DataWarning, match="'twin' repeats 'a'"):
+        graph = discover(frame, method=method)
+    assert {frozenset((e.a, e.b)) for e in graph} == TRUE | {frozenset(("a", "twin"))}
+
+
+def test_a_category_that_misses_some_values_is_seen_to_be_a_copy():
+    rng = np.random.default_rng(1)
+    city = rng.choice(["a", "b", "c"], size=ROWS)
+    code = np.char.add("code ", city).astype(object)
+    code[rng.random(ROWS) < 0.2] = None
+    other = np.where(rng.random(ROWS) < 0.5, "u", "v")
+    frame = pd.DataFrame({"city": city, "code": code, "other": other})
+    with pytest.warns(DataWarning, match="'code' repeats 'city'"):
+        graph = discover(frame, method="pc")
+    assert [{e.a, e.b} for e in graph] == [{"city", "code"}]

@@ -126,6 +126,15 @@ def test_lingam_takes_an_order_that_is_required_against_the_data():
     assert ("c", "a") in directed(graph)
 
 
+def test_anm_does_not_depend_on_the_order_of_the_rows():
+    rng = np.random.default_rng(5)
+    x = rng.uniform(-1, 1, size=500)  # more than the rows of a pair that are used
+    y = x**3 + 0.3 * x + 0.15 * rng.normal(size=500)
+    shuffled = rng.permutation(500)
+    answers = [anm(window(x=x[rows], y=y[rows]), ("x", "y")) for rows in (np.arange(500), shuffled)]
+    assert answers[0] == answers[1]
+
+
 def test_anm_honours_what_is_forbidden():
     rng = np.random.default_rng(1)
     x = rng.uniform(-2, 2, size=600)

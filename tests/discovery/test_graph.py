@@ -121,3 +121,12 @@ def test_a_malformed_edge_in_a_dict_is_a_graph_error(edge):
 def test_the_notebook_view_escapes_names():
     graph = Graph.from_pairs([("<b>", "y")])
     assert "<b>" not in graph._repr_html_()
+
+
+@pytest.mark.parametrize(
+    "ask", ["parents", "children", "undecided_neighbours", "ends", "ancestors", "descendants"]
+)
+def test_a_node_that_is_not_there_is_an_error_that_names_the_nearest(ask):
+    graph = Graph.from_pairs([("income", "price")])
+    with pytest.raises(GraphError, match=r"'incme'.*'income'"):
+        getattr(graph, ask)("incme")

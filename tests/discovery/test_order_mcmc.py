@@ -87,3 +87,31 @@ def test_among_many_columns_parents_are_looked_for_nearby():
         [1, 2],
         [],
     ]
+
+
+def remembering(rows: int, seed: int, shift: float = 0.0) -> Snapshot:
+    """Return a → c and b, alone, whose noise carries nine tenths of itself to the next row."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(rows, 3))
+    for row in range(1, rows):
+        noise[row] = 0.9 * noise[row - 1] + 0.44 * noise[row]
+    a = noise[:, 0] + shift
+    return Snapshot.from_frame(pd.DataFrame({"a": a, "b": noise[:, 1], "c": 0.4 * a + noise[:, 2]}))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_among_rows_that_remember_what_is_new_in_each_tells_the_edges(seed):
+    windows = [remembering(600, seed), remembering(600, 100 + seed, shift=2.0)]
+    score, _ = score_named("spline_bic", windows, NAMES)
+    assert [score.carry(c, p) for c, p in enumerate([(), (), (0,)])] == [0.92] * 3
+    graphs, _ = supported_graphs(windows, NAMES)
+    joined = sum(g.weight for g in graphs if 0 in g.parents[2] or 2 in g.parents[0])
+    invented = sum(g.weight for g in graphs if g.parents[1] or 1 in g.parents[2])
+    assert joined > 0.9
+    assert invented < 0.1
+
+
+def test_rows_that_forget_carry_nothing():
+    score, _ = score_named("spline_bic", [chain(500, 1), chain(500, 2)], NAMES)
+    assert not score.remembers
+    assert score.carry(1, (0,)) == 0.0

@@ -150,8 +150,8 @@ def test_bdeu_is_the_product_of_dirichlet_integrals():
     expected = 0.0
     for _, part in frame.groupby("x"):
         counts = part.y.value_counts().to_numpy()
-        expected += (gammaln(counts + 2.5) - gammaln(2.5)).sum()
-        expected -= gammaln(counts.sum() + 5) - gammaln(5)
+        expected += (gammaln(counts + 1.25) - gammaln(1.25)).sum()
+        expected -= gammaln(counts.sum() + 2.5) - gammaln(2.5)
     assert score.local(1, [(0,)])[0] == pytest.approx(expected)
 
 

@@ -244,3 +244,12 @@ def test_times_finer_than_a_microsecond_are_cut_not_refused():
     stamps = pd.to_datetime([1_000_000_001, 2_000_000_999], unit="ns")
     window = Snapshot.from_frame(pd.DataFrame({"at": stamps, "x": [1.0, 2.0]}))
     np.testing.assert_allclose(window.column("at"), [1.0, 2.0], atol=1e-6)
+
+
+def test_sparse_columns_of_pandas_are_numbers_like_any_other():
+    values = np.where(np.arange(60) % 7 == 0, np.arange(60) / 3, 0.0)
+    frame = pd.DataFrame({"dense": values, "sparse": pd.arrays.SparseArray(values, fill_value=0.0)})
+    snapshot = Snapshot.from_frame(frame)
+    assert snapshot.schema["sparse"].kind is snapshot.schema["dense"].kind
+    assert snapshot.column("sparse").tolist() == values.tolist()
+    assert not snapshot.notes
