@@ -15,7 +15,7 @@ Immer et al. (2023), On the identifiability and estimation of causal location-sc
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -62,13 +62,13 @@ class _Regression:
     features : ndarray of shape (n_rows, n_features)
         The first is 1.
     pooled : ndarray of shape (n_features, n_features)
-    grams_of : dict
-        For each way to group the windows, the moments of each group.
+    grams : ndarray of shape (n_groups, n_features, n_features)
+        Of all groups of windows, one way to group them after the other.
     """
 
     features: FloatArray
     pooled: FloatArray
-    grams_of: dict[tuple[tuple[int, ...], ...], list[FloatArray]]
+    grams: FloatArray
 
     @classmethod
     def of(
@@ -80,10 +80,8 @@ class _Regression:
         """Return features, shape (n_rows, n_features), with their moments."""
         grams = [features[w].T @ features[w] for w in windows]
         pooled: FloatArray = np.sum(grams, axis=0)
-        grams_of = {
-            groups: [np.sum([grams[w] for w in g], axis=0) for g in groups] for groups in groupings
-        }
-        return cls(features, pooled, grams_of)
+        of_groups = [np.sum([grams[w] for w in g], axis=0) for groups in groupings for g in groups]
+        return cls(features, pooled, np.stack(of_groups))
 
 
 class ResidualDensity:
@@ -151,7 +149,7 @@ class ResidualDensity:
         self._plain = distinct[0.0]
         self._regressions = [distinct[carry] for carry in own]
         self._counts_of = {
-            groups: [float(self._counts[list(g)].sum()) for g in groups]
+            groups: np.array([self._counts[list(g)].sum() for g in groups])
             for groups in self._groupings
         }
         self._units: dict[int, float] = {}
@@ -218,11 +216,10 @@ class ResidualDensity:
         best: list[_Fit] = []
         for blocks in (self._all, self._linear) if parents else (self._linear,):
             features = np.concatenate([np.zeros(0, np.int64), *(blocks[p] for p in parents)])
-            for groups in groupings:
-                for found in self._located(column, features, groups):
-                    if not best:
-                        best = found
-                    best = [max(pair, key=_value) for pair in zip(best, found, strict=True)]
+            for found in self._located(column, features, groupings):
+                if not best:
+                    best = found
+                best = [max(pair, key=_value) for pair in zip(best, found, strict=True)]
         by_rank, as_it_is = (
             self._shaped(column, int(response), fit, parents)
             for response, fit in zip(responses, best, strict=True)
@@ -249,34 +246,52 @@ class ResidualDensity:
         return float(worth * value - fit.price)
 
     def _located(
-        self, column: int, features: IntArray, groups: tuple[tuple[int, ...], ...]
-    ) -> list[list[_Fit]]:
-        """Return, for both responses, the fits with own everything and with shared slopes."""
-        count, size = len(groups), len(features)
+        self,
+        column: int,
+        features: IntArray,
+        groupings: tuple[tuple[tuple[int, ...], ...], ...],
+    ) -> Iterator[list[_Fit]]:
+        """Yield, for both responses, fits with own everything and with shared slopes."""
         responses, worth, unit = self._all[column][:2], self._worth[column], self._unit(column)
-        with_intercept = np.concatenate([[0], features]).astype(np.int64)
-        rows = self._counts_of[groups]
-        grams = self._regressions[column].grams_of[groups]
-        own = [_solved(gram, with_intercept, responses, self._rows) for gram in grams]
-        price = unit * (count * (size + 2) + (count > 1))
-        fits = [_fits(own, rows, worth, price, features, groups)]
-        if count > 1:
-            index = np.concatenate([with_intercept, responses])
-            blocks = [g[index[:, None], index] for g in grams]
-            inner, outer = slice(1, size + 1), slice(size + 1, None)
-            centred = [b - np.outer(b[0], b[0]) / n for b, n in zip(blocks, rows, strict=True)]
-            pooled: FloatArray = np.sum(centred, axis=0)
-            slopes = _ridge(pooled[inner, inner], pooled[inner, outer], self._rows)
-            shared = []
-            for block, middle, n in zip(blocks, centred, rows, strict=True):
-                cross = middle[inner, outer]
-                left = np.diagonal(middle[outer, outer]) - 2 * (slopes * cross).sum(axis=0)
-                left = left + (slopes * (middle[inner, inner] @ slopes)).sum(axis=0)
-                intercept = (block[0, outer] - block[0, inner] @ slopes) / n
-                shared.append((np.vstack([intercept, slopes]), left))
-            price = unit * (size + 2 * count + 1)
-            fits.append(_fits(shared, rows, worth, price, features, groups))
-        return fits
+        size = len(features)
+        index = np.concatenate([[0], features, responses]).astype(np.int64)
+        every = self._regressions[column].grams[:, index[:, None], index]
+        inner, outer = slice(0, size + 1), slice(size + 1, None)
+        cross = every[:, inner, outer]
+        slopes = _ridge(every[:, inner, inner], cross, self._rows)
+        left = _diagonal(every[:, outer, outer]) - (slopes * cross).sum(axis=1)
+        start = 0
+        for groups in groupings:
+            count, rows = len(groups), self._counts_of[groups]
+            here = slice(start, start + count)
+            start += count
+            price = unit * (count * (size + 2) + (count > 1))
+            yield _fits(slopes[here], left[here], rows, worth, price, features, groups)
+            if count > 1:
+                price = unit * (size + 2 * count + 1)
+                shared = self._shared(every[here], rows)
+                yield _fits(*shared, rows, worth, price, features, groups)
+
+    def _shared(self, blocks: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return slopes that all groups share, intercepts of their own, and what these leave.
+
+        Parameters
+        ----------
+        blocks : ndarray of shape (n_groups, 1 + n_features + 2, 1 + n_features + 2)
+            Cross products of intercept, features and responses.
+        rows : ndarray of shape (n_groups,)
+        """
+        inner, outer = slice(1, -2), slice(-2, None)
+        sums = blocks[:, 0]
+        centred = blocks - sums[:, :, None] * sums[:, None, :] / rows[:, None, None]
+        pooled: FloatArray = centred.sum(axis=0)
+        slopes = _ridge(pooled[inner, inner], pooled[inner, outer], self._rows)
+        left = _diagonal(centred[:, outer, outer])
+        left = left - 2 * (slopes * centred[:, inner, outer]).sum(axis=1)
+        left = left + (slopes * (centred[:, inner, inner] @ slopes)).sum(axis=1)
+        intercepts = (sums[:, outer] - sums[:, inner] @ slopes) / rows[:, None]
+        both = np.broadcast_to(slopes, (len(blocks), *slopes.shape))
+        return np.concatenate([intercepts[:, None], both], axis=1), left
 
     def _standardised(
         self, regression: _Regression, response: int, fit: _Fit
@@ -338,25 +353,32 @@ def _groupings(count: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
 
 
 def _fits(
-    solved: list[tuple[FloatArray, FloatArray]],
-    rows: list[float],
+    slopes: FloatArray,
+    left: FloatArray,
+    rows: FloatArray,
     worth: float,
     price: float,
     features: IntArray,
     groups: tuple[tuple[int, ...], ...],
 ) -> list[_Fit]:
-    """Return a fit for each response from its slopes and what they leave, group by group."""
-    out = []
-    for place in range(2):
-        left = [
-            (n, max(float(rest[place]) / n, _LEAST_VARIANCE))
-            for (_, rest), n in zip(solved, rows, strict=True)
-        ]
-        value = -worth / 2 * sum(n * math.log(v) for n, v in left) - price
-        spread = tuple(math.sqrt(v) for _, v in left)
-        slopes = tuple(s[:, place] for s, _ in solved)
-        out.append(_Fit(value, price, features, groups, slopes, spread))
-    return out
+    """Return a fit for each response.
+
+    Parameters
+    ----------
+    slopes : ndarray of shape (n_groups, 1 + n_features, 2)
+    left : ndarray of shape (n_groups, 2)
+        Sums of squares that they leave.
+    rows : ndarray of shape (n_groups,)
+    worth, price, features, groups
+        See `_Fit`.
+    """
+    variance = np.maximum(left / rows[:, None], _LEAST_VARIANCE)
+    values = (-worth / 2 * (rows @ np.log(variance)) - price).tolist()
+    spread = np.sqrt(variance).T.tolist()
+    return [
+        _Fit(values[k], price, features, groups, tuple(slopes[:, :, k]), tuple(spread[k]))
+        for k in range(2)
+    ]
 
 
 def _value(fit: _Fit) -> float:
@@ -364,18 +386,12 @@ def _value(fit: _Fit) -> float:
 
 
 def _ridge(inner: FloatArray, cross: FloatArray, rows: int) -> FloatArray:
-    penalised: FloatArray = inner.copy()
-    np.fill_diagonal(penalised, np.diagonal(penalised) + _RIDGE * rows)
+    penalised: FloatArray = inner + _RIDGE * rows * np.eye(inner.shape[-1])
     return np.asarray(np.linalg.solve(penalised, cross), dtype=np.float64)
 
 
-def _solved(
-    gram: FloatArray, features: IntArray, responses: IntArray, rows: int
-) -> tuple[FloatArray, FloatArray]:
-    """Return the slopes of both responses, and the sums of squares that they leave."""
-    cross = gram[features[:, None], responses]
-    slopes = _ridge(gram[features[:, None], features], cross, rows)
-    return slopes, gram[responses, responses] - (slopes * cross).sum(axis=0)
+def _diagonal(blocks: FloatArray) -> FloatArray:
+    return np.diagonal(blocks, axis1=-2, axis2=-1)
 
 
 def _robust(values: FloatArray) -> FloatArray:

@@ -40,9 +40,9 @@ _LEAST_ROWS = 256
 _REFIT_ROWS = 128  # of them for the fits with rows left out: only the differences count there
 # Standard errors added for what no resampling shows, as multiples of two signs of it: what hangs on
 # values that one window lacks, and how far rows of the two windows disagree. Fitted to driftbench's
-# suite multi, seeds 0-5.
-_BEYOND = 1.5
-_DISAGREE = 0.5
+# suite multi, seeds 0-8.
+_BEYOND = 2.5
+_DISAGREE = 0.75
 
 
 @dataclass(frozen=True)
@@ -193,8 +193,11 @@ class _Steps:
         some = np.sort(rng.permutation(len(chosen))[: min(_REFIT_ROWS, most // 4)])
         few = (orders[some],)
         refitted = _along(world, side, chosen[some], few, slice(1, None))[0]
-        further = _along(world.extrapolating(), side, chosen[some], few)[0, 0]
         before = first[some].mean(axis=0)
+        further = before
+        if world.reaches_beyond:
+            moved = _along(world.extrapolating(), side, chosen[some], few)
+            further = moved[0, 0].mean(axis=0)
         own = groups[chosen]
         sums, all_rows = both.sum(axis=0), len(both)
         means = np.empty((1 + GROUPS, count))
@@ -206,7 +209,7 @@ class _Steps:
         means[1:] += refitted.mean(axis=1) - before
         # Backward, each turn takes a change back.
         sign = 1.0 if side == 0 else -1.0
-        return cls(sign * means, sign * (further.mean(axis=0) - before))
+        return cls(sign * means, sign * (further - before))
 
 
 def _along(

@@ -249,6 +249,11 @@ class Design:
     draws_in: bool = True
 
     @cached_property
+    def reaches_beyond(self) -> bool:
+        """Whether a cause has many values in one window where the other has hardly any."""
+        return any(_reaches_beyond(basis) for basis in self.bases.values())
+
+    @cached_property
     def is_wide(self) -> bool:
         """Whether there are so many causes that each has a line alone, or its commonest levels."""
         return len(self.bases) > _WIDE and not self.differs
@@ -343,10 +348,11 @@ class Columns:
     ) -> None:
         self._bases, self._values = bases, values
         self._features: dict[tuple[str, bool], FloatArray] = {}
+        self._narrow: dict[tuple[str, bool], FloatArray] = {}
 
     def features(self, name: str, drawn_in: bool) -> FloatArray:
         """Return a column's features; drawn in, those of the nearest value in common."""
-        drawn_in = drawn_in and self._reaches_beyond(name)
+        drawn_in = drawn_in and _reaches_beyond(self._bases[name])
         if (name, drawn_in) not in self._features:
             values = self._taken(name, drawn_in)
             self._features[name, drawn_in] = self._bases[name].features(values)
@@ -354,7 +360,10 @@ class Columns:
 
     def bounded(self, name: str, drawn_in: bool) -> FloatArray:
         """Return what is multiplied with other columns."""
-        return self._bases[name].bounded(self._taken(name, drawn_in))
+        drawn_in = drawn_in and _reaches_beyond(self._bases[name])
+        if (name, drawn_in) not in self._narrow:
+            self._narrow[name, drawn_in] = self._bases[name].bounded(self._taken(name, drawn_in))
+        return self._narrow[name, drawn_in]
 
     def _taken(self, name: str, drawn_in: bool) -> FloatArray:
         values, basis = self._values(name), self._bases[name]
@@ -362,9 +371,9 @@ class Columns:
             return values
         return np.clip(values, *basis.common)
 
-    def _reaches_beyond(self, name: str) -> bool:
-        basis = self._bases[name]
-        return isinstance(basis, NumberBasis) and basis.common != (-np.inf, np.inf)
+
+def _reaches_beyond(basis: NumberBasis | CategoryBasis) -> bool:
+    return isinstance(basis, NumberBasis) and basis.common != (-np.inf, np.inf)
 
 
 def _few(basis: NumberBasis | CategoryBasis) -> int:

@@ -88,6 +88,11 @@ class World:
         """Columns that are run again."""
         return len(self.nodes) + (self.prediction is not None)
 
+    @cached_property
+    def reaches_beyond(self) -> bool:
+        """Whether a difference between mechanisms is anywhere known from one window alone."""
+        return any(n.unit is not None and n.design.reaches_beyond for n in self.nodes)
+
     def extrapolating(self) -> World:
         """Return the world in which differences go on where only one window has rows."""
         nodes = tuple(

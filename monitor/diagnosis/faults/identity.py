@@ -1,18 +1,18 @@
-"""Identities between columns of a window: sums, products, ratios, copies, losses."""
+"""Identities between columns of a window: sums, products, ratios, copies."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Formula", "Linear", "Pair", "find_identities"]
+__all__ = ["Formula", "Identity", "Linear", "Pair", "find_identities"]
 
 _LEAST_ROWS = 50
 _LEAST_VALUES = 20  # of a column that is computed: fewer agree by chance
@@ -24,6 +24,23 @@ _PROBES = 3  # rows on which products are looked for, before all rows are asked
 _MOST_CANDIDATES = 20_000
 _ROUNDED = 1.01  # units in the last decimal, of sums of rounded parts
 _COARSE = 0.005  # sd: rounding beyond this hides too much
+
+
+class Identity(Protocol):
+    """What one column is by others."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that take part, the result first."""
+        ...
+
+    def solved(self, window: Snapshot, name: str) -> FloatArray | None:
+        """Return what a column would be, by the others; None where that is not determined."""
+        ...
+
+    def broken(self, window: Snapshot) -> BoolArray:
+        """Return the rows in which it does not hold; shape (n_sampled,)."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -93,20 +110,11 @@ class Formula:
     commutes: bool = True
 
 
-def _log_loss(prediction: FloatArray, target: FloatArray) -> FloatArray:
-    out: FloatArray = -np.log(np.where(target > 0.5, prediction, 1 - prediction))
-    return out
-
-
 _FORMULAS: Final = (
     Formula("{} · {}", np.multiply, np.divide, np.divide),
     Formula("{} / {}", np.divide, np.multiply, lambda c, a: a / c, commutes=False),
     Formula("({} - {})²", lambda a, b: (a - b) ** 2),
     Formula("|{} - {}|", lambda a, b: np.abs(a - b)),
-)
-_LOSSES: Final = (
-    Formula("log loss of {} against {}", _log_loss, commutes=False),
-    Formula("[{} differs from {}]", lambda a, b: (a != b).astype(np.float64)),
 )
 
 
@@ -149,14 +157,12 @@ class Pair:
         return f"{self.result} = {self.formula.text.format(self.a, self.b)}"
 
 
-def find_identities(
-    window: Snapshot, names: tuple[str, ...], loss: tuple[str, str, str] | None = None
-) -> list[Linear | Pair]:
+def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | Pair]:
     """Return the identities that hold in (nearly) all rows of a window, but for rounding.
 
     Sums, differences, copies and changes of unit by elimination: a column of which nothing is left
-    once those before it are projected out. Products, ratios and losses by trying all pairs on a few
-    rows, and what agrees there on all.
+    once those before it are projected out. Products and ratios by trying all pairs on a few rows,
+    and what agrees there on all.
 
     Parameters
     ----------
@@ -164,15 +170,11 @@ def find_identities(
         The reference.
     names : tuple of str
         Columns of numbers.
-    loss : tuple of (loss, prediction, target), optional
-        For which log loss and 0-1 loss are tried, too.
     """
     usable = tuple(n for n in names if _is_usable(window, n))
     found: list[Linear | Pair] = []
     taken: set[frozenset[str]] = set()
-    candidates: Iterator[Linear | Pair] = chain(
-        _sums(window, usable), _losses(window, loss), _pairs(window, usable)
-    )
+    candidates: Iterator[Linear | Pair] = chain(_sums(window, usable), _pairs(window, usable))
     for identity in candidates:
         participants = frozenset(identity.names)
         if participants not in taken and _holds(window, identity):
@@ -294,13 +296,3 @@ def _pairs(window: Snapshot, names: tuple[str, ...]) -> Iterator[Pair]:
             slack_c = tolerances[c] + 1e-6 * np.abs(block[some, c][np.isfinite(gap)])
             if known.size >= 20 and (known <= slack_c).mean() > 0.9:
                 yield Pair(names[c], formula, names[a], names[b], float(tolerances[c]))
-
-
-def _losses(window: Snapshot, loss: tuple[str, str, str] | None) -> Iterator[Pair]:
-    """Yield the losses that a column of losses may be, of the prediction and the target."""
-    if loss is None or not all(window.has(n) for n in loss):
-        return
-    result, prediction, target = loss
-    tolerance = _tolerance(window.column(result))
-    for formula in (*_FORMULAS[2:], *_LOSSES):
-        yield Pair(result, formula, prediction, target, tolerance)

@@ -1,4 +1,4 @@
-"""Columns that no longer are the sum, product, ratio or copy of others that they were."""
+"""Columns that no longer are the sum, product, ratio, copy or loss of others that they were."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
-from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
+from whydrift.monitor.diagnosis.faults.identity import Identity, find_identities
+from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 
 __all__ = ["identity_broken"]
 
@@ -24,9 +25,10 @@ def identity_broken(suspects: Suspects) -> list[Finding]:
     Which column broke is told by which one, computed from the others, comes nearer to the
     reference's distribution; in doubt it is the one that was computed from the others.
     """
-    names = _numbers(suspects)
-    loss = _loss(suspects)
-    identities = find_identities(suspects.reference, names, loss)
+    loss = loss_identity(suspects.reference)
+    known: tuple[Identity, ...] = () if loss is None else (loss,)
+    names = tuple(n for n in _numbers(suspects) if loss is None or n != loss.result)
+    identities = (*find_identities(suspects.reference, names), *known)
     found: list[Finding] = []
     blamed: set[str] = set()
     for identity in identities:
@@ -53,17 +55,7 @@ def _numbers(suspects: Suspects) -> tuple[str, ...]:
     )[:_MOST_COLUMNS]
 
 
-def _loss(suspects: Suspects) -> tuple[str, str, str] | None:
-    schema = suspects.reference.schema
-    loss, prediction, target = (
-        schema.with_role(role) for role in (Role.LOSS, Role.PREDICTION, Role.TARGET)
-    )
-    if loss is None or prediction is None or target is None:
-        return None
-    return loss, prediction, target
-
-
-def _check(suspects: Suspects, identity: Linear | Pair, count: int) -> Finding | None:
+def _check(suspects: Suspects, identity: Identity, count: int) -> Finding | None:
     reference, current = suspects.reference, suspects.current
     if not all(current.has(n) and current.summaries[n].count for n in identity.names):
         return None
@@ -92,7 +84,7 @@ def _check(suspects: Suspects, identity: Linear | Pair, count: int) -> Finding |
 
 
 def _culprit(
-    suspects: Suspects, identity: Linear | Pair, broken: BoolArray
+    suspects: Suspects, identity: Identity, broken: BoolArray
 ) -> tuple[str, FloatArray | None]:
     """Return the column that broke, and what it should have been (None: not determined)."""
     gains: dict[str, float] = {}

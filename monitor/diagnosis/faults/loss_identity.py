@@ -1,67 +1,107 @@
-"""A recorded loss that is no longer the loss of the recorded prediction and target."""
+"""A recorded loss as the loss that it is of the recorded prediction and target."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.errors import WhydriftError
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
-from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
-from whydrift.monitor.diagnosis.metric import LOSSES, RowMeasure, row_measure
+from whydrift.monitor.diagnosis.metric import LOSSES, row_measure
 
-__all__ = ["loss_identity"]
+__all__ = ["LossIdentity", "loss_identity"]
 
 _ROUNDING = 1e-5  # of a loss, and of its usual size: stored in single precision
 _HELD = 0.99  # share of reference rows in which an identity has to hold to be one
-_BROKEN = 0.01  # share of current rows beyond which it is broken
 _LEAST_ROWS = 20
 
 
-def loss_identity(suspects: Suspects) -> list[Finding]:
-    """Check loss = L(prediction, target), for the L that holds in the reference.
+@dataclass(frozen=True)
+class LossIdentity:
+    """One column is the loss of two others; see `Identity`.
 
-    Which of the three columns broke is not known; the loss is, for the repair, computed anew.
+    Parameters
+    ----------
+    result, prediction, target : str
+        Columns.
+    loss : str
+        A name that `row_measure` knows.
+    reference : Snapshot
+        Gives the target its classes.
     """
-    reference, current = suspects.reference, suspects.current
-    loss, target, prediction = (
-        reference.schema.with_role(role) for role in (Role.LOSS, Role.TARGET, Role.PREDICTION)
+
+    result: str
+    prediction: str
+    target: str
+    loss: str
+    reference: Snapshot
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns that take part, the result first."""
+        return (self.result, self.prediction, self.target)
+
+    def solved(self, window: Snapshot, name: str) -> FloatArray | None:
+        """Return what the loss would be, as the sample holds it; None for the other columns."""
+        computed = self._computed(window) if name == self.result else None
+        return None if computed is None else _stored(window, name, computed)
+
+    def broken(self, window: Snapshot) -> BoolArray:
+        """Return the rows in which it does not hold; shape (n_sampled,)."""
+        recorded, computed = _numbers(window, self.result), self._computed(window)
+        if recorded is None or computed is None:
+            return np.zeros(len(window.sample), dtype=bool)
+        return _is_off(recorded, computed)
+
+    def holds(self) -> bool:
+        """Whether it does, in the reference."""
+        recorded, computed = _numbers(self.reference, self.result), self._computed(self.reference)
+        if recorded is None or computed is None:
+            return False
+        both = np.isfinite(recorded) & np.isfinite(computed)
+        off = _is_off(recorded, computed)
+        return bool(both.sum() >= _LEAST_ROWS and off[both].mean() <= 1 - _HELD)
+
+    def _computed(self, window: Snapshot) -> FloatArray | None:
+        try:
+            measure = row_measure(
+                self.reference,
+                window,
+                target=self.target,
+                prediction=self.prediction,
+                loss=self.loss,
+            )
+        except WhydriftError:  # this loss has no meaning for such columns
+            return None
+        return None if measure is None else measure.current
+
+    def __str__(self) -> str:
+        kind = self.loss.replace("_", " ")
+        return f"{self.result} = {kind} of {self.prediction} and {self.target}"
+
+
+def loss_identity(reference: Snapshot) -> LossIdentity | None:
+    """Return loss = L(prediction, target) for the L that holds in the reference, if any does."""
+    loss, prediction, target = (
+        reference.schema.with_role(role) for role in (Role.LOSS, Role.PREDICTION, Role.TARGET)
     )
-    if loss is None or target is None or prediction is None:
-        return []
-    if not all(w.has(n) for w in (reference, current) for n in (loss, target, prediction)):
-        return []
-    recorded = [_numbers(w, loss) for w in (reference, current)]
-    if recorded[0] is None or recorded[1] is None:
-        return []
+    if loss is None or prediction is None or target is None:
+        return None
+    if not all(reference.has(n) for n in (loss, prediction, target)):
+        return None
+    recorded = _numbers(reference, loss)
+    if recorded is None:
+        return None
     # Of classes written as 0 and 1 the squared error is the 0-1 loss: it is called the latter.
     names = sorted(LOSSES, key=lambda n: n != "zero_one")
-    for name in (*names, *_quantile(reference, target, prediction, recorded[0])):
-        measure = _measure(reference, current, target, prediction, name)
-        before = None if measure is None else _share_off(recorded[0], measure.reference)
-        if measure is None or before is None or before > 1 - _HELD:
-            continue
-        share = _share_off(recorded[1], measure.current)
-        if share is None or share <= max(_BROKEN, 2 * before):
-            return []
-        text = (
-            f"{loss} was the {name.replace('_', ' ')} of {prediction} and {target} in the "
-            f"reference, and is not in {100 * share:.0f} % of the current rows"
-        )
-        fault = Fault(FaultKind.IDENTITY_BROKEN, (loss,), share, text, repaired=True)
-        return [Finding(fault, {loss: _stored(current, loss, measure.current)})]
-    return []
-
-
-def _measure(
-    reference: Snapshot, current: Snapshot, target: str, prediction: str, name: str
-) -> RowMeasure | None:
-    try:
-        return row_measure(reference, current, target=target, prediction=prediction, loss=name)
-    except WhydriftError:  # this loss has no meaning for such columns
-        return None
+    for name in (*names, *_quantile(reference, target, prediction, recorded)):
+        identity = LossIdentity(loss, prediction, target, name, reference)
+        if identity.holds():
+            return identity
+    return None
 
 
 def _quantile(
@@ -78,14 +118,13 @@ def _quantile(
     return (f"quantile:{level:g}",) if 0 < level < 1 else ()
 
 
-def _share_off(recorded: FloatArray, computed: FloatArray) -> float | None:
-    """Return the share of rows in which the two differ, or None where too few have both."""
+def _is_off(recorded: FloatArray, computed: FloatArray) -> BoolArray:
+    """Return the rows that have both, and in which they differ."""
     both = np.isfinite(recorded) & np.isfinite(computed)
-    if both.sum() < _LEAST_ROWS:
-        return None
-    a, b = recorded[both], computed[both]
-    usual = float(np.median(np.abs(b)))
-    return float(np.mean(np.abs(a - b) > _ROUNDING * (np.abs(b) + usual)))
+    size = np.abs(computed)
+    usual = float(np.median(size[both])) if both.any() else 0.0
+    with np.errstate(invalid="ignore"):
+        return np.asarray(both & (np.abs(recorded - computed) > _ROUNDING * (size + usual)))
 
 
 def _numbers(window: Snapshot, name: str) -> FloatArray | None:

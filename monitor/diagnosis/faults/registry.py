@@ -15,7 +15,6 @@ from whydrift.monitor.diagnosis.faults.category_vanished import category_vanishe
 from whydrift.monitor.diagnosis.faults.default_value import default_value
 from whydrift.monitor.diagnosis.faults.filter_changed import filter_changed
 from whydrift.monitor.diagnosis.faults.identity_broken import identity_broken
-from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 from whydrift.monitor.diagnosis.faults.null_spike import null_spike
 from whydrift.monitor.diagnosis.faults.offset import offset
 from whydrift.monitor.diagnosis.faults.onset import dated
@@ -32,7 +31,7 @@ from whydrift.monitor.diagnosis.faults.unit_in_part import unit_in_part
 __all__ = ["DETECTORS", "Faults", "fault_notes", "find_faults"]
 
 _LEAST_ROWS = 20  # below this nothing can be told from chance
-_LEVEL = 1e-4  # a fault pages whatever else is found: sixteen detectors share a thousandth or two
+_LEVEL = 1e-4  # a fault pages whatever else is found: fifteen detectors share a thousandth or two
 
 # Rows come first, since repeated ones would count twice below; then a column that is not readable
 # at all. A swap explains missing values and sizes of both of its columns, so that it comes before
@@ -53,7 +52,6 @@ DETECTORS: Final[dict[str, Detector]] = {
     "recode": recode,
     "category_vanished": category_vanished,
     "identity_broken": identity_broken,
-    "loss_identity": loss_identity,
     "filter_changed": filter_changed,
 }
 
