@@ -6,8 +6,7 @@ window had the same chance τ to be in it, a sample of samples is the sample of 
 however the rows came in parts the same ones are kept.
 
 The priority is made of two hashes, one of the row and one of its block, so that thinning goes on
-inside the blocks first, down to about sixteen rows of each (``share``), and then drops whole
-blocks.
+inside the blocks first, down to some rows of each (``share``), and then drops whole blocks.
 """
 
 from __future__ import annotations
@@ -24,7 +23,10 @@ from whydrift.discovery.snapshot.row_hash import HashArray, as_shares, mixed
 
 __all__ = ["BlockKind", "Blocks", "block_seconds", "thinned_share"]
 
-_ROWS_OF_A_BLOCK = 16
+# Rows of a typical block that are kept while there are blocks to drop instead. Sixteen neighbours
+# show how alike rows close in time are. Of a cluster two do: it grows with the length of a window
+# (a user comes every day), and a sample of a few large ones tells little.
+_ROWS_OF_A_BLOCK: Final = {"time": 16, "cluster": 2, "row": 1}
 # Candidates for the length of a block of time, in seconds.
 _LENGTHS: Final = (
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200,
@@ -98,15 +100,21 @@ class Blocks:
         return cls(**{**value, "kind": BlockKind(value["kind"])})
 
 
-def thinned_share(blocks: HashArray) -> float:
+def thinned_share(kind: BlockKind, blocks: HashArray) -> float:
     """Return to what share a block is thinned before whole ones go, by the sizes of blocks.
 
-    Sixteen over the size of the block that a typical row is in: blocks of most rows count most,
-    since a single one of half the rows must not fill the sample.
+    So that the block of a typical row keeps sixteen rows (time) or two (clusters): blocks of most
+    rows count most, since a single one of half the rows must not fill the sample.
+
+    Parameters
+    ----------
+    kind : BlockKind
+    blocks : ndarray of uint64, shape (n_rows,)
+        Hash of each row's block.
     """
     counts = np.unique(blocks, return_counts=True)[1].astype(np.float64)
     size = float((counts**2).sum() / counts.sum())
-    return min(1.0, _ROWS_OF_A_BLOCK / size)
+    return min(1.0, _ROWS_OF_A_BLOCK[kind.value] / size)
 
 
 def block_seconds(times: FloatArray, columns: Iterable[FloatArray]) -> int:

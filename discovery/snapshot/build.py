@@ -223,10 +223,13 @@ class _Builder:
         is_missing = ~np.isfinite(numbers)
         present = numbers[~is_missing]
         mean = sd = low = high = None
+        rest = 0.0
         if present.size:
             # The mean is taken around the first value, so that an offset of 1e9 costs no digits.
             shift = present[0]
-            mean = float(shift + (present - shift).mean())
+            centre = (present - shift).mean()
+            mean = float(shift + centre)
+            rest = float(centre - (mean - shift))
             sd = float((present - shift).std())
             low, high = float(present.min()), float(present.max())
         self.summaries[name] = ColumnSummary(
@@ -239,6 +242,7 @@ class _Builder:
             sd=sd,
             low=low,
             high=high,
+            mean_rest=rest,
         )
         self.whole[name] = numbers
         if present.size < self.rows:
@@ -285,7 +289,7 @@ class _Builder:
             return Blocks(rows_differ=rows_differ)
         numbers_of_blocks = self._blocks(blocks, contents, np.arange(self.rows, dtype=np.uint64))
         assert numbers_of_blocks is not None
-        return replace(blocks, share=thinned_share(numbers_of_blocks))
+        return replace(blocks, share=thinned_share(blocks.kind, numbers_of_blocks))
 
     def _draw(
         self, rule: Blocks, contents: Mapping[str, Content], hashes: HashArray | None

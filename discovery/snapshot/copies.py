@@ -11,7 +11,7 @@ from whydrift.discovery.snapshot.row_hash import HashArray
 
 __all__ = ["Copies"]
 
-_MOST = 32_768
+_MOST = 16_384
 _NO_HASHES = np.zeros(0, dtype=np.uint64)
 _NO_COUNTS = np.zeros(0, dtype=np.int64)
 
@@ -62,7 +62,7 @@ class Copies:
     def repeats(self, rows: int) -> int:
         """Return how many of so many rows repeat one before them.
 
-        Exact up to 32,768 different rows; above, as those counted have it.
+        Exact up to 16,384 different rows; above, as those counted have it.
         """
         counted = int(self.counts.sum())
         repeats = counted - len(self.hashes)

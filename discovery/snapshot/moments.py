@@ -29,14 +29,18 @@ class Moments:
         The columns.
     count : ndarray of shape (n_columns, n_columns)
         Rows with a number in both.
+    shift : ndarray of shape (n_columns,)
+        A value in the middle of each column: means are taken from there, so that an offset of 1e9
+        costs no digits.
     mean : ndarray of shape (n_columns, n_columns)
-        ``mean[i, j]`` is that of column i over the rows that have column j too.
+        ``shift[i] + mean[i, j]`` is that of column i over the rows that have column j too.
     cross : ndarray of shape (n_columns, n_columns)
         Sums of products of deviations from these means.
     """
 
     names: tuple[str, ...]
     count: FloatArray
+    shift: FloatArray
     mean: FloatArray
     cross: FloatArray
 
@@ -48,6 +52,7 @@ class Moments:
         return cls(
             names,
             np.zeros((inner, inner)),
+            np.zeros(size),
             np.zeros((size, inner)),
             np.zeros((size, size)),
         )
@@ -68,7 +73,6 @@ class Moments:
         if len(names) > _MOST_IN_PAIRS:
             values = values[present.all(axis=1)]
             present = np.ones_like(values, dtype=bool)
-        # Around a value of the column, so that an offset of 1e9 costs no digits.
         counts = present.sum(axis=0)
         shift = np.where(present, values, 0.0).sum(axis=0) / np.maximum(counts, 1)
         centred = np.where(present, values - shift, 0.0)
@@ -83,7 +87,7 @@ class Moments:
         if len(names) > _MOST_IN_PAIRS:
             count, sums = count[:1, :1], sums[:, :1]
         some = np.maximum(count, 1.0)
-        return cls(names, count, shift[:, None] + sums / some, products - sums * sums.T / some)
+        return cls(names, count, shift, sums / some, products - sums * sums.T / some)
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of the rows of both.
@@ -96,15 +100,15 @@ class Moments:
         assert self.names == other.names
         count = self.count + other.count
         some = np.maximum(count, 1.0)
-        gap = other.mean - self.mean
+        shift = np.where(self.count.max(axis=1, initial=0.0) > 0, self.shift, other.shift)
+        mine = self.mean + (self.shift - shift)[:, None]
+        theirs = other.mean + (other.shift - shift)[:, None]
         # The mean of no rows is no number to start from.
-        mean = np.where(
-            self.count == 0,
-            other.mean,
-            np.where(other.count == 0, self.mean, self.mean + gap * (other.count / some)),
-        )
+        mine = np.where(self.count == 0, theirs, mine)
+        gap = np.where(other.count == 0, 0.0, theirs - mine)
+        mean = mine + gap * (other.count / some)
         cross = self.cross + other.cross + gap * gap.T * (self.count * other.count / some)
-        return Moments(self.names, count, mean, cross)
+        return Moments(self.names, count, shift, mean, cross)
 
     def covariance(self) -> FloatArray:
         """Return the covariance matrix, NaN where fewer than two rows have both columns.

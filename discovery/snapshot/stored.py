@@ -14,13 +14,15 @@ from typing import Any, Final
 
 import numpy as np
 
-from whydrift.discovery.arrays import read_only
+from whydrift.discovery.arrays import FloatArray, read_only
 from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.snapshot.blocks import Blocks
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
 from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
+from whydrift.discovery.snapshot.row_hash import HashArray
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.discovery.snapshot.summary import ColumnSummary
@@ -53,12 +55,9 @@ def to_bytes(window: Snapshot) -> bytes:
         )
     draw = window.draw
     arrays: dict[str, Any] = {f"column:{n}": window.column(n) for n in window.sampled}
-    arrays |= {
-        "draw:priority": draw.priority,
-        "draw:row": draw.row,
-        "draw:run": draw.run,
-        "draw:place": draw.place,
-    }
+    arrays |= {"draw:row": draw.row, "draw:run": draw.run, "draw:place": draw.place}
+    if not np.array_equal(draw.priority, _of_rows_alone(window.schema, draw.row, draw.salt)):
+        arrays["draw:priority"] = draw.priority
     if window.repeated is not None:
         arrays["repeated"] = window.repeated
     told = {
@@ -78,9 +77,16 @@ def to_bytes(window: Snapshot) -> bytes:
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     told_again = {"content": text, "checksum": _checksum(text, arrays)}
     table = pa.table(arrays).replace_schema_metadata({_KEY: json.dumps(told_again)})
-    # Hashes and numbers are as good as random: only keys and places that repeat get smaller.
+    # Numbers and hashes are as good as random; blocks have one priority, and places ascend.
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd", use_dictionary=False, write_statistics=False)
+    pq.write_table(
+        table,
+        sink,
+        compression="zstd",
+        use_dictionary=["draw:priority", "draw:run"],
+        column_encoding={"draw:place": "DELTA_BINARY_PACKED"},
+        write_statistics=False,
+    )
     return bytes(sink.getvalue())
 
 
@@ -123,9 +129,12 @@ def read_bytes(stored: bytes) -> Snapshot:
     sample = np.empty((table.num_rows, len(sampled)), order="F")
     for place, name in enumerate(sampled):
         sample[:, place] = arrays[f"column:{name}"]
-    timeline = told["timeline"]
+    timeline, schema = told["timeline"], Schema.from_dict(told["schema"])
+    priority = arrays.get("draw:priority")
+    if priority is None:
+        priority = _of_rows_alone(schema, arrays["draw:row"], told["draw"]["salt"])
     return Snapshot(
-        Schema.from_dict(told["schema"]),
+        schema,
         told["rows"],
         {
             name: ColumnSummary(**{**value, "category_counts": tuple(value["category_counts"])})
@@ -143,7 +152,7 @@ def read_bytes(stored: bytes) -> Snapshot:
         if timeline is None
         else Timeline(timeline["seconds"], timeline["first"], tuple(timeline["counts"])),
         Draw(
-            arrays["draw:priority"],
+            priority,
             arrays["draw:row"],
             arrays["draw:run"],
             arrays["draw:place"],
@@ -151,6 +160,11 @@ def read_bytes(stored: bytes) -> Snapshot:
         ),
         _totals_from_dict(told["totals"]),
     )
+
+
+def _of_rows_alone(schema: Schema, rows: HashArray, salt: int) -> FloatArray:
+    """Return what the priorities are where each row is known by its values, and is in no block."""
+    return (schema.blocks or Blocks()).priorities(rows, None, salt)
 
 
 def _checksum(text: str, arrays: dict[str, Any]) -> str:
@@ -169,6 +183,7 @@ def _totals_to_dict(totals: Totals) -> dict[str, Any]:
         "moments": {
             "names": moments.names,
             "count": _packed(moments.count),
+            "shift": _packed(moments.shift),
             "mean": _packed(moments.mean),
             "cross": _packed(moments.cross),
         },
@@ -195,6 +210,7 @@ def _totals_from_dict(value: dict[str, Any]) -> Totals:
         Moments(
             tuple(moments["names"]),
             _unpacked(moments["count"]),
+            _unpacked(moments["shift"]),
             _unpacked(moments["mean"]),
             _unpacked(moments["cross"]),
         ),

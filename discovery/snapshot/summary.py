@@ -29,6 +29,9 @@ class ColumnSummary:
         Of the numbers; None for categories and where there are none.
     category_counts : tuple of int
         Rows per category, in the order of the schema's ``categories``.
+    mean_rest : float
+        What the mean is larger than the number written down: of values near 1e9 their sum with
+        other windows would lose digits.
     """
 
     storage: str
@@ -41,6 +44,7 @@ class ColumnSummary:
     low: float | None = None
     high: float | None = None
     category_counts: tuple[int, ...] = ()
+    mean_rest: float = 0.0
 
 
 def merged_summary(parts: Sequence[ColumnSummary]) -> ColumnSummary:
@@ -48,12 +52,14 @@ def merged_summary(parts: Sequence[ColumnSummary]) -> ColumnSummary:
     counted = [p for p in parts if p.mean is not None and p.sd is not None]
     count = sum(p.count for p in counted)
     mean = sd = None
+    rest = 0.0
     if count:
         # Around the first mean, so that an offset of 1e9 costs no digits.
         shift = counted[0].mean or 0.0
-        gaps = [(p.mean or 0.0) - shift for p in counted]
+        gaps = [((p.mean or 0.0) - shift) + p.mean_rest for p in counted]
         gap = math.fsum(p.count * g for p, g in zip(counted, gaps, strict=True)) / count
         mean = shift + gap
+        rest = gap - (mean - shift)
         squares = (p.count * ((p.sd or 0.0) ** 2 + (g - gap) ** 2)
                    for p, g in zip(counted, gaps, strict=True))  # fmt: skip
         sd = math.sqrt(math.fsum(squares) / count)
@@ -74,4 +80,5 @@ def merged_summary(parts: Sequence[ColumnSummary]) -> ColumnSummary:
         low=min((p.low for p in parts if p.low is not None), default=None),
         high=max((p.high for p in parts if p.high is not None), default=None),
         category_counts=tuple(totals),
+        mean_rest=rest,
     )
