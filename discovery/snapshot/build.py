@@ -138,6 +138,16 @@ class _Builder:
         draw = self._draw(found, contents, hashes)
         kept, threshold = draw.kept()
         times = self._times()
+        if threshold < 1.0 and found.kind is BlockKind.ROW:
+            self.notes.append(
+                Note(
+                    "dependence_unknown",
+                    None,
+                    f"of {self.rows:,} rows {len(kept):,} were sampled one by one: whether rows "
+                    "depend on each other shows better where the column of the time, or of what "
+                    "they belong to (a user), is named",
+                )
+            )
         kept = kept[draw.taken(kept).order(None if times is None else times[kept])]
         sampled = tuple(self.whole)
         sample = np.empty((len(kept), len(sampled)), order="F")
