@@ -19,9 +19,10 @@ from typing import Any, Final
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.row_hash import HashArray, as_shares, mixed
 
-__all__ = ["BlockKind", "Blocks", "block_seconds", "thinned_share"]
+__all__ = ["BlockKind", "Blocks", "block_seconds", "dependence_unknown", "thinned_share"]
 
 # Rows of a typical block that are kept while there are blocks to drop instead. Sixteen neighbours
 # show how alike rows close in time are. Of a cluster two do: it grows with the length of a window
@@ -98,6 +99,16 @@ class Blocks:
     def from_dict(cls, value: dict[str, Any]) -> Blocks:
         """Read what :meth:`to_dict` writes."""
         return cls(**{**value, "kind": BlockKind(value["kind"])})
+
+
+def dependence_unknown(rows: int, kept: int) -> Note:
+    """Return the note on a sample of rows of which nothing says what belongs together."""
+    return Note(
+        "dependence_unknown",
+        None,
+        f"of {rows:,} rows {kept:,} were sampled one by one: whether rows depend on each other "
+        "shows better where the column of the time, or of what they belong to (a user), is named",
+    )
 
 
 def thinned_share(kind: BlockKind, blocks: HashArray) -> float:

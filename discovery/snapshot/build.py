@@ -14,6 +14,7 @@ from whydrift.discovery.snapshot.blocks import (
     BlockKind,
     Blocks,
     block_seconds,
+    dependence_unknown,
     thinned_share,
 )
 from whydrift.discovery.snapshot.copies import Copies
@@ -139,15 +140,7 @@ class _Builder:
         kept, threshold = draw.kept()
         times = self._times()
         if threshold < 1.0 and found.kind is BlockKind.ROW:
-            self.notes.append(
-                Note(
-                    "dependence_unknown",
-                    None,
-                    f"of {self.rows:,} rows {len(kept):,} were sampled one by one: whether rows "
-                    "depend on each other shows better where the column of the time, or of what "
-                    "they belong to (a user), is named",
-                )
-            )
+            self.notes.append(dependence_unknown(self.rows, len(kept)))
         kept = kept[draw.taken(kept).order(None if times is None else times[kept])]
         sampled = tuple(self.whole)
         sample = np.empty((len(kept), len(sampled)), order="F")

@@ -16,9 +16,11 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.snapshot.blocks import BlockKind, dependence_unknown
 from whydrift.discovery.snapshot.build import MOST_CATEGORIES, MOST_NEW_CATEGORIES
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
 from whydrift.discovery.snapshot.row_hash import repeated_rows
 from whydrift.discovery.snapshot.schema import Column, ColumnKind, Role, Schema
@@ -69,7 +71,7 @@ def merge(one: Snapshot, other: Snapshot) -> Snapshot:
         tuple(n for n in one.absent if n in other.absent),
         min((t for t in (one.start, other.start) if t is not None), default=None),
         max((t for t in (one.end, other.end) if t is not None), default=None),
-        tuple(dict.fromkeys((*one.notes, *other.notes))),
+        _notes(one, other, draw),
         repeats,
         _repeated(parts, kept[order], draw) if repeats else None,
         Timeline.merged([p.timeline for p in (one, other) if p.timeline is not None]),
@@ -184,6 +186,15 @@ def _joined_categories(
     room = max(MOST_NEW_CATEGORIES, MOST_CATEGORIES - len(known))
     has_other = (has_other or len(rest) > room) and OTHER not in known
     return (*known, *rest[:room], *([OTHER] if has_other else []))
+
+
+def _notes(one: Snapshot, other: Snapshot, draw: Draw) -> tuple[Note, ...]:
+    """Return the notes of both, what is said of the sample anew."""
+    blocks = one.schema.blocks
+    alone = blocks is None or blocks.kind is BlockKind.ROW
+    about = dependence_unknown(one.rows + other.rows, len(draw))
+    told = [note for note in (*one.notes, *other.notes) if note.code != about.code]
+    return tuple(dict.fromkeys([*told, about] if alone and not draw.is_whole else told))
 
 
 def _times(schema: Schema, columns: Mapping[str, FloatArray]) -> FloatArray | None:

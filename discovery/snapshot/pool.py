@@ -17,7 +17,7 @@ from whydrift.discovery.snapshot.timeline import Timeline
 
 __all__ = ["Pooled", "pool"]
 
-_BLOCK_ROWS = 16  # neighbours kept together when a sample is thinned, as in a Snapshot's own
+_BLOCK_ROWS = 16  # neighbours kept together when a sample is thinned
 
 
 @dataclass(frozen=True)

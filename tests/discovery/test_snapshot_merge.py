@@ -219,6 +219,20 @@ def test_rows_in_one_block_are_kept_or_dropped_together_once_it_is_thinned():
     assert (np.diff(window.column("at")) > 0).all()
 
 
+def test_a_sample_of_rows_without_time_or_cluster_says_so_once():
+    frame = pa.table({"x": RNG.normal(size=3_000)})
+    whole = Snapshot.from_frame(frame, sample_rows=500)
+    parts = [
+        Snapshot.from_frame(frame.slice(start, 1_000), schema=whole.schema, sample_rows=500)
+        for start in (0, 1_000, 2_000)
+    ]
+    for window in (whole, parts[0].merge(parts[1]).merge(parts[2])):
+        (note,) = window.notes
+        assert note.code == "dependence_unknown"
+        assert "of 3,000 rows 500" in note.text
+    assert WHOLE["time", 100].notes == WHOLE["rows", 16_384].notes
+
+
 def test_every_cluster_of_a_few_large_ones_stays_visible():
     user = np.repeat(np.arange(12), [20_000, 5_000, *[1_000] * 10])
     frame = pd.DataFrame({"user": [f"u{k}" for k in user], "x": RNG.normal(size=len(user))})
