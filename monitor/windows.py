@@ -110,6 +110,8 @@ class Window:
             if schema is not None:
                 self._check_codes(self.given, schema)
             here = {name: role for name, role in roles.items() if name in self.given.schema}
+            for name, role in here.items():
+                self._check_role(self.given, name, role)
             return self.given.with_roles(here)
         assert self.table is not None
         time = next((name for name, role in roles.items() if role == "time"), None)
@@ -121,6 +123,23 @@ class Window:
             table, schema=schema, kinds=kinds, roles=roles, where=self.where
         )
         return replace(snapshot, notes=(*self.notes, *snapshot.notes))
+
+    def _check_role(self, given: Snapshot, name: str, role: str) -> None:
+        """Raise where a column cannot play its role any more, since the rows are gone."""
+        kind = given.schema[name].kind
+        if role == "time" and kind is not ColumnKind.TIMESTAMP:
+            raise SchemaError(
+                f"the Snapshot was built with the time column {name!r} as {kind}",
+                where=self.where,
+                remedy=f"Build it with from_frame(…, kinds={{{name!r}: 'timestamp'}}, "
+                f"roles={{{name!r}: 'time'}}), from a column of times",
+            )
+        if role == "cluster" and name not in given.absent and not given.has(name):
+            raise SchemaError(
+                f"the Snapshot's sample leaves out the cluster column {name!r} ({kind})",
+                where=self.where,
+                remedy=f"Build it with from_frame(…, roles={{{name!r}: 'cluster'}})",
+            )
 
     def _check_codes(self, given: Snapshot, schema: Schema) -> None:
         """Raise where a Snapshot has another schema than the reference: codes would not match."""

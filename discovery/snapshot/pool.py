@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -12,12 +11,13 @@ from whydrift.discovery.arrays import BoolArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Schema
-from whydrift.discovery.snapshot.snapshot import ColumnSummary, Snapshot
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.snapshot.summary import merged_summary
 from whydrift.discovery.snapshot.timeline import Timeline
 
 __all__ = ["Pooled", "pool"]
 
-_BLOCK_ROWS = 16  # neighbours kept together when a sample is thinned, as in a Snapshot's own
+_BLOCK_ROWS = 16  # neighbours kept together when a sample is thinned
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled
     snapshot = Snapshot(
         schema,
         sum(w.rows for w in windows),
-        {n: _summary([w.summaries[n] for w in windows]) for n in present},
+        {n: merged_summary([w.summaries[n] for w in windows]) for n in present},
         read_only(np.asfortranarray(np.concatenate(samples))),
         sampled,
         absent,
@@ -117,7 +117,7 @@ def _common_schema(windows: Sequence[Snapshot]) -> Schema:
                 )
             if len(other.categories) > len(column.categories):
                 columns[place] = other
-    return Schema(tuple(columns))
+    return replace(windows[0].schema, columns=tuple(columns))
 
 
 def _repeated(windows: Sequence[Snapshot], kept: Sequence[IntArray]) -> BoolArray | None:
@@ -139,36 +139,3 @@ def _thinned(rows: int, most: int | None) -> IntArray:
     kept = np.linspace(0, blocks - 1, max(1, most // _BLOCK_ROWS)).round().astype(np.int64)
     out: IntArray = (np.unique(kept)[:, None] * _BLOCK_ROWS + np.arange(_BLOCK_ROWS)).ravel()
     return out
-
-
-def _summary(parts: Sequence[ColumnSummary]) -> ColumnSummary:
-    counted = [p for p in parts if p.mean is not None and p.sd is not None]
-    count = sum(p.count for p in counted)
-    mean = sd = None
-    if count:
-        # Around the first mean, so that an offset of 1e9 costs no digits.
-        shift = counted[0].mean or 0.0
-        gaps = [(p.mean or 0.0) - shift for p in counted]
-        gap = math.fsum(p.count * g for p, g in zip(counted, gaps, strict=True)) / count
-        mean = shift + gap
-        squares = (p.count * ((p.sd or 0.0) ** 2 + (g - gap) ** 2)
-                   for p, g in zip(counted, gaps, strict=True))  # fmt: skip
-        sd = math.sqrt(math.fsum(squares) / count)
-    length = max(len(p.category_counts) for p in parts)
-    totals = [0] * length
-    for part in parts:
-        for code, rows in enumerate(part.category_counts):
-            totals[code] += rows
-    storages = {p.storage for p in parts if p.storage != "empty"}
-    return ColumnSummary(
-        storage=next((p.storage for p in parts if p.storage in storages), "empty"),
-        missing=sum(p.missing for p in parts),
-        misfit=sum(p.misfit for p in parts),
-        infinite=sum(p.infinite for p in parts),
-        count=sum(p.count for p in parts),
-        mean=mean,
-        sd=sd,
-        low=min((p.low for p in parts if p.low is not None), default=None),
-        high=max((p.high for p in parts if p.high is not None), default=None),
-        category_counts=tuple(totals),
-    )

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from whydrift.discovery.errors import SchemaError, nearest
+from whydrift.discovery.snapshot.blocks import Blocks
 
 __all__ = ["Column", "ColumnKind", "Role", "Schema"]
 
@@ -106,9 +107,16 @@ class Schema:
 
     Build it with :meth:`Snapshot.from_frame` (which infers it), look at it, and override what is
     wrong with :meth:`with_kinds` and :meth:`with_roles`.
+
+    Parameters
+    ----------
+    columns : tuple of Column
+    blocks : Blocks, optional
+        How rows fall into blocks, of which a sample is made; chosen with the reference.
     """
 
     columns: tuple[Column, ...]
+    blocks: Blocks | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -181,13 +189,14 @@ class Schema:
                     where=f"column {name!r}",
                     remedy=f"Known kinds: {', '.join(known)}",
                 )
-        return Schema(
-            tuple(
+        return replace(
+            self,
+            columns=tuple(
                 replace(c, kind=ColumnKind(kinds[c.name]), why="set by the user", categories=())
                 if c.name in kinds
                 else c
                 for c in self.columns
-            )
+            ),
         )
 
     def with_roles(self, roles: Mapping[str, Role | str]) -> Schema:
@@ -207,20 +216,24 @@ class Schema:
                     where=f"column {name!r}",
                     remedy=f"Known roles: {', '.join(known)}",
                 )
-        return Schema(
-            tuple(
+        return replace(
+            self,
+            columns=tuple(
                 replace(c, role=Role(roles[c.name])) if c.name in roles else c for c in self.columns
-            )
+            ),
         )
 
     def select(self, names: Iterable[str]) -> Schema:
         """Return the schema of these columns alone, in this schema's order."""
         kept = set(names)
-        return Schema(tuple(c for c in self.columns if c.name in kept))
+        return replace(self, columns=tuple(c for c in self.columns if c.name in kept))
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
-        return {"columns": [c.to_dict() for c in self.columns]}
+        return {
+            "columns": [c.to_dict() for c in self.columns],
+            "blocks": None if self.blocks is None else self.blocks.to_dict(),
+        }
 
     @classmethod
     def from_dict(cls, value: Mapping[str, Any]) -> Schema:
@@ -236,7 +249,8 @@ class Schema:
                     }
                 )
                 for row in value["columns"]
-            )
+            ),
+            None if value.get("blocks") is None else Blocks.from_dict(value["blocks"]),
         )
 
     def _repr_html_(self) -> str:

@@ -41,10 +41,12 @@ def codes(diagnosis) -> set[str]:
 @pytest.mark.parametrize(("make", "name"), [(window, "squared_error"), (classes, "log_loss")])
 def test_intervals_without_labels_cover_the_loss_that_labels_show(make, name):
     reference = make(1500, 1)
+    schema = wd.Snapshot.from_frame(reference).schema
     hits, trials = 0, 25
     for seed in range(trials):
         late = make(40_000, 1000 + seed, move=0.7)
-        full = judged(reference, late).metric
+        every_row = wd.Snapshot.from_frame(late, schema=schema, sample_rows=len(late))
+        full = judged(reference, every_row).metric
         found = judged(reference, late[:1500].drop(columns="y"))
         assert found.metric.name == f"{name} (estimated)"
         assert "loss_estimated" in codes(found)

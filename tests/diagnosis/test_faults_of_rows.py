@@ -9,7 +9,7 @@ import pytest
 from tests.diagnosis.worlds import EDGES, houses
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.infer import read_content
-from whydrift.discovery.snapshot.repeats import repeated_rows
+from whydrift.discovery.snapshot.row_hash import repeated_rows, row_hashes
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.discovery.snapshot.timeline import Timeline
@@ -54,7 +54,8 @@ def test_equal_rows_are_those_equal_in_every_column_missing_values_included():
         pa.chunked_array([pa.array([1.0, 1.0, -0.0, 0.0, None, None])]),
         pa.chunked_array([pa.array(["a", "b", "c", "c", None, None])]),
     ]
-    repeated = repeated_rows([read_content(c) for c in columns], 6)
+    contents = {str(k): read_content(c) for k, c in enumerate(columns)}
+    repeated = repeated_rows(row_hashes(contents, 6), 6)
     assert repeated.tolist() == [False, False, False, True, False, True]
 
 

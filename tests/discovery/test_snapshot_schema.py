@@ -209,13 +209,15 @@ def test_columns_that_are_new_or_gone_are_said_to_be():
     assert not current.has("y")
 
 
-def test_the_sample_is_bounded_seeded_and_made_of_whole_blocks():
+def test_the_sample_is_bounded_seeded_and_in_the_order_of_the_rows():
     frame = pa.table({"x": np.arange(100_000) * 1.5})
-    one, other = (Snapshot.from_frame(frame, sample_rows=1600, random_state=s) for s in (1, 1))
-    np.testing.assert_array_equal(one.sample, other.sample)
-    rows = one.column("x") / 1.5
-    assert rows.shape == (1600,)
-    assert (np.diff(rows.reshape(-1, 16), axis=1) == 1).all()
+    one, same, other = (
+        Snapshot.from_frame(frame, sample_rows=1600, random_state=s) for s in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(one.sample, same.sample)
+    assert not np.isin(other.column("x"), one.column("x")).all()
+    assert one.sample.shape == (1600, 1)
+    assert (np.diff(one.column("x")) > 0).all()
     assert one.rows == 100_000
 
 

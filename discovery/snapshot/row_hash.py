@@ -1,0 +1,120 @@
+"""Numbers that stand for the values of a row, the same wherever and however often it is read."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from whydrift.discovery.arrays import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from whydrift.discovery.snapshot.infer import Content
+
+__all__ = ["HashArray", "as_shares", "content_hashes", "mixed", "repeated_rows", "row_hashes"]
+
+HashArray = NDArray[np.uint64]
+
+_TEXTS_AT_ONCE = 65_536
+_BASE = 0x9E3779B97F4A7C15  # odd, so that no power of it vanishes
+_MISSING = np.uint64(0x7FF8_0000_0000_0001)
+
+
+def row_hashes(contents: Mapping[str, Content], rows: int) -> HashArray | None:
+    """Return a 64-bit number for each row that depends on its values alone.
+
+    Neither on the order of the rows or of the columns, nor on the library that read them. Among
+    ten million different rows about three in a million tables have a pair of one number.
+
+    Parameters
+    ----------
+    contents : mapping of str to Content
+        The decoded columns; nested values are not looked at.
+    rows : int
+        Rows of the table.
+
+    Returns
+    -------
+    ndarray of uint64, shape (n_rows,), or None
+        None where no column can be looked at.
+    """
+    total = np.zeros(rows, dtype=np.uint64)
+    seen = False
+    for name, content in contents.items():
+        hashes = content_hashes(content)
+        if hashes is not None:
+            total += mixed(hashes ^ _of_name(name))  # a sum: columns may come in any order
+            seen = True
+    return mixed(total) if seen else None
+
+
+def content_hashes(content: Content) -> HashArray | None:
+    """Return a number for each value of a column; None where there is no value to look at."""
+    if content.numbers is not None:
+        # One kind of zero and one of NaN, whatever their bits were.
+        values: FloatArray = content.numbers + 0.0
+        return np.where(np.isnan(values), _MISSING, values.view(np.uint64))
+    if content.texts is not None:
+        return _of_texts(content.texts)
+    return None
+
+
+def repeated_rows(hashes: HashArray | None, rows: int) -> BoolArray:
+    """Tell for each row whether one before it has the same number; none has where there is none."""
+    if hashes is None:
+        return np.zeros(rows, dtype=bool)
+    out = np.ones(rows, dtype=bool)
+    out[np.unique(hashes, return_index=True)[1]] = False
+    return out
+
+
+def mixed(state: HashArray) -> HashArray:
+    """Scatter the bits (splitmix64; Steele, Lea & Flood 2014, Fast splittable generators)."""
+    state = state + np.uint64(0x9E3779B97F4A7C15)
+    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return state ^ (state >> np.uint64(31))
+
+
+def as_shares(hashes: HashArray) -> FloatArray:
+    """Return hashes as numbers in [0, 1), evenly spread."""
+    return (hashes >> np.uint64(11)).astype(np.float64) * 2.0**-53
+
+
+def _of_name(name: str) -> np.uint64:
+    return np.uint64(int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "big"))
+
+
+def _of_texts(texts: pa.Array) -> HashArray:
+    out = np.empty(len(texts), dtype=np.uint64)
+    for start in range(0, len(texts), _TEXTS_AT_ONCE):
+        part = texts.slice(start, _TEXTS_AT_ONCE)
+        out[start : start + len(part)] = _polynomials(part)
+    if texts.null_count:
+        out[np.asarray(texts.is_null())] = _MISSING
+    return out
+
+
+def _polynomials(texts: Any) -> HashArray:
+    """Return each text's bytes as the coefficients of a polynomial, modulo 2**64."""
+    _, offsets_buffer, bytes_buffer = texts.buffers()
+    offsets = np.frombuffer(offsets_buffer, dtype=np.int64)[
+        texts.offset : texts.offset + len(texts) + 1
+    ]
+    lengths = np.diff(offsets)
+    content = np.zeros(0, dtype=np.uint8)
+    if bytes_buffer is not None:
+        content = np.frombuffer(bytes_buffer, dtype=np.uint8)[offsets[0] : offsets[-1]]
+    powers = np.ones(int(lengths.max(initial=0)) + 1, dtype=np.uint64)
+    powers[1:] = np.uint64(_BASE)
+    powers = np.multiply.accumulate(powers)
+    place = np.arange(len(content)) - np.repeat(offsets[:-1] - offsets[0], lengths)
+    sums = np.zeros(len(content) + 1, dtype=np.uint64)
+    np.cumsum((content.astype(np.uint64) + np.uint64(1)) * powers[place], out=sums[1:])
+    bounds = offsets - offsets[0]
+    return mixed(sums[bounds[1:]] - sums[bounds[:-1]] + lengths.astype(np.uint64))
