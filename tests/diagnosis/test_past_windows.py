@@ -73,6 +73,20 @@ def test_fewer_than_fourteen_past_windows_are_pooled_and_said_to_be():
     assert (control.basis, control.past_windows) == ("sampling_only", 10)
 
 
+def test_what_moved_between_past_windows_tells_the_direction_of_an_edge():
+    """One window tells none: both are normal, and nothing moves in the current one."""
+    rng = np.random.default_rng(6)
+
+    def day(shift):
+        cause = shift + rng.normal(size=400)
+        return pd.DataFrame({"effect": 0.7 * cause + rng.normal(size=400), "cause": cause})
+
+    diagnosis = wd.compare([day(0.0), day(1.0), day(-1.0), day(0.0)], day(0.0))
+    assert diagnosis.graph.parents("effect") == ("cause",)
+    assert diagnosis.graph.edge_between("cause", "effect").confidence > 0.9
+    assert any("all past windows" in w.text for w in diagnosis.warnings)
+
+
 def test_an_empty_list_of_windows_is_refused():
     with pytest.raises(wd.WhydriftError, match="at least one"):
         wd.compare([], pd.DataFrame({"a": [1.0]}))
