@@ -88,8 +88,8 @@ def varied_by_cluster(
     alone = ((columns * window[:, None]) ** 2).sum(axis=0)
     freedom, inside = _freedom_seen(np.diag(shown), alone, np.abs(window), number, count)
     own = np.diag(variance)
-    ratio = np.diag(shown)[own > 0] / own[own > 0]
-    larger = float(np.median(ratio)) if ratio.size else 1.0
+    weighted = columns * np.abs(window)[:, None]
+    larger = _tighter(weighted, number, np.arange(len(number)) >= split, known)
     if larger > 1 + np.sqrt(2 / freedom):
         # Clusters hang together more than they did: each window varies as it is seen to.
         return VariedByCluster(shown, np.zeros(len(own)), max(1.0, freedom - 1))
@@ -101,6 +101,30 @@ def varied_by_cluster(
     spread = np.sqrt(np.maximum(own, 0.0))
     skewness = np.divide(third, spread**3, out=np.zeros_like(spread), where=spread > 0)
     return VariedByCluster(max(1.0, larger) * variance, skewness, max(1.0, max(freedom, more) - 1))
+
+
+def _tighter(weighted: FloatArray, number: IntArray, is_new: BoolArray, known: BoolArray) -> float:
+    """Return by how much more sums of current clusters vary, for their hanging together more.
+
+    By the correlation inside clusters of either window, so that a change of level or of spread
+    moves nothing; the median over the scores.
+    """
+    inside, typical = [], 1.0
+    for side in (known & ~is_new, known & is_new):
+        if side.sum() < 2:
+            return 1.0
+        part, own = weighted[side], np.unique(number[side], return_inverse=True)[1]
+        part = part - part.mean(axis=0)
+        count = int(own.max()) + 1
+        rows = np.bincount(own).astype(np.float64)
+        pairs = float((rows * (rows - 1)).sum())
+        square = (part**2).sum(axis=0)
+        together = (_sums(part, own, count) ** 2).sum(axis=0) - square
+        scale = pairs * square / len(part)
+        inside.append(np.divide(together, scale, out=np.zeros_like(scale), where=scale > 0))
+        typical = float((rows**2).sum() / rows.sum())
+    before, after = (np.maximum(1 + np.clip(r, 0, 1) * (typical - 1), 1.0) for r in inside)
+    return float(np.median(after / before))
 
 
 def _freedom_seen(
