@@ -5,7 +5,7 @@
 
 FOLDER holds one folder per data set, with Parquet windows and a `truth.json`. Three tables are
 written into docs/real-data.md, each between its two markers: *splits* (ten tables split at random,
-and one change made in one half), *weeks* (the electricity market, each week judged by the 28 before
+and one change made in one half), *weeks* (the electricity market, each week judged by the 52 before
 it) and *windows* (windows that differ by themselves, beside a ranking of columns by their own
 population stability index). What FOLDER lacks is skipped, and said to be.
 """
@@ -41,9 +41,6 @@ SETS = (
     "bn_survey",
     "bn_sachs",
     "bn_alarm",
-    "gbn_ecoli70",
-    "gbn_magic_niab",
-    "tennessee_eastman",
     "nannyml_car_loan",
     "wine_quality",
 )

@@ -19,7 +19,7 @@ import whydrift as wd
 __all__ = ["TABLES", "Found", "Table", "split_cases", "week_cases"]
 
 MOST_ROWS = 6_000  # of a table, both halves together
-WEEK, PAST_WEEKS = 336, 28  # half hours; weeks
+WEEK, PAST_WEEKS = 336, 52  # half hours; weeks, so that the past has a whole year
 MARKET = Path("elec2", "after_interconnect.parquet")
 
 
@@ -205,7 +205,7 @@ def split_cases(data: Path, seed: int) -> Iterator[Found]:
 
 
 def week_cases(data: Path, seed: int, weeks: int) -> Iterator[Found]:
-    """Judge weeks of the market by the 28 before each: as they were, and with a change."""
+    """Judge weeks of the market by the 52 before each: as they were, and with a change."""
     rows = pd.read_parquet(data / MARKET).drop(columns=["date", "day", "period"])
     clock = pd.Timestamp("1997-05-02") + pd.to_timedelta(np.arange(len(rows)) * 30, unit="min")
     rows = rows.assign(at=clock)
