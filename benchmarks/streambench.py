@@ -2,9 +2,11 @@
 
 python benchmarks/streambench.py --suite small --seeds 100-102
 
-Each stream is watched as a monitor watches it: the last windows that were no alarm are the
-reference, one window after another is judged at the level that an alarm budget of one false alarm
-a month leaves, and an episode is announced once, when it opens, with the columns named then.
+Each stream is watched as a monitor watches it. The reference is as many windows as the stream
+starts with, none of them younger than fourteen windows, so that a change that comes slowly is not
+learned as usual, and none of a time with an open episode. One window after another is judged at
+the level that an alarm budget of one false alarm a month leaves; the last 7 and the last 30
+together at the level of the slow scales. An episode of a column is announced once, when it opens.
 Season and trend are benign; on a slow trend alarms are counted apart (*benign*).
 """
 
@@ -34,11 +36,13 @@ from seeds import seeds_of
 from yardsticks import streambench as yardstick
 
 import whydrift as wd
-from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, AlarmBudget
+from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, AlarmBudget, Purpose
 from whydrift.monitor.diagnosis.compare import compare
 from whydrift.monitor.diagnosis.episode import Episode, Outcome, Step, advance
+from whydrift.monitor.diagnosis.slow_scale import SLOW_SCALES, slow_scale
 
 KINDS = {"source": "covariate", "mechanism": "mechanism", "fault": "data_fault"}
+LAG = 14  # windows between the reference and the window judged
 COLUMNS = {
     "false_alarms_per_month": "false alarms a month",
     "benign": "benign a month",
@@ -81,11 +85,13 @@ def watch(frame: pd.DataFrame, meta: Mapping[str, Any], setting: float, graph: s
         false_alarms_per_month=setting,
     )
     good = list(windows[:baseline])
-    episodes: dict[str, Episode | None] = dict.fromkeys(KINDS.values())
+    episodes: dict[str, Episode | None] = dict.fromkeys(meta["columns"])
+    quiet: dict[str, list[float]] = {c: [] for c in meta["columns"]}
     alerts = []
     for number, window in enumerate(windows[baseline:], start=baseline):
+        last = max(baseline, len(good) - LAG)
         diagnosis = compare(
-            good[-baseline:],
+            good[last - baseline : last],
             window,
             graph=edges,
             target=target,
@@ -93,15 +99,22 @@ def watch(frame: pd.DataFrame, meta: Mapping[str, Any], setting: float, graph: s
             level=budget.level(),
             floor=0.0,
         )
-        named: dict[str, list[str]] = {}
-        for column in diagnosis.ranking:
-            named.setdefault(KINDS[diagnosis.columns[column].verdict.value], []).append(column)
-        for kind in episodes:
-            outcome = Outcome.REJECTED if kind in named else Outcome.QUIET
-            episodes[kind], step = advance(episodes[kind], outcome, float(number))
+        named = {c: KINDS[diagnosis.columns[c].verdict.value] for c in diagnosis.ranking}
+        for column, result in diagnosis.columns.items():
+            if column not in named and result.p_value is not None:
+                quiet[column].append(result.p_value)
+        slow = budget.level(Purpose.SLOW) / len(quiet)
+        for column, p_values in quiet.items():
+            found = [slow_scale(p_values, scale) for scale in SLOW_SCALES]
+            if any(p is not None and p <= slow for p in found):
+                kind = "mechanism" if edges.parents(column) else "covariate"
+                named.setdefault(column, kind)
+        for column in episodes:
+            outcome = Outcome.REJECTED if column in named else Outcome.QUIET
+            episodes[column], step = advance(episodes[column], outcome, float(number))
             if step is Step.OPENED:
-                alerts += [{"window": number, "column": c, "verdict": kind} for c in named[kind]]
-        if not named:
+                alerts.append({"window": number, "column": column, "verdict": named[column]})
+        if not any(episodes.values()):
             good.append(window)
     return alerts
 

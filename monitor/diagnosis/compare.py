@@ -80,8 +80,9 @@ def compare(
     Parameters
     ----------
     reference : Snapshot, or sequence of them
-        What is usual. From fourteen past windows on, each of the length of the current one and in
-        the order of time, it is also learned how much ordinary windows differ.
+        What is usual. Several past windows, in the order of time, also tell directions of edges
+        where the graph is learned. From fourteen on, each of the length of the current one, it is
+        also learned how much ordinary windows differ.
     current : Snapshot
         Built with the (last) reference's schema.
     graph : Graph, optional
@@ -155,6 +156,7 @@ def compare(
             score=score,
             random_state=random_state,
             progress=tell,
+            parts=past.parts[broken.kept],
         )
     with clock.measure("tests"):
         testing = Testing(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.errors import GraphError, nearest
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
@@ -21,10 +23,15 @@ if TYPE_CHECKING:
 
 __all__ = ["WindowGraph", "window_graph"]
 
+_MOST_STRETCHES = 4  # of past windows: twice as many took twice as long and told no more
 _MOST_COLUMNS = 150  # an order search over more columns would take minutes
 _FROM_BOTH = (
     "the graph was learned from both windows: it is the simplest explanation of the two "
     "together, not a certainty; give a graph or knowledge where you have them"
+)
+_FROM_MANY = (
+    "the graph was learned from the current and all past windows: it is the simplest explanation "
+    "of them together, not a certainty; give a graph or knowledge where you have them"
 )
 _FROM_REFERENCE = (
     "the graph was learned from the reference alone; edges may be missing or turned, and some "
@@ -63,7 +70,7 @@ def window_graph(
     score: str,
     random_state: int,
     progress: Progress,
-    past: tuple[Snapshot, ...] = (),
+    parts: IntArray | None = None,
 ) -> WindowGraph:
     """Return the given graph over ``names``, or one learned from ``usable`` columns.
 
@@ -78,9 +85,9 @@ def window_graph(
     method, test, score, random_state, progress
         As in `discover`; ``auto`` searches over orders, and takes ``pc`` above 150 columns. Both
         learn from the two windows together, other methods from the reference alone.
-    past : tuple of Snapshot
-        Earlier windows with the reference's schema. What moved between any two windows tells the
-        directions of edges.
+    parts : ndarray of shape (n_reference_rows,), optional
+        Which past window each reference row came from, ascending. What moved between any two of
+        them tells the directions of edges.
 
     Raises
     ------
@@ -101,7 +108,7 @@ def window_graph(
         # The order search has a score and no test, and takes minutes on many columns.
         method = "pc" if test != "auto" or len(usable) > _MOST_COLUMNS else "boss"
     both = method in {"pc", "boss"}
-    windows = (*past, reference, current) if both else (reference,)
+    windows = (*_stretches(reference, parts), current) if both else (reference,)
     varying = tuple(n for n in usable if _varies(windows, n))
     if len(varying) < 2:
         return WindowGraph(Graph(names), ())
@@ -136,8 +143,21 @@ def window_graph(
             progress=progress,
         )
         learned, notes = answer.graph, answer.notes
-    note = Note("graph_learned", None, _FROM_BOTH if both else _FROM_REFERENCE)
+    text = (_FROM_MANY if len(windows) > 2 else _FROM_BOTH) if both else _FROM_REFERENCE
+    note = Note("graph_learned", None, text)
     return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives)
+
+
+def _stretches(reference: Snapshot, parts: IntArray | None) -> tuple[Snapshot, ...]:
+    """Return the reference's past windows, several as one where they are many."""
+    if parts is None or not len(parts) or parts[0] == parts[-1]:
+        return (reference,)
+    numbers = np.unique(parts)
+    stretches = np.array_split(numbers, min(_MOST_STRETCHES, len(numbers)))
+    bounds = np.searchsorted(parts, [*(s[0] for s in stretches), numbers[-1] + 1])
+    return tuple(
+        reference.take(np.arange(start, stop)) for start, stop in pairwise(bounds.tolist())
+    )
 
 
 def _named(

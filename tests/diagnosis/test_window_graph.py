@@ -8,6 +8,7 @@ from tests.diagnosis.worlds import EDGES, houses
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import silent
+from whydrift.discovery.snapshot.pool import pool
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives
 from whydrift.monitor.diagnosis.compare import compare
@@ -135,12 +136,13 @@ def test_a_group_upstream_of_the_target_is_a_covariate_shift_and_says_which_colu
 
 def test_past_windows_tell_directions_that_the_two_windows_do_not():
     def learned(*past: pd.DataFrame) -> float:
-        reference = Snapshot.from_frame(chain(600, 1))
-        current, *earlier = (
-            Snapshot.from_frame(f, schema=reference.schema) for f in (chain(600, 2), *past)
+        first = Snapshot.from_frame(chain(600, 1))
+        current, *others = (
+            Snapshot.from_frame(f, schema=first.schema) for f in (chain(600, 2), *past)
         )
+        reference = pool([first, *others])
         found = window_graph(
-            reference,
+            reference.snapshot,
             current,
             ("cause", "effect"),
             ("cause", "effect"),
@@ -151,7 +153,7 @@ def test_past_windows_tell_directions_that_the_two_windows_do_not():
             score="auto",
             random_state=0,
             progress=silent,
-            past=tuple(earlier),
+            parts=reference.parts,
         )
         return found.alternatives.edge_weights().get(("cause", "effect"), 0.0)
 

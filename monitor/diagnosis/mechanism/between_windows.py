@@ -24,7 +24,7 @@ from whydrift.discovery.arrays import FloatArray, IntArray
 __all__ = ["LEAST_WINDOWS", "between_windows"]
 
 LEAST_WINDOWS = 14  # below, their variance is known too badly to be of use
-_LEAST_INFORMATION = 5.0  # of a window: about so many rows where the regressor is not zero
+_LEAST_INFORMATION = 5.0  # of a window: rows of equal weight where the regressor is not zero
 _LEAST_TOLD = 3  # windows
 # Scores of one column borrow from each other, as if their mean had been seen so often.
 _PRIOR_WINDOWS = 10.0
@@ -52,18 +52,24 @@ def between_windows(
         By how much dependence between rows raises each score's variance above that of
         independent rows.
     """
+    # Of unit size, so that scores can borrow from each other: where rows in order are differenced
+    # the level's regressor is 1 − ρ.
+    size = np.sqrt(np.maximum((regressors**2).mean(axis=0), 1e-300))
+    products, regressors = products / size, regressors / size
     past = len(parts)
     _, first = np.unique(parts, return_index=True)
     total = np.add.reduceat(products[:past], first, axis=0)
     square = np.add.reduceat(products[:past] ** 2, first, axis=0)
     information = np.add.reduceat(regressors[:past] ** 2, first, axis=0)
+    fourth = np.add.reduceat(regressors[:past] ** 4, first, axis=0)
+    rows = np.divide(information**2, fourth, out=np.zeros_like(fourth), where=fourth > 0)
     share = regressors**2 * window[:, None]
     loads = (np.add.reduceat(share[:past], first, axis=0) ** 2).sum(axis=0)
     loads += share[past:].sum(axis=0) ** 2
     between = np.zeros(len(loads))
     windows = np.zeros(len(loads))
     for k in range(len(loads)):
-        told = information[:, k] >= _LEAST_INFORMATION
+        told = rows[:, k] >= _LEAST_INFORMATION
         if told.sum() < _LEAST_TOLD:
             continue
         theta = total[told, k] / information[told, k]
@@ -77,7 +83,7 @@ def between_windows(
     common = float(between[known].mean())
     mixed = (windows * between + _PRIOR_WINDOWS * common) / (windows + _PRIOR_WINDOWS)
     freedom = float(windows[known].min()) - 1 + _PRIOR_WINDOWS
-    return np.where(known, np.maximum(mixed, 0.0), max(common, 0.0)) * loads, freedom
+    return np.where(known, np.maximum(mixed, 0.0), max(common, 0.0)) * loads * size**2, freedom
 
 
 def _method_of_moments(theta: FloatArray, error: FloatArray) -> float:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
 
 __all__ = ["Moments", "Rows", "has_predecessor"]
 
@@ -78,7 +79,8 @@ class Rows:
             square.sum(axis=0) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
         )
         if self.clusters is not None:
-            return self._by_cluster(columns * self.window[:, None], total, telling)
+            varied = varied_by_cluster(columns, self.window, self.chance, self.clusters, self.split)
+            return Moments(total, varied.variance, varied.skewness, varied.freedom, telling)
         # Fitting both models takes its share of the residuals' size.
         rows = len(columns)
         inflation = rows / max(1.0, rows - self.fitted)
@@ -95,30 +97,6 @@ class Rows:
         spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
         skewness = np.divide(third, spread**3, out=none, where=spread > 0)
         return Moments(total, variance, skewness, max(1.0, rows - self.fitted), telling)
-
-    def _by_cluster(self, weighted: FloatArray, total: FloatArray, telling: FloatArray) -> Moments:
-        """Return moments over clusters, which may lie in both windows.
-
-        The variance is centred, and clusters of unequal sizes m count for fewer than there are:
-        each varies as m(1 + ρ(m − 1)) does, with ρ the correlation inside clusters that the
-        scores show (Kish 1965, Survey sampling; Satterthwaite 1946 for the degrees of freedom).
-        """
-        assert self.clusters is not None
-        found, inverse = np.unique(self.clusters, return_inverse=True)
-        count = len(found)
-        sums = np.zeros((count, weighted.shape[1]))
-        np.add.at(sums, inverse, weighted)
-        centred = sums - total / count
-        variance = centred.T @ centred * (count / max(1, count - 1))
-        reach = np.abs(self.window)
-        size = np.bincount(inverse, reach, count) / max(float(reach.max()), 1e-300)
-        alone = (weighted**2).sum(axis=0)
-        excess = np.divide(np.diag(variance), alone, out=np.ones_like(alone), where=alone > 0) - 1
-        typical = float((size**2).sum() / max(float(size.sum()), 1e-300))
-        inside = min(1.0, max(0.0, float(excess.max())) / max(typical - 1, 1e-9))
-        share = size * (1 + inside * np.maximum(size - 1, 0))
-        equal = float(share.sum() ** 2 / max(float((share**2).sum()), 1e-300))
-        return Moments(total, variance, np.zeros(len(total)), max(1.0, equal - 1), telling)
 
     def spread_of(self, influence: FloatArray) -> FloatArray:
         """Return the variance of the totals of columns that are centred in each window."""
