@@ -44,10 +44,10 @@ from discovery_cases import (
     linear_gaussian,
     marks_of_causal_learn,
     marks_of_ours,
+    true_cpdag,
 )
 
-from whydrift.discovery import Covariance, Graph, Snapshot, discover
-from whydrift.discovery.orientation import dag_to_cpdag
+from whydrift.discovery import Covariance, Snapshot, discover
 from whydrift.discovery.search.fci import fci, fci_from_test
 from whydrift.discovery.search.pc import pc
 
@@ -77,13 +77,6 @@ def their_fci(data: Array, alpha: float = ALPHA) -> Marks:
 
     found, _ = run(data, "fisherz", alpha, show_progress=False, verbose=False)
     return marks_of_causal_learn(found.graph)
-
-
-def true_cpdag(world: World) -> Marks:
-    count = world.data.shape[1]
-    names = tuple(f"v{i:04}" for i in range(count))
-    pairs = [(names[i], names[j]) for i, j in np.argwhere(world.dag).tolist()]
-    return marks_of_ours(dag_to_cpdag(Graph.from_pairs(pairs, nodes=names)), names)
 
 
 def true_pag(world: World) -> Marks:
@@ -145,11 +138,11 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     return time.process_time() - began, found
 
 
-def speed(quick: bool) -> None:
+def speed(quick: bool, word: str) -> None:
     print("## Speed, seconds of one core\n")
     print("| case | ours (range) | first call | whole | causal-learn | ratio | to reach | same |")
     print("|---|---|---|---|---|---|---|---|")
-    for case in all_cases():
+    for case in (c for c in all_cases() if word in c.name):
         world = case.world()
         data = world.data
         reading, (snapshot, names) = timed(lambda data=data: snapshot_of(data))
@@ -162,9 +155,10 @@ def speed(quick: bool) -> None:
             seconds, theirs = timed(lambda c=case, d=data: c.peer(d))
             peer, ratio = f"{seconds:.2f}", f"{seconds / middle:,.0f}"
             same = compared(mine, theirs, case.same)
-            if case.truth is not None:
-                truth = case.truth(world)
-                same += f"; wrong {errors(mine, truth)}, theirs {errors(theirs, truth)}"
+        if case.truth is not None:
+            truth = case.truth(world)
+            wrong = f"wrong {errors(mine, truth)}"
+            same = wrong if peer == "–" else f"{same}; {wrong}, theirs {errors(theirs, truth)}"
         print(
             f"| {case.name} | {middle:.3f} ({min(taken):.3f}–{max(taken):.3f}) | {first:.2f} | "
             f"{reading + middle:.2f} | {peer} | {ratio} | "
@@ -290,6 +284,7 @@ def _same_row(search: str, orientation: str, exact: bool, differing: list[str]) 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="leave out causal-learn's slow runs")
+    parser.add_argument("--cases", default="", help="only cases with this word in their name")
     parser.add_argument("--only", choices=("speed", "sameness"), help="one part alone")
     chosen = parser.parse_args()
     names = ("numpy", "scipy", "numba", "causal-learn")
@@ -299,8 +294,9 @@ def main() -> int:
         f"used; load {os.getloadavg()[0]:.1f}; n = {ROWS:,}, alpha {ALPHA}\n"
     )
     if chosen.only != "sameness":
-        speed(chosen.quick)
-        covariance_speed()
+        speed(chosen.quick, chosen.cases)
+        if not chosen.cases:
+            covariance_speed()
     if chosen.only != "speed":
         sameness()
     return 0

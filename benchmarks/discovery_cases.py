@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from whydrift.discovery import Graph
+from whydrift.discovery.orientation import dag_to_cpdag
+
 __all__ = ["Case", "World", "linear_gaussian", "marks_of_causal_learn", "marks_of_ours"]
 
 Array = NDArray[Any]
@@ -110,3 +113,10 @@ def marks_of_causal_learn(matrix: Array) -> Marks:
         for j in range(i + 1, count)
         if matrix[i, j] or matrix[j, i]
     }
+
+
+def true_cpdag(world: World) -> Marks:
+    count = world.data.shape[1]
+    names = tuple(f"v{i:04}" for i in range(count))
+    pairs = [(names[i], names[j]) for i, j in np.argwhere(world.dag).tolist()]
+    return marks_of_ours(dag_to_cpdag(Graph.from_pairs(pairs, nodes=names)), names)

@@ -43,6 +43,7 @@ from discovery_cases import (
     linear_gaussian,
     marks_of_causal_learn,
     marks_of_ours,
+    true_cpdag,
 )
 
 from whydrift.discovery import Graph, Snapshot
@@ -108,12 +109,12 @@ def their_boss(data: Array, penalty: float = 1.0) -> Marks:
 
 CASES = (
     Case("GES, p=100, degree 2", lambda: linear_gaussian(100, 2, ROWS, 100), our_ges, their_ges,
-         same="marks", target=0.15, slow=True),
+         same="marks", target=0.15, slow=True, truth=true_cpdag),
     Case("BOSS (EBIC), p=100, degree 4", lambda: linear_gaussian(100, 4, ROWS, 100),
-         lambda s, n: our_boss(s, n, "ebic"), None, target=1.0),
+         lambda s, n: our_boss(s, n, "ebic"), None, target=1.0, truth=true_cpdag),
     Case("BOSS (penalty 4), p=100, degree 4", lambda: linear_gaussian(100, 4, ROWS, 100),
          lambda s, n: our_boss(s, n, penalty=4.0), lambda d: their_boss(d, 4.0), same="marks",
-         target=1.0, slow=True),
+         target=1.0, slow=True, truth=true_cpdag),
     Case("BOSS (EBIC), p=1,000, degree 2", lambda: linear_gaussian(1_000, 2, ROWS, 100),
          lambda s, n: our_boss(s, n, "ebic"), None, target=180.0),
     Case("GRaSP (penalty 4), p=40, degree 4", lambda: linear_gaussian(40, 4, ROWS, 100),
