@@ -11,6 +11,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.limits import check_numbers
+from whydrift.monitor.threads import one_blas_thread
 from whydrift.monitor.windows import Window
 
 if TYPE_CHECKING:
@@ -143,24 +144,25 @@ def compare(
 
     from whydrift.monitor.diagnosis.compare import compare as judge
 
-    return judge(
-        references[0] if len(references) == 1 else references,
-        second,
-        graph=known_graph,
-        knowledge=known,
-        target=target,
-        prediction=prediction,
-        loss=loss,
-        model=model,
-        floor=floor,
-        cluster=cluster,
-        method=method,
-        test=test,
-        score=score,
-        level=level,
-        random_state=random_state,
-        progress=progress,
-    )
+    with one_blas_thread():
+        return judge(
+            references[0] if len(references) == 1 else references,
+            second,
+            graph=known_graph,
+            knowledge=known,
+            target=target,
+            prediction=prediction,
+            loss=loss,
+            model=model,
+            floor=floor,
+            cluster=cluster,
+            method=method,
+            test=test,
+            score=score,
+            level=level,
+            random_state=random_state,
+            progress=progress,
+        )
 
 
 def _references(reference: Any) -> list[Window]:

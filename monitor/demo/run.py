@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from whydrift.discovery.errors import SourceError
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.api import compare
 from whydrift.monitor.demo.scenes import PREDICTION, TARGET, Scene, Stage, build_stage
 from whydrift.monitor.demo.univariate import drifted_columns
-from whydrift.monitor.diagnosis.compare import compare
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Diagnosis
 from whydrift.monitor.diagnosis.headline import headline
 from whydrift.monitor.diagnosis.words import joined

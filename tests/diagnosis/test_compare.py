@@ -276,3 +276,25 @@ def test_suspects_are_the_ranking_and_then_all_others_by_their_evidence():
     assert set(diagnosis.suspects) == set(diagnosis.columns)
     rest = [diagnosis.columns[name].p_value for name in diagnosis.suspects[1:]]
     assert rest == sorted(rest)
+
+
+def test_a_comparison_uses_one_blas_thread_and_gives_the_others_back():
+    import threadpoolctl
+
+    import whydrift as wd
+
+    def threads():
+        return {p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"}
+
+    seen = []
+
+    def model(frame):
+        seen.append(threads())
+        return np.asarray(frame["rooms"])
+
+    before = threads()
+    windows = [w.assign(guess=w["rooms"]) for w in (houses(300, 1), houses(300, 2))]
+    wd.compare(*windows, target="price", prediction="guess", model=model)
+    assert seen
+    assert set.union(*seen) == {1}
+    assert threads() == before
