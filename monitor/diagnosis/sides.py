@@ -216,7 +216,7 @@ def _apart(
     series = [series_side_by_side(window, names) for window in windows]
     if max(series) == 1:
         return reference, current, []
-    # Of a longer window only blocks of rows are here: whose turn it was is not known.
+    # Of a longer window only a sample is here: whose turn it was is not known.
     known = all(k == 1 or w.rows == len(w.sample) for w, k in zip(windows, series, strict=True))
     text = (
         f"rows resemble those {max(series)} before: {max(series)} series side by side? "

@@ -42,7 +42,7 @@ def rows_duplicated(suspects: Suspects) -> list[Finding]:
         f"before them; in the reference {reference.repeats} of {reference.rows}"
     )
     repeated = current.repeated
-    # Of a long window only blocks of rows are here; of those that came twice one may be.
+    # Of a long window only a sample is here; of those that came twice one may be.
     is_whole = len(current.sample) == current.rows
     fault = Fault(FaultKind.ROWS_DUPLICATED, (), share, evidence, repaired=is_whole)
     assert repeated is not None
