@@ -200,9 +200,9 @@ def contribution_table(rows: dict[str, list[pd.DataFrame]]) -> str:
 
 
 def chosen(names: Iterable[str]) -> list[Method]:
-    """Return the methods whose name contains one of the given words."""
-    words = list(names)
-    return [m for m in METHODS if not words or any(w in m.name for w in words)]
+    """Return the methods whose name contains one of the given words, or all joined by a plus."""
+    words = [name.split("+") for name in names]
+    return [m for m in METHODS if not words or any(all(w in m.name for w in ws) for ws in words)]
 
 
 def main() -> int:
@@ -213,7 +213,11 @@ def main() -> int:
         "--suite", default="small", choices=["tiny", "small", "mid", "hard", "null", "multi"]
     )
     parser.add_argument("--seeds", default="100-102", help="such as 100-109 or 100,103")
-    parser.add_argument("--methods", default="", help="words that name methods, comma-separated")
+    parser.add_argument(
+        "--methods",
+        default="",
+        help="words that name methods, comma-separated; whydrift+true: those with both",
+    )
     parser.add_argument(
         "--floor", type=float, default=0.0, help="smallest change worth knowing, sd"
     )
