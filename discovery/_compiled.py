@@ -25,8 +25,9 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 # No kernel divides by what may be zero; without numba's checks there is less to compile.
 _OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy"}
-# Nor is a helper called from Python or through a pointer.
-_INNER: Final[dict[str, Any]] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# A kernel is called from Python, not through a pointer; a helper in neither way.
+_KERNEL: Final[dict[str, Any]] = {"no_cfunc_wrapper": True}
+_INNER: Final[dict[str, Any]] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 # Versions of numba whose internals `_compiler` was tried with; the others take longer, once.
 _KNOWN: Final = "0.68."
 
@@ -38,32 +39,32 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     so that numba is loaded where it earns its time.
     """
     kernel: Callable[_P, _R] = _kept(
-        lambda cache: numba.njit(cache=cache, **_compiler(), **_OPTIONS)(function)
+        lambda cache: numba.njit(cache=cache, **_OPTIONS, **_KERNEL, **_compiler())(function)
     )
     return kernel
 
 
 def inner(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Return a helper that compiled code alone may call; it is kept on disk with its callers."""
-    kernel: Callable[_P, _R] = numba.njit(**_compiler(inner=True), **_INNER)(function)
+    kernel: Callable[_P, _R] = numba.njit(**_OPTIONS, **_INNER, **_compiler())(function)
     return kernel
 
 
 def pointer(function: Callable[_P, _R], signature: Any) -> Callable[_P, _R]:
     """Return the function compiled for one signature, to be handed to compiled code."""
     kernel: Callable[_P, _R] = _kept(
-        lambda cache: numba.cfunc(signature, cache=cache, **_compiler(), **_OPTIONS)(function)
+        lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS, **_compiler())(function)
     )
     return kernel
 
 
-def _compiler(*, inner: bool = False) -> dict[str, Any]:
+def _compiler() -> dict[str, Any]:
     """Return the option that makes compiling quicker, where numba is one that it was tried with."""
     if not numba.__version__.startswith(_KNOWN):
         return {}
-    from whydrift.discovery._compiler import Compiler, InnerCompiler
+    from whydrift.discovery._compiler import Compiler
 
-    return {"pipeline_class": InnerCompiler if inner else Compiler}
+    return {"pipeline_class": Compiler}
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, Flags
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.compiler_machinery import AnalysisPass, register_pass
 from numba.core.typed_passes import AnnotateTypes, InlineOverloads, NopythonRewrites
 from numba.core.untyped_passes import (
@@ -23,13 +24,13 @@ from numba.core.untyped_passes import (
     WithLifting,
 )
 
-__all__ = ["Compiler", "InnerCompiler"]
+__all__ = ["Compiler"]
 
 
 class _Linked(JITCodeLibrary):
-    """Code that stands in its callers alone: optimised there, and made into machine code there.
+    """Code that stands in others alone: optimised there, and made into machine code there.
 
-    numba does both for every helper on its own as well, a third of what a first call costs.
+    numba does both for every helper on its own as well, and for every function that it provides.
     """
 
     def _optimize_functions(self, module: Any) -> None:
@@ -56,15 +57,14 @@ class _Linked(JITCodeLibrary):
 
 
 @register_pass(mutates_CFG=False, analysis_only=True)  # type: ignore[no-untyped-call]
-class _LinkOnly(AnalysisPass):
-    _name = "whydrift_link_only"
+class _Link(AnalysisPass):
+    _name = "whydrift_link"
 
     def __init__(self) -> None:
         AnalysisPass.__init__(self)  # type: ignore[no-untyped-call]
 
     def run_pass(self, state: Any) -> bool:
-        name = state.func_id.func_qualname
-        state.library = _Linked(state.targetctx.codegen(), name)  # type: ignore[no-untyped-call]
+        state.library = state.own_library
         state.library.enable_object_caching()
         return False
 
@@ -79,9 +79,8 @@ class _Options(Flags):
         return _HASH
 
     def __eq__(self, other: object) -> bool:
-        if isinstance(other, Flags) and self._values == other._values:
-            return True
-        return bool(super().__eq__(other))  # type: ignore[no-untyped-call]
+        # Never equal to those of other users of numba: they get functions that are not _Linked.
+        return isinstance(other, _Options) and self._values == other._values
 
 
 _HASH: Final = hash(Flags())  # type: ignore[no-untyped-call]
@@ -102,26 +101,35 @@ _UNUSED: Final = (
 
 
 class Compiler(CompilerBase):
-    """numba's compiler less the steps that find nothing in a kernel."""
+    """numba's compiler less the steps that find nothing in a kernel.
+
+    What is compiled while something else is, because that calls it, is linked into it alone.
+    """
 
     def __init__(self, *arguments: Any) -> None:
         *before, options, locals_ = arguments
         super().__init__(*before, _Options(options), locals_)  # type: ignore[call-arg,no-untyped-call]
 
+    def _compile_core(self) -> Any:
+        codegen, name = self.state.targetctx.codegen(), self.state.func_id.func_qualname
+        with global_compiler_lock:
+            if codegen._library_class is _Linked and self.state.flags.no_cpython_wrapper:
+                self.state.own_library = _Linked(codegen, name)  # type: ignore[no-untyped-call]
+                return super()._compile_core()  # type: ignore[no-untyped-call]
+            self.state.own_library = JITCodeLibrary(codegen, name)  # type: ignore[no-untyped-call]
+            before = codegen._library_class
+            # Until it is done: functions that numba provides, such as np.empty, are linked alike.
+            codegen._library_class = _Linked
+            try:
+                return super()._compile_core()  # type: ignore[no-untyped-call]
+            finally:
+                codegen._library_class = before
+
     def define_pipelines(self) -> list[Any]:
         pipeline: Any = DefaultPassBuilder.define_nopython_pipeline(  # type: ignore[no-untyped-call]
             self.state
         )
+        pipeline.add_pass_after(_Link, AnnotateTypes)
         pipeline.passes = [step for step in pipeline.passes if step[0] not in _UNUSED]
-        pipeline.finalize()
-        return [pipeline]
-
-
-class InnerCompiler(Compiler):
-    """The same for helpers that compiled code alone calls."""
-
-    def define_pipelines(self) -> list[Any]:
-        (pipeline,) = super().define_pipelines()
-        pipeline.add_pass_after(_LinkOnly, AnnotateTypes)
         pipeline.finalize()
         return [pipeline]
