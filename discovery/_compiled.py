@@ -12,14 +12,10 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar
 
 import numba
 from numba.core import event
-from numba.core.codegen import JITCodeLibrary
-from numba.core.compiler import CompilerBase, DefaultPassBuilder
-from numba.core.compiler_machinery import AnalysisPass, register_pass
-from numba.core.typed_passes import AnnotateTypes
 
 from whydrift.discovery.progress import Progress
 
@@ -29,8 +25,11 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 # No kernel divides by what may be zero; without numba's checks there is less to compile.
 _OPTIONS: Final[dict[str, Any]] = {"error_model": "numpy"}
-# Nor is a helper called from Python or through a pointer.
-_INNER: Final[dict[str, Any]] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# A kernel is called from Python, not through a pointer; a helper in neither way.
+_KERNEL: Final[dict[str, Any]] = {"no_cfunc_wrapper": True}
+_INNER: Final[dict[str, Any]] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+# Versions of numba whose internals `_compiler` was tried with; the others take longer, once.
+_KNOWN: Final = "0.68."
 
 
 def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
@@ -39,74 +38,33 @@ def compiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     Only modules of kernels import this module, and only searches over many columns import those,
     so that numba is loaded where it earns its time.
     """
-    kernel: Callable[_P, _R] = _kept(lambda cache: numba.njit(cache=cache, **_OPTIONS)(function))
+    kernel: Callable[_P, _R] = _kept(
+        lambda cache: numba.njit(cache=cache, **_OPTIONS, **_KERNEL, **_compiler())(function)
+    )
     return kernel
 
 
 def inner(function: Callable[_P, _R]) -> Callable[_P, _R]:
     """Return a helper that compiled code alone may call; it is kept on disk with its callers."""
-    return cast(Callable[_P, _R], numba.njit(**_INNER, pipeline_class=_InnerCompiler)(function))
+    kernel: Callable[_P, _R] = numba.njit(**_OPTIONS, **_INNER, **_compiler())(function)
+    return kernel
 
 
 def pointer(function: Callable[_P, _R], signature: Any) -> Callable[_P, _R]:
     """Return the function compiled for one signature, to be handed to compiled code."""
     kernel: Callable[_P, _R] = _kept(
-        lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS)(function)
+        lambda cache: numba.cfunc(signature, cache=cache, **_OPTIONS, **_compiler())(function)
     )
     return kernel
 
 
-class _Linked(JITCodeLibrary):
-    """Code that stands in its callers alone: optimised there, and made into machine code there.
+def _compiler() -> dict[str, Any]:
+    """Return the option that makes compiling quicker, where numba is one that it was tried with."""
+    if not numba.__version__.startswith(_KNOWN):
+        return {}
+    from whydrift.discovery._compiler import Compiler
 
-    numba 0.68 does both for every helper on its own as well, a third of what a first call costs.
-    """
-
-    def _optimize_functions(self, module: Any) -> None:
-        module.data_layout = self._codegen._data_layout
-
-    def finalize(self) -> None:
-        for library in dict.fromkeys(self._linking_libraries):
-            self._reload_init.update(library._reload_init)
-            self._final_module.link_in(library._get_module_for_linking(), preserve=True)
-        self._finalize_dynamic_globals()  # type: ignore[no-untyped-call]
-        self._finalized = True
-
-    def get_pointer_to_function(self, name: str) -> int:
-        self._ensure_finalized()  # type: ignore[no-untyped-call]
-        return 0  # as of any function that has no wrapper
-
-    @property
-    def codegen(self) -> _Linked:
-        return self
-
-    def set_env(self, name: str, environment: Any) -> None:
-        """Leave out what only exceptions with arguments and Python objects are read from."""
-        del name, environment
-
-
-@register_pass(mutates_CFG=False, analysis_only=True)  # type: ignore[no-untyped-call]
-class _LinkOnly(AnalysisPass):
-    _name = "whydrift_link_only"
-
-    def __init__(self) -> None:
-        AnalysisPass.__init__(self)  # type: ignore[no-untyped-call]
-
-    def run_pass(self, state: Any) -> bool:
-        name = state.func_id.func_qualname
-        state.library = _Linked(state.targetctx.codegen(), name)  # type: ignore[no-untyped-call]
-        state.library.enable_object_caching()
-        return False
-
-
-class _InnerCompiler(CompilerBase):
-    def define_pipelines(self) -> list[Any]:
-        pipeline: Any = DefaultPassBuilder.define_nopython_pipeline(  # type: ignore[no-untyped-call]
-            self.state
-        )
-        pipeline.add_pass_after(_LinkOnly, AnnotateTypes)
-        pipeline.finalize()
-        return [pipeline]
+    return {"pipeline_class": Compiler}
 
 
 @contextmanager

@@ -522,7 +522,7 @@ def _improve_blocks(
 @inner
 def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) -> float:
     rows = s.codes.shape[1]
-    stratum = np.zeros(rows, dtype=np.int64)
+    stratum = _filled(rows, 0)
     strata = 1.0  # all combinations of levels; ``found`` of them occur or are kept apart
     found = 1
     for i in range(count):
@@ -549,12 +549,21 @@ def _score_counts(s: CountArrays, column: int, parents: IntArray, count: int) ->
 
 
 @inner
+def _filled(size: int, value: int) -> IntArray:
+    """Return so many times a number; compiled in less time than what numpy has for this."""
+    out = np.empty(size, dtype=np.int64)
+    for i in range(size):
+        out[i] = value
+    return out
+
+
+@inner
 def _renumber(codes: IntArray) -> int:
     """Number the different codes 0, 1, … in place, and return how many there are."""
     size = 1
     while size < 2 * len(codes):
         size *= 2
-    keys = np.full(size, -1, dtype=np.int64)
+    keys = _filled(size, -1)
     numbers = np.empty(size, dtype=np.int64)
     found = 0
     for r in range(len(codes)):
@@ -586,8 +595,7 @@ def _likelihood(
     cells = found * levels
     if cells > _DENSE * len(stratum):
         cells = _renumber(cell)
-    in_cell = np.zeros(cells, dtype=np.int64)
-    in_stratum = np.zeros(found, dtype=np.int64)
+    in_cell, in_stratum = _filled(cells, 0), _filled(found, 0)
     for r in range(stop - start):
         in_cell[cell[r]] += 1
         in_stratum[stratum[start + r]] += 1

@@ -35,3 +35,22 @@ def test_a_first_search_compiles_every_function_once_and_says_so(
     # One specialisation of each function: a second would double what it costs.
     assert run() == ["boss 1 True", "boss 0 False", "ges 1 True", "ges 0 False", "1"]
     assert run() == ["boss 0 False", "boss 0 False", "ges 0 False", "ges 0 False", "1"]
+
+
+_OTHER_NUMBA = """
+import sys
+import numba
+numba.__version__ = "0.60.0"
+from whydrift.discovery._compiled import compiled, inner
+half = inner(lambda x: x / 2)
+twice = compiled(lambda x: 4 * half(x))
+print(twice(1.5), "whydrift.discovery._compiler" in sys.modules)
+"""
+
+
+def test_a_numba_whose_internals_are_not_known_compiles_by_its_own_ways(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _OTHER_NUMBA], capture_output=True, text=True, check=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.stdout.split() == ["3.0", "False"]
