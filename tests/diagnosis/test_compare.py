@@ -284,7 +284,8 @@ def test_a_comparison_uses_one_blas_thread_and_gives_the_others_back():
     import whydrift as wd
 
     def threads():
-        return {p["num_threads"] for p in threadpoolctl.threadpool_info() if p["user_api"] == "blas"}
+        pools = threadpoolctl.threadpool_info()
+        return {pool["num_threads"] for pool in pools if pool["user_api"] == "blas"}
 
     seen = []
 
