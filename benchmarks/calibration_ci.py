@@ -23,7 +23,7 @@ from scipy.stats import beta, kstest
 
 from whydrift.discovery import Snapshot
 from whydrift.discovery.errors import OptionError
-from whydrift.discovery.independence import independence_test
+from whydrift.discovery.independence.registry import independence_test
 from whydrift.discovery.independence.registry import rows as test_rows
 
 SIZES, GIVEN, LEVELS = (100, 500, 2_000), (0, 1, 3), (0.05, 0.01)

@@ -11,13 +11,12 @@ from scipy.special import chdtrc, fdtrc, stdtr
 from scipy.stats import binom, chi2_contingency
 
 from whydrift.discovery import OptionError, Snapshot
-from whydrift.discovery.independence import independence_test
 from whydrift.discovery.independence.contingency import (
     ContingencyTest,
     Statistic,
     pearson_moments,
 )
-from whydrift.discovery.independence.registry import choose_test, rows
+from whydrift.discovery.independence.registry import choose_test, independence_test, rows
 from whydrift.discovery.snapshot.schema import ColumnKind
 
 ROWS = {row.name: row for row in rows()}

@@ -12,10 +12,9 @@ from scipy.stats import binom
 
 from whydrift.discovery import OptionError, Role, SchemaError, Snapshot, discover
 from whydrift.discovery.discover import learn_graph
-from whydrift.discovery.independence import independence_test
 from whydrift.discovery.independence.evidence import Evidence
 from whydrift.discovery.independence.mixed import Mixed
-from whydrift.discovery.independence.registry import rows
+from whydrift.discovery.independence.registry import independence_test, rows
 from whydrift.discovery.scores.features import rank_normal
 
 FAST = [row.name for row in rows() if row.name != "kci"]
