@@ -31,12 +31,15 @@ from whydrift.discovery.scores.rare import rare_pair_costs, rare_share
 
 __all__ = ["CARRIES", "EnvironmentScore", "row_worth"]
 
-# Noise that remembers: shares of the row before that a row may carry on. A column's true share is
-# at most .15 from one of them, and noise that remembers so little loses hardly any rows.
-CARRIES = (0.5, 0.8, 0.92)
+# Noise that remembers: shares of the row before that a row may carry on. What is new in a row is
+# then nearly independent of the row before, or else rows are discounted by what is left (`worth`).
+CARRIES = (0.5, 0.8, 0.92, 1.0)
 
 _RIDGE = 1e-6
 _TIE = 1e-9
+_LEAST_SERIES = 30  # rows
+_MOST_LAGS = 25
+_LEAST_MEMORY = 5.0  # a correlation × √n
 # Each parent may bring six features. Hubs of more parents are met among many columns, where the
 # search is compiled and can afford them.
 _MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
@@ -145,8 +148,7 @@ class EnvironmentScore(CachedScore):
         stacked = np.column_stack([f.basis for f in features])
         room = self.most_parents * max(sizes)
         self._moments = _Moments.of(stacked, bounds, room)
-        # Where rows remember, the noise of a number may carry on a share of the row before. What
-        # is new in each row is then as good as independent, and no row counts for less than one.
+        # Where rows remember, the noise of a number may carry on a share of the row before.
         self._remembering: tuple[_Moments, ...] = ()
         if any(
             worth < 1 and not f.is_discrete for f, worth in zip(features, self._factor, strict=True)
@@ -155,6 +157,11 @@ class EnvironmentScore(CachedScore):
         self._remembers = [
             bool(worth < 1) and not f.is_discrete
             for f, worth in zip(features, self._factor, strict=True)
+        ]
+        # Not all memory is of that kind: rows count for what the best of these leaves.
+        self._news_worth = [
+            max(row_worth(f, bounds, carry) for carry in (0.0, *CARRIES)) if remembers else 1.0
+            for f, remembers in zip(features, self._remembers, strict=True)
         ]
         total_rows = max(float(self._moments.rows.sum()), 2.0)
         price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
@@ -223,7 +230,8 @@ class EnvironmentScore(CachedScore):
         """
         if not self._remembers[column]:
             return (self._moments,), self._factor[column] * self._moments.rows
-        return (self._moments, *self._remembering), self._remembering[0].rows
+        rows = self._news_worth[column] * self._remembering[0].rows
+        return (self._moments, *self._remembering), rows
 
     def _padded(
         self, parents: list[list[IntArray]], response: IntArray
@@ -362,22 +370,39 @@ class EnvironmentScore(CachedScore):
         return apart[:found]
 
 
-def row_worth(features: Features, bounds: IntArray) -> float:
-    """Return (1 − r²)/(1 + r²) for autocorrelated rows: how much a row tells; else 1."""
-    worst = 0.0
+def row_worth(features: Features, bounds: IntArray, carry: float = 0.0) -> float:
+    """Return how much a row tells where rows resemble those before them: 1/(1 + 2 Σ r²), else 1.
+
+    The sum is over lags: by so much the variance of a correlation between two such series grows.
+
+    Parameters
+    ----------
+    features : Features
+    bounds : ndarray of int, shape (n_windows + 1,)
+        The rows at which each window begins, and the end of the last.
+    carry : float
+        Of each row, this times the row before it is taken off first.
+
+    References
+    ----------
+    Bartlett (1935), Some aspects of the time-correlation problem in regard to tests of
+    significance.
+    """
+    most = 0.0
     score = features.linear[:, 0] if features.linear.shape[1] else np.zeros(int(bounds[-1]))
     for start, stop in pairwise(bounds.tolist()):
         part = score[start:stop]
+        part = part[1:] - carry * part[:-1] if carry else part
         part = part[np.isfinite(part)]
-        if part.size < 30:
+        if part.size < _LEAST_SERIES:
             continue
         centred = part - part.mean()
         spread = float(centred @ centred)
         if spread > 0:
-            r = float(centred[1:] @ centred[:-1]) / spread
-            if abs(r) * np.sqrt(part.size) > 5:
-                worst = max(worst, abs(r))
-    return (1 - worst**2) / (1 + worst**2)
+            r = np.array([centred[k:] @ centred[:-k] for k in range(1, _MOST_LAGS)]) / spread
+            if np.abs(r).max() * np.sqrt(part.size) > _LEAST_MEMORY:
+                most = max(most, float(np.maximum(r**2 - 1 / part.size, 0.0).sum()))
+    return 1 / (1 + 2 * most)
 
 
 def _widened(matrices: FloatArray, extra: int) -> FloatArray:

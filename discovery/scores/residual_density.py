@@ -100,8 +100,8 @@ class ResidualDensity:
         The rows at which each window begins, and the end of the last.
     carries : sequence of float, optional
         The share of the row before that each column's noise carries on, where rows remember: what
-        is new in a row is then modelled, and no row counts for less than one. By default none,
-        and rows that resemble their neighbours count for less.
+        is new in a row is then modelled. By default none. Rows that still resemble their
+        neighbours count for less.
     follows : ndarray of bool, shape (n_rows,), optional
         Rows just before which there is the row before in time; all but the first of each window.
     """
@@ -128,8 +128,9 @@ class ResidualDensity:
                 straight = 2
             self._linear.append(np.arange(start, start + straight))
             self._all.append(np.arange(start, start + block.shape[1]))
-            carried = carries is not None and not is_discrete
-            self._worth.append(1.0 if carried else row_worth(features, bounds))
+            self._worth.append(
+                row_worth(features, bounds, 0.0 if carries is None else carries[place])
+            )
             columns.append(block)
             start += block.shape[1]
         stacked = np.column_stack(columns)

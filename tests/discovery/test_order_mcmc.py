@@ -115,3 +115,23 @@ def test_rows_that_forget_carry_nothing():
     score, _ = score_named("spline_bic", [chain(500, 1), chain(500, 2)], NAMES)
     assert not score.remembers
     assert score.carry(1, (0,)) == 0.0
+
+
+def unrelated(kind: str, rows: int, seed: int) -> pd.DataFrame:
+    noise = np.random.default_rng(seed).normal(size=(rows, 4))
+    first, second = {"walks": (1.0, 0.0), "alternating": (-0.8, 0.0), "waves": (1.6, -0.8)}[kind]
+    for row in range(2, rows):
+        noise[row] += first * noise[row - 1] + second * noise[row - 2]
+    return pd.DataFrame(noise, columns=list("abcd"))
+
+
+@pytest.mark.parametrize("kind", ["walks", "alternating", "waves"])
+def test_memory_of_another_kind_joins_no_unrelated_columns(kind):
+    edges = 0.0
+    for seed in range(3):
+        whole = unrelated(kind, 1000, seed)
+        first = Snapshot.from_frame(whole.iloc[:500])
+        second = Snapshot.from_frame(whole.iloc[500:], schema=first.schema)
+        graphs, _ = supported_graphs([first, second], tuple("abcd"))
+        edges += sum(g.weight * sum(map(len, g.parents)) for g in graphs)
+    assert edges / 3 < 0.5
