@@ -228,6 +228,7 @@ def learn_graph(
     from whydrift.discovery.covariance import Covariance
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.search.columns import column_notes, varying_columns
+    from whydrift.discovery.search.seen_together import untestable_pairs
     from whydrift.discovery.search.windows import in_turn, pooled, read_windows
 
     began = time.perf_counter()
@@ -268,6 +269,8 @@ def learn_graph(
         windows, in_turns = in_turn(snapshot)
         snapshot, notes = windows[0], (in_turns, *notes)
     known = (knowledge or Knowledge()).checked(snapshot.schema.names)
+    if "test" in chosen.options:
+        notes = (*notes, *untestable_pairs(snapshot, usable))
     options = Options(
         test=_choose_test(chosen, test, snapshot, usable),
         score=_choose_score(chosen, score, windows, usable) if bootstrap else score,

@@ -11,9 +11,8 @@ __all__ = ["one_blas_thread"]
 def one_blas_thread() -> AbstractContextManager[Any]:
     """Return a context in which BLAS computes in the thread that calls it.
 
-    A comparison multiplies thousands of small matrices. Handing each to a pool of threads costs
-    more than it saves, twice as much on an idle machine and ten times on a busy one, where the
-    threads wait for each other.
+    A comparison multiplies thousands of small matrices. Handing each to a pool of threads takes
+    twice the processor time and saves none; on a busy machine the threads wait for each other.
     """
     import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there to be limited
     from threadpoolctl import threadpool_limits

@@ -12,7 +12,15 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["affordable_rows", "likeliest_moments", "rows_in_common"]
+__all__ = [
+    "LEAST_TOGETHER",
+    "affordable_rows",
+    "likeliest_moments",
+    "pairs_in_common",
+    "rows_in_common",
+]
+
+LEAST_TOGETHER = 20  # rows that have both of two columns; fewer say nothing of them
 
 _MOST_ROUNDS = 50
 _CLOSE = 1e-3  # of a standard deviation: changes below are far inside the sampling error
@@ -67,16 +75,36 @@ def affordable_rows(seen: BoolArray) -> IntArray:
 
 
 def rows_in_common(seen: BoolArray) -> float:
-    """Return the fewest rows that any two features were seen in together, at least 1.
+    """Return the fewest rows that two features were seen in together, at least 1.
 
-    A relation is known no better than that. Features never seen do not count.
+    A relation is known no better than that. Features never seen do not count, nor do pairs that
+    fewer than twenty rows have: searches leave those apart, and they are to weaken no others.
 
     Parameters
     ----------
     seen : ndarray of bool, shape (n_rows, n_features)
     """
-    mask = seen[:, seen.any(axis=0)].astype(np.float64)
-    return max(1.0, float((mask.T @ mask).min(initial=len(seen))))
+    counts = pairs_in_common(seen[:, seen.any(axis=0)])
+    enough = counts[counts >= LEAST_TOGETHER]
+    if not enough.size:
+        enough = counts
+    return max(1.0, float(enough.min(initial=len(seen))))
+
+
+def pairs_in_common(seen: BoolArray) -> FloatArray:
+    """Return how many rows each two columns were seen in together.
+
+    Parameters
+    ----------
+    seen : ndarray of bool, shape (n_rows, n_columns)
+
+    Returns
+    -------
+    ndarray of shape (n_columns, n_columns)
+    """
+    mask = seen.astype(np.float64)
+    out: FloatArray = mask.T @ mask
+    return out
 
 
 def _climb(values: FloatArray, seen: BoolArray) -> tuple[FloatArray, FloatArray]:

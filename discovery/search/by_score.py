@@ -18,6 +18,7 @@ from whydrift.discovery.scores.gaussian import residual_variances
 from whydrift.discovery.scores.moments import LEAST_COMPLETE, gram_matrices
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.search.columns import copied_columns
+from whydrift.discovery.search.seen_together import left_apart
 from whydrift.discovery.search.windows import oriented_by_invariance, pooled
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -118,16 +119,19 @@ def learn_by_score(
     copies, copied = copied_columns(pooled(windows), names)
     kept = tuple(name for name in names if name not in copies)
     scored, choice = score_named(score, windows, kept, penalty=penalty)
+    apart, gaps = left_apart(windows, kept, known.within(kept))
+    if score == "bdeu":  # it counts all rows: to be missing is a level
+        gaps = tuple(note for note in gaps if note.code == "never_together")
     graph, more = search_with_score(
         search,
         scored,
-        knowledge=known,
+        knowledge=apart,
         windows=len(windows),
         random_state=random_state,
         progress=progress,
     )
     more = (*more, *_determined(pooled(windows), graph))
-    return joined(graph, names, copies, known), (choice, *copied, *more)
+    return joined(graph, names, copies, known), (choice, *copied, *gaps, *more)
 
 
 def search_with_score(

@@ -26,6 +26,7 @@ from whydrift.discovery.search.order import (
     must_precede,
     required_parents,
 )
+from whydrift.discovery.search.seen_together import left_apart
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -170,11 +171,13 @@ def supported_graphs(
     graphs : tuple of WeightedGraph
         Heaviest first; the weights add up to 1.
     notes : tuple of Note
-        Which score was chosen and why, where that was left open.
+        Which score was chosen and why, where that was left open, and which columns have hardly any
+        row in common.
     """
     scored, note = score_named(score, windows, names)
     notes = (note,) if score == "auto" else ()
-    known = (knowledge or Knowledge()).within(names)
+    known, gaps = left_apart(windows, names, (knowledge or Knowledge()).within(names))
+    notes = (*notes, *gaps)
     required = required_parents(known, names)
     before, allowed = must_precede(known, names, required), known.allowed_matrix(names)
     rng = np.random.default_rng(random_state)

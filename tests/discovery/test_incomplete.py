@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whydrift.discovery import discover
+from whydrift.discovery import DataWarning, Knowledge, discover
 from whydrift.discovery.scores.incomplete import (
     affordable_rows,
     likeliest_moments,
@@ -75,3 +75,49 @@ def test_holes_in_columns_that_hang_together_make_no_edges(by_chance):
     found = {frozenset((e.a, e.b)) for e in discover(frame, "boss", score="ebic")}
     assert len(found - truth) <= 3
     assert len(truth - found) <= 5
+
+
+def chain_with_two_strangers() -> pd.DataFrame:
+    """Return a → b → c → d → e and a → f, where no row has both e and f."""
+    rng = np.random.default_rng(0)
+    columns = {"a": rng.normal(size=2000)}
+    for cause, effect in ("ab", "bc", "cd", "de", "af"):
+        columns[effect] = 0.8 * columns[cause] + rng.normal(size=2000)
+    frame = pd.DataFrame(columns)
+    frame.loc[:999, "e"] = np.nan
+    frame.loc[1000:, "f"] = np.nan
+    return frame
+
+
+@pytest.mark.parametrize("method", ["boss", "grasp", "ges"])
+@pytest.mark.parametrize("score", ["ebic", "spline_ebic"])
+def test_columns_that_no_row_has_both_of_are_left_apart_and_hide_no_other_edge(method, score):
+    with pytest.warns(DataWarning, match="both 'e' and 'f'"):
+        graph = discover(chain_with_two_strangers(), method, score=score)
+    assert {"".join(sorted((e.a, e.b))) for e in graph} == {"ab", "bc", "cd", "de", "af"}
+
+
+def test_a_column_that_makes_scores_count_few_rows_is_told():
+    frame = chain_with_two_strangers()
+    frame["f"] = frame["a"] + 0.1
+    frame.loc[frame.index % 20 != 0, "f"] = np.nan
+    frame["f"] += np.random.default_rng(1).normal(size=2000)
+    with pytest.warns(DataWarning, match=r"count 50, .* without 'f'"):
+        discover(frame, "boss", score="ebic")
+
+
+def test_knowledge_may_join_columns_that_no_row_has_both_of():
+    graph = discover(
+        chain_with_two_strangers(),
+        "boss",
+        score="ebic",
+        knowledge=Knowledge(required=(("e", "f"),)),
+    )
+    assert "f" in graph.children("e")
+
+
+@pytest.mark.parametrize("method", ["pc", "fci"])
+def test_searches_by_tests_tell_of_columns_that_no_row_has_both_of(method):
+    with pytest.warns(DataWarning, match="both 'e' and 'f'"):
+        graph = discover(chain_with_two_strangers(), method)
+    assert not [e for e in graph if {e.a, e.b} == {"e", "f"}]
