@@ -73,6 +73,24 @@ def test_each_way_to_change_is_found_and_named(change, component):
     assert component in [c.name for c in found.components[:2]]
 
 
+@pytest.mark.parametrize("tails", ["two in a hundred", "Student's t"])
+def test_changed_tails_are_found_and_named(tails):
+    found = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        reference = world(rng, 5000)
+        current = world(rng, 5000, shift=0.3)
+        noise = rng.normal(size=5000)
+        noise[:100] *= 6
+        if tails == "Student's t":
+            noise = rng.standard_t(4, size=5000) / np.sqrt(2)
+        current["y"] = current["x"] + noise
+        answer = result(reference, current, "y", ("x",))
+        assert answer.p_value is not None
+        found += answer.p_value < 0.005 and answer.components[0].name == "share of extreme values"
+    assert found >= 4
+
+
 def test_a_changed_category_table_is_found():
     rng = np.random.default_rng(3)
     reference, current = world(rng, 800, kind="category"), world(rng, 800, kind="category")
