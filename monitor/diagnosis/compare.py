@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -39,7 +39,9 @@ from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.late_labels import late_labels
 from whydrift.monitor.diagnosis.limits import check_numbers
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
+from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test as registered
 from whydrift.monitor.diagnosis.metric import CustomLoss, RowMeasure, row_measure
 from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
@@ -71,6 +73,7 @@ def compare(
     method: str = "auto",
     test: str = "auto",
     score: str = "auto",
+    mechanism_test: str | Callable[[], MechanismTest] = "residual_scores",
     level: float = 0.05,
     random_state: int = 0,
     progress: Progress | None = None,
@@ -106,6 +109,8 @@ def compare(
         Column whose equal values mark rows that belong together.
     method, test, score : str
         Of the graph search, when the graph is learned.
+    mechanism_test : str or callable
+        A name of `known_mechanism_tests`, or what makes a test of one's own.
     level : float
         Chance of any false alarm in the window.
     random_state : int
@@ -128,6 +133,7 @@ def compare(
     """
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
+    make_test = registered(mechanism_test)
     past = _past(reference)
     side = prepare(past.snapshot, current, target, prediction, cluster, keep_order=past.count > 1)
     tell("looking for faults", 0, 1)
@@ -167,6 +173,7 @@ def compare(
             learned.graph,
             usable,
             cluster,
+            make_test,
             tell,
             past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
             learned.alternatives,

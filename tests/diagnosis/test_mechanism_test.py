@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
 
+import whydrift
+from whydrift.discovery.errors import OptionError
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
@@ -197,3 +201,23 @@ def test_intervals_of_a_root_s_change_cover_small_and_large_ones(draw, sd, chang
         spread += abs(found["spread"].value - change / 2) <= 1.96 * found["spread"].error
     # Borderline kurtosis picks now moments, now quartiles: a little below 95 %.
     assert min(level, spread) >= binom.ppf(1e-4, trials, 0.9)
+
+
+class _Deaf:
+    """A test that never finds anything."""
+
+    def __call__(self, pair, column, parents, others=()):
+        found = ResidualScores()(pair, column, parents, others)
+        return replace(found, p_value=None if found.p_value is None else 1.0)
+
+
+def test_a_comparison_takes_another_mechanism_test_by_name_or_as_it_is():
+    rng = np.random.default_rng(0)
+    reference, current = world(rng, 500), world(rng, 500)
+    current["y"] += 1.0
+    options = {"graph": [("x", "y")], "floor": 0.0}
+    by_name = whydrift.compare(reference, current, mechanism_test="residual_scores", **options)
+    assert by_name.ranking == ("y",)
+    assert whydrift.compare(reference, current, mechanism_test=_Deaf, **options).ranking == ()
+    with pytest.raises(OptionError, match="residual_scores"):
+        whydrift.compare(reference, current, mechanism_test="residual_score", **options)
