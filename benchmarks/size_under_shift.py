@@ -44,6 +44,8 @@ from whydrift.monitor.diagnosis.pair import WindowPair
 
 LEVELS = (0.05, 0.01, 0.001)
 LEAST_PAIRS = {0.05: 40, 0.01: 400, 0.001: 5000}  # with fewer a level is not shown
+PAGE = Path(__file__).parents[1] / "docs" / "calibration.md"
+BEGIN, END = "<!-- size: begin -->", "<!-- size: end -->"
 CHUNK = 200  # pairs of windows between two lines of the file
 
 
@@ -194,6 +196,9 @@ def main() -> None:
     parser.add_argument("--family", default="", help="only families with one of these words, a,b")
     parser.add_argument("--move", default="", help="only moves with one of these words, a,b")
     parser.add_argument("--counts", type=Path, help="go on from what this file has, and add to it")
+    parser.add_argument(
+        "--write", action="store_true", help="put the tables into docs/calibration.md"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="300 rows, 40 pairs a cell")
     options = parser.parse_args()
@@ -223,16 +228,22 @@ def main() -> None:
                 counts.add(cell, Count.of(found))
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
-    print("\n\n".join(tables(counts.of)))
+    text = "\n\n".join(tables(counts.of))
     shown = [(n, x) for n in counts.of.values() for x in LEVELS if n.pairs >= LEAST_PAIRS[x]]
     above = sum(n.exceeds(level) for n, level in shown)
+    text += (
+        f"\n\n{above} of {len(shown)} rates are above their level (bold); were all right, about "
+        "one in a hundred would be."
+    )
     print(
-        f"\n{above} of {len(shown)} rates are above their level (bold); were all right, about one "
-        "in a hundred would be.\n"
-        f"Seed {options.seed}; {time.perf_counter() - began:.0f} s on {options.jobs} of "
+        f"{text}\n\nSeed {options.seed}; {time.perf_counter() - began:.0f} s on {options.jobs} of "
         f"{os.cpu_count()} cores; Python {platform.python_version()}, numpy {version('numpy')}, "
         f"whydrift {version('whydrift')}."
     )
+    if options.write:
+        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+        page = f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}"
+        PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":
