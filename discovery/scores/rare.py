@@ -15,6 +15,8 @@ _EXCESS = np.concatenate([[0.0], np.geomspace(1e-3, 1e9, 600)])
 
 def rare_share(features: Features) -> float:
     """Return the share of rows off a column's commonest value, or 0.5 where that is more."""
+    if not features.linear.shape[1]:  # a category with one level
+        return 0.5
     first = features.linear[:, 0]
     present = np.isfinite(first)
     if not present.any():

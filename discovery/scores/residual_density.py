@@ -1,4 +1,4 @@
-"""A score of a number's parents from the density of its residuals, row by row.
+"""A score of a column's parents by likelihoods, row by row: of a number's residuals, or of levels.
 
 Second moments tell no direction within an equivalence class. The shape of the residuals does: with
 additive noise that is not normal, or whose spread follows the causes, only the true direction
@@ -22,6 +22,7 @@ from itertools import pairwise
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.scores.category_likelihood import MOST_LEVELS, CategoryLikelihood
 from whydrift.discovery.scores.environment import row_worth
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.discovery.scores.moments import LEAST_COMPLETE
@@ -88,7 +89,8 @@ class ResidualDensity:
     """``Σ log f(residual / scale) − Σ log scale − parameters · log(rows)/2`` of a number.
 
     Location and scale are linear in features of the parents, and f is a kernel estimate without
-    the row itself. The number is modelled as it is and by its rank, whichever explains more.
+    the row itself. The number is modelled as it is and by its rank, whichever explains more. Of a
+    category it is the likelihood of a multinomial logistic regression.
 
     Parameters
     ----------
@@ -153,6 +155,17 @@ class ResidualDensity:
             groups: np.array([self._counts[list(g)].sum() for g in groups])
             for groups in self._groupings
         }
+        self._categories = {
+            place: CategoryLikelihood(
+                self._plain.features,
+                codes,
+                bounds,
+                self._groupings,
+                self._unit(place),
+                self._worth[place],
+            )
+            for place, codes in _codes(values[kept], self.discrete).items()
+        }
         self._units: dict[int, float] = {}
         self._known: dict[tuple[int, tuple[int, ...]], float] = {}
 
@@ -165,8 +178,8 @@ class ResidualDensity:
     ) -> ResidualDensity | None:
         """Return the score over some columns, or None where it has nothing to go by.
 
-        That is where all columns are categories, and where many rows have missing values: sets of
-        parents would be compared on different rows.
+        That is where all columns are categories of many levels, and where many rows have missing
+        values: sets of parents would be compared on different rows.
 
         Parameters
         ----------
@@ -179,7 +192,7 @@ class ResidualDensity:
         values = np.concatenate([w.columns(names) for w in windows])
         window = np.repeat(np.arange(len(windows)), [len(w.sample) for w in windows])
         complete = np.isfinite(values).all(axis=1)
-        if all(discrete) or complete.mean() < LEAST_COMPLETE:
+        if complete.mean() < LEAST_COMPLETE:
             return None
         kept = np.flatnonzero(complete)
         if carries is None and len(kept) > _MOST_ROWS:
@@ -187,16 +200,37 @@ class ResidualDensity:
         bounds = np.searchsorted(window[kept], np.arange(len(windows) + 1)).astype(np.int64)
         if np.diff(bounds).min() < (2 if carries is None else _LEAST_REMEMBERED):
             return None
+        if all(discrete) and not _codes(values[kept], discrete):
+            return None
         follows = np.diff(kept, prepend=-2) == 1
         return cls(values[kept], discrete, bounds, carries, follows)
 
+    def serves(self, column: int) -> bool:
+        """Whether a column has a score: a number, or a category of few levels."""
+        return not self.discrete[column] or column in self._categories
+
     def local(self, column: int, parents: tuple[int, ...]) -> float:
-        """Return the score of a number given parents (positions, in ascending order)."""
+        """Return the score of a column given parents (positions, in ascending order)."""
         key = column, parents
+        if key not in self._known and self.discrete[column]:
+            ways = (True,) if all(self.discrete[p] for p in parents) else (True, False)
+            self._known[key] = self._categories[column].local(
+                [
+                    np.concatenate([np.zeros(0, np.int64), *(self._of(p, bent) for p in parents)])
+                    for bent in ways
+                ]
+            )
         if key not in self._known:
             by_rank, as_it_is = self._log_densities(column, parents)
             self._known[key] = max(by_rank, as_it_is + self._per_rank(column))
         return self._known[key]
+
+    def _of(self, parent: int, bent: bool) -> IntArray:
+        """Return the features by which a category may follow a parent: a number's by its rank."""
+        block = self._all[parent]
+        if self.discrete[parent]:
+            return block
+        return np.delete(block, 1) if bent else block[:1]
 
     def _per_rank(self, column: int) -> float:
         """Return what turns a density per unit of the number into one per unit of its rank score.
@@ -314,6 +348,16 @@ class ResidualDensity:
         fitted = design @ _ridge(inner, design.T @ size, self._rows)
         out: FloatArray = np.maximum(fitted, _LEAST_SCALE * size.mean())
         return out
+
+
+def _codes(values: FloatArray, discrete: Sequence[bool]) -> dict[int, IntArray]:
+    """Return the levels, from 0 on, of the categories that have two or a few of them."""
+    found = {}
+    for place in np.flatnonzero(discrete).tolist():
+        levels, codes = np.unique(values[:, place], return_inverse=True)
+        if 2 <= len(levels) <= MOST_LEVELS:
+            found[place] = codes.astype(np.int64)
+    return found
 
 
 def _kept(

@@ -76,7 +76,7 @@ class RescoredSearch(OrderSearch):
         key = (column, prefix & self.candidates[column])
         if key not in self._found:
             score, parents = self._moments.grow_shrink(column, prefix)
-            if not self._density.discrete[column]:
+            if self._density.serves(column):
                 score = self._density.local(column, parents)
             self._found[key] = score, parents
         return self._found[key]

@@ -118,6 +118,8 @@ def window_graph(
     windows = (*_stretches(reference, parts), current) if both else (reference,)
     varying = tuple(n for n in usable if _varies(windows, n))
     gone = tuple(n for n in varying if np.isfinite(current.column(n)).sum() < _LEAST_ROWS)
+    if len(gone) == len(varying):  # a window of a few rows
+        gone = ()
     if method == "boss" and gone:
         # What such a column causes, only windows that have it can tell: learned from both, the
         # graph lacks its edges, and its children seem to have changed by themselves.

@@ -66,11 +66,12 @@ def test_a_mechanism_that_changed_is_cheaper_in_its_own_direction():
     assert forward > density.local(1, ()) + density.local(0, (1,)) + 3
 
 
-def test_it_is_not_offered_where_many_values_are_missing_or_all_columns_are_categories():
+def test_it_is_not_offered_where_many_values_are_missing_or_all_categories_have_many_levels():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=200), "b": rng.normal(size=200)})
     assert ResidualDensity.of([Snapshot.from_frame(frame)], ("a", "b")) is not None
     frame.loc[:80, "a"] = np.nan
     assert ResidualDensity.of([Snapshot.from_frame(frame)], ("a", "b")) is None
-    words = pd.DataFrame({"a": rng.choice(["x", "y"], 200), "b": rng.choice(["x", "y"], 200)})
+    many = list("abcdefgh")
+    words = pd.DataFrame({"a": rng.choice(many, 200), "b": rng.choice(many, 200)})
     assert ResidualDensity.of([Snapshot.from_frame(words)], ("a", "b")) is None
