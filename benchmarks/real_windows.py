@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from methods.univariate import p_value, population_stability
+from methods.univariate import distance, p_value
 
 import whydrift as wd
 
@@ -34,11 +34,14 @@ SETS = (
     "nannyml_california_housing",
     "nannyml_car_loan",
     "wine_quality",
+    "petshop",
 )
 # What was changed in their windows is known exactly: nothing else may be named.
 _EXACT = ("bn_", "gbn_")
 # Of the columns of its truth any one is right: the disturbance itself is not measured.
 _ANY_OF = ("tennessee_eastman",)
+# One column for each metric of each service, edges between services: one metric at a time.
+_SERVICES = ("petshop",)
 _LEVEL = 0.05
 
 
@@ -57,9 +60,9 @@ class Judged:
     named : tuple of str
         Columns said to have moved of themselves, first to last.
     suspects : tuple of str
-        All columns, the one to look at first first.
+        All columns, the one to look at first first; none where nothing could be tested.
     alone : tuple of str
-        All columns by their population stability index.
+        All columns by how far each moved, alone.
     tested_alone : tuple of str
         Columns whose own Kolmogorov-Smirnov or χ² test rejects, Bonferroni.
     verdict : str
@@ -88,7 +91,7 @@ class Judged:
 
     @property
     def place_alone(self) -> int | None:
-        """The same in the order of the columns' own population stability index."""
+        """The same where columns are ordered by how far each moved."""
         return _place(self.alone, self.truth)
 
     @property
@@ -110,28 +113,30 @@ def judged_windows(data: Path, name: str) -> Iterator[Judged]:
     folder = data / name
     truth = json.loads((folder / "truth.json").read_text())
     for window in truth["windows"]:
-        reference = pd.read_parquet(folder / window["reference"])
-        current = pd.read_parquet(folder / window["current"])
-        columns = [c for c in reference.columns if c in current.columns]
+        reference, current = (_read(folder / window[side]) for side in ("reference", "current"))
+        metric = window["target"].partition("__")[0] + "__" if name in _SERVICES else ""
+        columns = [c for c in reference.columns if c in current.columns and c.startswith(metric)]
         reference, current = reference[columns], current[columns]
-        for how, graph in (("learned", None), ("published", published_graph(truth, columns))):
+        edges = [(metric + a, metric + b) for a, b in truth.get("edges", ())]
+        for how, graph in (("learned", None), ("published", published_graph(edges, columns))):
             if how == "published" and graph is None:
                 continue
             started = time.process_time()
             diagnosis = wd.compare(reference, current, graph=graph, target=window.get("target"))
             seconds = time.process_time() - started
+            is_ranked = any(c.p_value is not None for c in diagnosis.columns.values())
             verdicts = [c.verdict.value for c in diagnosis.columns.values()]
             alone = {c: (reference[c], current[c]) for c in diagnosis.columns}
-            index = {c: population_stability(a, b) for c, (a, b) in alone.items()}
+            moved = {c: distance(a, b) for c, (a, b) in alone.items()}
             p = {c: p_value(a, b) for c, (a, b) in alone.items()}
             yield Judged(
                 data=name,
-                window=Path(window["current"]).stem,
+                window=Path(window["current"]).name.partition(".")[0],
                 graph=how,
                 truth=_truth(window),
                 named=diagnosis.ranking,
-                suspects=diagnosis.suspects,
-                alone=tuple(sorted(index, key=lambda c: -index[c])),
+                suspects=diagnosis.suspects if is_ranked else (),
+                alone=tuple(sorted(moved, key=lambda c: -moved[c])),
                 tested_alone=tuple(c for c in p if p[c] <= _LEVEL / len(p)),
                 verdict=("fault, " if diagnosis.fault else "") + diagnosis.verdict.value,
                 undetermined=verdicts.count("undetermined"),
@@ -140,13 +145,17 @@ def judged_windows(data: Path, name: str) -> Iterator[Judged]:
             )
 
 
-def published_graph(truth: Mapping[str, Any], columns: Sequence[str]) -> wd.Graph | None:
+def published_graph(edges: Sequence[tuple[str, str]], columns: Sequence[str]) -> wd.Graph | None:
     """Return the published graph, or None where there is none or it has a cycle."""
-    edges = [(a, b) for a, b in truth.get("edges", ()) if a in columns and b in columns]
+    edges = [(a, b) for a, b in edges if a in columns and b in columns]
     try:
         return wd.Graph.from_pairs(edges, nodes=columns) if edges else None
     except wd.GraphError:
         return None
+
+
+def _read(file: Path) -> pd.DataFrame:
+    return pd.read_parquet(file) if file.suffix == ".parquet" else pd.read_csv(file)
 
 
 def _truth(window: Mapping[str, Any]) -> tuple[str, ...] | None:
@@ -203,13 +212,16 @@ def _scores(group: Sequence[Judged], answer: str) -> tuple[float, int, int]:
 def by_set(judged: Sequence[Judged]) -> list[str]:
     """Return a table of how often the first suspects hold a right column."""
     head = ["data", "windows with a known cause", "graph", "first", "first three", "named",
-            "by its own PSI: first", "first three", "quiet windows", "of which alarm",
+            "by distance: first", "first three", "quiet windows", "of which alarm",
             "each column alone"]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     known = [j for j in judged if j.truth is not None]
-    for name in [*dict.fromkeys(j.data for j in known), "all"]:
+    tables = {j.data: [j.data] for j in known if j.data not in _SERVICES}
+    tables["all above"] = [name for (name,) in tables.values()]
+    tables |= {name: [name] for name in _SERVICES}
+    for name, sets in tables.items():
         for how in ("learned", "published"):
-            group = [j for j in known if name in (j.data, "all") and j.graph == how]
+            group = [j for j in known if j.data in sets and j.graph == how]
             if not group:
                 continue
             moved, quiet = [j for j in group if j.truth], [j for j in group if not j.truth]
@@ -233,11 +245,13 @@ def _among(group: Sequence[Judged], place: str, first: int) -> str:
 
 
 def listing(judged: Sequence[Judged]) -> list[str]:
-    """Return a table with a line for each window and graph."""
+    """Return a table with a line for each window and graph, but for those of services."""
     head = ["data", "window", "graph", "truth", "verdict", "named, first to last",
-            "right column", "by its own PSI", "undetermined", "s"]  # fmt: skip
+            "right column", "by distance", "undetermined", "s"]  # fmt: skip
     lines = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for j in judged:
+        if j.data in _SERVICES:
+            continue
         if j.truth is None:
             first = alone = "not known"
         elif not j.truth:

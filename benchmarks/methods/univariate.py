@@ -43,6 +43,17 @@ def p_value(a: pd.Series, b: pd.Series) -> float:
     return float(min(1.0, 2 * min(missing, values)))
 
 
+def distance(a: pd.Series, b: pd.Series) -> float:
+    """Kolmogorov–Smirnov distance of numbers, total variation of categories, missing left out."""
+    a, b = a.dropna(), b.dropna()
+    if not len(a) or not len(b):
+        return 0.0
+    if is_number(a):
+        return float(ks_2samp(a, b).statistic)
+    counts = _counts(a, b)
+    return float(np.abs(np.subtract(*(counts / counts.sum(axis=1, keepdims=True)))).sum() / 2)
+
+
 def population_stability(a: pd.Series, b: pd.Series) -> float:
     """Return the population stability index over ten quantile bins, or the categories."""
     if is_number(a):
