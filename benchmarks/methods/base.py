@@ -69,7 +69,10 @@ def named(
             for c, value in score.items()
         },
         "target_verdict": verdict,
-        "ranking": [*found, *sorted(set(score) - set(found), key=lambda c: -(score[c] or 0.0))],
+        "ranking": [
+            *found,
+            *sorted((c for c in score if c not in found), key=lambda c: -(score[c] or 0.0)),
+        ],
     }
 
 

@@ -32,7 +32,7 @@ def _answer(
     *,
     graph: str,
 ) -> Answer:
-    target = meta["target"]
+    target = meta["target"]  # None where no column stands out
     options: dict[str, Any] = {}
     if graph == "true":
         options["graph"] = [tuple(edge) for edge in meta["edges"]]
@@ -46,7 +46,8 @@ def _answer(
     columns = diagnosis.columns
     # The yardstick counts a faulty column as a changed mechanism, for the target's verdict too.
     moved = set(diagnosis.ranking)
-    own, upstream = target in moved, bool(moved & diagnosis.graph.ancestors(target))
+    above = set() if target is None else diagnosis.graph.ancestors(target)
+    own, upstream = target in moved, bool(moved & above)
     verdict = (
         "both" if own and upstream else "mechanism" if own else "covariate" if upstream else "none"
     )

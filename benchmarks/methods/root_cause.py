@@ -1,6 +1,6 @@
 """Root-cause rankers from the literature on services, written from their papers.
 
-They rank and do not decide, so the column ranked first is the one that each of them names.
+They rank and do not decide: of N-sigma and BARO the column ranked first counts as named.
 """
 
 from __future__ import annotations
@@ -17,9 +17,8 @@ from methods.base import Answer, Method, minus_log10, named
 
 __all__ = ["METHODS"]
 
-_ALPHA = 0.05
+_ALPHA, _GROUP_ALPHA, _STEP = 0.001, 0.01, 0.1
 _BINS = 5
-_MOST_GIVEN = 2
 _GROUP = 5  # columns learned on together
 
 
@@ -43,33 +42,48 @@ def _p_value(window: np.ndarray, x: np.ndarray, given: np.ndarray) -> float:
     strata = (
         np.unique(given, axis=0, return_inverse=True)[1] if given.size else np.zeros(len(x), int)
     )
-    statistic, freedom = 0.0, 0
-    for stratum in np.unique(strata):
-        rows = strata == stratum
-        counts = np.zeros((2, x.max() + 1))
-        np.add.at(counts, (window[rows], x[rows]), 1)
-        counts = counts[:, counts.sum(axis=0) > 0]
-        if counts.shape[1] < 2 or not counts.sum(axis=1).all():
-            continue
-        expected = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / counts.sum()
-        statistic += float(((counts - expected) ** 2 / expected).sum())
-        freedom += counts.shape[1] - 1
-    return float(chi2.sf(statistic, freedom)) if freedom else 1.0
+    shape = (strata.max() + 1, 2, x.max() + 1)
+    cell = np.ravel_multi_index((strata, window, x), shape)
+    counts = np.bincount(cell, minlength=np.prod(shape)).reshape(shape)
+    rows, levels = counts.sum(axis=2, keepdims=True), counts.sum(axis=1, keepdims=True)
+    expected = rows * levels / counts.sum(axis=(1, 2), keepdims=True)
+    surprise = np.divide(
+        (counts - expected) ** 2, expected, out=np.zeros(shape), where=expected > 0
+    )
+    is_in_both = (rows > 0).all(axis=1)[:, 0]
+    freedom = ((levels > 0).sum(axis=2)[:, 0] - 1)[is_in_both].sum()
+    return float(chi2.sf(surprise[is_in_both].sum(), freedom)) if freedom else 1.0
 
 
-def _neighbours(window: np.ndarray, codes: np.ndarray, columns: list[int]) -> dict[int, float]:
-    """Return the columns that no small set of others separates from the window (local PC)."""
+def _neighbours(
+    window: np.ndarray, codes: np.ndarray, columns: list[int], alpha: float
+) -> dict[int, float]:
+    """Return the columns that no set of others separates from the window (local PC)."""
     left = dict.fromkeys(columns, 0.0)
-    for size in range(_MOST_GIVEN + 1):
+    for size in range(len(columns)):
         for column in sorted(left, key=lambda c: -left[c]):
             others = [c for c in left if c != column]
             for given in combinations(others, size):
                 p = _p_value(window, codes[:, column], codes[:, list(given)])
                 left[column] = max(left[column], p)
-                if p > _ALPHA:
+                if p > alpha:
                     del left[column]
                     break
     return left
+
+
+def _ordered(
+    window: np.ndarray, codes: np.ndarray, columns: list[int], alpha: float, most: int
+) -> dict[int, float]:
+    """Return neighbours by p-value, those of ever laxer levels after the others."""
+    found: dict[int, float] = {}
+    for level in np.arange(alpha, 1, _STEP):
+        near = _neighbours(window, codes, columns, level)
+        new = {c: p for c, p in near.items() if c not in found}
+        found |= dict(sorted(new.items(), key=lambda item: item[1]))
+        if len(found) >= most:
+            break
+    return found
 
 
 def _rcd(
@@ -77,8 +91,11 @@ def _rcd(
 ) -> Answer:
     """RCD: the children of a node that stands for the window, found group by group.
 
+    In each group of five a level of .01 is laxed until somebody is left; the last five are ordered
+    by the level that leaves them. Those of the strictest one are named.
+
     Ikram, Chakraborty, Mitra, Saini, Bagchi & Kocaoglu (2022), Root cause analysis of failures in
-    microservices through causal discovery.
+    microservices through causal discovery; levels as in their code.
     """
     columns = list(meta["columns"])
     codes = _codes(reference, current, columns)
@@ -88,14 +105,16 @@ def _rcd(
     while len(left) > _GROUP:
         order = rng.permutation(left).tolist()
         groups = [order[k : k + _GROUP] for k in range(0, len(order), _GROUP)]
-        kept = [c for group in groups for c in _neighbours(window, codes, group)]
+        kept = [c for g in groups for c in _ordered(window, codes, g, _GROUP_ALPHA, most=1)]
         if len(kept) == len(left):
             break
         left = kept
-    p = {columns[c]: value for c, value in _neighbours(window, codes, left).items()}
-    found = sorted(p, key=p.__getitem__)
+    p = {columns[c]: v for c, v in _ordered(window, codes, left, _ALPHA, most=len(left)).items()}
     score = {c: minus_log10(p[c]) if c in p else 0.0 for c in columns}
-    return named(score, found, meta["target"], {c for c in columns if c != meta["target"]})
+    found = [c for c in p if p[c] <= _ALPHA]
+    answer = named(score, found, meta["target"], {c for c in columns if c != meta["target"]})
+    answer["ranking"] = [*p, *(c for c in columns if c not in p)]
+    return answer
 
 
 def _by_deviation(

@@ -38,10 +38,20 @@ def p_value(a: pd.Series, b: pd.Series) -> float:
     if is_number(a):
         values = ks_2samp(a, b).pvalue
     else:
-        levels = sorted({*a, *b}, key=str)
-        table = np.array([[(side == level).sum() for level in levels] for side in (a, b)])
-        values = chi2_contingency(table + 0.5).pvalue if len(levels) > 1 else 1.0
+        table = _counts(a, b)
+        values = chi2_contingency(table + 0.5).pvalue if table.shape[1] > 1 else 1.0
     return float(min(1.0, 2 * min(missing, values)))
+
+
+def distance(a: pd.Series, b: pd.Series) -> float:
+    """Kolmogorov–Smirnov distance of numbers, total variation of categories, missing left out."""
+    a, b = a.dropna(), b.dropna()
+    if not len(a) or not len(b):
+        return 0.0
+    if is_number(a):
+        return float(ks_2samp(a, b).statistic)
+    counts = _counts(a, b)
+    return float(np.abs(np.subtract(*(counts / counts.sum(axis=1, keepdims=True)))).sum() / 2)
 
 
 def population_stability(a: pd.Series, b: pd.Series) -> float:
@@ -52,9 +62,15 @@ def population_stability(a: pd.Series, b: pd.Series) -> float:
                  for s in (a, b)]  # fmt: skip
     else:
         sides = [s.astype(object).where(s.notna(), "(missing)") for s in (a, b)]
-    levels = sorted({*sides[0], *sides[1]}, key=str)
-    shares = [np.array([max((side == level).mean(), 1e-4) for level in levels]) for side in sides]
+    counts = _counts(*sides)
+    shares = np.maximum(counts / counts.sum(axis=1, keepdims=True), 1e-4)
     return float(((shares[1] - shares[0]) * np.log(shares[1] / shares[0])).sum())
+
+
+def _counts(a: pd.Series, b: pd.Series) -> np.ndarray:
+    """Return how often each value occurs in each, shape (2, n_values)."""
+    counts = pd.concat([s.value_counts() for s in (a, b)], axis=1)
+    return counts.fillna(0).to_numpy(dtype=float).T
 
 
 def _tests(

@@ -88,6 +88,23 @@ def test_a_dependence_that_the_reference_has_too_is_the_graph_s_mistake_and_no_c
     assert result(reference, current, ("x",), others=("z",)).dependences == ()
 
 
+def test_a_dependence_that_rests_on_a_handful_of_rows_is_not_counted():
+    # z is seen through x, but for rare rows, and far commoner in the second window.
+    trials, level, rejections = 150, 0.05, 0
+    rng = np.random.default_rng(3)
+
+    def window(share: float) -> pd.DataFrame:
+        z = rng.random(3000) < share
+        x = np.where(z, rng.random(3000) < 0.98, rng.random(3000) < 0.01)
+        y = np.where(x, rng.random(3000) < 0.97, rng.random(3000) < 0.01)
+        return pd.DataFrame({"x": x, "y": y, "z": z}).replace({True: "high", False: "low"})
+
+    for _ in range(trials):
+        found = result(window(0.05), window(0.5), ("x",), others=("z",)).counting({"z"})
+        rejections += found.p_value is not None and found.p_value <= level
+    assert rejections <= binom.isf(1e-4, trials, level)
+
+
 def test_the_column_that_gained_a_cause_is_named_and_the_cause_is_not():
     rng = np.random.default_rng(4)
 

@@ -572,8 +572,9 @@ def _new_dependence(
     z = np.abs(unskewed(moments.total / spread, moments.skewness))
     out = []
     owners = np.array([owner for owner, _ in strangers])[at]
-    for other in dict.fromkeys(owners.tolist()):
-        mine = np.flatnonzero(owners == other)
+    is_telling = moments.telling >= _LEAST_TELLING
+    for other in dict.fromkeys(owners[is_telling].tolist()):
+        mine = np.flatnonzero((owners == other) & is_telling)
         best = mine[np.argmax(z[mine])]
         k = int(level[best])
         leverage = features[:, at[best]] * work.rows.window
