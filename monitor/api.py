@@ -141,6 +141,9 @@ def compare(
         references.append(window.snapshot(roles=roles, kinds=kinds if schema is None else {},
                                           schema=schema))  # fmt: skip
     second = after.snapshot(roles=roles, schema=references[-1].schema)
+    gone = set(second.absent) - {target}
+    is_new = not set(after.names) <= set(references[-1].schema.names)
+    whole = after.snapshot(roles={}) if gone and is_new and after.table is not None else None
 
     from whydrift.monitor.diagnosis.compare import compare as judge
 
@@ -162,6 +165,7 @@ def compare(
             level=level,
             random_state=random_state,
             progress=progress,
+            whole=whole,
         )
 
 

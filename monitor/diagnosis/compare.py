@@ -24,6 +24,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     ErrorControl,
     Estimate,
     Fault,
+    FaultKind,
     ReasonCode,
     Stage,
     Window,
@@ -74,6 +75,7 @@ def compare(
     level: float = 0.05,
     random_state: int = 0,
     progress: Progress | None = None,
+    whole: Snapshot | None = None,
 ) -> Diagnosis:
     """Tell why the current window differs from the reference.
 
@@ -112,6 +114,9 @@ def compare(
         Seed of the graph search.
     progress : Progress, optional
         Told how far the work is.
+    whole : Snapshot, optional
+        The current window read with a schema of its own, where columns are gone and others new:
+        tells which may have been renamed.
 
     Returns
     -------
@@ -131,7 +136,7 @@ def compare(
     past = _past(reference)
     side = prepare(past.snapshot, current, target, prediction, cluster, keep_order=past.count > 1)
     tell("looking for faults", 0, 1)
-    broken = find_faults(side.reference, side.current, side.names)
+    broken = find_faults(side.reference, side.current, side.names, whole=whole)
     findings, repaired = broken.findings, broken.repaired
     recorded = side
     side = replace(side, reference=broken.reference, current=broken.current)
@@ -257,6 +262,8 @@ def compare(
         model=model,
     )
     columns |= predicted.columns
+    gone = _gone(side, faults)
+    columns |= gone
     estimated = _estimated(side, testing, measure, target, prediction, loss)
     open_edges = _open_edges(judgement.graph, judgement)
     from importlib.metadata import version
@@ -286,7 +293,7 @@ def compare(
         )
         + predicted.sentence,
         columns=columns,
-        ranking=judgement.ranking,
+        ranking=(*gone, *judgement.ranking),
         metric=metric or estimated.metric,
         remedy=choose_remedy(
             verdict=judgement.verdict,
@@ -314,7 +321,7 @@ def compare(
         ),
         warnings=(
             *side.notes,
-            *fault_notes(findings, side.names),
+            *fault_notes(findings, (*side.names, *gone)),
             *swap_limits(side.names),
             *told,
             *late,
@@ -392,8 +399,7 @@ def _column(
         contribution = attribution.contributions.get(name, Estimate(0.0, 0.0, 0.0))
     reason = judged.reason
     if judged.verdict is ColumnVerdict.FAULT:
-        reason = next(f.evidence for f in faults if name in f.columns)
-        reason = reason[0].upper() + reason[1:] + "."
+        reason = _sentence(next(f.evidence for f in faults if name in f.columns))
     return ColumnResult(
         verdict=judged.verdict,
         kind=side.reference.schema[name].kind.value,
@@ -412,6 +418,31 @@ def _column(
         reason_code=judged.reason_code,
         reason=reason,
     )
+
+
+def _gone(side: Sides, faults: tuple[Fault, ...]) -> dict[str, ColumnResult]:
+    """Return the rows of columns that the current window lacks: they are in no graph and no test.
+
+    A time has no row; like its other faults it is told in a warning.
+    """
+    schema = side.reference.schema
+    return {
+        name: ColumnResult(
+            verdict=ColumnVerdict.FAULT,
+            kind=schema[name].kind.value,
+            basis="full",
+            fault=fault.kind,
+            reason=_sentence(fault.evidence),
+        )
+        for fault in faults
+        if fault.kind is FaultKind.COLUMN_MISSING
+        for name in fault.columns
+        if schema[name].kind.is_modelled
+    }
+
+
+def _sentence(evidence: str) -> str:
+    return evidence[0].upper() + evidence[1:] + ("" if evidence.endswith("?") else ".")
 
 
 def _group(name: str, judgement: Judgement, attribution: Attribution | None) -> str | None:

@@ -112,7 +112,7 @@ class Testing:
         self._tell_dependence()
         for finding in self.findings:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
-                for column in finding.fault.columns:
+                for column in set(finding.fault.columns) & set(self.graph.nodes):
                     self.notes.append(
                         Note(
                             "left_out",

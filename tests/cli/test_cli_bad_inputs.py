@@ -197,9 +197,11 @@ def test_a_prediction_that_became_text_is_not_said_to_be_empty(tmp_path):
 
 def test_a_header_in_other_case_is_asked_about(tmp_path):
     renamed = CURRENT.rename(columns={"region": "Region"})
-    diagnosis = compared(tmp_path, REFERENCE, renamed).judged("missing_column")
-    told = next(w["text"] for w in diagnosis["warnings"] if w["code"] == "missing_column")
-    assert "it has 'Region': did you mean 'region'?" in told
+    diagnosis = compared(tmp_path, REFERENCE, renamed).judged("unknown_column")
+    assert diagnosis["columns"]["region"]["fault"] == "column_missing"
+    told = diagnosis["columns"]["region"]["reason"]
+    assert "it has 'Region'" in told
+    assert told.endswith("did you mean 'region'?")
 
 
 def coded(frame: pd.DataFrame, width: int) -> pd.DataFrame:
