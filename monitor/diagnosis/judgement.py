@@ -249,6 +249,12 @@ def _follower(
     def undetermined(code: ReasonCode, text: str) -> Judged:
         return Judged(ColumnVerdict.UNDETERMINED, code, text, effect)
 
+    if own is not None and own.untestable is Untestable.TOO_DEPENDENT:
+        return undetermined(
+            ReasonCode.TOO_DEPENDENT,
+            f"It never varied in the reference; now it did for a while ({own.components[0].name}: "
+            f"{own.components[0].value:.1%}). How rare that is the reference is too short to tell.",
+        )
     if own is None or own.untestable is Untestable.TOO_FEW_ROWS:
         return undetermined(ReasonCode.LOW_POWER, "Too few complete rows to test it.")
     if own.untestable is Untestable.NO_OVERLAP:

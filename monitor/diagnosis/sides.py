@@ -118,8 +118,8 @@ def prepare(
                 notes.append(Note("leading_zeros_lost", name, text))
             if reference.schema[name].kind.is_numeric and reference.is_constant(name):
                 text = (
-                    f"column {name!r} is constant in the reference: a change has no size in its "
-                    "standard deviations"
+                    f"column {name!r} never varied in the reference: judged by the share of rows "
+                    "with another value"
                 )
                 notes.append(Note("constant_column", name, text))
     if not names:

@@ -12,6 +12,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
+from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
@@ -92,7 +93,9 @@ class Testing:
             else self.recorded
         )
         self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
-        self._tests = {id(pair): ResidualScores() for pair in (self.recorded, self.repaired)}
+        self._tests = {
+            id(pair): FirstVariation(ResidualScores()) for pair in (self.recorded, self.repaired)
+        }
 
     def evidence(self) -> dict[str, ColumnEvidence]:
         """Test every column of the graph."""
