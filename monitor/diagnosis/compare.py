@@ -17,6 +17,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.pool import Pooled, pool
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
+from whydrift.monitor.diagnosis.copied_rows import each_row_once
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnResult,
     ColumnVerdict,
@@ -133,8 +134,12 @@ def compare(
     """
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
-    past = _past(reference)
-    side = prepare(past.snapshot, current, target, prediction, cluster, keep_order=past.count > 1)
+    given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
+    counted = each_row_once(given, current)
+    past = _past(counted.references)
+    side = prepare(
+        past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
+    )
     tell("looking for faults", 0, 1)
     broken = find_faults(side.reference, side.current, side.names, whole=whole)
     findings, repaired = broken.findings, broken.repaired
@@ -145,7 +150,7 @@ def compare(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
-    findings, late = late_labels(side, current, findings, target)
+    findings, late = late_labels(side, counted.current, findings, target)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -271,7 +276,7 @@ def compare(
     return Diagnosis(
         id=uuid4().hex,
         stage=Stage.LABELS if side.has_labels else Stage.FEATURES,
-        reference=_window(past.snapshot),
+        reference=replace(_window(past.snapshot), rows=sum(w.rows for w in given)),
         current=_window(current),
         target=target,
         prediction=prediction,
@@ -320,6 +325,7 @@ def compare(
             past_windows=past.count,
         ),
         warnings=(
+            *counted.notes,
             *side.notes,
             *fault_notes(findings, (*side.names, *gone)),
             *swap_limits(side.names),
@@ -339,10 +345,10 @@ def compare(
     )
 
 
-def _past(reference: Snapshot | Sequence[Snapshot]) -> Pooled:
-    if not isinstance(reference, Snapshot):
-        return pool(reference, most_rows=_MOST_PAST_ROWS)
-    return Pooled(reference, np.zeros(len(reference.sample), dtype=np.int64), 1)
+def _past(windows: tuple[Snapshot, ...]) -> Pooled:
+    if len(windows) != 1:
+        return pool(windows, most_rows=_MOST_PAST_ROWS)
+    return Pooled(windows[0], np.zeros(len(windows[0].sample), dtype=np.int64), 1)
 
 
 class _Clock:
