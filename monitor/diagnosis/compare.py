@@ -52,6 +52,7 @@ from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.window_graph import window_graph
+from whydrift.monitor.diagnosis.words import sentence
 
 __all__ = ["compare"]
 
@@ -405,7 +406,7 @@ def _column(
         contribution = attribution.contributions.get(name, Estimate(0.0, 0.0, 0.0))
     reason = judged.reason
     if judged.verdict is ColumnVerdict.FAULT:
-        reason = _sentence(next(f.evidence for f in faults if name in f.columns))
+        reason = sentence(next(f.evidence for f in faults if name in f.columns))
     return ColumnResult(
         verdict=judged.verdict,
         kind=side.reference.schema[name].kind.value,
@@ -438,17 +439,13 @@ def _gone(side: Sides, faults: tuple[Fault, ...]) -> dict[str, ColumnResult]:
             kind=schema[name].kind.value,
             basis="full",
             fault=fault.kind,
-            reason=_sentence(fault.evidence),
+            reason=sentence(fault.evidence),
         )
         for fault in faults
         if fault.kind is FaultKind.COLUMN_MISSING
         for name in fault.columns
         if schema[name].kind.is_modelled
     }
-
-
-def _sentence(evidence: str) -> str:
-    return evidence[0].upper() + evidence[1:] + ("" if evidence.endswith("?") else ".")
 
 
 def _group(name: str, judgement: Judgement, attribution: Attribution | None) -> str | None:

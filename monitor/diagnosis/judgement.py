@@ -23,7 +23,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     MechanismTestResult,
     Untestable,
 )
-from whydrift.monitor.diagnosis.words import p_text
+from whydrift.monitor.diagnosis.words import joined, p_text
 
 __all__ = [
     "ColumnEvidence",
@@ -214,7 +214,7 @@ def _origin(
         )
     parents = graph.parents(name)
     if parents:
-        given = ", ".join(parents)
+        given = joined(parents)
         text = f"Given {given}, its {_words(leading)}; {p_text(own.p_value)}."
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
     text = f"It has no known causes here, and its {_words(leading)}; {p_text(own.p_value)}."
@@ -278,8 +278,8 @@ def _follower(
             )
         said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
         text = (
-            f"Its distribution moved, but given {', '.join(parents)} it behaves as before{said}; "
-            f"the change began at {', '.join(upstream)}."
+            f"Its distribution moved, but given {joined(parents)} it behaves as before{said}; "
+            f"the change began at {joined(upstream)}."
         )
         return Judged(ColumnVerdict.INHERITED, None, text, effect)
     if moved and parents and not (effect and floor.covers(own.components[0])):
@@ -375,4 +375,5 @@ def _words(component: Component) -> str:
         return f"spread changed by a factor of {math.exp(component.value):.2f}"
     if component.unit == "probability":
         return f"{component.name} moved by {100 * component.value:+.1f} points"
-    return f"{component.name} moved by {component.value:+.2f} {component.unit}"
+    name = component.name.replace("slope of ", "slope along ", 1)
+    return f"{name} moved by {component.value:+.2f} {component.unit}"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 
-__all__ = ["columns_by_kind", "joined", "p_text"]
+__all__ = ["columns_by_kind", "joined", "p_text", "sentence"]
 
 # Of which a sentence can name the columns of several at once.
 _TOLD_TOGETHER = frozenset({FaultKind.NULL_SPIKE, FaultKind.COLUMN_MISSING})
@@ -19,6 +19,11 @@ def joined(names: Sequence[str], most: int = 4) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def sentence(evidence: str) -> str:
+    """Return evidence as a sentence, with a large first letter and a stop, unless it asks."""
+    return evidence[0].upper() + evidence[1:] + ("" if evidence.endswith("?") else ".")
 
 
 def p_text(value: float) -> str:
