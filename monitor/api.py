@@ -54,7 +54,8 @@ def compare(
         folder of tables. The current window is read with the reference's schema. ``reference`` may
         be a list of past windows in the order of time, each as long as the current one: from
         fourteen on, what ordinary windows differ by (and, with ``time_column``, the hour of the
-        day and the day of the week) is no alarm.
+        day and the day of the week) is no alarm. Of three or more, one counts for at most twice
+        the rows of the middle one.
     graph : Graph, path, dict or list of (cause, effect), optional
         What causes what. Learned from both windows together when not given.
     knowledge : Knowledge, path or dict, optional

@@ -56,6 +56,7 @@ from whydrift.monitor.diagnosis.words import sentence
 
 __all__ = ["compare"]
 
+_MOST_TIMES = 2.0  # the rows of the middle one that a past window may count for
 _MOST_PAST_ROWS = 16_384  # of all past windows together, as many as of a single one
 
 
@@ -348,7 +349,7 @@ def compare(
 
 def _past(windows: tuple[Snapshot, ...]) -> Pooled:
     if len(windows) != 1:
-        return pool(windows, most_rows=_MOST_PAST_ROWS)
+        return pool(windows, most_rows=_MOST_PAST_ROWS, most_times=_MOST_TIMES)
     return Pooled(windows[0], np.zeros(len(windows[0].sample), dtype=np.int64), 1)
 
 

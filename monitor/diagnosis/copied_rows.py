@@ -18,7 +18,6 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.row_hash import repeated_rows
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.discovery.snapshot.summary import ColumnSummary
 
 __all__ = ["Counted", "each_row_once"]
 
@@ -116,21 +115,6 @@ def _once(window: Snapshot) -> Snapshot:
     if not window.repeats:
         return window
     different = window.rows - window.repeats
-    factor = different / window.rows
-    summaries = {n: _shrunk(s, factor, different) for n, s in window.summaries.items()}
+    summaries = {n: s.scaled(different / window.rows) for n, s in window.summaries.items()}
     kept = window.take(np.flatnonzero(~_copied(window)))
     return replace(kept, rows=different, summaries=summaries, repeats=0, repeated=None, totals=None)
-
-
-def _shrunk(summary: ColumnSummary, factor: float, rows: int) -> ColumnSummary:
-    missing = min(rows, round(summary.missing * factor))
-    return replace(
-        summary,
-        missing=missing,
-        misfit=round(summary.misfit * factor),
-        infinite=round(summary.infinite * factor),
-        count=rows - missing,
-        category_counts=tuple(
-            max(1, round(c * factor)) if c else 0 for c in summary.category_counts
-        ),
-    )
