@@ -236,7 +236,9 @@ def test_a_column_that_was_constant_has_no_change_in_its_standard_deviations(tmp
         tmp_path, REFERENCE.assign(extra=5.5), CURRENT.assign(extra=rng.normal(7, 1, 300))
     )
     diagnosis = result.judged("constant_column")
-    assert diagnosis["columns"]["extra"]["effect"] is None
+    extra = diagnosis["columns"]["extra"]
+    assert extra["verdict"] == "source"
+    assert (extra["effect"]["value"], extra["effect"]["unit"]) == (1.0, "probability")
     assert "e+" not in diagnosis["columns"]["extra"]["reason"]
 
 
