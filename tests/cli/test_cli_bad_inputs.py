@@ -204,6 +204,13 @@ def test_a_header_in_other_case_is_asked_about(tmp_path):
     assert told.endswith("did you mean 'region'?")
 
 
+def test_a_column_that_is_left_out_on_purpose_is_not_missed(tmp_path):
+    short = CURRENT.drop(columns="region")
+    assert compared(tmp_path, REFERENCE, short).judged()["fault"]
+    assert not compared(tmp_path, REFERENCE, short, "--ignore", "region").judged()["fault"]
+    compared(tmp_path, REFERENCE, short, "--ignore", "regio").refused("'regio'", "'region'")
+
+
 def coded(frame: pd.DataFrame, width: int) -> pd.DataFrame:
     return frame.assign(zip=[f"{i % 40:0{width}}" for i in range(len(frame))])
 

@@ -24,7 +24,7 @@ def test_a_column_that_is_gone_is_a_fault_stands_first_and_is_to_be_brought_back
     assert found.remedy.columns == ("rooms",)
     assert found.verdict == "covariate"  # that of the columns that are left
     assert "lacks rooms" in found.summary
-    assert "ignore it" in found.columns["rooms"].reason
+    assert "leave it out" in found.columns["rooms"].reason
     assert Diagnosis.from_dict(found.to_dict()).ranking == found.ranking
     found._repr_html_()
 

@@ -53,4 +53,4 @@ def _question(name: str, spelt: str | None, alias: Alias | None) -> str:
             f"{alias.name!r}, which the reference lacks, is distributed alike (largest gap "
             f"{alias.gap:.2f}){company}: was it renamed?"
         )
-    return "where that is meant, ignore it (columns: ignore in a configuration)"
+    return "where that is meant, leave it out with `ignore`"
