@@ -48,7 +48,7 @@ def _question(name: str, spelt: str | None, alias: Alias | None) -> str:
         alike = "" if alias is None else f", distributed alike (largest gap {alias.gap:.2f})"
         return f"it has {spelt!r}{alike}: did you mean {name!r}?"
     if alias is not None:
-        company = "" if alias.company is None else " and goes with the other columns as before"
+        company = " and goes with the other columns as before" if alias.has_company else ""
         return (
             f"{alias.name!r}, which the reference lacks, is distributed alike (largest gap "
             f"{alias.gap:.2f}){company}: was it renamed?"

@@ -16,9 +16,9 @@ __all__ = ["Alias", "aliases", "written_otherwise"]
 
 _MOST_COLUMNS = 40  # gone or new, and those that their company is read off
 _LEAST_ROWS = 50
-# Ordinary drift beyond chance: of the distribution functions, and of a correlation.
-_ALIKE = 0.08
-_ERRORS = 3.0
+# Ordinary drift of the distribution functions and of a correlation, and beyond it chance.
+_GAP, _CORRELATION = 0.08, 0.05
+_ERRORS = 3.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,16 @@ class Alias:
         The new column.
     gap : float
         Largest gap between the two distributions.
-    company : float, optional
-        Largest difference of a correlation with another column; None where there is no other.
+    company : float
+        Largest difference of a correlation with another column.
+    has_company : bool
+        Whether the column that is gone is correlated with another one, so that this says anything.
     """
 
     name: str
     gap: float
-    company: float | None
+    company: float
+    has_company: bool
 
 
 def written_otherwise(window: Snapshot, name: str) -> str | None:
@@ -74,7 +77,8 @@ def aliases(reference: Snapshot, whole: Snapshot, gone: Sequence[str]) -> dict[s
     new, lost = new[:_MOST_COLUMNS], [n for n in gone if reference.has(n)][:_MOST_COLUMNS]
     if rows < _LEAST_ROWS or not new or not lost:
         return {}
-    limit = _ALIKE + _ERRORS * float(np.sqrt(1 / len(reference.sample) + 1 / len(whole.sample)) / 2)
+    error = float(np.sqrt(1 / len(reference.sample) + 1 / len(whole.sample)))
+    most = _GAP + _ERRORS * error / 2, _CORRELATION + _ERRORS * error
     common = [
         n
         for n in reference.schema.modelled
@@ -88,9 +92,9 @@ def aliases(reference: Snapshot, whole: Snapshot, gone: Sequence[str]) -> dict[s
         for other in new:
             if reference.schema[name].kind.is_discrete != whole.schema[other].kind.is_discrete:
                 continue
-            found = _fit(reference, whole, name, other, company)
-            if max(found.gap, (found.company or 0.0) / 2) < limit:
-                fits.append((found.gap + (found.company or 0.0) / 2, name, found))
+            found = _fit(reference, whole, name, other, company, most[1])
+            if found.gap < most[0] and found.company < most[1]:
+                fits.append((found.gap + found.company / 2, name, found))
     out: dict[str, Alias] = {}
     for _, name, found in sorted(fits, key=lambda fit: fit[0]):
         if name not in out and found.name not in {alias.name for alias in out.values()}:
@@ -110,6 +114,7 @@ def _fit(
     name: str,
     other: str,
     company: tuple[FloatArray, FloatArray],
+    most: float,
 ) -> Alias:
     """Compare two columns by their values and by what they go with."""
     before, after = reference.column(name), whole.column(other)
@@ -129,9 +134,10 @@ def _fit(
             blocks.append(_indicators(window, column, labels))
         gap = float(np.abs(shares[0] - shares[1]).sum() / 2)
     if not company[0].shape[1]:
-        return Alias(other, gap, None)
-    correlation = [b.T @ c / len(c) for b, c in zip(blocks, company, strict=True)]
-    return Alias(other, gap, float(np.abs(correlation[0] - correlation[1]).max()))
+        return Alias(other, gap, 0.0, has_company=False)
+    with_others = [b.T @ c / len(c) for b, c in zip(blocks, company, strict=True)]
+    has_company = bool(np.abs(with_others[0]).max() > most)
+    return Alias(other, gap, float(np.abs(with_others[0] - with_others[1]).max()), has_company)
 
 
 def _counts(window: Snapshot, name: str) -> Mapping[str, int]:
