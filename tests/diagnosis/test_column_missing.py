@@ -72,3 +72,43 @@ def test_it_is_told_of_windows_too_short_to_be_tested_and_of_snapshots():
     found = wd.compare(reference, current, graph=EDGES)
     assert found.columns["income"].fault is FaultKind.COLUMN_MISSING
     assert "it has 'Income': did you mean 'income'?" in found.columns["income"].reason
+
+
+def chain(rows: int, seed: int, *, above: float = 0.0, hidden: float = 0.0) -> pd.DataFrame:
+    """a → m → b, m → c, without m."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=rows) + above
+    m = a + hidden + 0.5 * rng.normal(size=rows)
+    return pd.DataFrame({"a": a, "b": m, "c": m}) + 0.5 * rng.normal(size=(rows, 3)) * [0, 1, 1]
+
+
+CHAIN = [("a", "m"), ("m", "b"), ("m", "c")]
+
+
+@pytest.mark.parametrize("ignored", [False, True])
+def test_what_hangs_on_a_column_that_is_gone_is_not_blamed_for_what_it_inherits(ignored):
+    reference = chain(1_000, 1).assign(m=lambda d: d["b"])
+    current = chain(1_000, 2, above=0.7)
+    if ignored:
+        current = current.assign(m=0.0)
+    options = {"ignore": ["m"]} if ignored else {}
+    found = wd.compare(reference, current, graph=CHAIN, **options)
+    assert [found.columns[n].verdict for n in "abc"] == ["source", "inherited", "inherited"]
+    assert found.columns["b"].parents == ("a",)
+    assert not [w for w in found.warnings if w.code == "graph_contradicts_data"]
+
+
+def test_a_cause_that_is_gone_is_a_hidden_one_of_what_it_moved():
+    reference = chain(1_000, 1).assign(m=lambda d: d["b"])
+    found = wd.compare(reference, chain(1_000, 2, hidden=0.7), graph=CHAIN)
+    assert found.columns["b"].reason_code == "shared_hidden_cause"
+    assert found.columns["b"].group == "b and c"
+
+
+def test_a_constant_that_the_graph_calls_a_common_cause_hides_nothing():
+    frames = [chain(1_000, 1), chain(1_000, 2)]
+    frames[1][["b", "c"]] = frames[1][["b", "c"]].to_numpy() + np.array([0.7, 0.9])
+    edges = [("a", "b"), ("a", "c"), ("b", "c"), ("k", "a"), ("k", "b")]
+    found = wd.compare(*(f.assign(k=1.0) for f in frames), graph=edges)
+    assert found.columns["b"].verdict == "mechanism"
+    assert found.columns["a"].verdict == "stable"
