@@ -24,6 +24,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ CONTRIBUTIONS = {
     "seconds_mean": "s/case",
     "seconds_max": "s max",
 }
+CONFIDENCES = (0.0, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.01)
 
 
 @contextmanager
@@ -199,6 +201,33 @@ def contribution_table(rows: dict[str, list[pd.DataFrame]]) -> str:
     return "\n".join(lines)
 
 
+def confidences(cases: Path, answers: Path) -> Iterator[tuple[float, bool]]:
+    """Yield the confidence of every verdict that has one, and whether the verdict is right."""
+    for file in sorted(answers.glob("*.json")):
+        truth = json.loads((cases / file.stem / "truth.json").read_text())
+        for name, node in json.loads(file.read_text())["nodes"].items():
+            if node.get("confidence") is None or name in truth["ambiguous"]:
+                continue
+            yield float(node["confidence"]), node["verdict"] in truth["accept"][name]
+
+
+def reliability_table(stated: dict[str, list[tuple[float, bool]]]) -> str:
+    """Return a markdown table: what is right of verdicts of about the same confidence."""
+    lines = ["| method | confidence | verdicts | mean confidence | right | off by |"]
+    lines.append("|" + "---|" * 6)
+    for name, pairs in stated.items():
+        confidence, right = np.array(pairs, dtype=float).T
+        for low, high in pairwise(CONFIDENCES):
+            inside = (confidence >= low) & (confidence < high)
+            if not inside.any():
+                continue
+            mean, share = confidence[inside].mean(), right[inside].mean()
+            cells = (f"{low:g} to {min(high, 1.0):g}", f"{inside.sum():,}", f"{mean:.3f}",
+                     f"{share:.3f}", f"{share - mean:+.3f}")  # fmt: skip
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def chosen(names: Iterable[str]) -> list[Method]:
     """Return the methods whose name contains one of the given words, or all joined by a plus."""
     words = [name.split("+") for name in names]
@@ -237,6 +266,7 @@ def main() -> int:
         parser.error(f"no method is named so; there are: {', '.join(m.name for m in METHODS)}")
     seeds = seeds_of(options.seeds, most=149 if options.suite == "null" else 109)
     rows: dict[str, list[pd.DataFrame]] = {}
+    stated: dict[str, list[tuple[float, bool]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for seed in seeds:
             cases = Path(scratch) / f"cases-{seed}"
@@ -246,6 +276,7 @@ def main() -> int:
                 answers = Path(scratch) / f"answers-{seed}-{method.name}"
                 answer_cases(method, cases, answers, options.floor, options.limit)
                 rows.setdefault(method.name, []).append(scored(cases, answers, method.most_cases))
+                stated.setdefault(method.name, []).extend(confidences(cases, answers))
     print(f"suite {options.suite}, seeds {options.seeds}, floor {options.floor:g}; "
           f"whydrift {version('whydrift')}, numpy {np.__version__}, "
           f"pandas {pd.__version__}{dowhy.dowhy_version()}, Python {platform.python_version()}, "
@@ -259,6 +290,10 @@ def main() -> int:
         names = " and ".join(m.name for m in slow)
         print(f"\nOnly the first {most} cases of each seed: {names}. All methods on those cases:\n")
         print(show({name: [part.head(most) for part in parts] for name, parts in rows.items()}))
+    stated = {name: pairs for name, pairs in stated.items() if pairs}
+    if stated and options.suite != "multi":
+        print("\nHow often verdicts are right, by the confidence they state\n")
+        print(reliability_table(stated))
     if not dowhy.dowhy_is_installed():
         print("\nDoWhy is not installed here and was not measured.")
     for column in filter(None, options.by.split(",")):

@@ -3,189 +3,111 @@
 python benchmarks/size_under_shift.py --quick
 python benchmarks/size_under_shift.py --rows 1000 --trials 2000
 python benchmarks/size_under_shift.py --rows 100000,1000000 --trials 400
-python benchmarks/size_under_shift.py --rows 100000 --trials 400 --parts 8
+python benchmarks/size_under_shift.py --counts benchmarks/size_counts.csv --rows 1000 --trials 20000
 
 P(y | parents) is the same in both windows; the parents move by 0, ½, 1 or 2 sd, spread twice as
-far, or become a mixture. The test is given both windows' Snapshots (above 16,384 rows: their
-sample; with ``--parts`` joined from so many parts) and the true parents. Beside each rate stands
-its one-sided 99 % lower limit; where that exceeds the level the rate is in bold. The generator is
-this file's own: nothing was tuned on it at the seed reported.
+far, or become a mixture (`size_worlds.py`). The test is given both windows' Snapshots (above 16,384
+rows: their sample; with ``--parts`` joined from so many parts) and the true parents. A rate whose
+one-sided 99 % lower limit exceeds the level is in bold.
+
+With ``--counts`` what was counted is kept in a file: pairs are numbered, those that it has are not
+drawn again, a run that is cut short loses nothing, and the tables are of all that is there.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 import platform
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from functools import partial, reduce
 from importlib.metadata import version
 from itertools import pairwise
+from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import numpy as np
 import pandas as pd
 from scipy.special import betaincinv
+from size_worlds import FAMILIES, MOVES, Family
 
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.interleaving import series_after_series
 from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-Move = Callable[[np.random.Generator, np.ndarray], np.ndarray]
-Draw = Callable[[np.random.Generator, int, Move], dict[str, np.ndarray]]
-
-
-def _mixture(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
-    return x + 2.0 * (rng.random(x.shape[0]) < 0.5)
-
-
-MOVES: dict[str, Move] = {
-    "0 sd": lambda rng, x: x,
-    "½ sd": lambda rng, x: x + 0.5,
-    "1 sd": lambda rng, x: x + 1.0,
-    "2 sd": lambda rng, x: x + 2.0,
-    "sd × 2": lambda rng, x: 2.0 * x,
-    "mixture": _mixture,
-}
+LEVELS = (0.05, 0.01, 0.001)
+LEAST_PAIRS = {0.05: 40, 0.01: 400, 0.001: 5000}  # with fewer a level is not shown
+PAGE = Path(__file__).parents[1] / "docs" / "calibration.md"
+BEGIN, END = "<!-- size: begin -->", "<!-- size: end -->"
+CHUNK = 200  # pairs of windows between two lines of the file
 
 
 @dataclass(frozen=True)
-class Family:
-    """How one window is drawn, given how its parents moved."""
+class Cell:
+    """One kind of data, its rows, and how its parents move."""
 
-    name: str
-    draw: Draw
-    current_share: float = 1.0  # rows of the current window / of the reference
-    cluster: str | None = None
-    time: str | None = None
-
-
-def _ar(rng: np.random.Generator, rows: int, rho: float = 0.8) -> np.ndarray:
-    from scipy.signal import lfilter
-
-    noise = rng.normal(size=rows + 100)
-    return lfilter([np.sqrt(1 - rho**2)], [1.0, -rho], noise)[100:]
+    family: str
+    rows: int
+    parts: int
+    move: str
+    seed: int
 
 
-def _with_noise(
-    rng: np.random.Generator,
-    rows: int,
-    move: Move,
-    *,
-    mean: Callable[[np.ndarray], np.ndarray] = lambda x: x,
-    noise: Callable[[np.random.Generator, np.ndarray], np.ndarray] = lambda rng, x: rng.normal(
-        size=x.size
-    ),
-) -> dict[str, np.ndarray]:
-    x = move(rng, rng.normal(size=rows))
-    return {"x": x, "y": mean(x) + noise(rng, x)}
+@dataclass(frozen=True)
+class Count:
+    """How often the test rejected at `LEVELS` in so many pairs of windows."""
+
+    pairs: int = 0
+    tested: int = 0
+    at_05: int = 0
+    at_01: int = 0
+    at_001: int = 0
+
+    @classmethod
+    def of(cls, p_values: list[float | None]) -> Count:
+        """Count p-values; None could not be tested."""
+        tested = np.array([p for p in p_values if p is not None])
+        return cls(len(p_values), tested.size, *(int((tested <= level).sum()) for level in LEVELS))
+
+    def __add__(self, other: Count) -> Count:
+        return Count(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def rate(self, level: float) -> str:
+        """Return the share rejected, in bold where it is above the level."""
+        if self.pairs < LEAST_PAIRS[level]:
+            return ""
+        if not self.tested:
+            return "–"
+        count = astuple(self)[2 + LEVELS.index(level)]
+        digits = f"{count / self.tested:.{4 if level < 0.01 else 3}f}".removeprefix("0")
+        return f"**{digits}**" if self.exceeds(level) else digits
+
+    def exceeds(self, level: float) -> bool:
+        """Whether the rate's one-sided 99 % lower limit is above the level."""
+        count = astuple(self)[2 + LEVELS.index(level)]
+        return lower_limit(count, self.tested) > level
 
 
-def _two(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
-    shared = move(rng, rng.normal(size=rows))
-    x = shared + 0.5 * rng.normal(size=rows)
-    x2 = np.tanh(shared) + rng.normal(size=rows)
-    return {"x": x, "x2": x2, "y": x * x2 / 2 + np.abs(x) + rng.normal(size=rows)}
-
-
-def _zeros(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
-    x = move(rng, rng.normal(size=rows))
-    some = rng.random(rows) < 1 / (1 + np.exp(0.5 - 0.7 * x))
-    return {"x": x, "y": np.where(some, np.exp(0.5 * x + 0.5 * rng.normal(size=rows)), 0.0)}
-
-
-def _classes(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
-    x = move(rng, rng.normal(size=rows))
-    score = np.column_stack([np.zeros(rows), np.sin(1.5 * x), -0.7 * x]) + rng.gumbel(
-        size=(rows, 3)
-    )
-    return {"x": x, "y": np.array(["a", "b", "c"])[score.argmax(axis=1)]}
-
-
-def _mixed(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
-    x = move(rng, rng.normal(size=rows))
-    kind = np.array(["a", "b", "c"])[
-        (np.column_stack([np.zeros(rows), x, -x]) + rng.gumbel(size=(rows, 3))).argmax(axis=1)
-    ]
-    slope = np.select([kind == "a", kind == "b"], [0.0, 1.0], -1.0)
-    return {"x": x, "x2": kind, "y": slope * x + rng.normal(size=rows)}
-
-
-def _missing(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
-    out = _with_noise(rng, rows, move, mean=np.sin)
-    gone = rng.random(rows) < 0.3 / (1 + np.exp(-1.5 * out["x"]))
-    return {**out, "y": np.where(gone, np.nan, out["y"])}
-
-
-def _series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
-    x = move(rng, _ar(rng, rows))
-    return {"x": x, "y": np.tanh(x) + _ar(rng, rows)}
-
-
-def _clocked(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
-    """A series of a row a second or so, whose rate doubles by day."""
-    steps = rng.exponential(size=rows)
-    at = np.cumsum(steps * np.where(np.arange(rows) % 20_000 < 10_000, 1.5, 0.5))
-    return {**_series(rng, rows, move), "at": np.datetime64("2026-05-04") + _seconds(at)}
-
-
-def _seconds(seconds: np.ndarray) -> np.ndarray:
-    return (1e6 * seconds).astype("timedelta64[us]")
-
-
-def _users(
-    rng: np.random.Generator, rows: int, move: Move, *, users: int, same: bool
-) -> dict[str, np.ndarray]:
-    """Users with a part of their own, of unequal sizes; ``same`` ones come to both windows."""
-    size = np.exp(rng.normal(size=users))
-    user = rng.choice(users, rows, p=size / size.sum())
-    seed = 7 if same else int(rng.integers(1_000_000_000))
-    own = np.random.default_rng(seed).normal(size=(users, 2))
-    x = move(rng, (own[user, 0] + rng.normal(size=rows)) / np.sqrt(2))
-    y = np.tanh(x) + (own[user, 1] + rng.normal(size=rows)) / np.sqrt(2)
-    return {"x": x, "y": y, "user": np.array([f"{0 if same else seed}-{u}" for u in user])}
-
-
-FAMILIES = (
-    Family("linear", _with_noise),
-    Family("curved", partial(_with_noise, mean=lambda x: np.sin(2 * x))),
-    Family("two parents, product", _two),
-    Family(
-        "uneven noise",
-        partial(_with_noise, noise=lambda rng, x: np.exp(0.4 * x) * rng.normal(size=x.size)),
-    ),
-    Family("heavy tails", partial(_with_noise, noise=lambda rng, x: rng.standard_t(2.5, x.size))),
-    Family("skewed", partial(_with_noise, noise=lambda rng, x: rng.exponential(size=x.size))),
-    Family("zero-inflated", _zeros),
-    Family("categorical", _classes),
-    Family("mixed", _mixed),
-    Family("missing at random", _missing),
-    Family("autocorrelated", _series),
-    Family("20 : 1 rows", _with_noise, current_share=0.05),
-    Family("80 users", partial(_users, users=80, same=False), cluster="user"),
-    Family("12 users", partial(_users, users=12, same=False), cluster="user"),
-    Family("the same 80 users", partial(_users, users=80, same=True), cluster="user"),
-    Family("autocorrelated, time known", _clocked, time="at"),
-    Family("20,000 users", partial(_users, users=20_000, same=False), cluster="user"),
-)
-
-
-def p_value(number: int, move: str, rows: int, seed: int, parts: int, trial: int) -> float | None:
+def p_value(cell: Cell, pair: int) -> float | None:
     """Return the p-value of "P(y | parents) is the same" for one pair in which it is."""
+    number = [f.name for f in FAMILIES].index(cell.family)
     family = FAMILIES[number]
-    rng = np.random.default_rng([seed, number, list(MOVES).index(move), rows, trial])
-    reference = pd.DataFrame(family.draw(rng, rows, MOVES["0 sd"]))
-    few = max(20, round(rows * family.current_share))
-    current = pd.DataFrame(family.draw(rng, few, MOVES[move]))
-    first = window(family, reference, parts, None)
-    second = window(family, current, parts, first)
+    rng = np.random.default_rng([cell.seed, number, list(MOVES).index(cell.move), cell.rows, pair])
+    reference = pd.DataFrame(family.draw(rng, cell.rows, MOVES["0 sd"]))
+    few = max(20, round(cell.rows * family.current_share))
+    current = pd.DataFrame(family.draw(rng, few, MOVES[cell.move]))
+    first = window(family, reference, cell.parts, None)
+    second = window(family, current, cell.parts, first)
     parents = tuple(c for c in reference if str(c).startswith("x"))
-    pair = WindowPair(first, second, (*parents, "y"), family.cluster)
-    return ResidualScores()(pair, "y", parents).p_value
+    both = WindowPair(first, second, (*parents, "y"), family.cluster)
+    return ResidualScores()(both, "y", parents).p_value
 
 
 def window(family: Family, frame: pd.DataFrame, parts: int, before: Snapshot | None) -> Snapshot:
@@ -194,7 +116,9 @@ def window(family: Family, frame: pd.DataFrame, parts: int, before: Snapshot | N
     roles = {name: role for name, role in roles.items() if name is not None}
     schema = None if before is None else before.schema
     if parts == 1:
-        return Snapshot.from_frame(frame, schema=schema, roles=roles)
+        whole = Snapshot.from_frame(frame, schema=schema, roles=roles)
+        known = family.series > 1 and whole.rows == len(whole.sample)  # as `compare` does
+        return whole.take(series_after_series(whole.rows, family.series)) if known else whole
     if schema is None:
         schema = Snapshot.from_frame(frame[: len(frame) // parts], roles=roles).schema
     bounds = np.linspace(0, len(frame), parts + 1).astype(int)
@@ -207,64 +131,119 @@ def lower_limit(count: int, trials: int) -> float:
     return float(betaincinv(count, trials - count + 1, 0.01)) if count else 0.0
 
 
-def line(
-    family: Family, move: str, rows: int, found: list[float | None], levels: list[float]
-) -> str:
-    """Return one line of the table."""
-    tested = np.array([p for p in found if p is not None])
-    cells = []
-    for level in levels:
-        if not tested.size:
-            cells.append("–")
-            continue
-        count = int((tested <= level).sum())
-        low = lower_limit(count, tested.size)
-        mark = "**" if low > level else ""
-        cells.append(f"{mark}{count / tested.size:.4f}{mark} (≥ {low:.4f})")
-    few = round(rows * family.current_share)
-    share = f"{tested.size / len(found):.0%} of {len(found):,}"
-    return f"| {family.name} | {rows:,} : {few:,} | {move} | {share} | {' | '.join(cells)} |"
+class Counts:
+    """What was counted so far, kept in a file where one is named."""
+
+    def __init__(self, file: Path | None) -> None:
+        self._file = file
+        self._head = [f.name for f in (*fields(Cell), *fields(Count))]
+        self.of: dict[Cell, Count] = {}
+        if file is not None and file.exists():
+            with file.open(newline="") as lines:
+                for row in csv.DictReader(lines):
+                    own = {n: v if n in {"family", "move"} else int(v) for n, v in row.items()}
+                    cell = Cell(**{f.name: own[f.name] for f in fields(Cell)})
+                    self._count(cell, Count(**{f.name: own[f.name] for f in fields(Count)}))
+
+    def add(self, cell: Cell, count: Count) -> None:
+        """Count, and write it down."""
+        self._count(cell, count)
+        if self._file is None:
+            return
+        rows = [(*astuple(c), *astuple(n)) for c, n in self.of.items()]
+        scratch = self._file.with_suffix(".new")
+        with scratch.open("w", newline="") as lines:
+            writer = csv.writer(lines, lineterminator="\n")
+            writer.writerow(self._head)
+            writer.writerows(rows)
+        scratch.replace(self._file)
+
+    def _count(self, cell: Cell, count: Count) -> None:
+        self.of[cell] = self.of.get(cell, Count()) + count
+
+
+def tables(counts: dict[Cell, Count]) -> Iterator[str]:
+    """Yield a table for each level and number of rows: families by moves."""
+    for level in LEVELS:
+        for rows, parts in sorted({(c.rows, c.parts) for c in counts}):
+            here = {c: n for c, n in counts.items() if (c.rows, c.parts) == (rows, parts)}
+            if max(n.pairs for n in here.values()) < LEAST_PAIRS[level]:
+                continue
+            joined = f", joined from {parts} parts" if parts > 1 else ""
+            lines = [f"Level {level:g}, {rows:,} rows{joined}:\n"]
+            lines += ["| family | " + " | ".join(MOVES) + " | pairs a cell |"]
+            lines += ["|---" * (2 + len(MOVES)) + "|"]
+            for family in FAMILIES:
+                own = {c.move: n for c, n in here.items() if c.family == family.name}
+                if not own:
+                    continue
+                pairs = sorted({n.pairs for n in own.values()})
+                several = f"{pairs[0]:,}" + (f" to {pairs[-1]:,}" if len(pairs) > 1 else "")
+                cells = [own[m].rate(level) if m in own else "" for m in MOVES]
+                lines.append(f"| {family.name} | " + " | ".join(cells) + f" | {several} |")
+            yield "\n".join(lines)
 
 
 def main() -> None:
-    """Print the table and what it was measured on."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    """Count, and print the tables and what they were measured on."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--rows", default="1000", help="rows of a window, such as 1000,20000")
     parser.add_argument("--trials", type=int, default=2000, help="pairs of windows a cell")
     parser.add_argument("--parts", type=int, default=1, help="parts that a window is joined from")
-    parser.add_argument("--levels", default="0.05,0.01")
     parser.add_argument("--seed", type=int, default=100)
-    parser.add_argument("--family", default="", help="only families with this in their name")
-    parser.add_argument("--move", default="", help="only moves with this in their name")
+    parser.add_argument("--family", default="", help="only families with one of these words, a,b")
+    parser.add_argument("--move", default="", help="only moves with one of these words, a,b")
+    parser.add_argument("--counts", type=Path, help="go on from what this file has, and add to it")
+    parser.add_argument(
+        "--write", action="store_true", help="put the tables into docs/calibration.md"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--quick", action="store_true", help="300 rows, 40 pairs a cell")
     options = parser.parse_args()
     if options.quick:
         options.rows, options.trials = "300", 40
-    levels = [float(x) for x in options.levels.split(",")]
-    began, marked, cells = time.perf_counter(), 0, 0
-    print("| family | rows | parents moved by | tested | "
-          + " | ".join(f"≤ {level:g} (99 % lower limit)" for level in levels) + " |")  # fmt: skip
-    print("|---" * (4 + len(levels)) + "|")
+    began, counts = time.perf_counter(), Counts(options.counts)
+    cells = [
+        Cell(family.name, rows, options.parts, move, options.seed)
+        for rows in map(int, options.rows.split(","))
+        for family in FAMILIES
+        for move in MOVES
+        if any(word in family.name for word in options.family.split(","))
+        and any(word in move for word in options.move.split(","))
+    ]
     with ProcessPoolExecutor(options.jobs) as pool:
-        for rows in map(int, options.rows.split(",")):
-            for number, family in enumerate(FAMILIES):
-                for move in MOVES:
-                    if options.family not in family.name or options.move not in move:
-                        continue
-                    one = partial(p_value, number, move, rows, options.seed, options.parts)
-                    found = list(pool.map(one, range(options.trials), chunksize=10))
-                    text = line(family, move, rows, found, levels)
-                    marked, cells = marked + text.count("**") // 2, cells + len(levels)
-                    print(text, flush=True)
+        for done, cell in enumerate(cells):
+            if sys.stderr.isatty():
+                print(
+                    f"\r{done}/{len(cells)} {cell.family}, {cell.move}\x1b[K",
+                    end="",
+                    file=sys.stderr,
+                )
+            first = counts.of.get(cell, Count()).pairs
+            for start in range(first, options.trials, CHUNK):
+                pairs = range(start, min(start + CHUNK, options.trials))
+                found = list(pool.map(partial(p_value, cell), pairs, chunksize=10))
+                counts.add(cell, Count.of(found))
+    if sys.stderr.isatty():
+        print("\r\x1b[K", end="", file=sys.stderr)
+    text = "\n\n".join(tables(counts.of))
+    shown = [(n, x) for n in counts.of.values() for x in LEVELS if n.pairs >= LEAST_PAIRS[x]]
+    above = sum(n.exceeds(level) for n, level in shown)
+    text += (
+        f"\n\n{above} of {len(shown)} rates are above their level (bold); were all right, about "
+        "one in a hundred would be."
+    )
     print(
-        f"\n{marked} of {cells} rates are above their level (bold); were all right, about one in a "
-        "hundred would be.\n"
-        f"{options.trials:,} pairs a cell, seed {options.seed}; "
-        f"{time.perf_counter() - began:.0f} s on {options.jobs} of {os.cpu_count()} cores; "
-        f"Python {platform.python_version()}, numpy {version('numpy')}, "
+        f"{text}\n\nSeed {options.seed}; {time.perf_counter() - began:.0f} s on {options.jobs} of "
+        f"{os.cpu_count()} cores; Python {platform.python_version()}, numpy {version('numpy')}, "
         f"whydrift {version('whydrift')}."
     )
+    if options.write:
+        before, rest = PAGE.read_text(encoding="utf-8").split(BEGIN)
+        page = f"{before}{BEGIN}\n{text}\n{END}{rest.split(END)[1]}"
+        PAGE.write_text(page, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import GraphError, OptionError, SchemaError
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.progress import Progress
     from whydrift.discovery.snapshot.snapshot import Snapshot
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
     from whydrift.monitor.diagnosis.metric import CustomLoss
     from whydrift.monitor.diagnosis.prediction_row import Model
 
@@ -41,6 +42,7 @@ def compare(
     method: str = "auto",
     test: str = "auto",
     score: str = "auto",
+    mechanism_test: str | Callable[[], MechanismTest] = "residual_scores",
     level: float = 0.05,
     random_state: int = 0,
     progress: Progress | None = None,
@@ -81,6 +83,9 @@ def compare(
         probability), 0 for none.
     method, test, score : str
         Of the graph search, when the graph is learned.
+    mechanism_test : str or callable
+        ``residual_scores``, or what makes a test of one's own: called once per pair of windows it
+        returns a ``MechanismTest`` (``whydrift.monitor.diagnosis.mechanism.base``).
     level : float
         Chance of any false alarm in the window.
     random_state : int
@@ -163,6 +168,7 @@ def compare(
             method=method,
             test=test,
             score=score,
+            mechanism_test=mechanism_test,
             level=level,
             random_state=random_state,
             progress=progress,

@@ -58,6 +58,7 @@ def _answer(
             "verdict": _WORDS[column.verdict.value],
             "undetermined": column.verdict.value == "undetermined",
             "score": minus_log10(column.p_value),
+            "confidence": column.confidence,
             "contribution": None if part is None else part.value,
             "contribution_low": None if part is None else part.low,
             "contribution_high": None if part is None else part.high,

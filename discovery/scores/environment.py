@@ -102,6 +102,10 @@ class _Way:
     apart: tuple[int, ...]
 
 
+def _value(way: _Way) -> float:
+    return way.value
+
+
 class EnvironmentScore(CachedScore):
     """``−rows/2 · log det(residual covariance) − parameters · log(rows)/2``, best of a few fits.
 
@@ -143,6 +147,9 @@ class EnvironmentScore(CachedScore):
         self.start: IntArray = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
         self.basis = [np.arange(start, stop) for start, stop in pairwise(self.start.tolist())]
         self.linear = [b[: f.linear.shape[1]] for b, f in zip(self.basis, features, strict=True)]
+        self._is_bent = [
+            len(b) > len(line) for b, line in zip(self.basis, self.linear, strict=True)
+        ]
         self._factor = np.array([row_worth(f, bounds) for f in features])
         self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
@@ -208,19 +215,19 @@ class EnvironmentScore(CachedScore):
         return out
 
     def _best_ways(self, column: int, parent_sets: list[tuple[int, ...]]) -> list[_Way]:
-        best = [_Way(-np.inf, ())] * len(parent_sets)
-        for blocks in (self.basis, self.linear):
-            if blocks is self.linear and all(
-                len(self.basis[p]) == len(self.linear[p]) for s in parent_sets for p in s
-            ):
-                continue  # categories only: both bases are the same
-            index, sizes = self._padded(
-                [[blocks[p] for p in s] for s in parent_sets], self.linear[column]
-            )
-            moments_of, rows = self._assumed(column)
-            for moments in moments_of:
-                found = self._fits(moments, rows, index, sizes)
-                best = [max(ways, key=lambda w: w.value) for ways in zip(best, found, strict=True)]
+        count = len(parent_sets)
+        models = [[self.basis[p] for p in parents] for parents in parent_sets]
+        # Categories have but one basis; others are asked in the same batch, which costs least.
+        bent = [n for n, s in enumerate(parent_sets) if any(self._is_bent[p] for p in s)]
+        models += [[self.linear[p] for p in parent_sets[n]] for n in bent]
+        index, sizes = self._padded(models, self.linear[column])
+        moments_of, rows = self._assumed(column)
+        best = [_Way(-np.inf, ())] * count
+        for moments in moments_of:
+            found = self._fits(moments, rows, index, sizes)
+            best = [max(ways, key=_value) for ways in zip(best, found[:count], strict=True)]
+            for n, way in zip(bent, found[count:], strict=True):
+                best[n] = max(best[n], way, key=_value)
         return best
 
     def _assumed(self, column: int) -> tuple[tuple[_Moments, ...], FloatArray]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -41,7 +41,9 @@ from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.late_labels import late_labels
 from whydrift.monitor.diagnosis.limits import check_numbers
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
+from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test as registered
 from whydrift.monitor.diagnosis.metric import CustomLoss, RowMeasure, row_measure
 from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
@@ -75,6 +77,7 @@ def compare(
     method: str = "auto",
     test: str = "auto",
     score: str = "auto",
+    mechanism_test: str | Callable[[], MechanismTest] = "residual_scores",
     level: float = 0.05,
     random_state: int = 0,
     progress: Progress | None = None,
@@ -111,6 +114,8 @@ def compare(
         Column whose equal values mark rows that belong together.
     method, test, score : str
         Of the graph search, when the graph is learned.
+    mechanism_test : str or callable
+        A name of `known_mechanism_tests`, or what makes a test of one's own.
     level : float
         Chance of any false alarm in the window.
     random_state : int
@@ -136,6 +141,7 @@ def compare(
     """
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
+    make_test = registered(mechanism_test)
     given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
     counted = each_row_once(given, current)
     past = _past(counted.references)
@@ -179,6 +185,7 @@ def compare(
             learned.graph,
             usable,
             cluster,
+            make_test,
             tell,
             past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
             learned.alternatives,

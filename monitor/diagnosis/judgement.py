@@ -356,8 +356,9 @@ def _level(result: MechanismTestResult) -> Component:
 
     The strongest of many components would look like a finding by its own 95 % interval.
     """
-    plain = [c for c in result.components if c.name == "level" or c.unit == "probability"]
-    return next((c for c in plain if " along " not in c.name), result.components[0])
+    level = [c for c in result.components if c.name == "level"]
+    shares = [c for c in result.components if c.unit == "probability" and " along " not in c.name]
+    return next(iter(level or shares), result.components[0])
 
 
 def _effect(component: Component) -> Effect | None:

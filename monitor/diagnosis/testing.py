@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from whydrift.discovery.arrays import IntArray
@@ -15,8 +16,11 @@ from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
-from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
-from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
+from whydrift.monitor.diagnosis.mechanism.base import (
+    MechanismTest,
+    MechanismTestResult,
+    Untestable,
+)
 from whydrift.monitor.diagnosis.pair import WindowPair
 
 __all__ = ["Testing"]
@@ -49,6 +53,8 @@ class Testing:
         Columns of which something can be tested.
     cluster : str, optional
         Column whose equal values mark rows that belong together.
+    mechanism_test : callable
+        Makes the test of one pair of windows.
     progress : Progress
         Told after each column.
     parts : ndarray of shape (n_reference_rows,), optional
@@ -68,6 +74,7 @@ class Testing:
         graph: Graph,
         usable: tuple[str, ...],
         cluster: str | None,
+        mechanism_test: Callable[[], MechanismTest],
         progress: Progress,
         parts: IntArray | None = None,
         alternatives: Alternatives | None = None,
@@ -94,7 +101,7 @@ class Testing:
         )
         self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
         self._tests = {
-            id(pair): FirstVariation(ResidualScores()) for pair in (self.recorded, self.repaired)
+            id(pair): FirstVariation(mechanism_test()) for pair in (self.recorded, self.repaired)
         }
 
     def evidence(self) -> dict[str, ColumnEvidence]:

@@ -18,6 +18,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
+from whydrift.monitor.diagnosis.words import joined
 
 if TYPE_CHECKING:
     from whydrift.discovery.search.order_mcmc import WeightedGraph
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["WindowGraph", "window_graph"]
 
 _MOST_STRETCHES = 4  # of past windows: twice as many took twice as long and told no more
+_LEAST_ROWS = 20  # of a column in the current window
 _MOST_COLUMNS = 150  # an order search over more columns would take minutes
 _FROM_BOTH = (
     "the graph was learned from both windows: it is the simplest explanation of the two "
@@ -37,6 +39,11 @@ _FROM_MANY = (
 _FROM_REFERENCE = (
     "the graph was learned from the reference alone; edges may be missing or turned, and some "
     "have no direction"
+)
+
+_WITHOUT_CURRENT = (
+    "the graph was learned from the reference alone, since {} has no sound values in the current "
+    "window; edges may be missing or turned"
 )
 
 
@@ -116,6 +123,11 @@ def window_graph(
     both = method in {"pc", "boss"}
     windows = (*_stretches(reference, parts), current) if both else (reference,)
     varying = tuple(n for n in usable if _varies(windows, n))
+    gone = tuple(n for n in varying if np.isfinite(current.column(n)).sum() < _LEAST_ROWS)
+    if method == "boss" and gone:
+        # What such a column causes, only windows that have it can tell: learned from both, the
+        # graph lacks its edges, and its children seem to have changed by themselves.
+        windows = windows[:-1]
     if len(varying) < 2:
         return WindowGraph(Graph(names), ())
     alternatives = None
@@ -150,6 +162,8 @@ def window_graph(
         )
         learned, notes = answer.graph, answer.notes
     text = (_FROM_MANY if len(windows) > 2 else _FROM_BOTH) if both else _FROM_REFERENCE
+    if method == "boss" and gone:
+        text = _WITHOUT_CURRENT.format(joined(gone))
     note = Note("graph_learned", None, text)
     return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives)
 

@@ -1,10 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import fisher_exact
 
 from tests.diagnosis.worlds import houses
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
+from whydrift.monitor.diagnosis.faults.base import share_rises
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 
 
@@ -38,6 +40,26 @@ def test_a_null_spike_is_found_with_its_share():
     findings, _, _ = found(houses(500, 1), current)
     assert kinds(findings) == {FaultKind.NULL_SPIKE: ("rooms",)}
     assert findings[0].fault.share == pytest.approx(0.25)
+
+
+def test_a_few_missing_values_are_a_fault_where_there_never_were_any():
+    current = houses(300, 2)
+    current.loc[:16, "rooms"] = np.nan
+    assert kinds(found(houses(300, 1), current)[0]) == {FaultKind.NULL_SPIKE: ("rooms",)}
+    reference = houses(300, 1)
+    reference.loc[:0, "rooms"] = np.nan
+    assert found(reference, current)[0] == ()
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [(0, 300, 14, 300), (28, 300, 39, 300), (5, 10, 10, 10), (3_900, 100_000, 900, 20_000)],
+)
+def test_a_risen_share_is_judged_by_fishers_exact_test(counts):
+    before, before_rows, after, after_rows = counts
+    table = [[after, after_rows - after], [before, before_rows - before]]
+    expected = fisher_exact(table, alternative="greater").pvalue
+    assert share_rises(*counts) == pytest.approx(expected, rel=1e-6)
 
 
 def test_missing_values_that_another_column_explains_are_no_fault():

@@ -14,6 +14,7 @@ from whydrift.monitor.diagnosis.compare import compare
 from whydrift.monitor.diagnosis.diagnosis import GraphChange
 from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.judgement import Floor
+from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
 from whydrift.monitor.diagnosis.testing import Testing as MechanismTesting
 
 NODES = ("a", "b", "k", "d", "y")
@@ -48,7 +49,7 @@ def changes(
 ) -> tuple[GraphChange, ...]:
     a = Snapshot.from_frame(reference)
     b = Snapshot.from_frame(current, schema=a.schema)
-    testing = MechanismTesting(a, b, b, (), graph, graph.nodes, None, silent)
+    testing = MechanismTesting(a, b, b, (), graph, graph.nodes, None, ResidualScores, silent)
     floor = Floor.of(None)
     evidence = testing.evidence()
     return changed_edges(
@@ -130,7 +131,7 @@ def test_ten_columns_of_five_thousand_rows_take_a_tenth_of_a_second():
     graph = Graph.from_pairs(pairs)
     a = Snapshot.from_frame(window(1, 0.5))
     b = Snapshot.from_frame(window(2, 0.45), schema=a.schema)
-    testing = MechanismTesting(a, b, b, (), graph, graph.nodes, None, silent)
+    testing = MechanismTesting(a, b, b, (), graph, graph.nodes, None, ResidualScores, silent)
     evidence, floor = testing.evidence(), Floor.of(None)
     seconds = []
     for _ in range(3):

@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import binom
 
+import whydrift
+from whydrift.discovery.errors import OptionError
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
@@ -71,6 +75,25 @@ def test_each_way_to_change_is_found_and_named(change, component):
     assert found.p_value is not None
     assert found.p_value < 1e-6
     assert component in [c.name for c in found.components[:2]]
+
+
+@pytest.mark.parametrize("tails", ["two in a hundred", "Student's t"])
+def test_changed_tails_are_found_and_named(tails):
+    found = 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        reference = world(rng, 5000)
+        current = world(rng, 5000, shift=0.3)
+        noise = rng.normal(size=5000)
+        noise[:100] *= 6
+        if tails == "Student's t":
+            noise = rng.standard_t(4, size=5000) / np.sqrt(2)
+        current["y"] = current["x"] + noise
+        answer = result(reference, current, "y", ("x",))
+        assert answer.p_value is not None
+        z = {c.name: abs(c.z) for c in answer.components}
+        found += answer.p_value < 0.005 and z.get("share of extreme values", 0.0) > 3
+    assert found >= 4
 
 
 def test_a_changed_category_table_is_found():
@@ -178,3 +201,23 @@ def test_intervals_of_a_root_s_change_cover_small_and_large_ones(draw, sd, chang
         spread += abs(found["spread"].value - change / 2) <= 1.96 * found["spread"].error
     # Borderline kurtosis picks now moments, now quartiles: a little below 95 %.
     assert min(level, spread) >= binom.ppf(1e-4, trials, 0.9)
+
+
+class _Deaf:
+    """A test that never finds anything."""
+
+    def __call__(self, pair, column, parents, others=()):
+        found = ResidualScores()(pair, column, parents, others)
+        return replace(found, p_value=None if found.p_value is None else 1.0)
+
+
+def test_a_comparison_takes_another_mechanism_test_by_name_or_as_it_is():
+    rng = np.random.default_rng(0)
+    reference, current = world(rng, 500), world(rng, 500)
+    current["y"] += 1.0
+    options = {"graph": [("x", "y")], "floor": 0.0}
+    by_name = whydrift.compare(reference, current, mechanism_test="residual_scores", **options)
+    assert by_name.ranking == ("y",)
+    assert whydrift.compare(reference, current, mechanism_test=_Deaf, **options).ranking == ()
+    with pytest.raises(OptionError, match="residual_scores"):
+        whydrift.compare(reference, current, mechanism_test="residual_score", **options)

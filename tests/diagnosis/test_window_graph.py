@@ -202,3 +202,20 @@ def test_an_edge_that_is_the_wrong_way_round_is_named():
     assert any(
         "rooms --> income turned around, 'income' alone" in t for t in contradictions(diagnosis)
     )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_children_of_a_column_that_is_stuck_in_every_row_are_not_called_broken(seed):
+    def world(seed: int, *, stuck: bool) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        a = rng.normal(size=1500)
+        x = np.full(1500, 1.5) if stuck else 0.8 * a + rng.gamma(2, size=1500)
+        y = np.tanh(x) + 0.5 * rng.normal(size=1500)
+        return pd.DataFrame({"a": a, "x": x, "y": y, "z": x + 0.7 * y + rng.normal(size=1500)})
+
+    found = diagnose(world(seed, stuck=False), world(seed + 100, stuck=True))
+    assert found.ranking == ("x",)
+    assert found.columns["x"].verdict.value == "fault"
+    assert any(
+        "x has no sound values in the current window" in note.text for note in found.warnings
+    )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
-from scipy.special import ndtr
+from scipy.special import gammaln, ndtr
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.schema import ColumnKind
@@ -15,6 +15,8 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault
 
 __all__ = ["Detector", "Finding", "Suspects", "ks_distance", "share_rises", "sorted_ks_distance"]
+
+_MOST_EXACT = 5_000  # cases
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,28 @@ def sorted_ks_distance(a: FloatArray, b: FloatArray) -> float:
 
 
 def share_rises(before: int, before_rows: int, after: int, after_rows: int) -> float:
-    """Return the one-sided p-value that a share did not rise (two-proportion z with continuity)."""
-    pooled = (before + after) / (before_rows + after_rows)
-    if pooled in (0.0, 1.0):
+    """Return the one-sided p-value that a share did not rise.
+
+    Fisher's exact test; of thousands of cases a two-proportion z with continuity, which is then
+    the same.
+    """
+    cases, rows = before + after, before_rows + after_rows
+    if cases in (0, rows):
         return 1.0
+    if cases <= _MOST_EXACT:
+        several = np.arange(after, min(cases, after_rows) + 1)
+        chances = (
+            _log_choose(after_rows, several)
+            + _log_choose(before_rows, cases - several)
+            - _log_choose(rows, np.array([cases]))
+        )
+        return min(1.0, float(np.exp(chances).sum()))
+    pooled = cases / rows
     error = np.sqrt(pooled * (1 - pooled) * (1 / before_rows + 1 / after_rows))
     step = 0.5 * (1 / before_rows + 1 / after_rows)
     return float(ndtr(-(after / after_rows - before / before_rows - step) / error))
+
+
+def _log_choose(of: int, some: IntArray) -> FloatArray:
+    out: FloatArray = gammaln(of + 1) - gammaln(some + 1) - gammaln(of - some + 1)
+    return out

@@ -18,6 +18,8 @@ _LEAST_RISE = 0.02
 _LEAST_RATIO = 1.3
 _MOST_DRIVERS = 10
 _LEAST_OVERLAP = 0.35
+# A column that never had a missing value needs less evidence: by itself it would not begin to.
+_NEVER_BEFORE = 10.0  # times the level
 
 
 def null_spike(suspects: Suspects) -> list[Finding]:
@@ -38,6 +40,8 @@ def null_spike(suspects: Suspects) -> list[Finding]:
             missing_before, suspects.reference.rows, missing_after, suspects.current.rows
         )
         limit = suspects.level / len(suspects.names)
+        if not missing_before:
+            limit *= _NEVER_BEFORE
         if p_value >= limit or _explained(suspects, name) >= limit:
             continue
         evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"

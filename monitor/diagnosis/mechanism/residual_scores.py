@@ -71,6 +71,7 @@ _REPORTED = 5  # of the strongest components
 _LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _LEAST_LAG = 2.0  # lag-1 correlation × √n of a residual that is taken out
 _LEAST_TELLING = 8.0  # rows of equal weight that a score must rest on: fewer are not normal
+_FAR_OUT, _LEAST_FAR_OUT = 0.01, 20  # share of the rows, and rows, that are called far out
 _KNOWN_BEFORE = 2.5  # standard errors of a dependence that the reference has already
 # How much each way to look counts: level and spread alone, all scores, the largest one.
 _WEIGHTS = {"short": 0.45, "all": 0.25, "largest": 0.3}
@@ -416,6 +417,10 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     out = _Scores(2, u[:, None], in_sd[:, None], unit, [""])
     out.add(u, in_sd, (1 - rho) * one, "level", unit)
     out.add(v, v / 2, one, "spread", "log sd")
+    # What a few rows bring from far out moves the spread of ranks hardly at all.
+    extreme = plain.residual(_far_out(u))
+    sd = max(float(extreme.std()), 1e-12)
+    out.add(extreme, extreme, one, "share of extreme values", "probability", sd)
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
         out.add(u, in_sd, lin[:, k], f"slope of {name}", unit)
@@ -439,6 +444,14 @@ def _bent(linear: FloatArray, k: int) -> FloatArray:
 
 def _product(linear: FloatArray, a: int, b: int) -> FloatArray:
     out: FloatArray = linear[:, a] * linear[:, b]
+    return out
+
+
+def _far_out(score: FloatArray) -> FloatArray:
+    """Return which rows are the most extreme hundredth, or the twenty most extreme, as 0 and 1."""
+    size = np.abs(score)
+    share = max(_FAR_OUT, _LEAST_FAR_OUT / len(size))
+    out: FloatArray = (size > np.quantile(size, max(0.0, 1 - share))).astype(np.float64)
     return out
 
 
