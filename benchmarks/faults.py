@@ -35,7 +35,7 @@ from yardsticks import driftbench as yardstick
 
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.diagnosis import Fault
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 
 SHARES = (1.0, 0.5, 0.2, 0.05)
@@ -124,6 +124,52 @@ def false_alarms(title: str, windows: Iterator[tuple[str, pd.DataFrame, pd.DataF
     for line in said:
         print(f"- {line}")
     sys.stdout.flush()
+
+
+# ---- columns that are gone
+
+
+def renames(title: str, windows: Iterator[tuple[str, pd.DataFrame, pd.DataFrame]]) -> None:
+    """Print how often a renamed column is asked about, and how often another one is.
+
+    Two columns of each window get new names. Beside it, one column is dropped and its own values,
+    in another order, come as a new column that has nothing to do with the others.
+    """
+    asked: Counter[str] = Counter()
+    cases = 0
+    for number, (_, reference, current) in enumerate(windows):
+        rng = np.random.default_rng(number)
+        first, second = (str(c) for c in rng.choice(reference.columns, 2, replace=False))
+        new = {first: "new_1", second: "new_2"}
+        said = _asked(reference, current.rename(columns=new))
+        for name, other in new.items():
+            asked["right"] += other in said.get(name, ())
+            asked["wrong"] += bool(said.get(name, frozenset()) - {other})
+        shuffled = rng.permutation(current[first].to_numpy())
+        unrelated = current.drop(columns=first).assign(new_1=shuffled)
+        asked["unrelated"] += bool(_asked(reference, unrelated).get(first))
+        cases += 1
+    if cases:
+        print(
+            f"\n### {title}: renamed columns\n\nOf {2 * cases} renamed columns "
+            f"{asked['right'] / (2 * cases):.3f} are asked about by their new name, "
+            f"{asked['wrong'] / (2 * cases):.3f} by another's; an unrelated column in place of one "
+            f"that is gone is asked about in {asked['unrelated'] / cases:.3f} of {cases} windows.",
+            flush=True,
+        )
+
+
+def _asked(reference: pd.DataFrame, current: pd.DataFrame) -> dict[str, frozenset[str]]:
+    """Return which new name each column that is gone is asked about by."""
+    a = Snapshot.from_frame(reference)
+    b = Snapshot.from_frame(current, schema=a.schema)
+    names = tuple(n for n in a.schema.modelled if n not in b.absent)
+    found = find_faults(a, b, names, whole=Snapshot.from_frame(current)).findings
+    return {
+        f.fault.columns[0]: frozenset(n for n in ("new_1", "new_2") if repr(n) in f.fault.evidence)
+        for f in found
+        if f.fault.kind is FaultKind.COLUMN_MISSING
+    }
 
 
 # ---- injected faults
@@ -344,7 +390,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=3_000)
     parser.add_argument("--splits", type=int, default=20, help="of each public table and seed")
     parser.add_argument("--data", type=Path, help="folder of public tables")
-    parser.add_argument("--only", choices=["null", "mid", "real", "power"])
+    parser.add_argument("--only", choices=["null", "mid", "real", "renamed", "power"])
     parser.add_argument("--fault", default="", help="inject only faults with this in their name")
     options = parser.parse_args()
     seeds = seeds_of(options.seeds)
@@ -354,6 +400,9 @@ def main() -> None:
         false_alarms("Windows with a shift and no fault", generated("mid", seeds))
     if options.data and options.only in {None, "real"}:
         false_alarms("Random halves of public tables", halves(options.data, seeds, options.splits))
+    if options.only in {None, "renamed"}:
+        renames("Windows without a change", generated("null", seeds))
+        renames("Windows with a shift and no fault", generated("mid", seeds))
     if options.only in {None, "power"}:
         power(options.rows, list(range(seeds[0], seeds[0] + options.trials)), options.fault)
     print(

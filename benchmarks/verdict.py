@@ -119,8 +119,15 @@ STEPS = (
         30,
         3,
     ),
-    Step("faults", "Faults: false alarms and power", "faults.py", "faults.py --quick", 15, 2),
-    Step("remedy", "Remedies: regret", "remedy.py", "remedy.py --quick", 10, 1),
+    Step(
+        "faults",
+        "Faults: false alarms and power",
+        "faults.py --seeds 100-101",
+        "faults.py --seeds 100 --trials 1",
+        15,
+        2,
+    ),
+    Step("remedy", "Remedies: regret", "remedy.py", "remedy.py --seeds 100", 10, 2),
     Step("speed", "Seconds a check", "speed.py", "speed.py", 2, 1),
 )
 

@@ -56,7 +56,8 @@ def compare(
         folder of tables. The current window is read with the reference's schema. ``reference`` may
         be a list of past windows in the order of time, each as long as the current one: from
         fourteen on, what ordinary windows differ by (and, with ``time_column``, the hour of the
-        day and the day of the week) is no alarm.
+        day and the day of the week) is no alarm. Of three or more, one counts for at most twice
+        the rows of the middle one.
     graph : Graph, path, dict or list of (cause, effect), optional
         What causes what. Learned from both windows together when not given.
     knowledge : Knowledge, path or dict, optional
@@ -146,6 +147,9 @@ def compare(
         references.append(window.snapshot(roles=roles, kinds=kinds if schema is None else {},
                                           schema=schema))  # fmt: skip
     second = after.snapshot(roles=roles, schema=references[-1].schema)
+    gone = set(second.absent) - {target}
+    is_new = not set(after.names) <= set(references[-1].schema.names)
+    whole = after.snapshot(roles={}) if gone and is_new and after.table is not None else None
 
     from whydrift.monitor.diagnosis.compare import compare as judge
 
@@ -168,6 +172,7 @@ def compare(
             level=level,
             random_state=random_state,
             progress=progress,
+            whole=whole,
         )
 
 

@@ -18,6 +18,7 @@ from whydrift.discovery.snapshot.timeline import Timeline
 __all__ = ["Pooled", "pool"]
 
 _BLOCK_ROWS = 16  # neighbours kept together when a sample is thinned
+_LEAST_TO_COMPARE = 3  # of two lengths neither is the usual one
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class Pooled:
     count: int
 
 
-def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled:
+def pool(
+    windows: Sequence[Snapshot], *, most_rows: int | None = None, most_times: float | None = None
+) -> Pooled:
     """Join windows whose category codes mean the same.
 
     Parameters
@@ -49,6 +52,9 @@ def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled
     most_rows : int, optional
         Most rows of the joined sample: each window's is thinned to an equal share, by whole
         blocks of neighbouring rows.
+    most_times : float, optional
+        Of three windows or more, one counts for at most so many times the rows of the middle one,
+        in counts and sample, so that it does not stand for all of them; a note says so.
 
     Raises
     ------
@@ -66,19 +72,34 @@ def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled
                 where=f"reference window {number}",
                 remedy="Give past windows with the same columns, or leave that window out",
             )
+    weights = _weights(windows, most_times)
     sampled = tuple(n for n in windows[0].sampled if all(w.has(n) for w in windows))
     share = None if most_rows is None else max(_BLOCK_ROWS, most_rows // len(windows))
-    kept = [_thinned(len(w.sample), share) for w in windows]
+    kept = [
+        _thinned(len(w.sample), share if weight == 1 else _least(share, round(w.rows * weight)))
+        for w, weight in zip(windows, weights, strict=True)
+    ]
     samples = [w.columns(sampled)[rows] for w, rows in zip(windows, kept, strict=True)]
     absent = tuple(n for n in schema.names if any(n in w.absent for w in windows))
     present = [n for n in windows[0].summaries if all(n in w.summaries for w in windows)]
     starts = [w.start for w in windows if w.start is not None]
     ends = [w.end for w in windows if w.end is not None]
-    notes: tuple[Note, ...] = tuple(dict.fromkeys(note for w in windows for note in w.notes))
+    notes: tuple[Note, ...] = (
+        *dict.fromkeys(note for w in windows for note in w.notes),
+        *_uneven(windows, weights),
+    )
     snapshot = Snapshot(
         schema,
-        sum(w.rows for w in windows),
-        {n: merged_summary([w.summaries[n] for w in windows]) for n in present},
+        sum(round(w.rows * weight) for w, weight in zip(windows, weights, strict=True)),
+        {
+            n: merged_summary(
+                [
+                    w.summaries[n] if weight == 1 else w.summaries[n].scaled(weight)
+                    for w, weight in zip(windows, weights, strict=True)
+                ]
+            )
+            for n in present
+        },
         read_only(np.asfortranarray(np.concatenate(samples))),
         sampled,
         absent,
@@ -86,12 +107,39 @@ def pool(windows: Sequence[Snapshot], *, most_rows: int | None = None) -> Pooled
         max(ends, default=None),
         notes,
         # Rows of one window that came in an earlier one too are not counted.
-        sum(w.repeats for w in windows),
+        sum(round(w.repeats * weight) for w, weight in zip(windows, weights, strict=True)),
         _repeated(windows, kept),
         Timeline.merged([w.timeline for w in windows if w.timeline is not None]),
     )
     parts = np.repeat(np.arange(len(windows)), [len(s) for s in samples])
     return Pooled(snapshot, parts, len(windows))
+
+
+def _weights(windows: Sequence[Snapshot], most_times: float | None) -> list[float]:
+    """Return what each row of each window counts for: less than 1 in a window far too long."""
+    if most_times is None or len(windows) < _LEAST_TO_COMPARE:
+        return [1.0] * len(windows)
+    most = most_times * float(np.median([w.rows for w in windows]))
+    return [min(1.0, most / w.rows) for w in windows]
+
+
+def _uneven(windows: Sequence[Snapshot], weights: Sequence[float]) -> tuple[Note, ...]:
+    far = [
+        f"{number} ({window.rows:,} rows, counted as {window.rows * weight:,.0f})"
+        for number, (window, weight) in enumerate(zip(windows, weights, strict=True), start=1)
+        if weight < 1
+    ]
+    if not far:
+        return ()
+    text = (
+        f"past windows are of very different length: {', '.join(far[:5])}"
+        f"{' …' if len(far) > 5 else ''} would stand for all of them; give windows of one length"
+    )
+    return (Note("windows_uneven", None, text),)
+
+
+def _least(share: int | None, rows: int) -> int:
+    return max(_BLOCK_ROWS, rows if share is None else min(share, rows))
 
 
 def _common_schema(windows: Sequence[Snapshot]) -> Schema:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 __all__ = ["ColumnSummary", "merged_summary"]
 
@@ -45,6 +45,20 @@ class ColumnSummary:
     high: float | None = None
     category_counts: tuple[int, ...] = ()
     mean_rest: float = 0.0
+
+    def scaled(self, share: float) -> ColumnSummary:
+        """Return the counts as a share of the rows has them; a category that came still does."""
+        missing = round(self.missing * share)
+        return replace(
+            self,
+            missing=missing,
+            misfit=round(self.misfit * share),
+            infinite=round(self.infinite * share),
+            count=round((self.missing + self.count) * share) - missing,
+            category_counts=tuple(
+                max(1, round(c * share)) if c else 0 for c in self.category_counts
+            ),
+        )
 
 
 def merged_summary(parts: Sequence[ColumnSummary]) -> ColumnSummary:

@@ -11,8 +11,8 @@ from whydrift.discovery.discover import method_names
 from whydrift.discovery.errors import OptionError
 
 __all__ = [
-    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "Debug", "Floor", "GraphFile", "Html", "Jobs",
-    "Json", "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName",
+    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "Debug", "Floor", "GraphFile", "Html", "Ignore",
+    "Jobs", "Json", "Junit", "KnowledgeFile", "Level", "Loss", "Markdown", "Method", "MonitorName",
     "Orientation", "Prediction", "Quiet", "RandomState", "Score", "Target", "Test", "TimeColumn",
     "path_given",
 ]  # fmt: skip
@@ -52,6 +52,10 @@ TimeColumn = Annotated[
 Cluster = Annotated[
     str | None,
     typer.Option(metavar="COLUMN", help="Equal values mark rows that belong together (a user)."),
+]
+Ignore = Annotated[
+    list[str] | None,
+    typer.Option(metavar="COLUMN", help="Leave a column out; may be given several times."),
 ]
 GraphFile = Annotated[
     Path | None,

@@ -17,6 +17,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.pool import Pooled, pool
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
+from whydrift.monitor.diagnosis.copied_rows import each_row_once
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnResult,
     ColumnVerdict,
@@ -24,6 +25,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     ErrorControl,
     Estimate,
     Fault,
+    FaultKind,
     ReasonCode,
     Stage,
     Window,
@@ -52,9 +54,11 @@ from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.window_graph import window_graph
+from whydrift.monitor.diagnosis.words import sentence
 
 __all__ = ["compare"]
 
+_MOST_TIMES = 2.0  # the rows of the middle one that a past window may count for
 _MOST_PAST_ROWS = 16_384  # of all past windows together, as many as of a single one
 
 
@@ -77,6 +81,7 @@ def compare(
     level: float = 0.05,
     random_state: int = 0,
     progress: Progress | None = None,
+    whole: Snapshot | None = None,
 ) -> Diagnosis:
     """Tell why the current window differs from the reference.
 
@@ -117,6 +122,9 @@ def compare(
         Seed of the graph search.
     progress : Progress, optional
         Told how far the work is.
+    whole : Snapshot, optional
+        The current window read with a schema of its own, where columns are gone and others new:
+        tells which may have been renamed.
 
     Returns
     -------
@@ -134,10 +142,14 @@ def compare(
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
     make_test = registered(mechanism_test)
-    past = _past(reference)
-    side = prepare(past.snapshot, current, target, prediction, cluster, keep_order=past.count > 1)
+    given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
+    counted = each_row_once(given, current)
+    past = _past(counted.references)
+    side = prepare(
+        past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
+    )
     tell("looking for faults", 0, 1)
-    broken = find_faults(side.reference, side.current, side.names)
+    broken = find_faults(side.reference, side.current, side.names, whole=whole)
     findings, repaired = broken.findings, broken.repaired
     recorded = side
     side = replace(side, reference=broken.reference, current=broken.current)
@@ -146,7 +158,7 @@ def compare(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
-    findings, late = late_labels(side, current, findings, target)
+    findings, late = late_labels(side, counted.current, findings, target)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -264,6 +276,8 @@ def compare(
         model=model,
     )
     columns |= predicted.columns
+    gone = _gone(side, faults)
+    columns |= gone
     estimated = _estimated(side, testing, measure, target, prediction, loss)
     open_edges = _open_edges(judgement.graph, judgement)
     from importlib.metadata import version
@@ -271,7 +285,7 @@ def compare(
     return Diagnosis(
         id=uuid4().hex,
         stage=Stage.LABELS if side.has_labels else Stage.FEATURES,
-        reference=_window(past.snapshot),
+        reference=replace(_window(past.snapshot), rows=sum(w.rows for w in given)),
         current=_window(current),
         target=target,
         prediction=prediction,
@@ -293,7 +307,7 @@ def compare(
         )
         + predicted.sentence,
         columns=columns,
-        ranking=judgement.ranking,
+        ranking=(*gone, *judgement.ranking),
         metric=metric or estimated.metric,
         remedy=choose_remedy(
             verdict=judgement.verdict,
@@ -320,8 +334,9 @@ def compare(
             past_windows=past.count,
         ),
         warnings=(
+            *counted.notes,
             *side.notes,
-            *fault_notes(findings, side.names),
+            *fault_notes(findings, (*side.names, *gone)),
             *swap_limits(side.names),
             *told,
             *late,
@@ -339,10 +354,10 @@ def compare(
     )
 
 
-def _past(reference: Snapshot | Sequence[Snapshot]) -> Pooled:
-    if not isinstance(reference, Snapshot):
-        return pool(reference, most_rows=_MOST_PAST_ROWS)
-    return Pooled(reference, np.zeros(len(reference.sample), dtype=np.int64), 1)
+def _past(windows: tuple[Snapshot, ...]) -> Pooled:
+    if len(windows) != 1:
+        return pool(windows, most_rows=_MOST_PAST_ROWS, most_times=_MOST_TIMES)
+    return Pooled(windows[0], np.zeros(len(windows[0].sample), dtype=np.int64), 1)
 
 
 class _Clock:
@@ -399,8 +414,7 @@ def _column(
         contribution = attribution.contributions.get(name, Estimate(0.0, 0.0, 0.0))
     reason = judged.reason
     if judged.verdict is ColumnVerdict.FAULT:
-        reason = next(f.evidence for f in faults if name in f.columns)
-        reason = reason[0].upper() + reason[1:] + "."
+        reason = sentence(next(f.evidence for f in faults if name in f.columns))
     return ColumnResult(
         verdict=judged.verdict,
         kind=side.reference.schema[name].kind.value,
@@ -419,6 +433,27 @@ def _column(
         reason_code=judged.reason_code,
         reason=reason,
     )
+
+
+def _gone(side: Sides, faults: tuple[Fault, ...]) -> dict[str, ColumnResult]:
+    """Return the rows of columns that the current window lacks: they are in no graph and no test.
+
+    A time has no row; like its other faults it is told in a warning.
+    """
+    schema = side.reference.schema
+    return {
+        name: ColumnResult(
+            verdict=ColumnVerdict.FAULT,
+            kind=schema[name].kind.value,
+            basis="full",
+            fault=fault.kind,
+            reason=sentence(fault.evidence),
+        )
+        for fault in faults
+        if fault.kind is FaultKind.COLUMN_MISSING
+        for name in fault.columns
+        if schema[name].kind.is_modelled
+    }
 
 
 def _group(name: str, judgement: Judgement, attribution: Attribution | None) -> str | None:

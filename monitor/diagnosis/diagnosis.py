@@ -116,6 +116,7 @@ class FaultKind(StrEnum):
     DEFAULT_VALUE = "default_value"
     IDENTITY_BROKEN = "identity_broken"
     FILTER_CHANGED = "filter_changed"
+    COLUMN_MISSING = "column_missing"
 
 
 class Action(StrEnum):

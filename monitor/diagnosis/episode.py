@@ -1,22 +1,20 @@
 """From single windows to episodes: an alert opens once, lasts while the drift does, and closes.
 
+A monitor's segment has one episode for each target and kind of drift: what turns from a covariate
+into a mechanism shift opens one of its own, and one that reaches more columns is told again.
+
 Pure functions over immutable states, for whatever keeps the states: a daemon, or a study.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-__all__ = ["Episode", "Outcome", "Step", "advance"]
+from whydrift.monitor.diagnosis.alert import AlertFinding, AlertKey, Outcome
 
-
-class Outcome(StrEnum):
-    """What a decision about one window says of one kind of drift."""
-
-    REJECTED = "rejected"
-    QUIET = "quiet"
-    UNKNOWN = "unknown"  # undetermined, or the check failed
+__all__ = ["Episode", "Outcome", "Step", "advance", "advance_all"]
 
 
 class Step(StrEnum):
@@ -26,6 +24,7 @@ class Step(StrEnum):
     PENDING = "pending"  # rejected, but not often enough to fire yet
     OPENED = "opened"
     UPDATED = "updated"
+    WIDENED = "widened"  # it reached columns that nobody was told of
     CLOSED = "closed"
 
 
@@ -47,6 +46,8 @@ class Episode:
         End of the newest window that counted; each counts once, whatever its stages say.
     is_firing : bool
         Whether it has been announced, and not resolved.
+    columns : frozenset of str
+        What was named so far: columns, edges, kinds of faults of rows.
     """
 
     opened: float
@@ -55,6 +56,50 @@ class Episode:
     quiet: int = 0
     counted: float = float("-inf")
     is_firing: bool = False
+    columns: frozenset[str] = frozenset()
+
+
+def advance_all(
+    episodes: Mapping[AlertKey, Episode],
+    found: Mapping[AlertKey, AlertFinding],
+    end: float,
+    *,
+    may_open: bool = True,
+    after: int = 1,
+    resolve_after: int = 2,
+) -> tuple[dict[AlertKey, Episode], dict[AlertKey, Step]]:
+    """Return all episodes after one more window, and what changed in each.
+
+    Parameters
+    ----------
+    episodes : mapping of AlertKey to Episode
+        Those that last. What the window says nothing of stays as it is.
+    found : mapping of AlertKey to AlertFinding
+        What the window says.
+    end, may_open, after, resolve_after
+        As in :func:`advance`.
+
+    Returns
+    -------
+    episodes : dict of AlertKey to Episode
+        Those that last now.
+    steps : dict of AlertKey to Step
+        For every key that the window says something of.
+    """
+    lasting, steps = dict(episodes), {}
+    for key, finding in found.items():
+        episode, steps[key] = advance(
+            lasting.pop(key, None),
+            finding.outcome,
+            end,
+            columns=finding.columns,
+            may_open=may_open,
+            after=after,
+            resolve_after=resolve_after,
+        )
+        if episode is not None:
+            lasting[key] = episode
+    return lasting, steps
 
 
 def advance(
@@ -62,6 +107,7 @@ def advance(
     outcome: Outcome,
     end: float,
     *,
+    columns: Iterable[str] = (),
     may_open: bool = True,
     after: int = 1,
     resolve_after: int = 2,
@@ -77,6 +123,8 @@ def advance(
     end : float
         End of the window. A window that ends before the episode's last one, judged late, changes
         nothing.
+    columns : iterable of str
+        What a rejection names. Where the episode fires, new ones are told.
     may_open : bool
         Whether this is the first decision of the window's stage: recomputed ones update silently.
     after : int
@@ -92,7 +140,7 @@ def advance(
     if outcome is Outcome.UNKNOWN or (episode is not None and end < episode.last):
         return episode, Step.NONE
     if outcome is Outcome.REJECTED:
-        return _rejected(episode, end, may_open=may_open, after=after)
+        return _rejected(episode, end, frozenset(columns), may_open=may_open, after=after)
     if episode is None or end <= episode.counted:
         return episode, Step.NONE
     if not episode.is_firing:  # rejections have to follow each other
@@ -104,22 +152,25 @@ def advance(
 
 
 def _rejected(
-    episode: Episode | None, end: float, *, may_open: bool, after: int
+    episode: Episode | None, end: float, columns: frozenset[str], *, may_open: bool, after: int
 ) -> tuple[Episode | None, Step]:
     if episode is not None and episode.is_firing:
+        step = Step.UPDATED
+        # A recomputed window tells nothing; the next one that names the column does.
+        if may_open and not columns <= episode.columns:
+            episode, step = replace(episode, columns=episode.columns | columns), Step.WIDENED
         if end == episode.last:  # the same window again
-            return episode, Step.UPDATED
+            return episode, step
         more = episode.rejections + 1
-        return replace(episode, last=end, rejections=more, quiet=0, counted=end), Step.UPDATED
+        return replace(episode, last=end, rejections=more, quiet=0, counted=end), step
     if not may_open:
         return episode, Step.NONE
     if episode is None:
-        begun = Episode(opened=end, last=end, counted=end)
-    elif end == episode.last:
-        begun = episode
+        begun = Episode(opened=end, last=end, counted=end, columns=columns)
     else:
-        more = episode.rejections + 1
-        begun = replace(episode, last=end, rejections=more, counted=end)
+        begun = replace(episode, columns=episode.columns | columns)
+        if end != episode.last:
+            begun = replace(begun, last=end, rejections=episode.rejections + 1, counted=end)
     if begun.rejections < after:
         return begun, Step.PENDING
     return replace(begun, is_firing=True), Step.OPENED

@@ -23,7 +23,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     MechanismTestResult,
     Untestable,
 )
-from whydrift.monitor.diagnosis.words import p_text
+from whydrift.monitor.diagnosis.words import joined, p_text
 
 __all__ = [
     "ColumnEvidence",
@@ -214,7 +214,7 @@ def _origin(
         )
     parents = graph.parents(name)
     if parents:
-        given = ", ".join(parents)
+        given = joined(parents)
         text = f"Given {given}, its {_words(leading)}; {p_text(own.p_value)}."
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
     text = f"It has no known causes here, and its {_words(leading)}; {p_text(own.p_value)}."
@@ -249,6 +249,12 @@ def _follower(
     def undetermined(code: ReasonCode, text: str) -> Judged:
         return Judged(ColumnVerdict.UNDETERMINED, code, text, effect)
 
+    if own is not None and own.untestable is Untestable.TOO_DEPENDENT:
+        return undetermined(
+            ReasonCode.TOO_DEPENDENT,
+            f"It never varied in the reference; now it did for a while ({own.components[0].name}: "
+            f"{own.components[0].value:.1%}). How rare that is the reference is too short to tell.",
+        )
     if own is None or own.untestable is Untestable.TOO_FEW_ROWS:
         return undetermined(ReasonCode.LOW_POWER, "Too few complete rows to test it.")
     if own.untestable is Untestable.NO_OVERLAP:
@@ -272,8 +278,8 @@ def _follower(
             )
         said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
         text = (
-            f"Its distribution moved, but given {', '.join(parents)} it behaves as before{said}; "
-            f"the change began at {', '.join(upstream)}."
+            f"Its distribution moved, but given {joined(parents)} it behaves as before{said}; "
+            f"the change began at {joined(upstream)}."
         )
         return Judged(ColumnVerdict.INHERITED, None, text, effect)
     if moved and parents and not (effect and floor.covers(own.components[0])):
@@ -370,4 +376,5 @@ def _words(component: Component) -> str:
         return f"spread changed by a factor of {math.exp(component.value):.2f}"
     if component.unit == "probability":
         return f"{component.name} moved by {100 * component.value:+.1f} points"
-    return f"{component.name} moved by {component.value:+.2f} {component.unit}"
+    name = component.name.replace("slope of ", "slope along ", 1)
+    return f"{name} moved by {component.value:+.2f} {component.unit}"

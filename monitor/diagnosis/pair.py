@@ -119,7 +119,7 @@ class WindowPair:
                     continue
                 centred = both - both.mean()
                 spread = float(centred @ centred)
-                if spread <= 0:
+                if spread <= 1e-12 * both.size:  # constant here, but for rounding
                     continue
                 lag = float(centred[1:] @ centred[:-1]) / spread
                 if abs(lag) * np.sqrt(both.size) > limit:

@@ -15,7 +15,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.gain import Gains
-from whydrift.monitor.diagnosis.words import joined
+from whydrift.monitor.diagnosis.words import columns_by_kind, joined
 
 __all__ = ["TOLERANCE", "choose_remedy", "wants_gains"]
 
@@ -255,11 +255,14 @@ _WORDS = {
     FaultKind.ROWS_MISSING: "load the missing rows",
     FaultKind.ROWS_DUPLICATED: "load every row once",
     FaultKind.FILTER_CHANGED: "restore the filter of rows",
+    FaultKind.COLUMN_MISSING: "bring back",
 }
 
 
 def _fix(faults: Sequence[Fault]) -> Remedy:
-    steps = [f"{_WORDS[f.kind]} {joined(f.columns)}".strip() for f in faults]
+    steps = [
+        f"{_WORDS[kind]} {joined(columns)}".strip() for kind, columns in columns_by_kind(faults)
+    ]
     text = "; ".join(steps)
     columns = tuple(dict.fromkeys(c for f in faults for c in f.columns))
     return Remedy(

@@ -12,6 +12,7 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
+from whydrift.monitor.diagnosis.faults.renamed import written_otherwise
 from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
 from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
 
@@ -92,15 +93,8 @@ def prepare(
     names = []
     for name in reference.schema.modelled:
         if name in current.absent:
-            notes.append(
-                Note(
-                    "missing_column",
-                    name,
-                    f"column {name!r} is not in the current window; it is left out"
-                    f"{_written_otherwise(current, name)}",
-                )
-            )
-        elif reference.summaries[name].count == 0 and current.summaries[name].count == 0:
+            continue  # the target, which may come later, or a fault
+        if reference.summaries[name].count == 0 and current.summaries[name].count == 0:
             notes.append(Note("all_missing", name, f"column {name!r} has no usable value"))
         elif (
             reference.is_constant(name)
@@ -124,8 +118,8 @@ def prepare(
                 notes.append(Note("leading_zeros_lost", name, text))
             if reference.schema[name].kind.is_numeric and reference.is_constant(name):
                 text = (
-                    f"column {name!r} is constant in the reference: a change has no size in its "
-                    "standard deviations"
+                    f"column {name!r} never varied in the reference: judged by the share of rows "
+                    "with another value"
                 )
                 notes.append(Note("constant_column", name, text))
     if not names:
@@ -179,24 +173,13 @@ def _check_clusters(reference: Snapshot, current: Snapshot, cluster: str | None)
 def _why_absent(window: Snapshot, name: str) -> str:
     """Return why a column of the current window has no value that can be used."""
     if name in window.absent:
-        return f"the current window has no column {name!r}{_written_otherwise(window, name)}"
+        other = written_otherwise(window, name)
+        asked = "" if other is None else f" (it has {other!r}: did you mean {name!r}?)"
+        return f"the current window has no column {name!r}{asked}"
     misfit = window.summaries[name].misfit
     if misfit:
         return f"the {misfit} values of {name!r} in the current window are text, no numbers"
     return f"the current window has no values of {name!r}"
-
-
-def _written_otherwise(window: Snapshot, name: str) -> str:
-    """Return a question where a column differs from the name in case or punctuation alone."""
-    for note in window.notes:
-        other = note.column
-        if note.code == "unknown_column" and other is not None and _bare(other) == _bare(name):
-            return f" (it has {other!r}: did you mean {name!r}?)"
-    return ""
-
-
-def _bare(name: str) -> str:
-    return "".join(c for c in name.casefold() if c.isalnum())
 
 
 def _lost_zeros(reference: Snapshot, current: Snapshot, name: str) -> bool:

@@ -15,7 +15,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
-from whydrift.monitor.diagnosis.words import joined
+from whydrift.monitor.diagnosis.words import columns_by_kind, joined
 
 __all__ = ["summarise"]
 
@@ -34,6 +34,7 @@ _FAULT_WORDS = {
     FaultKind.ROWS_MISSING: "rows are missing",
     FaultKind.ROWS_DUPLICATED: "rows came twice",
     FaultKind.FILTER_CHANGED: "rows of one kind are no longer let through",
+    FaultKind.COLUMN_MISSING: "the current window lacks {}",
 }
 
 
@@ -74,7 +75,7 @@ def summarise(
     """
     parts = []
     if faults:
-        said = [_FAULT_WORDS[f.kind].format(joined(f.columns)) for f in faults]
+        said = [_FAULT_WORDS[kind].format(joined(c)) for kind, c in columns_by_kind(faults)]
         parts.append(f"Broken data: {'; '.join(said)}")
     sources = [c for c in ranking if judged[c].verdict is ColumnVerdict.SOURCE]
     broken = [c for c in ranking if judged[c].verdict is ColumnVerdict.MECHANISM]

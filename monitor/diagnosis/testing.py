@@ -13,6 +13,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
+from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.mechanism.base import (
@@ -99,7 +100,9 @@ class Testing:
             else self.recorded
         )
         self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
-        self._tests = {id(pair): mechanism_test() for pair in (self.recorded, self.repaired)}
+        self._tests = {
+            id(pair): FirstVariation(mechanism_test()) for pair in (self.recorded, self.repaired)
+        }
 
     def evidence(self) -> dict[str, ColumnEvidence]:
         """Test every column of the graph."""
@@ -119,7 +122,7 @@ class Testing:
         self._tell_dependence()
         for finding in self.findings:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
-                for column in finding.fault.columns:
+                for column in set(finding.fault.columns) & set(self.graph.nodes):
                     self.notes.append(
                         Note(
                             "left_out",

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import combinations, pairwise, product
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.errors import GraphError, nearest
-from whydrift.discovery.graph import Graph
+from whydrift.discovery.graph import Edge, Graph, Origin
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
@@ -109,7 +110,12 @@ def window_graph(
                 where="graph",
                 remedy="Give one: knowledge guides the learning of a graph",
             )
-        return _given(graph, names, known_columns, reference.schema.with_role(Role.PREDICTION))
+        still = {c.name for c in reference.schema if c.kind.is_modelled
+                 and reference.is_constant(c.name)}  # fmt: skip
+        prediction = reference.schema.with_role(Role.PREDICTION)
+        # What never varies carries nothing from its causes to its effects.
+        moving = graph.with_nodes(n for n in graph.nodes if n in names or n not in still)
+        return _given(moving, names, known_columns, prediction)
     known = (knowledge or Knowledge()).checked(known_columns).within(usable)
     if method == "auto":
         # The order search has a score and no test, and takes minutes on many columns.
@@ -237,11 +243,39 @@ def _given(
     ends = {prediction} if is_end else set()
     dropped = [n for n in graph.nodes if n not in names and n not in ends]
     if any(graph.parents(n) or graph.children(n) for n in dropped):
-        notes.append(
-            Note(
-                "graph_cut",
-                None,
-                f"not judged, and left out of the graph: {', '.join(dropped[:10])}",
-            )
-        )
+        joined = _without(graph, dropped)
+        how = "left out of the graph" if joined is None else "what they stood between is joined"
+        notes.append(Note("graph_cut", None, f"not judged, and {how}: {', '.join(dropped[:10])}"))
+        graph = graph if joined is None else joined
     return WindowGraph(graph.with_nodes(names), tuple(notes))
+
+
+def _without(graph: Graph, dropped: Sequence[str]) -> Graph | None:
+    """Return the graph that a DAG implies for the other columns, or None for other graphs.
+
+    Cut out of it, a column between two others would leave the second without its cause, and to
+    blame for what it inherited; a cause of two would leave them unrelated. So each parent becomes
+    one of each child, and children become siblings by a hidden cause (Verma & Pearl 1990). Of two
+    columns that are joined in both ways the cause stays.
+    """
+    if any(edge.mark not in {"-->", "<->"} for edge in graph):
+        return None
+    known = {(e.a, e.mark, e.b): e for e in graph}
+    causes = {(e.a, e.b) for e in graph if e.is_directed}
+    siblings = {frozenset((e.a, e.b)) for e in graph if not e.is_directed}
+    for name in dropped:
+        above = {a for a, b in causes if b == name}
+        below = {b for a, b in causes if a == name}
+        beside = {end for pair in siblings if name in pair for end in pair - {name}}
+        causes = {c for c in causes if name not in c} | set(product(above, below))
+        siblings = {p for p in siblings if name not in p}
+        siblings |= {frozenset(p) for p in combinations(sorted(below), 2)}
+        siblings |= {frozenset(p) for p in product(beside, below) if p[0] != p[1]}
+    siblings -= {frozenset(pair) for pair in causes}
+    nodes = [n for n in graph.nodes if n not in set(dropped)]
+    edges = [Edge.of(a, "-->", b, origin=Origin.GIVEN) for a, b in sorted(causes)]
+    edges += [
+        Edge.of(one, "<->", other, origin=Origin.GIVEN)
+        for one, other in sorted(tuple(sorted(pair)) for pair in siblings)
+    ]
+    return Graph(tuple(nodes), tuple(known.get((e.a, e.mark, e.b), e) for e in edges))

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-__all__ = ["joined", "p_text"]
+from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+
+__all__ = ["columns_by_kind", "joined", "p_text", "sentence"]
+
+# Of which a sentence can name the columns of several at once.
+_TOLD_TOGETHER = frozenset({FaultKind.NULL_SPIKE, FaultKind.COLUMN_MISSING})
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:
@@ -16,6 +21,20 @@ def joined(names: Sequence[str], most: int = 4) -> str:
     return f"{', '.join(names[:-1])} and {names[-1]}"
 
 
+def sentence(evidence: str) -> str:
+    """Return evidence as a sentence, with a large first letter and a stop, unless it asks."""
+    return evidence[0].upper() + evidence[1:] + ("" if evidence.endswith("?") else ".")
+
+
 def p_text(value: float) -> str:
     """Return ``p = 0.012``: two digits, and a bound for those that underflow."""
     return "p < 1e-300" if value < 1e-300 else f"p = {value:.2g}"
+
+
+def columns_by_kind(faults: Sequence[Fault]) -> list[tuple[FaultKind, tuple[str, ...]]]:
+    """Return each fault's kind and columns, those of columns that went or emptied as one."""
+    out: dict[tuple[FaultKind, int], tuple[str, ...]] = {}
+    for number, fault in enumerate(faults):
+        key = fault.kind, -1 if fault.kind in _TOLD_TOGETHER else number
+        out[key] = (*out.get(key, ()), *fault.columns)
+    return [(kind, columns) for (kind, _), columns in out.items()]

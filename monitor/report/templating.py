@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from markupsafe import Markup, escape
 
 from whydrift.discovery.plain_text import clean
-from whydrift.monitor.diagnosis.diagnosis import Effect, Estimate
-from whydrift.monitor.diagnosis.words import p_text
+from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.diagnosis.diagnosis import ColumnResult, Effect, Estimate
+from whydrift.monitor.diagnosis.words import p_text, sentence
 from whydrift.monitor.report.axes import rounded
 
 if TYPE_CHECKING:
@@ -40,7 +41,8 @@ def template(name: str) -> Template:
     )
     environment.filters |= {
         "rounded": _rounded, "p": _p, "estimate": _estimate, "effect": _effect, "share": _share,
-        "breakable": _breakable, "breakable_list": _breakable_list,
+        "breakable": _breakable, "breakable_list": _breakable_list, "seen": _seen,
+        "sentence": sentence, "percent": _percent,
     }  # fmt: skip
     return environment.get_template(name)
 
@@ -76,6 +78,18 @@ def _p(value: float | None) -> str:
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.0%}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+
+
+def _seen(column: ColumnResult) -> str:
+    """Return the change that would have been detected, with its unit: of a share in points."""
+    size = column.detectable_effect
+    if size is None:
+        return "–"
+    return f"{100 * size:.2g} points" if ColumnKind(column.kind).is_discrete else f"{size:.2g} sd"
 
 
 def _estimate(value: Estimate | None) -> str:

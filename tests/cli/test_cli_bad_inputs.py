@@ -197,9 +197,18 @@ def test_a_prediction_that_became_text_is_not_said_to_be_empty(tmp_path):
 
 def test_a_header_in_other_case_is_asked_about(tmp_path):
     renamed = CURRENT.rename(columns={"region": "Region"})
-    diagnosis = compared(tmp_path, REFERENCE, renamed).judged("missing_column")
-    told = next(w["text"] for w in diagnosis["warnings"] if w["code"] == "missing_column")
-    assert "it has 'Region': did you mean 'region'?" in told
+    diagnosis = compared(tmp_path, REFERENCE, renamed).judged("unknown_column")
+    assert diagnosis["columns"]["region"]["fault"] == "column_missing"
+    told = diagnosis["columns"]["region"]["reason"]
+    assert "it has 'Region'" in told
+    assert told.endswith("did you mean 'region'?")
+
+
+def test_a_column_that_is_left_out_on_purpose_is_not_missed(tmp_path):
+    short = CURRENT.drop(columns="region")
+    assert compared(tmp_path, REFERENCE, short).judged()["fault"]
+    assert not compared(tmp_path, REFERENCE, short, "--ignore", "region").judged()["fault"]
+    compared(tmp_path, REFERENCE, short, "--ignore", "regio").refused("'regio'", "'region'")
 
 
 def coded(frame: pd.DataFrame, width: int) -> pd.DataFrame:
@@ -234,7 +243,9 @@ def test_a_column_that_was_constant_has_no_change_in_its_standard_deviations(tmp
         tmp_path, REFERENCE.assign(extra=5.5), CURRENT.assign(extra=rng.normal(7, 1, 300))
     )
     diagnosis = result.judged("constant_column")
-    assert diagnosis["columns"]["extra"]["effect"] is None
+    extra = diagnosis["columns"]["extra"]
+    assert extra["verdict"] == "source"
+    assert (extra["effect"]["value"], extra["effect"]["unit"]) == (1.0, "probability")
     assert "e+" not in diagnosis["columns"]["extra"]["reason"]
 
 

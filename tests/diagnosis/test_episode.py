@@ -1,7 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from whydrift.monitor.diagnosis.episode import Outcome, Step, advance
+import whydrift as wd
+from tests.diagnosis.worlds import EDGES, houses
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind, alert_findings
+from whydrift.monitor.diagnosis.episode import Outcome, Step, advance, advance_all
 
 LETTERS = {"R": Outcome.REJECTED, "q": Outcome.QUIET, "?": Outcome.UNKNOWN}
 
@@ -56,3 +59,55 @@ def test_openings_and_closings_take_turns(outcomes, after, resolve_after):
     told = [s for s in steps if s in {"opened", "closed"}]
     assert told == (["opened", "closed"] * len(told))[: len(told)]
     assert (episode is not None and episode.is_firing) == (told[-1:] == ["opened"])
+
+
+def test_a_column_that_nobody_was_told_of_is_told_once_while_the_episode_lasts():
+    episode, steps = None, []
+    for day, columns in enumerate(["a", "a", "ab", "b", "c"]):
+        may_open = day != 4  # the last one is recomputed: it tells nothing
+        episode, step = advance(
+            episode, Outcome.REJECTED, float(day), columns=columns, may_open=may_open
+        )
+        steps.append(step.value)
+    assert steps == ["opened", "updated", "widened", "updated", "updated"]
+    assert episode.columns == {"a", "b"}
+
+
+def test_labels_that_name_another_column_of_the_same_window_are_told():
+    episode, _ = advance(None, Outcome.REJECTED, 1.0, columns="a")
+    episode, step = advance(episode, Outcome.REJECTED, 1.0, columns="ay")
+    assert (step, episode.rejections) == (Step.WIDENED, 1)
+
+
+def drifted(**shifts):
+    return alert_findings(
+        wd.compare(houses(600, 1), houses(600, 2, **shifts), graph=EDGES, target="price")
+    )
+
+
+def test_a_covariate_shift_that_becomes_one_of_the_mechanism_opens_an_alert_of_its_own():
+    covariate, mechanism = (AlertKey("price", AlertKind(k)) for k in ("covariate", "mechanism"))
+    episodes, steps = advance_all({}, drifted(income_shift=0.8), 1.0)
+    assert steps[covariate] is Step.OPENED
+    assert episodes.keys() == {covariate}
+    assert episodes[covariate].columns == {"income"}
+    episodes, steps = advance_all(episodes, drifted(price_slope=2.0), 2.0)
+    assert (steps[mechanism], steps[covariate]) == (Step.OPENED, Step.NONE)
+    assert mechanism in episodes
+    episodes, steps = advance_all(episodes, drifted(price_slope=2.0), 3.0)
+    assert (steps[mechanism], steps[covariate]) == (Step.UPDATED, Step.CLOSED)
+
+
+def test_faults_have_an_alert_of_their_own_and_what_is_unknown_holds_it():
+    current = houses(600, 2).drop(columns="rooms")
+    found = alert_findings(
+        wd.compare(houses(600, 1), current, graph=EDGES, target="price"), "north"
+    )
+    fault = AlertKey("price", AlertKind.FAULT, "north")
+    assert found[fault].columns == {"rooms"}
+    late = alert_findings(
+        wd.compare(houses(600, 1), current.drop(columns="price"), graph=EDGES, target="price")
+    )
+    for kind in (AlertKind.CONDITIONAL, AlertKind.MECHANISM):
+        assert late[AlertKey("price", kind)].outcome is Outcome.UNKNOWN
+    assert late[AlertKey("price", AlertKind.COVARIATE)].outcome is Outcome.QUIET

@@ -63,6 +63,20 @@ def test_a_thinned_sample_gives_every_window_its_share_in_whole_blocks():
     assert (np.diff(times) > 0).all()
 
 
+def test_a_window_far_longer_than_the_others_does_not_stand_for_them_and_is_told():
+    long = frame(4_000, 3 * 86_400.0).assign(x=0.0, c="v")
+    windows = chained([*FRAMES, frame(100, 5 * 86_400.0), long])
+    joined = pool(windows, most_times=2.0)
+    assert np.bincount(joined.parts).tolist()[:4] == [50, 240, 120, 100]
+    assert np.bincount(joined.parts)[4] <= 240
+    assert joined.snapshot.rows == 50 + 240 + 120 + 100 + 240
+    counts = joined.snapshot.summaries["c"].category_counts
+    assert sum(counts) == pytest.approx(joined.snapshot.rows, abs=2)
+    assert joined.snapshot.summaries["c"].count == pytest.approx(joined.snapshot.rows, abs=1)
+    (note,) = (n for n in joined.snapshot.notes if n.code == "windows_uneven")
+    assert "5 (4,000 rows, counted as 240)" in note.text
+
+
 def test_windows_of_other_columns_are_refused_with_the_way_out():
     one, two = Snapshot.from_frame(FRAMES[0]), Snapshot.from_frame(FRAMES[1][["x"]])
     with pytest.raises(WhydriftError, match=r"schema of the one before|schema=first"):

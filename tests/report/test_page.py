@@ -183,3 +183,23 @@ def test_a_page_that_cannot_be_written_is_told_with_the_file(both, tmp_path):
         save_html(both, tmp_path / "nowhere" / "why.html")
     both.save_html(tmp_path / "why.html")
     assert [f.name for f in tmp_path.iterdir()] == ["why.html"]
+
+
+def test_a_verdict_is_told_with_how_sure_it_is_and_what_would_have_been_seen(
+    both: wd.Diagnosis,
+) -> None:
+    text = Page(render_html(both)).text
+    assert "Given all inputs, price moved: what a model learned no longer holds" in text
+    income, region = both.columns["income"], both.columns["region"]
+    assert income.confidence is not None
+    assert region.detectable_effect is not None
+    assert f"{income.confidence:.0%}" in text
+    assert f"{100 * region.detectable_effect:.2g} points" in text
+
+
+def test_a_fault_is_told_with_its_share_of_rows() -> None:
+    current = houses(1500, 2)
+    current.loc[::5, "rooms"] = np.nan
+    text = Page(render_html(wd.compare(houses(1500, 1), current, graph=EDGES))).text
+    assert "20% of the rows" in text
+    assert "Not undone" in text

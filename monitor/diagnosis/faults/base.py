@@ -57,12 +57,15 @@ class Suspects:
         Columns that both windows have.
     level : float
         Chance of a false fault over all columns that a single detector may spend.
+    whole : Snapshot, optional
+        The current window as it came, read with a schema of its own: new columns are in it.
     """
 
     reference: Snapshot
     current: Snapshot
     names: tuple[str, ...]
     level: float = 1e-4
+    whole: Snapshot | None = None
 
     @property
     def numbers(self) -> tuple[str, ...]:

@@ -103,15 +103,18 @@ def _fewer_missing(suspects: Suspects, name: str) -> float:
 
 
 def _grade(suspects: Suspects, name: str) -> Finding | None:
-    """Return a placeholder that lies apart from the reference's grades."""
+    """Return a placeholder that lies apart from all grades."""
     before, after = suspects.reference.column(name), suspects.current.column(name)
     present = after[np.isfinite(after)]
     grades = np.unique(before[np.isfinite(before)])
     if present.size < _LEAST_ROWS or not grades.size:
         return None
     best: Spike | None = None
+    # A scale that grew, from one grade to many, passes through numbers that stand for nothing else.
+    sound = present[~np.isin(present, list(_PLACEHOLDERS))]
+    scale = np.unique(np.concatenate([grades, sound]))
     for value in np.unique(present):
-        if float(value) not in _PLACEHOLDERS or not _apart(float(value), grades):
+        if float(value) not in _PLACEHOLDERS or not _apart(float(value), scale):
             continue
         rows = after == value
         share = float(rows.sum()) / present.size

@@ -12,6 +12,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.faults.base import Detector, Finding, Suspects
 from whydrift.monitor.diagnosis.faults.category_vanished import category_vanished
+from whydrift.monitor.diagnosis.faults.column_missing import column_missing
 from whydrift.monitor.diagnosis.faults.default_value import default_value
 from whydrift.monitor.diagnosis.faults.filter_changed import filter_changed
 from whydrift.monitor.diagnosis.faults.identity_broken import identity_broken
@@ -31,13 +32,15 @@ from whydrift.monitor.diagnosis.faults.unit_in_part import unit_in_part
 __all__ = ["DETECTORS", "Faults", "fault_notes", "find_faults"]
 
 _LEAST_ROWS = 20  # below this nothing can be told from chance
-_LEVEL = 1e-4  # a fault pages whatever else is found: fifteen detectors share a thousandth or two
+_LEVEL = 1e-4  # a fault pages whatever else is found: sixteen detectors share a thousandth or two
 
-# Rows come first, since repeated ones would count twice below; then a column that is not readable
-# at all. A swap explains missing values and sizes of both of its columns, so that it comes before
-# what spoils single ones. An identity is asked only of columns that seem sound so far, and a
-# filter is looked for last: what broke values may look like one.
+# A column that is gone asks no test of the others. Then rows, since repeated ones would count twice
+# below; then a column that is not readable at all. A swap explains missing values and sizes of both
+# of its columns, so that it comes before what spoils single ones. An identity is asked only of
+# columns that seem sound so far, and a filter is looked for last: what broke values may look like
+# one.
 DETECTORS: Final[dict[str, Detector]] = {
+    "column_missing": column_missing,
     "rows_duplicated": rows_duplicated,
     "rows_missing": rows_missing,
     "type_change": type_change,
@@ -82,7 +85,12 @@ class Faults:
 
 
 def find_faults(
-    reference: Snapshot, current: Snapshot, names: tuple[str, ...], *, level: float = _LEVEL
+    reference: Snapshot,
+    current: Snapshot,
+    names: tuple[str, ...],
+    *,
+    level: float = _LEVEL,
+    whole: Snapshot | None = None,
 ) -> Faults:
     """Find what broke in the current window.
 
@@ -94,18 +102,19 @@ def find_faults(
         Columns to look at.
     level : float
         Chance of a false fault that each detector may spend, over all columns.
+    whole : Snapshot, optional
+        The current window read with a schema of its own, where it has columns that are new.
     """
     repaired = current
     kept: IntArray = np.arange(len(reference.sample))
     findings: list[Finding] = []
     faulty: set[str] = set()
-    if min(len(reference.sample), len(current.sample)) < _LEAST_ROWS:
-        return Faults((), reference, current, current, kept)
-    for detector in DETECTORS.values():
+    is_short = min(len(reference.sample), len(current.sample)) < _LEAST_ROWS
+    for detector in (column_missing,) if is_short else DETECTORS.values():
         sound = tuple(n for n in names if n not in faulty)
         if not sound:
             break
-        for finding in detector(Suspects(reference, repaired, sound, level)):
+        for finding in detector(Suspects(reference, repaired, sound, level, whole)):
             if not faulty.isdisjoint(finding.fault.columns):
                 continue  # a time has no place among ``sound``
             findings.append(dated(finding, repaired))

@@ -87,8 +87,8 @@ def _segment(suspects: Suspects, name: str) -> Finding | None:
             share = float(rows.sum() / present.sum())
             evidence = (
                 f"where {column!r} is {label!r} ({share:.1%} of the rows), values look converted "
-                f"by {fit.conversion.text}: distance to the reference's there {fit.distance:.2f} "
-                f"as recorded, {fit.left:.2f} when undone"
+                f"({fit.conversion.text}): largest gap to the reference's distribution there "
+                f"{fit.distance:.2f} as recorded, {fit.left:.2f} when undone"
             )
             fault = Fault(FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True)
             return Finding(fault, {name: repaired}, rows)

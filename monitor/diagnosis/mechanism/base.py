@@ -26,6 +26,7 @@ class Untestable(StrEnum):
     TOO_FEW_ROWS = "too_few_rows"
     NO_OVERLAP = "no_overlap"
     CONSTANT = "constant"
+    TOO_DEPENDENT = "too_dependent"  # one stretch of rows: how rare such stretches are is not known
 
 
 # Of a column that is constant in the reference: it has no sd there to measure a change in.

@@ -1,0 +1,125 @@
+"""What one window says of each kind of drift that has an alert of its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from whydrift.monitor.diagnosis.alarm_budget import WHOLE
+from whydrift.monitor.diagnosis.diagnosis import (
+    ColumnVerdict,
+    Diagnosis,
+    ReasonCode,
+    Stage,
+    Verdict,
+)
+
+__all__ = ["AlertFinding", "AlertKey", "AlertKind", "Outcome", "alert_findings"]
+
+
+class AlertKind(StrEnum):
+    """What kind of drift an alert is about."""
+
+    MECHANISM = "mechanism"
+    COVARIATE = "covariate"
+    FAULT = "fault"
+    CONDITIONAL = "conditional"
+    GRAPH = "graph"
+
+
+class Outcome(StrEnum):
+    """What a decision about one window says of one kind of drift."""
+
+    REJECTED = "rejected"
+    QUIET = "quiet"
+    UNKNOWN = "unknown"  # undetermined, or the check failed
+
+
+_EITHER: Final = frozenset({ReasonCode.UNDECIDED_EDGE, ReasonCode.SHARED_HIDDEN_CAUSE})
+_OUTCOMES: Final = {True: Outcome.REJECTED, False: Outcome.QUIET, None: Outcome.UNKNOWN}
+
+
+@dataclass(frozen=True, slots=True)
+class AlertKey:
+    """What has an episode of its own within a monitor.
+
+    Parameters
+    ----------
+    target : str
+        The target; empty where none is named.
+    kind : AlertKind
+        Of drift.
+    segment : str
+        Empty for the whole.
+    """
+
+    target: str
+    kind: AlertKind
+    segment: str = WHOLE
+
+
+@dataclass(frozen=True, slots=True)
+class AlertFinding:
+    """What one window says of one alert key.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Whether it rejected.
+    columns : frozenset of str
+        What it named.
+    """
+
+    outcome: Outcome
+    columns: frozenset[str] = frozenset()
+
+
+def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey, AlertFinding]:
+    """Return what a diagnosis says of each kind of drift: every kind has an outcome.
+
+    Parameters
+    ----------
+    diagnosis : Diagnosis
+        Of one window of the segment.
+    segment : str
+        Empty for the whole.
+    """
+    target = diagnosis.target or ""
+    verdict = diagnosis.verdict
+    moved = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
+    origins = [c for c in diagnosis.ranking if diagnosis.columns[c].verdict in moved]
+    if target:
+        own, upstream = {target}, {c for c in origins if c != target}
+    else:
+        own = {c for c in origins if diagnosis.columns[c].verdict is ColumnVerdict.MECHANISM}
+        upstream = set(origins) - own
+    upstream |= {
+        name
+        for name, column in diagnosis.columns.items()
+        if column.group is not None and column.reason_code in _EITHER
+    }
+    faulty = {c for fault in diagnosis.faults for c in (fault.columns or (fault.kind.value,))}
+    edges = {f"{edge.a} → {edge.b}" for edge in diagnosis.graph_change}
+    is_open = verdict is Verdict.UNDETERMINED
+    # Without labels nothing is known of the target's own mechanism: an alert of it stays.
+    is_unlabelled = bool(target) and diagnosis.stage is Stage.FEATURES
+    answers: dict[AlertKind, tuple[bool | None, set[str]]] = {
+        AlertKind.MECHANISM: (
+            None if is_open or is_unlabelled else verdict in {Verdict.MECHANISM, Verdict.BOTH},
+            own,
+        ),
+        AlertKind.COVARIATE: (
+            None if is_open else verdict in {Verdict.COVARIATE, Verdict.BOTH},
+            upstream,
+        ),
+        AlertKind.FAULT: (diagnosis.fault, faulty),
+        AlertKind.CONDITIONAL: (diagnosis.conditional_shift, own),
+        AlertKind.GRAPH: (bool(edges), edges),
+    }
+    return {
+        AlertKey(target, kind, segment): AlertFinding(_OUTCOMES[is_found], frozenset(columns))
+        if is_found
+        else AlertFinding(_OUTCOMES[is_found])
+        for kind, (is_found, columns) in answers.items()
+    }
