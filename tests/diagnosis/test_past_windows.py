@@ -112,7 +112,7 @@ def test_the_variance_between_windows_is_found():
     for _ in range(30):
         residual = rng.normal(size=windows * rows + rows)
         residual[: windows * rows] += tau * rng.normal(size=windows)[parts]
-        window = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)]
+        window = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)][:, None]
         product = residual[:, None]
         extra, freedom = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
@@ -125,7 +125,7 @@ def test_no_variance_is_invented_where_windows_are_alike():
     parts = np.repeat(np.arange(30), 100)
     extra = []
     for _ in range(50):
-        window = np.r_[np.full(3_000, -0.03), np.ones(100)]
+        window = np.r_[np.full(3_000, -0.03), np.ones(100)][:, None]
         product = rng.normal(size=(3_100, 1))
         found, _ = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
         extra.append(found[0])

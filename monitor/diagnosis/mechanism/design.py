@@ -139,9 +139,9 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     design = Design.fitted(rows, matrix, np.clip(stacked, -3, 3), names, current)
     numbers = [k for k, name in enumerate(names) if name in parents]
     # Rows in order resemble each other, and with them the windows' misfit: no such check is known.
-    if not numbers or design.propensity.overlap >= ALIKE or pair.is_autocorrelated:
+    if not numbers or design.propensity.overlap >= ALIKE:
         return design
-    if _misfit(design, stacked[:, numbers], current) >= _MISFIT:
+    if not pair.is_autocorrelated and _misfit(design, stacked[:, numbers], current) >= _MISFIT:
         return design
     finer = side_by_side([matrix, *_finer(stacked, numbers, pairs)])
     if finer.shape[1] * _ROWS_PER_FEATURE > len(finer):
