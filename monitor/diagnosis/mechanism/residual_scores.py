@@ -338,7 +338,8 @@ class _Work:
             factor = _ridge_factor(gram)
             differenced = response[here] - rho * response[before]
         current = self.current[here]
-        propensity = fit_propensity(matrix, current, gram)
+        telling = self.plain.telling
+        propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling])
         inside = trusted(self.current, self.plain.propensity.chance)
         chance = np.where(inside[here] & inside[before], propensity.chance, 0.0)
         design = Design(
@@ -348,6 +349,7 @@ class _Work:
             self.names,
             replace(propensity, chance=chance),
             gram,
+            telling,
         )
         strangers = self.strangers[here] - rho * self.strangers[before]
         parts = None if self.parts is None else self.parts[adjacent[:split]]
