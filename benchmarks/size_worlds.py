@@ -105,11 +105,23 @@ def _series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.nda
     return {"x": x, "y": np.tanh(x) + _ar(rng, rows)}
 
 
-def _clocked(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
+def _curved_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
+    x = move(rng, _ar(rng, rows))
+    return {"x": x, "y": np.sin(2 * x) + _ar(rng, rows)}
+
+
+def _uneven_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
+    x = move(rng, _ar(rng, rows))
+    return {"x": x, "y": x + np.exp(0.4 * x) * _ar(rng, rows)}
+
+
+def _clocked(
+    rng: np.random.Generator, rows: int, move: Move, *, series: Draw = _series
+) -> dict[str, np.ndarray]:
     """A series of a row a second or so, whose rate doubles by day."""
     steps = rng.exponential(size=rows)
     at = np.cumsum(steps * np.where(np.arange(rows) % 20_000 < 10_000, 1.5, 0.5))
-    return {**_series(rng, rows, move), "at": np.datetime64("2026-05-04") + _seconds(at)}
+    return {**series(rng, rows, move), "at": np.datetime64("2026-05-04") + _seconds(at)}
 
 
 def _taking_turns(
@@ -173,4 +185,8 @@ FAMILIES = (
     Family("rare categories, 10 : 1 rows", _rare, current_share=0.1),
     Family("50 : 1 rows", _with_noise, current_share=0.02),
     Family("8 series taking turns", partial(_taking_turns, series=8), series=8),
+    Family("autocorrelated, curved", _curved_series),
+    Family("autocorrelated, uneven noise", _uneven_series),
+    Family("curved, time known", partial(_clocked, series=_curved_series), time="at"),
+    Family("uneven noise, time known", partial(_clocked, series=_uneven_series), time="at"),
 )

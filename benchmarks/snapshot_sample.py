@@ -2,6 +2,7 @@
 
 python benchmarks/snapshot_sample.py            # uniformity, two minutes
 python benchmarks/snapshot_sample.py --cost     # memory and rows/s of a stream, some minutes
+python benchmarks/snapshot_sample.py --power 60 # changes found through the sample
 
 Uniformity: one window of 60,000 rows is sampled with many salts. Its rows are put into twenty
 groups by the size of the block that they are in, and into twenty by where they stand; the number
@@ -9,6 +10,9 @@ of sampled rows of each group, less its share, is zero on average if each row is
 sampled. That is tested by Hotelling's T² over salts (which knows that rows of a block come
 together) and, where rows are sampled one by one, by χ² within every salt. Beside it stands the
 rule that keeps whole blocks, at most 16 rows of each, with every row counting the same.
+
+Power: the same change of P(y given x) in windows of as many rows as a sample holds, and in windows
+of 100,000 of which a sample is kept, should be found as often.
 """
 
 from __future__ import annotations
@@ -23,13 +27,16 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 from scipy.stats import chi2, f, kstest
 
 from whydrift.discovery.snapshot.blocks import BlockKind, Blocks, thinned_share
 from whydrift.discovery.snapshot.draw import Draw
 from whydrift.discovery.snapshot.row_hash import mixed
-from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.snapshot.snapshot import Snapshot, sample_limit
+from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
+from whydrift.monitor.diagnosis.pair import WindowPair
 
 ROWS, MOST, GROUPS = 60_000, 4_096, 20
 BLOCKS, OF_A_BLOCK = 256, 16  # of the rule that is compared, in proportion to MOST
@@ -132,6 +139,32 @@ def uniformity(salts: int, seed: int) -> None:
             )
 
 
+def found(rows: int, size: float, way: str, trials: int, seed: int) -> float:
+    """Return how often a change of y given x is found at level .001."""
+    count = 0
+    for trial in range(trials):
+        rng = np.random.default_rng([seed, rows, trial])
+        x, noise = rng.normal(size=(2, 2, rows))
+        y = x / 2 + noise
+        y[1] += size * (x[1] if way == "slope" else 1.0)
+        first, second = (pd.DataFrame({"x": a, "y": b}) for a, b in zip(x, y, strict=True))
+        before = Snapshot.from_frame(first)
+        pair = WindowPair(before, Snapshot.from_frame(second, schema=before.schema), ("x", "y"))
+        answer = ResidualScores()(pair, "y", ("x",)).p_value
+        count += answer is not None and answer <= 0.001
+    return count / trials
+
+
+def power(trials: int, seed: int) -> None:
+    """Print how often changes are found by as many raw rows as a sample has, and by a sample."""
+    print("| change | sd | 16,384 rows, all kept | 100,000 rows, through the sample |")
+    print("|---" * 4 + "|")
+    for way in ("level", "slope"):
+        for size in (0.0, 0.03, 0.05, 0.1):
+            shares = [found(rows, size, way, trials, seed) for rows in (sample_limit(2), 100_000)]
+            print(f"| {way} | {size:g} | {shares[0]:.2f} | {shares[1]:.2f} |", flush=True)
+
+
 def _batches(rows: int, columns: int) -> object:
     for start in range(0, rows, _BATCH):
         rng = np.random.default_rng(start)
@@ -169,6 +202,9 @@ def main() -> None:
     parser.add_argument("--salts", type=int, default=400)
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--cost", action="store_true", help="read streams instead")
+    parser.add_argument(
+        "--power", type=int, default=0, metavar="PAIRS", help="find changes instead"
+    )
     parser.add_argument("--rows", default="100000,1000000,3000000")
     parser.add_argument("--columns", default="20,50")
     parser.add_argument("--one", help=argparse.SUPPRESS)
@@ -177,7 +213,10 @@ def main() -> None:
         one_stream(*map(int, options.one.split(",")))
         return
     began = time.perf_counter()
-    if options.cost:
+    if options.power:
+        power(options.power, options.seed)
+        print(f"\n{options.power} pairs of windows a cell, seed {options.seed}.")
+    elif options.cost:
         print("| rows | columns | rows/s of CPU | peak over the base | sample | stored | writing |")
         print("|---" * 7 + "|", flush=True)
         for columns in options.columns.split(","):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.signal import lfilter
 from scipy.stats import binom, chi2, norm
 
 import whydrift
@@ -181,3 +182,38 @@ def test_a_changed_relationship_is_found_though_rows_and_parents_change_slowly(c
         p_value = result(*windows, ("x",)).p_value
         found += p_value is not None and p_value < 0.01
     assert found >= 8
+
+
+def in_order(rng: np.random.Generator, rows: int) -> np.ndarray:
+    noise = rng.normal(size=rows + 50)
+    return lfilter([0.6], [1.0, -0.8], noise)[50:]
+
+
+@pytest.mark.parametrize(
+    ("mean", "noise", "move", "rows"),
+    [
+        (lambda x: np.sin(2 * x), lambda x: 1.0, lambda rng, x: x + 2.0, 6_000),
+        (lambda x: x, lambda x: np.exp(0.4 * x), lambda rng, x: x + 2.0 * jumps(rng, x), 6_000),
+        (np.tanh, lambda x: 1.0, lambda rng, x: x + 1.0, 80_000),
+    ],
+    ids=["curved", "uneven noise", "rows left out"],
+)
+def test_rows_in_order_keep_the_level_however_far_the_parents_moved(mean, noise, move, rows):
+    trials, level, rejections = 20, 0.05, 0
+    rng = np.random.default_rng(12)
+    # As in the sample of a long window: some rows follow the one before at once, some long after.
+    kept = np.arange(rows) % 10 < (2 if rows > 16_384 else 10)
+    for _ in range(trials):
+        windows = []
+        for side in (0, 1):
+            x = in_order(rng, rows)
+            x = move(rng, x) if side else x
+            y = mean(x) + noise(x) * in_order(rng, rows)
+            windows.append(pd.DataFrame({"x": x[kept], "y": y[kept]}))
+        p_value = result(*windows, ("x",)).p_value
+        rejections += p_value is not None and p_value <= level
+    assert rejections <= binom.isf(1e-3, trials, level)
+
+
+def jumps(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
+    return (rng.random(len(x)) < 0.5).astype(float)

@@ -112,7 +112,7 @@ def test_the_variance_between_windows_is_found():
     for _ in range(30):
         residual = rng.normal(size=windows * rows + rows)
         residual[: windows * rows] += tau * rng.normal(size=windows)[parts]
-        window = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)]
+        window = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)][:, None]
         product = residual[:, None]
         extra, freedom = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
@@ -125,7 +125,7 @@ def test_no_variance_is_invented_where_windows_are_alike():
     parts = np.repeat(np.arange(30), 100)
     extra = []
     for _ in range(50):
-        window = np.r_[np.full(3_000, -0.03), np.ones(100)]
+        window = np.r_[np.full(3_000, -0.03), np.ones(100)][:, None]
         product = rng.normal(size=(3_100, 1))
         found, _ = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
         extra.append(found[0])
@@ -177,3 +177,43 @@ def test_weeks_of_rows_that_follow_each_other_may_differ_in_level():
         *past, now = weeks
         found += bool(wd.compare(past, now, graph=wd.Graph(("a", "b")), floor=0).ranking)
     assert found <= 3  # 5 % asked; more than 3 of 12 once in five hundred such studies
+
+
+def hours_of_a_day(rng, *, level=0.0):
+    """Return how a day's rows depend on the hour: with the cause, and besides it."""
+    hour = np.repeat(np.arange(24), 8)
+    a = np.sin(2 * np.pi * hour / 24) + rng.normal(size=hour.size)
+    noise = lfilter([0.6], [1.0, -0.8], rng.normal(size=hour.size))
+    y = a + 2.0 * np.cos(2 * np.pi * hour / 24) + noise + level
+    return hour, pd.DataFrame({"a": a, "y": y})
+
+
+@pytest.mark.parametrize("knows_time", [True, False])
+def test_what_the_hour_explains_of_a_column_with_causes_hides_no_change(knows_time):
+    found = alarms = 0
+    for trial in range(3):
+        rng = np.random.default_rng([10, trial])
+        days = []
+        for day, level in enumerate([0.0] * 21 + [1.5]):
+            hour, frame = hours_of_a_day(rng, level=level + 0.2 * rng.normal())
+            clock = pd.to_datetime(MONDAY + day * DAY + hour * HOUR, unit="s")
+            days.append(frame.assign(at=clock) if knows_time else frame)
+        *past, quiet, now = days
+        options = {"graph": [("a", "y")], "time_column": "at" if knows_time else None}
+        alarms += bool(wd.compare(past, quiet, **options).ranking)
+        found += wd.compare(past, now, **options).ranking == ("y",)
+    assert alarms <= 1
+    assert (found >= 2) == knows_time
+
+
+def test_the_window_model_does_not_see_the_calendar():
+    """A window of the night lies at hours of its own, and its causes are those of any hour."""
+    rng = np.random.default_rng(11)
+    frames = []
+    for window in range(4 * 15):  # six hours each
+        clock = MONDAY + (window + np.sort(rng.random(100))) * 6 * HOUR
+        a = rng.normal(size=100)
+        y = a + rng.normal(size=100)
+        frames.append(pd.DataFrame({"at": pd.to_datetime(clock, unit="s"), "a": a, "y": y}))
+    diagnosis = wd.compare(frames[:56], frames[57], graph=[("a", "y")], time_column="at")
+    assert diagnosis.columns["y"].overlap > 0.97

@@ -44,7 +44,7 @@ def between_windows(
     products : ndarray of shape (n_rows, n_scores)
         Residual times regressor; past rows first.
     regressors : ndarray of shape (n_rows, n_scores)
-    window : ndarray of shape (n_rows,)
+    window : ndarray of shape (n_rows, n_scores), or (n_rows, 1)
         Window residual w − e.
     parts : ndarray of shape (n_past,)
         The past window of each row, ascending.
@@ -63,7 +63,7 @@ def between_windows(
     information = np.add.reduceat(regressors[:past] ** 2, first, axis=0)
     fourth = np.add.reduceat(regressors[:past] ** 4, first, axis=0)
     rows = np.divide(information**2, fourth, out=np.zeros_like(fourth), where=fourth > 0)
-    share = regressors**2 * window[:, None]
+    share = regressors**2 * window
     loads = (np.add.reduceat(share[:past], first, axis=0) ** 2).sum(axis=0)
     loads += share[past:].sum(axis=0) ** 2
     between = np.zeros(len(loads))

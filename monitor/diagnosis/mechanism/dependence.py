@@ -59,8 +59,8 @@ class Rows:
     in_order: bool
     clusters: IntArray | None
 
-    def moments(self, columns: FloatArray) -> Moments:
-        """Return the sums of ``columns`` × window and their variance.
+    def moments(self, columns: FloatArray, window: FloatArray) -> Moments:
+        """Return the sums of ``columns`` × ``window`` and their variance.
 
         Independent rows: under no change the window of a row is as good as drawn by chance e
         whatever its outcome, so Σ c²e(1 − e) is the variance. Unlike Σ c²(w − e)² it learns the
@@ -71,9 +71,12 @@ class Rows:
         ----------
         columns : ndarray of shape (n_rows, n_scores)
             Residuals of the outcome model times features of the parents.
+        window : ndarray of shape (n_rows, n_scores), or (n_rows, 1)
+            w − e of each score: other ones than that of all rows where these are in order alone.
         """
-        total = columns.T @ self.window
-        square = (columns * self.window[:, None]) ** 2
+        product = columns * window
+        total = product.sum(axis=0)
+        square = product**2
         fourth = (square**2).sum(axis=0)
         telling = np.divide(
             square.sum(axis=0) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
@@ -86,7 +89,7 @@ class Rows:
         inflation = rows / max(1.0, rows - self.fitted)
         none = np.zeros(len(total))
         if self.in_order:
-            variance, lags = _bartlett(columns * self.window[:, None], self.split)
+            variance, lags = _bartlett(product, self.split)
             smaller = min(self.split, rows - self.split)
             freedom = smaller / (lags + 1)
             return Moments(total, inflation * variance, none, max(1.0, freedom), telling)

@@ -61,6 +61,9 @@ class Design:
         The window model.
     gram : ndarray of shape (n_features, n_features)
         Cross products of the features: both models are fitted from them.
+    telling : int
+        Features that the window model is fitted on. The others, last in the matrix, are the
+        calendar's. They belong to the outcome model alone: no window overlaps in time with another.
     """
 
     rows: BoolArray
@@ -69,6 +72,7 @@ class Design:
     names: tuple[str, ...]
     propensity: Propensity
     gram: FloatArray
+    telling: int
 
     @classmethod
     def fitted(
@@ -78,6 +82,7 @@ class Design:
         linear: FloatArray,
         names: tuple[str, ...],
         current: FloatArray,
+        telling: int,
         start: FloatArray | None = None,
     ) -> Design:
         """Fit the window model; ``current`` is 1 or 0 for each row of the matrix.
@@ -85,11 +90,8 @@ class Design:
         ``start`` has the coefficients of a window model with only the first of the features.
         """
         gram = matrix.T @ matrix
-        # Without parents all features but the first are the calendar's. They belong to the outcome
-        # model alone: no window overlaps in time with another one.
-        telling = matrix.shape[1] if names else 1
         propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling], start)
-        return cls(rows, matrix, linear, names, propensity, gram)
+        return cls(rows, matrix, linear, names, propensity, gram, telling)
 
     def within(self, rows: BoolArray, current: FloatArray) -> Design:
         """Return the design on some of its rows, with a window model of their own.
@@ -104,7 +106,17 @@ class Design:
         if inside.all():
             return self
         matrix, linear = self.matrix[inside], self.linear[inside]
-        return Design.fitted(rows, matrix, linear, self.names, current[rows])
+        return Design.fitted(rows, matrix, linear, self.names, current[rows], self.telling)
+
+    def with_features(self, columns: list[FloatArray], current: FloatArray) -> Design | None:
+        """Return the design with more features of the parents; None where rows are too few."""
+        own, calendar = self.matrix[:, : self.telling], self.matrix[:, self.telling :]
+        matrix = side_by_side([own, *columns, calendar])
+        if matrix.shape[1] * _ROWS_PER_FEATURE > len(matrix):
+            return None
+        telling = matrix.shape[1] - calendar.shape[1]
+        begun = self.propensity.coefficients
+        return Design.fitted(self.rows, matrix, self.linear, self.names, current, telling, begun)
 
 
 def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> Design:
@@ -133,21 +145,17 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     ]
     columns = [np.ones(len(stacked)), *(chosen_rows(f.basis, rows) for f in parts)]
     matrix = side_by_side([*columns, *(stacked[:, a] * stacked[:, b] for a, b in pairs)])
-    if not parents and pair.calendar is not None:
-        # A season moves what has no cause among the columns.
+    telling = matrix.shape[1]
+    if pair.calendar is not None:
         matrix = side_by_side([matrix, pair.calendar[rows]])
-    design = Design.fitted(rows, matrix, np.clip(stacked, -3, 3), names, current)
+    design = Design.fitted(rows, matrix, np.clip(stacked, -3, 3), names, current, telling)
     numbers = [k for k, name in enumerate(names) if name in parents]
     # Rows in order resemble each other, and with them the windows' misfit: no such check is known.
-    if not numbers or design.propensity.overlap >= ALIKE or pair.is_autocorrelated:
+    if not numbers or design.propensity.overlap >= ALIKE:
         return design
-    if _misfit(design, stacked[:, numbers], current) >= _MISFIT:
+    if not pair.is_autocorrelated and _misfit(design, stacked[:, numbers], current) >= _MISFIT:
         return design
-    finer = side_by_side([matrix, *_finer(stacked, numbers, pairs)])
-    if finer.shape[1] * _ROWS_PER_FEATURE > len(finer):
-        return design
-    begun = design.propensity.coefficients
-    return Design.fitted(rows, finer, design.linear, names, current, begun)
+    return design.with_features(_finer(stacked, numbers, pairs), current) or design
 
 
 def stepwise(design: Design, current: FloatArray) -> Design | None:
@@ -162,11 +170,7 @@ def stepwise(design: Design, current: FloatArray) -> Design | None:
     steps = [_indicators(*_bins(linear[:, k])) for k in numbers]
     # Both models err together where the chance is far from the truth: steps along it see that.
     steps.append(_indicators(*_bins(design.propensity.chance)))
-    matrix = side_by_side([design.matrix, *steps])
-    if matrix.shape[1] * _ROWS_PER_FEATURE > len(matrix):
-        return None
-    begun = design.propensity.coefficients
-    return Design.fitted(design.rows, matrix, linear, design.names, current, begun)
+    return design.with_features(steps, current)
 
 
 def _is_number(values: FloatArray) -> bool:
@@ -193,7 +197,7 @@ def _hinges(score: FloatArray) -> list[FloatArray]:
 
 def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
     """Return the p-value of Rao's score test for steps of each parent and of the chance."""
-    matrix, chance = design.matrix, design.propensity.chance
+    matrix, chance = design.matrix[:, : design.telling], design.propensity.chance
     hazard, residual = chance * (1 - chance), current - chance
     binned = [_bins(s) for s in (*scores.T, chance)]
     total = np.concatenate([np.bincount(at, residual, count)[1:] for at, count in binned])

@@ -132,7 +132,6 @@ class ResidualScores:
             result.p_value is not None
             and result.p_value <= _CONFIRMED_BELOW
             and design.propensity.overlap < ALIKE
-            and not pair.is_autocorrelated
         ):
             result = question.confirm(result, design, current[rows])
         if parents or pair.is_discrete(column) or result.p_value is None:
@@ -262,11 +261,12 @@ class _Work:
         self.strangers = strangers
         self.parts = parts  # past window of each reference row
         self.plain = design  # not differenced: what spreads follow
-        self._before: tuple[IntArray, IntArray, float, FloatArray] | None = None
+        self._before: _Before | None = None
         chance = design.propensity.chance
         window = window_residual(current, chance)
         self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
-        self._factor = _ridge_factor(design.gram)
+        self.plain_window = window  # by the row's own parents, where the others are differenced
+        self._regression = _Regression(design)
 
     @property
     def takes_nothing_out(self) -> bool:
@@ -275,16 +275,11 @@ class _Work:
 
     def fitted(self, response: FloatArray) -> FloatArray:
         """Return the ridge fit of responses, shape (n,) or (n, k), on the parents' features."""
-        if self.matrix.shape[1] == 1:
-            return np.broadcast_to(response.mean(axis=0), response.shape)
-        beta = cho_solve(self._factor, self.matrix.T @ response, check_finite=False)
-        fit: FloatArray = self.matrix @ beta
-        return fit
+        return self._regression.fitted(response)
 
     def residual(self, response: FloatArray) -> FloatArray:
         """Return response minus its ridge fit."""
-        out: FloatArray = response - self.fitted(response)
-        return out
+        return self._regression.residual(response)
 
     def apart(self, response: FloatArray) -> FloatArray:
         """Return fits on the parents' features, level and slopes of each window its own."""
@@ -298,10 +293,23 @@ class _Work:
         """Return a feature built from the parents' linear ones, differenced where those are."""
         if self._before is None:
             return build(self.linear)
-        here, before, rho, linear = self._before
-        whole = build(linear)
-        out: FloatArray = whole[here] - rho * whole[before]
-        return out
+        return self._before.differenced(build(self._before.design.linear))
+
+    def on_own_parents(self) -> _Regression:
+        """Return the regression on the row's own parents, where ``self`` differences them."""
+        return self._regression if self._before is None else _Regression(self.plain)
+
+    def evenly_spread(self) -> FloatArray | None:
+        """Return the residual whose squares tell of the spread where rows are in order.
+
+        Innovations of the residual divided by how far it spreads given the row's own parents: of
+        the residual as it is, what stays of the row before spreads as that row's parents have it.
+        """
+        if self._before is None:
+            return None
+        residual = self._before.residual[:, 0]
+        even = residual / _scale(_Regression(self._before.design), residual)
+        return rank_normal(self._before.differenced(even))
 
     def innovations(
         self, response: FloatArray, adjacent: BoolArray
@@ -314,10 +322,11 @@ class _Work:
         rho, split = 0.0, self.rows.split
         before = np.flatnonzero(adjacent) - 1
         here = before + 1
-        matrix, factor, differenced = self.matrix, self._factor, response
+        matrix, factor, differenced = self.matrix, _ridge_factor(self.plain.gram), response
         for _ in range(2):  # the second time with slopes that the first ρ made sharper
             beta = cho_solve(factor, matrix.T @ differenced, check_finite=False)
             residual = response - self.matrix @ beta
+            residual -= residual.mean(axis=0)  # innovations have an intercept of their own
             spread = float((residual[before] ** 2).sum())
             rho = float((residual[before] * residual[here]).sum()) / spread if spread > 0 else 0.0
             if abs(rho) * np.sqrt(len(here)) < _LEAST_LAG:
@@ -329,7 +338,8 @@ class _Work:
             factor = _ridge_factor(gram)
             differenced = response[here] - rho * response[before]
         current = self.current[here]
-        propensity = fit_propensity(matrix, current, gram)
+        telling = self.plain.telling
+        propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling])
         inside = trusted(self.current, self.plain.propensity.chance)
         chance = np.where(inside[here] & inside[before], propensity.chance, 0.0)
         design = Design(
@@ -339,16 +349,35 @@ class _Work:
             self.names,
             replace(propensity, chance=chance),
             gram,
+            telling,
         )
         strangers = self.strangers[here] - rho * self.strangers[before]
         parts = None if self.parts is None else self.parts[adjacent[:split]]
         old = int(adjacent[:split].sum())
         work = _Work(design, current, old, None, strangers, parts, in_order=True)
-        work._before = here, before, rho, self.linear
-        work.plain = replace(
-            self.plain, matrix=self.plain.matrix[here], linear=self.plain.linear[here]
-        )
+        beta = cho_solve(factor, matrix.T @ differenced, check_finite=False)
+        residual = response - self.matrix @ beta
+        work._before = _Before(here, before, rho, self.plain, residual - residual.mean(axis=0))
+        own = self.matrix[here]
+        work.plain = replace(self.plain, matrix=own, linear=self.linear[here], gram=own.T @ own)
+        work.plain_window = self.rows.window[here]
         return work, differenced, rho
+
+
+@dataclass(frozen=True)
+class _Before:
+    """The rows that innovations were made of."""
+
+    here: IntArray
+    before: IntArray
+    rho: float
+    design: Design
+    residual: FloatArray  # of the response, by the slopes of the innovations, (n, k)
+
+    def differenced(self, values: FloatArray) -> FloatArray:
+        """Return what each row adds to ρ × the one before."""
+        out: FloatArray = values[self.here] - self.rho * values[self.before]
+        return out
 
 
 def _ridge_factor(gram: FloatArray) -> tuple[FloatArray, bool]:
@@ -376,6 +405,7 @@ class _Scores:
     by: list[FloatArray] = field(default_factory=list)  # what it is multiplied by
     units: list[str] = field(default_factory=list)
     scale: list[float] = field(default_factory=list)  # sd of what each change is measured in
+    windows: list[FloatArray] = field(default_factory=list)  # w − e that each is multiplied by
 
     def add(
         self,
@@ -384,28 +414,35 @@ class _Scores:
         by: FloatArray,
         name: str,
         unit: str,
+        window: FloatArray,
         scale: float = 1.0,
     ) -> None:
-        """Add the score residual × by."""
+        """Add the score residual × by × window."""
         self.columns.append(residual * by)
         self.names.append(name)
         self.raw.append(raw)
         self.by.append(by)
         self.units.append(unit)
         self.scale.append(scale)
+        self.windows.append(window)
+
+    def window(self, chosen: list[int] | None = None) -> FloatArray:
+        """Return the window residuals of the (chosen) scores; one column where all share it."""
+        first = self.windows[0]
+        if all(w is first for w in self.windows):
+            return first[:, None]
+        return side_by_side(self.windows if chosen is None else [self.windows[k] for k in chosen])
 
 
 def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     raw = work.residual(score)
-    absolute = np.abs(raw)
-    typical = float(absolute.mean())
-    plain = _Plain(work)
-    scale = np.maximum(plain.fitted(absolute), 0.25 * typical)
+    plain = work.on_own_parents()
     # Where nothing is taken out but the mean, ranks stay what they are.
-    ranked = score if work.takes_nothing_out else rank_normal(raw / scale)
-    u = work.residual(ranked)
-    u = u / max(float(u.std()), 1e-12)
-    v = plain.residual(np.clip(u, -4, 4) ** 2)
+    ranked = score if work.takes_nothing_out else rank_normal(raw / _scale(plain, raw))
+    u = _of_unit_size(work.residual(ranked))
+    innovations = work.evenly_spread()
+    even = u if innovations is None else _of_unit_size(innovations)
+    v = plain.residual(np.clip(even, -4, 4) ** 2)
     split = work.rows.split
     unit, reference_sd, pooled = "sd", float(score[:split].std()), float(score.std())
     if rho:  # what varies is the innovation; the column itself varies more
@@ -415,25 +452,36 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     in_sd = raw / reference_sd
     lin, one = work.linear, np.ones(len(raw))
     out = _Scores(2, u[:, None], in_sd[:, None], unit, [""])
-    out.add(u, in_sd, (1 - rho) * one, "level", unit)
-    out.add(v, v / 2, one, "spread", "log sd")
-    # What a few rows bring from far out moves the spread of ranks hardly at all.
-    extreme = plain.residual(_far_out(u))
-    sd = max(float(extreme.std()), 1e-12)
-    out.add(extreme, extreme, one, "share of extreme values", "probability", sd)
+    new = work.rows.window
+    # A spread goes with the row's own parents. How far innovations spread, and differences of the
+    # parents too, follows from how long ago the row before was: given these alone, w − e does.
+    own = work.plain_window
+    out.add(u, in_sd, (1 - rho) * one, "level", unit, new)
+    out.add(v, v / 2, one, "spread", "log sd", own)
+    # What a few rows bring from far out hardly moves the spread of ranks. Not of innovations:
+    # beside the others it costs a twentieth of what is found in driftbench's series.
+    if innovations is None:
+        extreme = plain.residual(_far_out(u))
+        sd = max(float(extreme.std()), 1e-12)
+        out.add(extreme, extreme, one, "share of extreme values", "probability", own, sd)
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
-        out.add(u, in_sd, lin[:, k], f"slope of {name}", unit)
+        out.add(u, in_sd, lin[:, k], f"slope of {name}", unit, new)
     for k, name in enumerate(work.names if few else ()):
-        out.add(v, v / 2, work.plain.linear[:, k], f"spread along {name}", "log sd")
+        out.add(v, v / 2, work.plain.linear[:, k], f"spread along {name}", "log sd", own)
     for k, name in enumerate(work.names if few else ()):
         original = work.plain.linear[:, k]
         if np.any((original != 0) & (original != 1)):  # the square of an indicator is itself
             bent = work.feature(partial(_bent, k=k))
-            out.add(u, in_sd, bent, f"curvature of {name}", unit)
+            out.add(u, in_sd, bent, f"curvature of {name}", unit, new)
     for a, b in _pairs(work, len(out.columns)) if few else ():
         product = work.feature(partial(_product, a=a, b=b))
-        out.add(u, in_sd, product, f"{work.names[a]} × {work.names[b]}", unit)
+        out.add(u, in_sd, product, f"{work.names[a]} × {work.names[b]}", unit, new)
+    return out
+
+
+def _of_unit_size(values: FloatArray) -> FloatArray:
+    out: FloatArray = values / max(float(values.std()), 1e-12)
     return out
 
 
@@ -455,26 +503,32 @@ def _far_out(score: FloatArray) -> FloatArray:
     return out
 
 
-class _Plain:
-    """Regression on the parents' features as they are, where ``work`` differences them."""
+class _Regression:
+    """Regression on the parents' features of a design."""
 
-    def __init__(self, work: _Work) -> None:
-        self._work = work
-        self._own = work.plain.matrix is not work.matrix
-        self._factor = _ridge_factor(work.plain.matrix.T @ work.plain.matrix) if self._own else None
+    def __init__(self, design: Design) -> None:
+        self._matrix = design.matrix
+        self._factor = _ridge_factor(design.gram)
 
     def fitted(self, response: FloatArray) -> FloatArray:
-        """Return the ridge fit, shape (n,)."""
-        if self._factor is None:
-            return self._work.fitted(response)
-        matrix = self._work.plain.matrix
-        fit: FloatArray = matrix @ cho_solve(self._factor, matrix.T @ response, check_finite=False)
+        """Return the ridge fit, shape (n,) or (n, k)."""
+        if self._matrix.shape[1] == 1:
+            return np.broadcast_to(response.mean(axis=0), response.shape)
+        beta = cho_solve(self._factor, self._matrix.T @ response, check_finite=False)
+        fit: FloatArray = self._matrix @ beta
         return fit
 
     def residual(self, response: FloatArray) -> FloatArray:
         """Return response minus its ridge fit."""
         out: FloatArray = response - self.fitted(response)
         return out
+
+
+def _scale(regression: _Regression, residual: FloatArray) -> FloatArray:
+    """Return how far a residual spreads given the parents, shape (n,)."""
+    absolute = np.abs(residual)
+    out: FloatArray = np.maximum(regression.fitted(absolute), 0.25 * float(absolute.mean()))
+    return out
 
 
 def _pairs(work: _Work, taken: int) -> list[tuple[int, int]]:
@@ -492,7 +546,8 @@ def _category_scores(work: _Work, indicators: FloatArray, levels: list[str], rho
     lin, one = work.linear, np.ones(len(residual))
 
     def add(k: int, by: FloatArray, name: str) -> None:
-        out.add(residual[:, k], residual[:, k], by, name, "probability", float(spread[k]))
+        own = residual[:, k]
+        out.add(own, own, by, name, "probability", work.rows.window, float(spread[k]))
 
     for k, name in enumerate(names):
         add(k, (1 - rho) * one, name)
@@ -517,7 +572,8 @@ def _judge(
 ) -> MechanismTestResult:
     rows = len(work.matrix)
     stacked = side_by_side(scores.columns)
-    moments, wider = _with_between(work, scores, stacked, work.rows.moments(stacked))
+    own = work.rows.moments(stacked, scores.window())
+    moments, wider = _with_between(work, scores, stacked, own)
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 0.0))
     usable = spread > 1e-10 * max(1.0, float(spread.max(initial=0.0)))
     usable &= (moments.telling >= _LEAST_TELLING) | (np.arange(len(spread)) < scores.leading)
@@ -567,7 +623,7 @@ def _new_dependence(
         return ()
     at, level = places.T
     columns = features[:, at] * scores.main[:, level]
-    moments = work.rows.moments(columns)
+    moments = work.rows.moments(columns, work.rows.window[:, None])
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 1e-300))
     z = np.abs(unskewed(moments.total / spread, moments.skewness))
     out = []
@@ -601,11 +657,11 @@ def _with_between(
     own = np.diag(moments.variance)
     if work.parts is None:
         return moments, np.ones(len(own))
-    weighted = stacked * work.rows.window[:, None]
-    alone = (weighted**2).sum(axis=0)
+    window = scores.window()
+    alone = ((stacked * window) ** 2).sum(axis=0)
     inflation = np.divide(own, alone, out=np.ones_like(own), where=alone > 0)
     extra, freedom = between_windows(
-        stacked, np.column_stack(scores.by), work.rows.window, work.parts, inflation
+        stacked, np.column_stack(scores.by), window, work.parts, inflation
     )
     variance = moments.variance + np.diag(extra)
     wider = np.sqrt(np.divide(own + extra, own, out=np.ones_like(own), where=own > 0))
@@ -624,7 +680,7 @@ def _components(
     """
     strongest = np.argsort(-np.abs(z), kind="stable")[:_REPORTED].tolist()
     chosen = [k for k in sorted({*range(scores.leading), *strongest}) if usable[k]]
-    leverage = work.rows.window[:, None] * side_by_side([scores.by[k] for k in chosen])
+    leverage = scores.window(chosen) * side_by_side([scores.by[k] for k in chosen])
     raw = leverage * side_by_side([scores.raw[k] for k in chosen])
     information = (leverage**2).sum(axis=0)
     errors = wider[chosen] * np.sqrt(np.diag(work.rows.spread_of(raw)))
