@@ -347,6 +347,7 @@ def compare(
             *predicted.notes,
             *estimated.notes,
             *population_notes(judgement.judged, judgement.ranking),
+            *(() if judgement.choice is None else (judgement.choice.note,)),
         ),
         seconds=clock.seconds(),
         version=version("whydrift"),

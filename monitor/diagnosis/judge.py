@@ -28,6 +28,7 @@ from whydrift.monitor.diagnosis.judgement import (
     sees_enough,
 )
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
+from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
 
 __all__ = ["Judgement", "judge"]
@@ -65,6 +66,8 @@ class Judgement:
         Chance that the verdict is right, of every column tested and decided.
     limit : float
         P-values up to it were rejected in any case: Bonferroni's limit.
+    choice : OneChoice, optional
+        One column given which all others that moved are as before.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -80,6 +83,7 @@ class Judgement:
     groups: tuple[Group, ...]
     confidence: Mapping[str, float]
     limit: float
+    choice: OneChoice | None = None
 
 
 def judge(
@@ -119,6 +123,11 @@ def judge(
         tests=len(family),
         doubtful=doubtful,
     )
+    choice = one_choice(
+        testing, evidence, judged, limit=limit, floor=floor, level=level, tests=len(family)
+    )
+    if choice is not None:
+        judged = choice.judged(judged)
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
     targets = _targets(target, judged, graph, shifted, groups)
     return Judgement(
@@ -135,6 +144,7 @@ def judge(
         groups,
         _confidence(testing, evidence, judged, limit),
         limit,
+        choice,
     )
 
 
