@@ -100,6 +100,8 @@ def one_choice(
         for other in moved:
             if other == column:
                 continue
+            if testing.alternatives is None and other in testing.graph.descendants(column):
+                break  # a given graph that lacks an edge is told as a contradiction
             parents = [p for p in testing.graph.parents(other) if p in testing.usable]
             given = tuple(dict.fromkeys((column, *parents)))
             result = testing.given(other, given)
