@@ -221,6 +221,8 @@ def compare(
     if graph is not None:
         with clock.measure("graph_check"):
             origins = frozenset(judgement.ranking) - set(testing.faulty)
+            if judgement.choice is not None:
+                origins |= judgement.choice.p_values.keys()
             doubts = (
                 *missing_edges(learned.graph, side.reference, usable),
                 *reversed_edges(learned.graph, origins, judgement.limit, testing.p_value),

@@ -21,6 +21,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.groups import hidden_cause_groups, open_groups
+from whydrift.monitor.diagnosis.testing import _over_graphs
 from whydrift.monitor.diagnosis.window_graph import window_graph
 
 FORWARD = Alternative({"a": (), "b": ("a",)}, 0.5)
@@ -219,3 +220,9 @@ def test_children_of_a_column_that_is_stuck_in_every_row_are_not_called_broken(s
     assert any(
         "x has no sound values in the current window" in note.text for note in found.warnings
     )
+
+
+def test_a_few_graphs_deaf_to_a_change_do_not_silence_the_others():
+    assert _over_graphs([(0.95, 1e-6), (0.05, 0.8)]) == 1e-6
+    assert _over_graphs([(0.6, 1e-6), (0.4, 0.8)]) == pytest.approx(0.32, rel=1e-5)
+    assert _over_graphs([(1.0, 0.2)]) == 0.2
