@@ -60,7 +60,7 @@ class Judged:
     named : tuple of str
         Columns said to have moved of themselves, first to last.
     suspects : tuple of str
-        All columns, the one to look at first first; none where nothing could be tested.
+        All columns, the one to look at first first.
     alone : tuple of str
         All columns by how far each moved, alone.
     tested_alone : tuple of str
@@ -124,7 +124,6 @@ def judged_windows(data: Path, name: str) -> Iterator[Judged]:
             started = time.process_time()
             diagnosis = wd.compare(reference, current, graph=graph, target=window.get("target"))
             seconds = time.process_time() - started
-            is_ranked = any(c.p_value is not None for c in diagnosis.columns.values())
             verdicts = [c.verdict.value for c in diagnosis.columns.values()]
             alone = {c: (reference[c], current[c]) for c in diagnosis.columns}
             moved = {c: distance(a, b) for c, (a, b) in alone.items()}
@@ -135,7 +134,7 @@ def judged_windows(data: Path, name: str) -> Iterator[Judged]:
                 graph=how,
                 truth=_truth(window),
                 named=diagnosis.ranking,
-                suspects=diagnosis.suspects if is_ranked else (),
+                suspects=diagnosis.suspects,
                 alone=tuple(sorted(moved, key=lambda c: -moved[c])),
                 tested_alone=tuple(c for c in p if p[c] <= _LEVEL / len(p)),
                 verdict=("fault, " if diagnosis.fault else "") + diagnosis.verdict.value,

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from whydrift.monitor.diagnosis.evidence import Evidence
+from whydrift.monitor.diagnosis.short_window import how_unusual
 
 __all__ = [
     "DIAGNOSIS_SCHEMA",
@@ -293,12 +294,18 @@ class Diagnosis:
         """Every column, the one to look at first first: the ranking, then the others by p-value.
 
         What stands behind the ranking was not found to have moved. It is for who knows from
-        elsewhere that something did, and has to begin somewhere.
+        elsewhere that something did, and has to begin somewhere. Columns that could not be tested
+        are ordered by how unusual their rows are, where the windows are at hand.
         """
 
-        def key(name: str) -> float:
+        def key(name: str) -> tuple[float, float, float]:
             p_value = self.columns[name].p_value
-            return 1.0 if p_value is None else p_value
+            if p_value is not None:
+                return p_value, 0.0, 0.0
+            if self.evidence is None or not self.evidence.has(name):
+                return 1.0, 1.0, 0.0
+            share, distance = how_unusual(self.evidence.reference, self.evidence.current, name)
+            return 1.0, share, -distance
 
         rest = set(self.columns) - {*self.ranking, self.prediction}
         return (*self.ranking, *sorted((n for n in self.columns if n in rest), key=key))

@@ -22,3 +22,7 @@ class Evidence:
 
     reference: Snapshot
     current: Snapshot
+
+    def has(self, name: str) -> bool:
+        """Whether both windows have a column."""
+        return self.reference.has(name) and self.current.has(name)
