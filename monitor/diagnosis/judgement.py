@@ -257,6 +257,11 @@ def _follower(
         )
     if own is None or own.untestable is Untestable.TOO_FEW_ROWS:
         return undetermined(ReasonCode.LOW_POWER, "Too few complete rows to test it.")
+    if own.untestable is Untestable.TOO_RARE:
+        return undetermined(
+            ReasonCode.LOW_POWER,
+            "Nearly all rows have the same value, and the others are too few to test.",
+        )
     if own.untestable is Untestable.NO_OVERLAP:
         if upstream:
             text = (

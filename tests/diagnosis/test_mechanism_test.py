@@ -129,6 +129,16 @@ def test_too_few_rows_are_untestable():
     assert found.untestable is Untestable.TOO_FEW_ROWS
 
 
+def test_a_category_of_nearly_one_level_says_that_the_other_is_too_rare():
+    rng = np.random.default_rng(0)
+    reference, current = (
+        pd.DataFrame({"x": rng.normal(size=500), "y": ["ok"] * 498 + ["slow"] * 2}) for _ in "ab"
+    )
+    found = whydrift.compare(reference, current, graph=[("x", "y")]).columns["y"]
+    assert found.verdict.value == "undetermined"
+    assert "too few to test" in found.reason
+
+
 def test_the_answer_does_not_depend_on_a_monotone_change_of_scale():
     rng = np.random.default_rng(9)
     reference, current = world(rng, 300), world(rng, 300, shift=0.3)

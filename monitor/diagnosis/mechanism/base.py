@@ -24,6 +24,7 @@ class Untestable(StrEnum):
     """Why a test could not be done."""
 
     TOO_FEW_ROWS = "too_few_rows"
+    TOO_RARE = "too_rare"  # a category whose rows but the commonest level's are a handful
     NO_OVERLAP = "no_overlap"
     CONSTANT = "constant"
     TOO_DEPENDENT = "too_dependent"  # one stretch of rows: how rare such stretches are is not known

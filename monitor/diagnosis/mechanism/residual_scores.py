@@ -124,7 +124,7 @@ class ResidualScores:
         if pair.is_discrete(column):
             response, levels = _without_rare(response, levels, min(counts) / sum(counts))
             if not levels:
-                return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
+                return MechanismTestResult(None, Untestable.TOO_RARE, 1.0, sum(counts))
         question = _Question(pair, column, response, levels, rows, counts, others)
         design = self._design(pair, parents).within(rows, current)
         result = question.answer(design)
