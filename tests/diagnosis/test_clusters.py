@@ -29,7 +29,7 @@ def studied(old, new, trials=300):
     totals, told, freedom = [], [], []
     for trial in range(trials):
         columns, weights, chance, number, split = both(np.random.default_rng([1, trial]), old, new)
-        varied = varied_by_cluster(columns, weights, chance, number, split)
+        varied = varied_by_cluster(columns, weights, chance, number, split, 1)
         totals.append(float(columns[:, 0] @ weights))
         told.append(varied.variance[0, 0])
         freedom.append(varied.freedom)
@@ -58,7 +58,7 @@ def test_users_in_both_windows_vary_as_their_sums_do():
     rng = np.random.default_rng(3)
     columns, weights, chance, number, split = both(rng, (50, 8, 0.5), (50, 8, 0.5))
     number = number % 50
-    varied = varied_by_cluster(columns, weights, chance, number, split)
+    varied = varied_by_cluster(columns, weights, chance, number, split, 1)
     sums = np.bincount(number, columns[:, 0] * weights)
     assert varied.variance[0, 0] == pytest.approx(((sums - sums.mean()) ** 2).sum(), rel=0.05)
     assert varied.freedom == pytest.approx(49, abs=2)

@@ -49,6 +49,7 @@ def varied_by_cluster(
     chance: FloatArray,
     clusters: IntArray,
     split: int,
+    fitted: int,
 ) -> VariedByCluster:
     """Return how sums of ``columns`` × ``window`` vary.
 
@@ -61,6 +62,8 @@ def varied_by_cluster(
     clusters : ndarray of int, shape (n_rows,)
     split : int
         Number of reference rows.
+    fitted : int
+        Features that the window and the outcome model were fitted on.
     """
     number = np.unique(clusters, return_inverse=True)[1]
     count = int(number.max()) + 1
@@ -98,6 +101,11 @@ def varied_by_cluster(
     weight = rows * (new * (1 - share) ** 2 + (1 - new) * share**2)
     weight = np.where(lone, weight, np.bincount(number, window**2, count))
     more = _effective(weight * (1 + inside * np.maximum(rows - 1, 0)))
+    if lone.all():
+        # Given the outcomes the variance is that of a lottery of windows and is not estimated, as
+        # far as it is one: sizes may tell the window. What both models were fitted on is lost.
+        even = float(in_new.mean() * (1 - in_new.mean()))
+        more = max(more, float((new * (1 - new)).mean()) / even * (count - fitted))
     spread = np.sqrt(np.maximum(own, 0.0))
     skewness = np.divide(third, spread**3, out=np.zeros_like(spread), where=spread > 0)
     return VariedByCluster(max(1.0, larger) * variance, skewness, max(1.0, max(freedom, more) - 1))

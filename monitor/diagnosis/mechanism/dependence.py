@@ -82,7 +82,9 @@ class Rows:
             square.sum(axis=0) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
         )
         if self.clusters is not None:
-            varied = varied_by_cluster(columns, self.window, self.chance, self.clusters, self.split)
+            varied = varied_by_cluster(
+                columns, self.window, self.chance, self.clusters, self.split, self.fitted
+            )
             return Moments(total, varied.variance, varied.skewness, varied.freedom, telling)
         # Fitting both models takes its share of the residuals' size.
         rows = len(columns)
