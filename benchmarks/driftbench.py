@@ -211,9 +211,19 @@ def confidences(cases: Path, answers: Path) -> Iterator[tuple[float, bool]]:
             yield float(node["confidence"]), node["verdict"] in truth["accept"][name]
 
 
-def reliability_table(stated: dict[str, list[tuple[float, bool]]]) -> str:
-    """Return a markdown table: what is right of verdicts of about the same confidence."""
-    lines = ["| method | confidence | verdicts | mean confidence | right | off by |"]
+def edge_confidences(cases: Path, answers: Path) -> Iterator[tuple[float, bool]]:
+    """Yield the confidence of every learned edge, and whether the true graph has it."""
+    for file in sorted(answers.glob("*.json")):
+        true = {
+            tuple(e) for e in json.loads((cases / file.stem / "meta.json").read_text())["edges"]
+        }
+        for cause, effect, confidence in json.loads(file.read_text()).get("edges", ()):
+            yield float(confidence), (cause, effect) in true
+
+
+def reliability_table(stated: dict[str, list[tuple[float, bool]]], what: str) -> str:
+    """Return a markdown table: what is right of verdicts or edges of about the same confidence."""
+    lines = [f"| method | confidence | {what} | mean confidence | right | off by |"]
     lines.append("|" + "---|" * 6)
     for name, pairs in stated.items():
         confidence, right = np.array(pairs, dtype=float).T
@@ -267,6 +277,7 @@ def main() -> int:
     seeds = seeds_of(options.seeds, most=149 if options.suite == "null" else 109)
     rows: dict[str, list[pd.DataFrame]] = {}
     stated: dict[str, list[tuple[float, bool]]] = {}
+    joined: dict[str, list[tuple[float, bool]]] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for seed in seeds:
             cases = Path(scratch) / f"cases-{seed}"
@@ -277,6 +288,7 @@ def main() -> int:
                 answer_cases(method, cases, answers, options.floor, options.limit)
                 rows.setdefault(method.name, []).append(scored(cases, answers, method.most_cases))
                 stated.setdefault(method.name, []).extend(confidences(cases, answers))
+                joined.setdefault(method.name, []).extend(edge_confidences(cases, answers))
     print(f"suite {options.suite}, seeds {options.seeds}, floor {options.floor:g}; "
           f"whydrift {version('whydrift')}, numpy {np.__version__}, "
           f"pandas {pd.__version__}{dowhy.dowhy_version()}, Python {platform.python_version()}, "
@@ -290,10 +302,11 @@ def main() -> int:
         names = " and ".join(m.name for m in slow)
         print(f"\nOnly the first {most} cases of each seed: {names}. All methods on those cases:\n")
         print(show({name: [part.head(most) for part in parts] for name, parts in rows.items()}))
-    stated = {name: pairs for name, pairs in stated.items() if pairs}
-    if stated and options.suite != "multi":
-        print("\nHow often verdicts are right, by the confidence they state\n")
-        print(reliability_table(stated))
+    for what, found in (("verdicts", stated), ("edges", joined)):
+        known = {name: pairs for name, pairs in found.items() if pairs}
+        if known and options.suite != "multi":
+            print(f"\nHow often {what} are right, by the confidence they state\n")
+            print(reliability_table(known, what))
     if not dowhy.dowhy_is_installed():
         print("\nDoWhy is not installed here and was not measured.")
     for column in filter(None, options.by.split(",")):

@@ -64,7 +64,13 @@ def _answer(
             "contribution_low": None if part is None else part.low,
             "contribution_high": None if part is None else part.high,
         }
-    return {"nodes": nodes, "target_verdict": verdict, "ranking": list(diagnosis.suspects)}
+    edges = [
+        [edge.a, edge.b, edge.confidence]
+        for edge in diagnosis.graph
+        if edge.mark == "-->" and edge.confidence is not None and graph != "true"
+    ]
+    ranking = list(diagnosis.suspects)
+    return {"nodes": nodes, "target_verdict": verdict, "ranking": ranking, "edges": edges}
 
 
 METHODS = (
