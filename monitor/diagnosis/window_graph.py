@@ -243,10 +243,10 @@ def _given(
     ends = {prediction} if is_end else set()
     dropped = [n for n in graph.nodes if n not in names and n not in ends]
     if any(graph.parents(n) or graph.children(n) for n in dropped):
-        joined = _without(graph, dropped)
-        how = "left out of the graph" if joined is None else "what they stood between is joined"
+        rest = _without(graph, dropped)
+        how = "left out of the graph" if rest is None else "what they stood between is joined"
         notes.append(Note("graph_cut", None, f"not judged, and {how}: {', '.join(dropped[:10])}"))
-        graph = graph if joined is None else joined
+        graph = graph if rest is None else rest
     return WindowGraph(graph.with_nodes(names), tuple(notes))
 
 
