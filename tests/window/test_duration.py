@@ -22,7 +22,7 @@ def test_a_duration_reads_as_it_is_written(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["", "d", "1.5h", "-1d", "1month", "1 d d", "9999999y", "１d0"])
 def test_what_is_no_duration_is_refused_with_an_example(text: str) -> None:
-    with pytest.raises(ConfigError, match="28d|shorter"):
+    with pytest.raises(ConfigError, match=r"28d|shorter"):
         Duration.parse(text)
 
 
