@@ -45,10 +45,10 @@ from whydrift.discovery.snapshot.totals import CoMissing, Totals
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MOST_CATEGORIES", "MOST_NEW_CATEGORIES", "Piece", "read_window"]
+__all__ = ["Piece", "category_room", "read_window"]
 
-MOST_CATEGORIES = 1_000
-MOST_NEW_CATEGORIES = 50
+_MOST_CATEGORIES = 1_000
+_LEAST_ROOM = 50  # for new categories beside as many known ones
 _ROWS_OF_A_CHOICE = 65_536  # rows that the length of a block of time is chosen on
 _MOST_REPEATS = 0.01  # share; above, rows are not known by their values
 _ROWS_OF_A_NAME = 64  # rows at the beginning of a table, whose values stand for it
@@ -64,13 +64,15 @@ class Piece:
         Stands for the stream; taken from the first rows where this is None.
     place : int
         Rows of the stream before these.
-    new_categories : int
-        Categories that may be added to those of the schema, if there are any.
     """
 
     run: int | None = None
     place: int = 0
-    new_categories: int = MOST_NEW_CATEGORIES
+
+
+def category_room(known: int) -> int:
+    """Return how many categories are told apart beside so many that are known."""
+    return max(_LEAST_ROOM, _MOST_CATEGORIES - known)
 
 
 def read_window(
@@ -253,7 +255,7 @@ class _Builder:
 
     def _add_categories(self, column: Column, content: Content) -> Column:
         labels = as_categories(content)
-        codes, categories = _encode(labels, column.categories, self.rows, self.piece.new_categories)
+        codes, categories = _encode(labels, column.categories, self.rows)
         counts = np.bincount(codes[codes >= 0], minlength=len(categories))
         is_missing = codes < 0
         self.summaries[column.name] = ColumnSummary(
@@ -266,7 +268,8 @@ class _Builder:
         self.whole[column.name] = np.where(is_missing, np.nan, codes)
         if is_missing.any():
             self.missing[column.name] = is_missing
-        return replace(column, categories=categories)
+        known = len(column.categories) or None
+        return replace(column, categories=categories, known=known)
 
     # ---- the sample ----------------------------------------------------------------------------
     def _times(self) -> FloatArray | None:
@@ -379,7 +382,7 @@ def _keys(content: Content, rows: int) -> FloatArray:
 
 
 def _encode(
-    labels: pa.Array | None, known: tuple[str, ...], rows: int, most_new: int
+    labels: pa.Array | None, known: tuple[str, ...], rows: int
 ) -> tuple[IntArray, tuple[str, ...]]:
     """Return codes (−1 where missing) and the categories: the known ones, then new ones."""
     import pyarrow as pa
@@ -387,7 +390,7 @@ def _encode(
 
     if labels is None:
         return np.full(rows, -1, dtype=np.int64), known
-    new_limit = most_new if known else MOST_CATEGORIES
+    new_limit = category_room(len(known))
     outside = labels
     if known:
         outside = labels.filter(pc.invert(pc.is_in(labels, pa.array(known, type=labels.type))))

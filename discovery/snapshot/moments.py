@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import Final
 
 import numpy as np
@@ -88,6 +89,11 @@ class Moments:
             count, sums = count[:1, :1], sums[:, :1]
         some = np.maximum(count, 1.0)
         return cls(names, count, shift, sums / some, products - sums * sums.T / some)
+
+    @classmethod
+    def merged(cls, parts: Sequence[Moments]) -> Moments:
+        """Return the moments of the rows of all."""
+        return reduce(cls.merge, parts)
 
     def merge(self, other: Moments) -> Moments:
         """Return the moments of the rows of both.

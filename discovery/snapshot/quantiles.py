@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,14 +42,17 @@ class QuantileSketch:
         sketch.update(np.ascontiguousarray(values[np.isfinite(values)]))
         return cls(sketch.serialize())
 
-    def merge(self, other: QuantileSketch) -> QuantileSketch:
-        """Return the summary of the values of both."""
+    @classmethod
+    def merged(cls, parts: Sequence[QuantileSketch]) -> QuantileSketch:
+        """Return the summary of the values of all."""
         from datasketches import kll_doubles_sketch
 
+        if len(parts) == 1:
+            return parts[0]
         sketch = kll_doubles_sketch(_SIZE)
-        sketch.merge(self._read())
-        sketch.merge(other._read())
-        return QuantileSketch(sketch.serialize())
+        for part in parts:
+            sketch.merge(part._read())
+        return cls(sketch.serialize())
 
     @property
     def count(self) -> int:

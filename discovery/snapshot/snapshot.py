@@ -224,7 +224,7 @@ class Snapshot:
         """
         from whydrift.discovery.snapshot.merge import merge
 
-        return merge(self, other)
+        return merge([self, other])
 
     def to_bytes(self) -> bytes:
         """Return the window as the bytes of a Parquet file with a version and a checksum.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from whydrift.discovery import SchemaError, Snapshot
+from whydrift.discovery import SchemaError, Snapshot, infer_schema
 from whydrift.discovery.snapshot.blocks import BlockKind, block_seconds
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.moments import Moments
@@ -136,6 +138,26 @@ def test_without_a_schema_a_stream_takes_that_of_its_first_rows(monkeypatch):
     assert stream.totals.moments.names == ("big", "gappy")
 
 
+def test_parts_read_with_the_schema_of_the_first_rows_are_the_stream(monkeypatch):
+    monkeypatch.setattr("whydrift.discovery.snapshot.stream._ROWS_AT_ONCE", 200)
+    monkeypatch.setattr("whydrift.discovery.snapshot.snapshot._SAMPLE_ROWS", 150)
+    # Seventy categories come late, and not in the order in which they are common.
+    late = [f"late {k * k % 71}" for k in range(ROWS - 400)]
+    frame = FRAME.assign(place=[*FRAME["place"][:400], *late])
+    stream = Snapshot.from_batches([frame], roles=ROLES["clusters"])
+    schema = infer_schema(frame, roles=ROLES["clusters"])
+    assert schema == infer_schema(frame[:200], roles=ROLES["clusters"])
+    assert schema.blocks.kind is BlockKind.CLUSTER
+    assert schema["place"].categories == stream.schema["place"].categories[:3]
+    cuts = [0, 350, 470, 480, ROWS]
+    parts = [Snapshot.from_batches([frame[a:b]], schema=schema) for a, b in pairwise(cuts)]
+    assert_same(reduce(Snapshot.merge, parts), stream)
+    assert_same(reduce(Snapshot.merge, parts[::-1]), stream)
+    assert len(stream.schema["place"].categories) > 3 + 30
+    with pytest.raises(SchemaError, match="no rows"):
+        infer_schema(frame[:0])
+
+
 def test_a_stream_without_rows_or_of_other_types_is_refused():
     with pytest.raises(SchemaError, match="no rows"):
         Snapshot.from_batches([])
@@ -173,7 +195,7 @@ def test_more_new_categories_than_are_told_apart_share_the_overflow_bucket():
     more = pa.table({"c": [f"d{k:04d}" for k in range(300)]})
     other = Snapshot.from_frame(more, schema=one.schema)
     merged = one.merge(other)
-    assert len(merged.schema["c"].categories) == 900 + 50 + 1
+    assert len(merged.schema["c"].categories) == 1_000 + 1
     assert merged.schema["c"].categories[-1] == "(other)"
     assert sum(merged.summaries["c"].category_counts) == 3_000
     assert np.isfinite(merged.column("c")).all()
@@ -199,7 +221,7 @@ def test_repeats_among_more_rows_than_are_remembered_are_estimated():
     hashes = rng.integers(0, 2**63, 200_000, dtype=np.uint64)
     hashes[-20_000:] = hashes[:20_000]
     whole = Copies.of(hashes)
-    parts = Copies.of(hashes[:90_000]).merge(Copies.of(hashes[90_000:]))
+    parts = Copies.merged([Copies.of(hashes[:90_000]), Copies.of(hashes[90_000:])])
     np.testing.assert_array_equal(parts.counts, whole.counts)
     assert parts.limit == whole.limit
     assert whole.repeats(200_000) == pytest.approx(20_000, rel=0.06)  # some six standard errors
