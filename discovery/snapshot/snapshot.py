@@ -255,7 +255,7 @@ class Snapshot:
         """Return the values of a number or time below which these shares of its rows lie.
 
         Exact where the sample holds all rows, else from a sketch whose ranks are off by at most
-        1.33 % of all rows in 99 cases of 100.
+        1 % of all rows in 99 cases of 100.
 
         Raises
         ------

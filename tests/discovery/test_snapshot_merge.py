@@ -349,7 +349,22 @@ def test_quantiles_are_exact_while_all_rows_are_here_and_close_after():
 
 
 # ---- bytes -------------------------------------------------------------------------------------
-STORED = Path(__file__).parent / "data" / "snapshot-format-1.parquet"
+STORED = Path(__file__).parent / "data"
+
+
+def sold(first: int, last: int) -> pa.Table:
+    """Return rows of the window that was stored with clusters, by their numbers."""
+    k = np.arange(first, last)
+    return pa.table(
+        {
+            "at": pd.to_datetime(1.7e9 + k * 37.5, unit="s"),
+            "user": [f"user {i * 7 % 31}" for i in k],
+            "big": 1e9 + np.sqrt(k),
+            "gappy": [None if i % 9 == 0 else i / 7 for i in k],
+            "grade": k * 5 % 4,
+            "place": [None if i % 11 == 0 else f"place {i * i % 53}" for i in k],
+        }
+    )
 
 
 @pytest.mark.parametrize("which", sorted(WHOLE))
@@ -365,7 +380,7 @@ def test_a_stored_window_is_the_window(which):
 
 
 def test_a_window_stored_by_the_first_format_can_be_read_for_ever():
-    window = Snapshot.from_bytes(STORED.read_bytes())
+    window = Snapshot.from_bytes((STORED / "snapshot-format-1.parquet").read_bytes())
     expected = Snapshot.from_frame(
         pa.table(
             {
@@ -380,6 +395,27 @@ def test_a_window_stored_by_the_first_format_can_be_read_for_ever():
     assert_same(window, expected)
     assert window.schema == expected.schema
     np.testing.assert_array_equal(window.sample, expected.sample)
+
+
+def test_a_joined_window_of_the_first_format_goes_on_being_joined():
+    stored = Snapshot.from_bytes((STORED / "snapshot-format-1-clusters.parquet").read_bytes())
+    first = Snapshot.from_frame(
+        sold(0, 250), roles={"at": "time", "user": "cluster"}, sample_rows=100
+    )
+    rest = Snapshot.from_frame(sold(250, 400), schema=first.schema, sample_rows=100)
+    more = Snapshot.from_frame(sold(400, 500), schema=first.schema, sample_rows=100)
+    assert stored.schema == first.schema
+    assert_same(stored, first.merge(rest))
+    assert_same(stored.merge(more), first.merge(rest).merge(more))
+    assert_same(Snapshot.from_bytes(stored.to_bytes()), stored)
+    assert stored.quantiles("big", [0.5]) == pytest.approx(1e9 + np.sqrt(200), abs=0.2)
+
+
+def test_the_same_rows_give_the_same_bytes():
+    for which, whole in WHOLE.items():
+        again = Snapshot.from_frame(FRAME, roles=ROLES[which[0]], sample_rows=which[1])
+        assert again.to_bytes() == whole.to_bytes()
+        assert Snapshot.from_bytes(whole.to_bytes()).to_bytes() == whole.to_bytes()
 
 
 def test_changed_bytes_foreign_bytes_and_later_formats_are_refused():
@@ -401,7 +437,7 @@ def test_changed_bytes_foreign_bytes_and_later_formats_are_refused():
     with pytest.raises(SchemaError, match="no Snapshot"):
         Snapshot.from_bytes(rewritten(pa.table({"x": [1]})))
     key = b"whydrift.snapshot"
-    later = table.schema.metadata[key].replace(b'\\"version\\":1', b'\\"version\\":99')
+    later = table.schema.metadata[key].replace(b'\\"version\\":2', b'\\"version\\":99')
     with pytest.raises(SchemaError, match="Upgrade"):
         Snapshot.from_bytes(rewritten(table.replace_schema_metadata({key: later})))
     with pytest.raises(SchemaError, match="chosen again"):
