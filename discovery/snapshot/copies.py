@@ -41,10 +41,12 @@ class Copies:
     limit: int | None = None
 
     @classmethod
-    def of(cls, hashes: HashArray) -> Copies:
-        """Count rows by their hashes, shape (n_rows,)."""
+    def of(cls, hashes: HashArray, *, limit: int | None = None) -> Copies:
+        """Count rows by their hashes, shape (n_rows,), those below a limit if one is given."""
+        if limit is not None:
+            hashes = hashes[hashes < np.uint64(limit)]
         found, counts = np.unique(hashes, return_counts=True)
-        return cls(found, counts.astype(np.int64))._cut()
+        return cls(found, counts.astype(np.int64), limit)._cut()
 
     @classmethod
     def merged(cls, parts: Sequence[Copies]) -> Copies:

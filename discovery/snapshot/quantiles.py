@@ -53,17 +53,17 @@ class QuantileSketch:
             n values it adds √(one_of / 4n) to the standard error of a rank.
         """
         present = np.isfinite(values)
-        values = values[present] if not present.all() else values
-        values = values + 0.0  # one kind of zero
+        if not present.all():
+            values = values[present]
         groups = len(values) // one_of
         if one_of == 1 or not groups:
-            return cls(_fitted([np.sort(values)]))
+            return cls(_fitted([_ascending(values)]))
         seed = values.view(np.uint64).sum(dtype=np.uint64)
         drawn = mixed(np.arange(groups, dtype=np.uint64) + seed) & np.uint64(one_of - 1)
         looked_at = values[np.arange(groups) * one_of + drawn.astype(np.int64)]
         between = [np.empty(0)] * (one_of.bit_length() - 2)
         rest = values[groups * one_of :]
-        return cls(_fitted([np.sort(rest), *between, np.sort(looked_at)]))
+        return cls(_fitted([_ascending(rest), *between, _ascending(looked_at)]))
 
     @classmethod
     def merged(cls, parts: Sequence[QuantileSketch]) -> QuantileSketch:
@@ -110,6 +110,10 @@ class QuantileSketch:
         place = np.searchsorted(reached, np.asarray(shares) * reached[-1])
         out: FloatArray = values[order][np.minimum(place, len(values) - 1)]
         return out
+
+
+def _ascending(values: FloatArray) -> FloatArray:
+    return np.sort(values + 0.0)  # one kind of zero
 
 
 def _fitted(levels: list[FloatArray]) -> tuple[FloatArray, ...]:

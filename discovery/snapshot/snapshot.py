@@ -170,7 +170,8 @@ class Snapshot:
         """Summarise a window that comes in pieces, in memory that does not grow with its rows.
 
         The same as :meth:`from_frame` of all rows with the schema that comes out; without a schema
-        kinds, categories and blocks are read off the first 65,536 rows.
+        kinds, categories and blocks are read off the first 65,536 rows, of more than 256 columns
+        off the first 16 million values.
 
         Parameters
         ----------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.arrow import to_table
@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 __all__ = ["infer_schema", "read_stream"]
 
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE: Final = 65_536
+# Of many columns fewer rows: so many values of the first piece, which the schema is inferred from,
+# and of the others, which are rather to stay in the processor's cache.
+_CELLS_AT_FIRST: Final = 1 << 24
+_CELLS_AT_ONCE: Final = 1 << 22
+_MOST_WAITING: Final = 16  # parts
 
 
 def read_stream(
@@ -39,9 +44,10 @@ def read_stream(
     SchemaError
         If a batch is no table, one lacks a column of the first, or there are no rows.
     """
-    whole: Snapshot | None = None
-    run: int | None = None
+    waiting: list[Snapshot] = []  # the window so far, and parts that are not yet joined to it
+    rows, run = 0, None
     for table, notes in _pieces(batches, where):
+        limits = [p.totals.copies.limit for p in waiting if p.totals is not None]
         part = read_window(
             table,
             notes,
@@ -50,20 +56,30 @@ def read_stream(
             roles=roles,
             sample_rows=sample_rows,
             salt=salt,
-            piece=Piece(run, 0 if whole is None else whole.rows),
+            piece=Piece(
+                run,
+                rows,
+                min((p.draw.threshold for p in waiting if p.draw is not None), default=1.0),
+                min((limit for limit in limits if limit is not None), default=None),
+            ),
         )
-        if whole is None:
-            assert part.draw is not None
-            whole, run = part, int(part.draw.run[0])
+        assert part.draw is not None
+        if not waiting:
+            run = int(part.draw.run[0])
             # All pieces are read with the schema of the first, so that it does not matter how the
             # rows were cut into pieces.
             known = (replace(c, categories=c.categories[: c.known]) for c in part.schema)
             schema, kinds, roles = replace(part.schema, columns=tuple(known)), {}, {}
-        else:
-            whole = merge([whole, part])
-    if whole is None:
+        rows += part.rows
+        waiting.append(part)
+        if (
+            sum(len(p.sample) for p in waiting[1:]) > part.draw.most // 2
+            or len(waiting) > _MOST_WAITING
+        ):
+            waiting = [merge(waiting)]
+    if not waiting:
         raise SchemaError("there are no rows", where=where, remedy="Give a window that has data")
-    return whole
+    return merge(waiting)
 
 
 def infer_schema(
@@ -82,7 +98,8 @@ def infer_schema(
     Parameters
     ----------
     head : pandas.DataFrame, polars.DataFrame, pyarrow.Table or pyarrow.RecordBatch
-        The first rows of the window: of more than 65,536 the rest is not looked at.
+        The first rows of the window: of more than 65,536 (of many columns: of more than 16 million
+        values) the rest is not looked at.
     kinds, roles : mapping, optional
         Override what would be inferred.
     where : str
@@ -107,10 +124,11 @@ def infer_schema(
 
 
 def _pieces(batches: Iterable[Any], where: str) -> Iterator[tuple[pa.Table, list[Note]]]:
-    """Yield tables of 65,536 rows, the last one of fewer, and what had to be mended in them."""
+    """Yield tables of so many rows, the last one of fewer, and what had to be mended in them."""
     waiting: list[pa.Table] = []
     notes: list[Note] = []
     count = 0
+    cells = _CELLS_AT_FIRST
     for number, batch in enumerate(batches, start=1):
         table, more = to_table(batch, where=f"{where}, batch {number}")
         if table.num_columns == 0:
@@ -121,13 +139,14 @@ def _pieces(batches: Iterable[Any], where: str) -> Iterator[tuple[pa.Table, list
             )
         notes += more
         while table.num_rows:
-            part = table.slice(0, _ROWS_AT_ONCE - count)
+            most = min(_ROWS_AT_ONCE, max(1, cells // table.num_columns))
+            part = table.slice(0, most - count)
             table = table.slice(part.num_rows)
             waiting.append(part)
             count += part.num_rows
-            if count == _ROWS_AT_ONCE:
+            if count == most:
                 yield _joined(waiting, where), notes
-                waiting, notes, count = [], [], 0
+                waiting, notes, count, cells = [], [], 0, _CELLS_AT_ONCE
     if waiting:
         yield _joined(waiting, where), notes
 

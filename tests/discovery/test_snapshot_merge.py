@@ -320,7 +320,7 @@ def test_moments_survive_a_large_offset_and_gaps():
         Moments.of(("a", "b", "c"), [c[rows] for c in columns])
         for rows in (slice(0, 10), slice(10, 2_000), slice(2_000, 3_000))
     ]
-    merged = parts[0].merge(parts[1]).merge(parts[2])
+    merged = Moments.merged(parts)
     expected = pd.DataFrame(values).cov().to_numpy()  # pandas: over the rows that have both
     np.testing.assert_allclose(merged.covariance(), expected, rtol=1e-6)
     np.testing.assert_allclose(
@@ -328,7 +328,9 @@ def test_moments_survive_a_large_offset_and_gaps():
         expected[0, 1] / np.sqrt(expected[0, 0] * expected[1, 1]), rtol=1e-6,
     )  # fmt: skip
     none = Moments.none(("a", "b", "c"))
-    np.testing.assert_array_equal(none.merge(merged).cross, merged.cross)
+    assert Moments.merged([none, merged]) is merged
+    in_turn = Moments.merged([parts[2], Moments.merged([parts[1], none, parts[0]])])
+    np.testing.assert_allclose(in_turn.covariance(), expected, rtol=1e-6)
 
 
 def test_quantiles_are_exact_while_all_rows_are_here_and_close_after():
