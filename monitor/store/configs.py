@@ -23,9 +23,7 @@ def put(connection: sa.Connection, monitor: str, text: str, *, at: datetime) -> 
     insert_missing(connection, _TABLE, {"hash": digest, "yaml_redacted": text, "at": at})
     lock_monitor(connection, monitor)
     connection.execute(
-        sa.update(tables.monitor)
-        .where(tables.monitor.c.name == monitor)
-        .values(config_hash=digest)
+        sa.update(tables.monitor).where(tables.monitor.c.name == monitor).values(config_hash=digest)
     )
     return digest
 

@@ -17,7 +17,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from whydrift.discovery.errors import StoreError, nearest
 from whydrift.monitor.store.file_system import file_system, is_network
 
-__all__ = ["Database", "database_url", "sqlite_path"]
+__all__ = ["Database", "database_url", "make_private", "pragma"]
 
 _BUSY_SECONDS: Final = 30.0  # how long a write waits for another one
 _WRITES: Final = "whydrift_writes"
@@ -57,7 +57,7 @@ def database_url(text: str) -> URL:
     return url.set(drivername=_DRIVERS[backend])
 
 
-def sqlite_path(url: URL) -> Path | None:
+def _sqlite_path(url: URL) -> Path | None:
     """Return the file of a store in SQLite, None of another."""
     if url.get_backend_name() != "sqlite":
         return None
@@ -83,7 +83,7 @@ class Database:
 
     def __init__(self, url: URL) -> None:
         self.url = url
-        self.path = sqlite_path(url)
+        self.path = _sqlite_path(url)
         self.where = _shown(url)
         self._engine = _sqlite(url, self.path) if self.path is not None else _postgresql(url)
         self._writer = self._engine.execution_options(**{_WRITES: True})
@@ -119,13 +119,6 @@ class Database:
             If the database cannot be reached or written.
         """
         with self._told(), self._writer.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def outside(self) -> Iterator[sa.Connection]:
-        """Open a connection without a transaction, for what the engine does by itself."""
-        engine = self._engine.execution_options(isolation_level="AUTOCOMMIT")
-        with self._told(), engine.connect() as connection:
             yield connection
 
     def close(self) -> None:
@@ -190,9 +183,7 @@ def _sqlite(url: URL, path: Path) -> sa.Engine:
             where=str(path),
             remedy="Put the store on a local disk, or in PostgreSQL",
         )
-    engine = sa.create_engine(
-        url.set(database=str(path)), connect_args={"timeout": _BUSY_SECONDS}
-    )
+    engine = sa.create_engine(url.set(database=str(path)), connect_args={"timeout": _BUSY_SECONDS})
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
@@ -250,6 +241,6 @@ def make_private(path: Path) -> None:
         ) from error
 
 
-def scalar(connection: sa.Connection, pragma: str) -> Any:
+def pragma(connection: sa.Connection, name: str) -> Any:
     """Return what a pragma of SQLite's answers."""
-    return connection.exec_driver_sql(f"PRAGMA {pragma}").scalar()
+    return connection.exec_driver_sql(f"PRAGMA {name}").scalar()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from whydrift.discovery.errors import StoreError
+from whydrift.monitor.window.interval import Interval
 
 __all__ = ["GraphRecord", "MonitorRecord", "ResultRecord", "SnapshotRecord", "WindowKey"]
 
@@ -17,37 +18,33 @@ class WindowKey:
     Parameters
     ----------
     monitor : str
-    start, end : datetime
-        Half-open; they know their time zone, and are kept in UTC.
+    interval : Interval
     segment : str
         Empty for the whole.
+
+    Raises
+    ------
+    StoreError
+        If a name holds what no database takes.
     """
 
     monitor: str
-    start: datetime
-    end: datetime
+    interval: Interval
     segment: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("start", "end"):
-            moment: datetime = getattr(self, name)
-            if moment.tzinfo is None:
+        for name in (self.monitor, self.segment):
+            # PostgreSQL's text has no NUL; half of a surrogate pair is no character.
+            if "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):
                 raise StoreError(
-                    f"the window's {name} ({moment}) has no time zone",
+                    f"the name {name!r} holds what cannot be stored as text",
                     where=f"monitor {self.monitor!r}",
-                    remedy="Give a datetime with one, such as datetime(2026, 5, 4, tzinfo=UTC)",
+                    remedy="Give it a name without NUL characters and lone surrogates",
                 )
-            object.__setattr__(self, name, moment.astimezone(UTC))
-        if not self.start < self.end:
-            raise StoreError(
-                f"the window ends ({self.end}) before it begins ({self.start}), or is empty",
-                where=f"monitor {self.monitor!r}",
-                remedy="Give start < end",
-            )
 
     def __str__(self) -> str:
         whose = f"{self.monitor}/{self.segment}" if self.segment else self.monitor
-        return f"{whose} {self.start:%Y-%m-%dT%H:%MZ}..{self.end:%Y-%m-%dT%H:%MZ}"
+        return f"{whose} {self.interval}"
 
 
 @dataclass(frozen=True, slots=True)

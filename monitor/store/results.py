@@ -54,7 +54,7 @@ def put(
     _require_config(connection, config_hash, key)
     lock_monitor(connection, key.monitor)
     staged = sa.and_(of_window(_TABLE, key), _TABLE.c.stage == stage)
-    latest = connection.execute(
+    latest: sa.Row[Any] | None = connection.execute(
         sa.select(*_COLUMNS, _TABLE.c.sha256)
         .where(staged, _TABLE.c.config_hash == config_hash)
         .order_by(_TABLE.c.revision.desc())
@@ -83,8 +83,8 @@ def put(
             id=identity,
             monitor=key.monitor,
             segment=key.segment,
-            window_start=key.start,
-            window_end=key.end,
+            window_start=key.interval.start,
+            window_end=key.interval.end,
             json=text,
             sha256=digest,
             **row,
@@ -150,10 +150,10 @@ def listed(
     return tuple(_record(row) for row in connection.execute(query.order_by(*order)))
 
 
-def delete(connection: sa.Connection, records: list[ResultRecord]) -> int:
-    """Delete rows, and return how many were still there."""
-    found = connection.execute(sa.delete(_TABLE).where(_TABLE.c.id.in_([r.id for r in records])))
-    return found.rowcount
+def delete(connection: sa.Connection, record: ResultRecord) -> int:
+    """Delete all results of a stage of a window, and return how many there were."""
+    query = sa.delete(_TABLE).where(of_window(_TABLE, record.key), _TABLE.c.stage == record.stage)
+    return connection.execute(query).rowcount
 
 
 def _text(value: Mapping[str, Any]) -> str:

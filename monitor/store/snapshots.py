@@ -15,7 +15,7 @@ from whydrift.monitor.store.content import Content, sha256
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
-__all__ = ["delete", "find", "listed", "put", "read", "rewrite"]
+__all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite"]
 
 _TABLE: Final = tables.snapshot
 _FORMAT: Final = "parquet"
@@ -58,8 +58,8 @@ def put(
         .values(
             monitor=key.monitor,
             segment=key.segment,
-            window_start=key.start,
-            window_end=key.end,
+            window_start=key.interval.start,
+            window_end=key.interval.end,
             content=kept.content,
             **fields,
         )
@@ -72,9 +72,7 @@ def find(connection: sa.Connection, key: WindowKey, part: str) -> SnapshotRecord
     """Return the current revision of a window."""
     return _first(
         connection,
-        sa.select(*_COLUMNS).where(
-            of_window(_TABLE, key), _TABLE.c.part == part, _TABLE.c.current
-        ),
+        sa.select(*_COLUMNS).where(of_window(_TABLE, key), _TABLE.c.part == part, _TABLE.c.current),
     )
 
 
@@ -131,10 +129,16 @@ def rewrite(
     return replace(record, **fields)
 
 
-def delete(connection: sa.Connection, records: list[SnapshotRecord]) -> int:
-    """Delete rows, and return how many were still there; their files stay for now."""
-    found = connection.execute(sa.delete(_TABLE).where(_TABLE.c.id.in_([r.id for r in records])))
-    return found.rowcount
+def delete(connection: sa.Connection, record: SnapshotRecord) -> list[str]:
+    """Delete a window with all its revisions, and return the files that they named."""
+    query = sa.delete(_TABLE).where(of_window(_TABLE, record.key), _TABLE.c.part == record.part)
+    return [name for name in connection.execute(query.returning(_TABLE.c.file)).scalars() if name]
+
+
+def delete_superseded(connection: sa.Connection, record: SnapshotRecord) -> list[str]:
+    """Delete one revision that a later one replaced, and return the file that it named."""
+    query = sa.delete(_TABLE).where(_TABLE.c.id == record.id, sa.not_(_TABLE.c.current))
+    return [name for name in connection.execute(query.returning(_TABLE.c.file)).scalars() if name]
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> SnapshotRecord | None:

@@ -11,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from whydrift.monitor.store import tables
 from whydrift.monitor.store.records import WindowKey
+from whydrift.monitor.window.interval import Interval
 
 __all__ = ["insert_missing", "key_of", "lock_monitor", "of_window", "within"]
 
@@ -38,8 +39,8 @@ def of_window(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
     return sa.and_(
         table.c.monitor == key.monitor,
         table.c.segment == key.segment,
-        table.c.window_start == key.start,
-        table.c.window_end == key.end,
+        table.c.window_start == key.interval.start,
+        table.c.window_end == key.interval.end,
     )
 
 
@@ -65,4 +66,4 @@ def within(
 
 def key_of(row: sa.Row[Any]) -> WindowKey:
     """Return the window that a row is of."""
-    return WindowKey(row.monitor, row.window_start, row.window_end, row.segment)
+    return WindowKey(row.monitor, Interval(row.window_start, row.window_end), row.segment)

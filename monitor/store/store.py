@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
+from whydrift.discovery.errors import StoreError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.store import configs, graphs, results, snapshots
@@ -45,8 +46,6 @@ def open_database(url: str, *, create: bool) -> Database:
         if create:
             make_private(database.path)
         elif not database.path.exists():
-            from whydrift.discovery.errors import StoreError
-
             raise StoreError(
                 "there is no store yet",
                 where=str(database.path),
@@ -74,7 +73,11 @@ def open_store(url: str, *, create: bool = True, clock: Clock = _now) -> Store:
         If the database cannot be reached, or its tables are older or newer than this whydrift.
     """
     database = open_database(url, create=create)
-    require_head(database, create=create)
+    try:
+        require_head(database, create=create)
+    except BaseException:
+        database.close()
+        raise
     return Store(database, clock)
 
 
@@ -117,9 +120,7 @@ class Store:
             If rows of its sample were replaced or chosen again.
         """
         with self.database.writing() as connection:
-            return snapshots.put(
-                connection, self.content, key, window, part=part, at=self.clock()
-            )
+            return snapshots.put(connection, self.content, key, window, part=part, at=self.clock())
 
     def find_snapshot(self, key: WindowKey, *, part: str = "") -> SnapshotRecord | None:
         """Return what is known of the current revision of a window."""
@@ -207,9 +208,7 @@ class Store:
             If it is no diagnosis, the configuration is not stored, or it cannot be written.
         """
         with self.database.writing() as connection:
-            return results.put(
-                connection, key, diagnosis, config_hash=config_hash, at=self.clock()
-            )
+            return results.put(connection, key, diagnosis, config_hash=config_hash, at=self.clock())
 
     def find_result(self, key: WindowKey, *, stage: str) -> ResultRecord | None:
         """Return what is known of the result that counts for a stage of a window."""
