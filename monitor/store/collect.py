@@ -193,7 +193,9 @@ def _give_back(store: Store) -> None:
             if left in {0, free}:
                 return
             free = left
-            connection.exec_driver_sql(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+            # A page a step, each a row without columns: only the driver itself steps through them.
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
 
 
 def _batches(records: Iterable[_Record]) -> Iterator[list[_Record]]:

@@ -54,12 +54,13 @@ def put(
     _require_config(connection, config_hash, key)
     lock_monitor(connection, key.monitor)
     staged = sa.and_(of_window(_TABLE, key), _TABLE.c.stage == stage)
-    latest: sa.Row[Any] | None = connection.execute(
+    by_revision: sa.Select[Any] = (
         sa.select(*_COLUMNS, _TABLE.c.sha256)
         .where(staged, _TABLE.c.config_hash == config_hash)
         .order_by(_TABLE.c.revision.desc())
         .limit(1)
-    ).first()
+    )
+    latest = connection.execute(by_revision).first()
     digest = _digest(diagnosis)
     is_known = latest is not None and latest.sha256 == digest
     if latest is not None and is_known and latest.current:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from whydrift import Snapshot
@@ -19,11 +20,9 @@ NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 def window(seed: int = 0, rows: int = 60, columns: int = 2, schema: Snapshot | None = None):
     """A window of numbers; of 2,000 rows and 80 columns it takes more than 1 MiB."""
-    import pandas as pd
-
     rng = np.random.default_rng(seed)
-    frame = pd.DataFrame(rng.normal(size=(rows, columns)), columns=[f"x{i}" for i in range(columns)])
-    return Snapshot.from_frame(frame, schema=None if schema is None else schema.schema)
+    table = pa.table({f"x{i}": rng.normal(size=rows) for i in range(columns)})
+    return Snapshot.from_frame(table, schema=None if schema is None else schema.schema)
 
 
 def key(hour: int = 0, monitor: str = "m", segment: str = "", hours: int = 1) -> WindowKey:

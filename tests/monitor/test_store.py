@@ -106,9 +106,7 @@ def test_graphs_are_versioned_and_the_same_graph_is_no_new_version(store):
 def test_a_result_written_twice_is_one_though_its_id_and_seconds_differ(store):
     rules = store.put_config("m", "floor: 0.1")
     first = store.put_result(key(), diagnosis("d1"), config_hash=rules)
-    again = store.put_result(
-        key(), diagnosis("d2") | {"seconds": {"total": 9}}, config_hash=rules
-    )
+    again = store.put_result(key(), diagnosis("d2") | {"seconds": {"total": 9}}, config_hash=rules)
     assert again == first and first.id == "d1"
     assert store.get_result("d1") == diagnosis("d1")
     assert store.get_result("d2") is None

@@ -31,7 +31,9 @@ def test_the_migrations_make_the_tables_that_the_code_knows(store):
         inspector = sa.inspect(connection)
         for table in METADATA.sorted_tables:
             checks = {c["name"] for c in inspector.get_check_constraints(table.name)}
-            assert checks == {c.name for c in table.constraints if isinstance(c, sa.CheckConstraint)}
+            assert checks == {
+                c.name for c in table.constraints if isinstance(c, sa.CheckConstraint)
+            }
             unique = {i["name"]: i["unique"] for i in inspector.get_indexes(table.name)}
             for index in table.indexes:
                 assert bool(unique[index.name]) == index.unique
