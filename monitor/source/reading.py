@@ -47,7 +47,7 @@ def stream(
     tell : callable
         Takes what had to be mended.
     progress : callable
-        Told the rows so far, those there are at most (as many where nobody knows) and the speed.
+        Told the rows so far, those there are at most (0 where nobody knows) and the speed.
     cancel : callable
         Asked between batches whether to give up.
     retry : Retry, optional
@@ -74,7 +74,7 @@ def stream(
                 raise Cancelled(source.where)
             done += batch.num_rows
             speed = done / max(clock() - started, 1e-9)
-            progress(f"reading {source.where}: {speed:,.0f} rows/s", done, total or done)
+            progress(f"reading {source.where}: {speed:,.0f} rows/s", done, total or 0)
             while held + batch.num_rows >= BATCH_ROWS:
                 fits = BATCH_ROWS - held
                 yield _together([*waiting, batch.slice(0, fits)])

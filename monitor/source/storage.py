@@ -6,6 +6,7 @@ import functools
 import shutil
 import stat
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,7 +97,8 @@ class Stored:
             _refuse_device(self.address)
             return pa.OSFile(self.address)
         if self.is_whole:
-            return pa.OSFile(_copy(self.address, _frozen(self.options)).name)
+            copy = _copy(self.address, _Options(self.options))
+            return pa.OSFile(copy.path)
         system, path = file_system(self.address, self.options)
         # Arrow asks for what it needs, in pieces large enough: nothing is read ahead of it.
         opened = system.open(path, "rb", block_size=_STORE_BYTES, cache_type="none")
@@ -115,11 +117,6 @@ def _refuse_device(path: str) -> None:
         raise SourceError("this is a device, not a file", where=path, remedy=f"Give {READABLE}")
 
 
-def _frozen(options: Mapping[str, Any]) -> Any:
-    """Return options by which copies can be told apart (and which still are the options)."""
-    return _Options(options)
-
-
 class _Options:
     """Options as a key: equal where they are written the same."""
 
@@ -134,19 +131,26 @@ class _Options:
         return hash(self._key)
 
 
+class _Copy:
+    """A temporary file; it goes when nobody holds it any more."""
+
+    def __init__(self, stream: Any) -> None:
+        with tempfile.NamedTemporaryFile(prefix="whydrift-", delete=False) as copy:
+            self.path = copy.name
+            weakref.finalize(self, Path(self.path).unlink, missing_ok=True)
+            shutil.copyfileobj(stream, copy)
+
+
 @functools.lru_cache(maxsize=_COPIED)
-def _copy(address: str, options: _Options) -> Any:
-    """Return a temporary file of the same bytes; it goes when nobody holds it any more.
+def _copy(address: str, options: _Options) -> _Copy:
+    """Return the same bytes on this machine.
 
     A pipe, as of <(zcat …), can be read only once; a page of the web often only from its start.
     """
-    copy = tempfile.NamedTemporaryFile(prefix="whydrift-")  # noqa: SIM115 - it outlives this call
     if _is_pipe(address):
         with Path(address).open("rb") as stream:
-            shutil.copyfileobj(stream, copy)
-    else:
-        system, path = file_system(address, options.values)
-        with system.open(path, "rb", block_size=0) as stream:
-            shutil.copyfileobj(stream, copy)
-    copy.flush()
-    return copy
+            return _Copy(stream)
+    system, path = file_system(address, options.values)
+    # Signed addresses often allow GET alone: no size is asked for first (any number says so).
+    with system.open(path, "rb", block_size=0, size=1) as stream:
+        return _Copy(stream)

@@ -95,6 +95,9 @@ def reading(where: str, address: str) -> Iterator[None]:
 
 
 def _told(error: Exception, where: str, address: str) -> SourceError:
+    ours = next((link for link in _chain(error) if isinstance(link, SourceError)), None)
+    if ours is not None:  # fsspec makes "not found" of whatever broke a request
+        return ours
     lines = str(error).strip().splitlines()
     first = without_secrets(lines[0], address) if lines else type(error).__name__
     if is_transient(error):
