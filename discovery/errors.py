@@ -8,7 +8,8 @@
     ├── GraphError       a graph or a piece of knowledge is not usable
     ├── ConfigError      a configuration says what cannot be
     ├── OptionError      an argument has a value that is not offered
-    └── SourceError      a file, folder or address cannot be read
+    ├── SourceError      a file, folder or address cannot be read
+    └── StoreError       what is kept cannot be read or written
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ __all__ = [
     "OptionError",
     "SchemaError",
     "SourceError",
+    "StoreError",
     "TooFewRows",
     "WhydriftError",
     "nearest",
@@ -78,6 +80,10 @@ class ConfigError(WhydriftError):
 
 class SourceError(WhydriftError):
     """Data cannot be read from where they were said to be."""
+
+
+class StoreError(WhydriftError):
+    """What is kept of past windows cannot be read or written where it was said to be."""
 
 
 class DataWarning(UserWarning):
