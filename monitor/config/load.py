@@ -155,8 +155,6 @@ def _words(details: ErrorDetails, path: Place) -> tuple[str, str]:
             if path == ("monitors",):
                 return _NO_MONITORS
             return f"{key!r} is missing", f"Write {key}: …"
-        case "too_short" if path == ("monitors",):
-            return _NO_MONITORS
         case "too_short":
             return f"{key!r} is empty", "Write at least one, or leave the key out"
         case "literal_error":

@@ -23,6 +23,15 @@ def _version(value: Any) -> int:
     return 1
 
 
+def _some_monitors(value: Any) -> Any:
+    # Not by a least length, of which pydantic complains where a monitor is wrong too.
+    if isinstance(value, (list, tuple)) and not value:
+        raise problem(
+            "there is no list of monitors", "`whydrift init DATA -o whydrift.yaml` writes one"
+        )
+    return value
+
+
 class Config(Settings):
     """All that a configuration says, checked; defaults stand for what it leaves out."""
 
@@ -33,7 +42,7 @@ class Config(Settings):
     checks: Checks = Checks()
     dask: Dask | None = None
     sources: dict[Slug, Source] = Field(default_factory=dict)
-    monitors: tuple[Monitor, ...] = Field(min_length=1)
+    monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)]
     events: tuple[Event, ...] = ()
     notify: tuple[Notifier, ...] = ()
 

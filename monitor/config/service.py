@@ -64,7 +64,14 @@ class Token(Settings):
 class Auth(Settings):
     """Who may use the web interface."""
 
-    tokens: tuple[Token, ...] = Field(min_length=1)
+    tokens: tuple[Token, ...]
+
+    @field_validator("tokens", mode="before")
+    @classmethod
+    def _are_some(cls, value: object) -> object:
+        if isinstance(value, (list, tuple)) and not value:
+            raise problem("the list of tokens is empty", "Write at least one, or auth: none")
+        return value
 
 
 class Web(Settings):

@@ -25,7 +25,7 @@ from whydrift.monitor.window.duration import Duration
 
 __all__ = [
     "Count", "DurationText", "KnowledgeValue", "LossName", "MethodName", "Moment", "Names",
-    "Number", "SecretUrl", "Size", "Slug", "Text", "Zone", "is_loopback", "masked_url",
+    "Number", "SecretUrl", "Size", "Slug", "Stretch", "Text", "Zone", "is_loopback", "masked_url",
 ]  # fmt: skip
 
 _LOSSES: Final = ("auto", "squared_error", "absolute_error", "log_loss", "zero_one")
@@ -87,6 +87,14 @@ def _duration(value: Any) -> Duration:
             f"{value!r:.40} is no duration", "Write a whole number and s, m, h, d, w or y: 10m, 28d"
         )
     return Duration.parse(value)
+
+
+def _stretch(value: Any) -> int | Duration:
+    if isinstance(value, str) and value.strip().isdigit():  # what ${ENV} gives
+        value = int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    return _duration(value)
 
 
 def _zone(value: Any) -> ZoneInfo:
@@ -236,6 +244,13 @@ DurationText = Annotated[
     BeforeValidator(told(_duration)),
     PlainSerializer(_as_text, return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+\s*[smhdwy]$", "examples": ["10m", "28d"]}),
+]
+# So many windows, or so long.
+Stretch = Annotated[
+    int | InstanceOf[Duration],
+    BeforeValidator(told(_stretch)),
+    PlainSerializer(lambda value: value if isinstance(value, int) else str(value)),
+    WithJsonSchema({"type": ["string", "integer"], "examples": ["28d", 28]}),
 ]
 Zone = Annotated[
     InstanceOf[ZoneInfo],
