@@ -398,6 +398,34 @@ def test_known_losses_are_those_that_compare_knows():
     assert set(_LOSSES) == {"auto", *LOSSES}
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        ["region", "income", "price", "price_hat", "user_id", "model_version", "ts"],
+        ["yes", "no", "${HOME}", "a: b", "#x", "12:30", "-", "null", "été", "a\"b'c", "{file}"],
+        ["target", "prediction", "id", "label", "y", "y_pred"],
+    ],
+)
+def test_what_init_writes_is_a_configuration(columns, tmp_path):
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from whydrift.monitor.cli import main
+
+    rng = np.random.default_rng(1)
+    table = pa.table({name: rng.normal(size=120) for name in columns})
+    data = tmp_path / "May ${2026}.parquet"
+    pq.write_table(table, data)
+    out = tmp_path / "w.yaml"
+    assert main(["init", str(data), "-o", str(out), "--quiet"]) == 0
+    config = load_config(out, environment={})
+    (only,) = config.monitors
+    assert config.source_of(only.source).files == str(data)
+    named = {only.columns.target, only.columns.prediction, *only.columns.ignore} - {None}
+    assert named <= set(columns)
+
+
 def test_the_files_that_ship_are_read():
     folder = Path(__file__).parent.parent.parent / "config"
     for path in sorted(folder.glob("*.yaml")):
