@@ -10,6 +10,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, IntArray
 from whydrift.discovery.snapshot.copies import Copies
+from whydrift.discovery.snapshot.frequent import FrequentValues
 from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
 
@@ -40,12 +41,12 @@ class CoMissing:
             out[np.ix_(some, some)] = (masks.T @ masks).astype(np.int64)
         return cls(tuple(names), out)
 
-    def merge(self, other: CoMissing) -> CoMissing:
-        """Return the counts of the rows of both."""
-        assert self.names == other.names
-        if self.rows is None or other.rows is None:
-            return self
-        return CoMissing(self.names, self.rows + other.rows)
+    @classmethod
+    def merged(cls, parts: Sequence[CoMissing]) -> CoMissing:
+        """Return the counts of the rows of all."""
+        assert len({p.names for p in parts}) == 1
+        counted = [p.rows for p in parts if p.rows is not None]
+        return cls(parts[0].names, sum(counted[1:], start=counted[0]) if counted else None)
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,12 @@ class Totals:
         Of whole rows.
     sketches : mapping of str to QuantileSketch
         Of numbers and times; empty while the sample holds all rows, whose quantiles are exact.
+    frequent : mapping of str to FrequentValues
+        Of columns with more categories than are told apart.
     """
 
     moments: Moments
     co_missing: CoMissing
     copies: Copies
     sketches: Mapping[str, QuantileSketch] = field(default_factory=dict, repr=False)
+    frequent: Mapping[str, FrequentValues] = field(default_factory=dict, repr=False)
