@@ -66,11 +66,14 @@ class Piece:
         Rows of the stream before these.
     new_categories : int
         Categories that may be added to those of the schema, if there are any.
+    places : ndarray of int, shape (n_rows,), optional
+        Where each row stands, of rows that do not follow each other.
     """
 
     run: int | None = None
     place: int = 0
     new_categories: int = MOST_NEW_CATEGORIES
+    places: IntArray | None = None
 
 
 def read_window(
@@ -298,7 +301,9 @@ class _Builder:
         self, rule: Blocks, contents: Mapping[str, Content], hashes: HashArray | None
     ) -> Draw:
         """Return all rows with the priorities that decide which of them are kept."""
-        place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
+        place = self.piece.places
+        if place is None:
+            place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
         values = np.zeros(self.rows, dtype=np.uint64) if hashes is None else hashes
         places = place.astype(np.uint64)
         run = self.piece.run

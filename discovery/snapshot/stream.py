@@ -21,7 +21,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_stream"]
+__all__ = ["joined_tables", "read_stream"]
 
 _ROWS_AT_ONCE = 65_536
 
@@ -94,14 +94,20 @@ def _pieces(batches: Iterable[Any], where: str) -> Iterator[tuple[pa.Table, list
             waiting.append(part)
             count += part.num_rows
             if count == _ROWS_AT_ONCE:
-                yield _joined(waiting, where), notes
+                yield joined_tables(waiting, where), notes
                 waiting, notes, count = [], [], 0
     if waiting:
-        yield _joined(waiting, where), notes
+        yield joined_tables(waiting, where), notes
 
 
-def _joined(tables: list[pa.Table], where: str) -> pa.Table:
-    """Return the rows of tables whose columns may be stored in different ways."""
+def joined_tables(tables: list[pa.Table], where: str) -> pa.Table:
+    """Return the rows of tables whose columns may be stored in different ways.
+
+    Raises
+    ------
+    SchemaError
+        If types of one column do not fit together.
+    """
     import pyarrow as pa
 
     try:
