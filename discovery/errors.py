@@ -8,7 +8,8 @@
     ├── GraphError       a graph or a piece of knowledge is not usable
     ├── ConfigError      a configuration says what cannot be
     ├── OptionError      an argument has a value that is not offered
-    └── SourceError      a file, folder or address cannot be read
+    ├── SourceError      a file, folder or address cannot be read
+    └── ClusterError     workers cannot be reached, are lost, or do not fit
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ClusterError",
     "ConfigError",
     "DataWarning",
     "GraphError",
@@ -78,6 +80,10 @@ class ConfigError(WhydriftError):
 
 class SourceError(WhydriftError):
     """Data cannot be read from where they were said to be."""
+
+
+class ClusterError(WhydriftError):
+    """Workers cannot be reached or were lost, or what runs there does not fit what runs here."""
 
 
 class DataWarning(UserWarning):
