@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.snapshot import Role as Role
     from whydrift.discovery.snapshot import Schema as Schema
     from whydrift.discovery.snapshot import Snapshot as Snapshot
+    from whydrift.discovery.snapshot import infer_schema as infer_schema
     from whydrift.discovery.stability import Stability as Stability
 
 _HOME = {
@@ -115,7 +116,7 @@ _HOME = {
         "markov_blanket",
         "minimal_separator",
     ),
-    "whydrift.discovery.snapshot": ("ColumnKind", "Role", "Schema", "Snapshot"),
+    "whydrift.discovery.snapshot": ("ColumnKind", "Role", "Schema", "Snapshot", "infer_schema"),
     "whydrift.discovery.stability": ("Stability",),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

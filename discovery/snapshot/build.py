@@ -20,8 +20,8 @@ from whydrift.discovery.snapshot.blocks import (
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
 from whydrift.discovery.snapshot.infer import (
+    Coded,
     Content,
-    as_categories,
     as_numbers,
     infer_column,
     read_content,
@@ -39,18 +39,19 @@ from whydrift.discovery.snapshot.row_hash import (
 from whydrift.discovery.snapshot.schema import Column, ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.snapshot import OTHER, Snapshot, sample_limit
 from whydrift.discovery.snapshot.summary import ColumnSummary
-from whydrift.discovery.snapshot.timeline import Timeline
+from whydrift.discovery.snapshot.timeline import Timeline, bins
 from whydrift.discovery.snapshot.totals import CoMissing, Totals
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["MOST_CATEGORIES", "MOST_NEW_CATEGORIES", "Piece", "read_window"]
+__all__ = ["Piece", "category_room", "read_window"]
 
-MOST_CATEGORIES = 1_000
-MOST_NEW_CATEGORIES = 50
+_MOST_CATEGORIES = 1_000
+_LEAST_ROOM = 50  # for new categories beside as many known ones
 _ROWS_OF_A_CHOICE = 65_536  # rows that the length of a block of time is chosen on
 _MOST_REPEATS = 0.01  # share; above, rows are not known by their values
+_ROWS_LOOKED_AT = 32_768  # by a sketch, before it passes over neighbours
 _ROWS_OF_A_NAME = 64  # rows at the beginning of a table, whose values stand for it
 
 
@@ -64,16 +65,24 @@ class Piece:
         Stands for the stream; taken from the first rows where this is None.
     place : int
         Rows of the stream before these.
-    new_categories : int
-        Categories that may be added to those of the schema, if there are any.
     places : ndarray of int, shape (n_rows,), optional
         Where each row stands, of rows that do not follow each other.
+    threshold : float
+        Rows of a higher priority are no longer wanted in the sample.
+    limit : int, optional
+        Rows whose hash is as large are no longer counted as copies of each other.
     """
 
     run: int | None = None
     place: int = 0
-    new_categories: int = MOST_NEW_CATEGORIES
+    threshold: float = 1.0
+    limit: int | None = None
     places: IntArray | None = None
+
+
+def category_room(known: int) -> int:
+    """Return how many categories are told apart beside so many that are known."""
+    return max(_LEAST_ROOM, _MOST_CATEGORIES - known)
 
 
 def read_window(
@@ -135,23 +144,28 @@ class _Builder:
             else:
                 self.columns.append(column)
         hashes = row_hashes(contents, self.rows)
-        copies = Copies() if hashes is None else Copies.of(hashes)
+        copies = Copies() if hashes is None else Copies.of(hashes, limit=self.piece.limit)
         repeats = copies.repeats(self.rows)
         found = schema.blocks or self._choose(contents, repeats)
         schema = Schema(tuple(self.columns), found)
-        draw = self._draw(found, contents, hashes)
-        kept, threshold = draw.kept()
+        wanted, draw = self._draw(found, contents, hashes)
+        chosen, threshold = draw.kept()
         times = self._times()
         if threshold < 1.0 and found.kind is BlockKind.ROW:
-            self.notes.append(dependence_unknown(self.rows, len(kept)))
-        kept = kept[draw.taken(kept).order(None if times is None else times[kept])]
+            self.notes.append(dependence_unknown(self.rows, len(chosen)))
+        draw = draw.taken(chosen, threshold)
+        kept = wanted[chosen]
+        order = draw.order(None if times is None else times[kept])
+        kept, draw = kept[order], draw.taken(order)
         sampled = tuple(self.whole)
         sample = np.empty((len(kept), len(sampled)), order="F")
         for position, values in enumerate(self.whole.values()):
             sample[:, position] = values[kept]
         time = schema.with_role(Role.TIME)
         span = self.summaries.get(time) if time and times is not None else None
-        known = None if times is None else times[np.isfinite(times)]
+        known = times
+        if known is not None and time in self.missing:
+            known = known[~self.missing[time]]
         return Snapshot(
             schema,
             self.rows,
@@ -163,9 +177,9 @@ class _Builder:
             None if span is None else span.high,
             tuple(self.notes),
             repeats,
-            repeated_rows(hashes, self.rows)[kept] if repeats else None,
+            self._repeated(found, hashes, kept) if repeats else None,
             None if known is None or not known.size else Timeline.of(known),
-            draw.taken(kept, threshold),
+            draw,
             self._totals(copies, is_whole=threshold >= 1.0),
         )
 
@@ -187,7 +201,11 @@ class _Builder:
                 found.append(column)
             return Schema(tuple(found)).with_kinds(kinds).with_roles(roles), contents, ()
         schema = schema.with_kinds(kinds).with_roles(roles)
-        contents = {n: read_content(self.table.column(n)) for n in names if n in schema}
+        contents = {
+            n: read_content(self.table.column(n), repeats=schema[n].kind.is_discrete)
+            for n in names
+            if n in schema
+        }
         for name in names:
             if name not in schema:
                 self.notes.append(
@@ -221,23 +239,22 @@ class _Builder:
 
     def _add_numbers(self, column: Column, content: Content) -> None:
         name = column.name
-        if column.kind is ColumnKind.TIMESTAMP and content.texts is not None:
-            numbers, misfit = _parse_times(content.texts), None
+        missing, misfit = content.missing, None
+        if content.numbers is not None:
+            numbers = content.numbers
         else:
-            found, misfit = as_numbers(content)
+            if column.kind is ColumnKind.TIMESTAMP and content.texts is not None:
+                found: FloatArray | None = _parse_times(content.texts)
+            else:
+                found, misfit = as_numbers(content)
             numbers = np.full(self.rows, np.nan) if found is None else found
-        is_missing = ~np.isfinite(numbers)
-        present = numbers[~is_missing]
+            missing = np.isnan(numbers)
+        present = numbers if missing is None else numbers[~missing]
         mean = sd = low = high = None
         rest = 0.0
         if present.size:
-            # The mean is taken around the first value, so that an offset of 1e9 costs no digits.
-            shift = present[0]
-            centre = (present - shift).mean()
-            mean = float(shift + centre)
-            rest = float(centre - (mean - shift))
-            sd = float((present - shift).std())
             low, high = float(present.min()), float(present.max())
+            mean, rest, sd = _moments(present) if low < high else (low, 0.0, 0.0)
         self.summaries[name] = ColumnSummary(
             content.storage,
             missing=self.rows - present.size,
@@ -251,25 +268,29 @@ class _Builder:
             mean_rest=rest,
         )
         self.whole[name] = numbers
-        if present.size < self.rows:
-            self.missing[name] = is_missing
+        if missing is not None and present.size < self.rows:
+            self.missing[name] = missing
 
     def _add_categories(self, column: Column, content: Content) -> Column:
-        labels = as_categories(content)
-        codes, categories = _encode(labels, column.categories, self.rows, self.piece.new_categories)
-        counts = np.bincount(codes[codes >= 0], minlength=len(categories))
-        is_missing = codes < 0
+        labels = content.labels
+        if labels is None:
+            labels = Coded(_no_names(), np.full(self.rows, -1, dtype=np.int64))
+        rows_of = np.bincount(labels.codes + 1, minlength=len(labels.names) + 1)
+        places, categories = _places(labels.names, rows_of[1:], column.categories)
+        counts = np.bincount(places, rows_of[1:], minlength=len(categories)).astype(np.int64)
+        missing = int(rows_of[0])
         self.summaries[column.name] = ColumnSummary(
             content.storage,
-            missing=int(is_missing.sum()),
+            missing=missing,
             infinite=content.infinite,
-            count=int((~is_missing).sum()),
-            category_counts=tuple(int(c) for c in counts),
+            count=self.rows - missing,
+            category_counts=tuple(counts.tolist()),
         )
-        self.whole[column.name] = np.where(is_missing, np.nan, codes)
-        if is_missing.any():
-            self.missing[column.name] = is_missing
-        return replace(column, categories=categories)
+        self.whole[column.name] = np.append(places.astype(np.float64), np.nan)[labels.codes]
+        if missing:
+            self.missing[column.name] = labels.codes < 0
+        known = len(column.categories) or None
+        return replace(column, categories=categories, known=known)
 
     # ---- the sample ----------------------------------------------------------------------------
     def _times(self) -> FloatArray | None:
@@ -299,8 +320,8 @@ class _Builder:
 
     def _draw(
         self, rule: Blocks, contents: Mapping[str, Content], hashes: HashArray | None
-    ) -> Draw:
-        """Return all rows with the priorities that decide which of them are kept."""
+    ) -> tuple[IntArray, Draw]:
+        """Return the rows that may be kept, with the priorities that decide on it."""
         place = self.piece.places
         if place is None:
             place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
@@ -314,15 +335,26 @@ class _Builder:
         if hashes is None or not rule.rows_differ:
             rows = mixed(values ^ mixed(places ^ np.uint64(run)))
         most = sample_limit(len(self.columns)) if self.sample_rows is None else self.sample_rows
-        return Draw(
-            rule.priorities(rows, self._blocks(rule, contents, rows), self.salt),
-            values,
-            np.full(self.rows, run, dtype=np.uint64),
-            place,
-            1.0,
+        priority = rule.priorities(rows, self._blocks(rule, contents, rows), self.salt)
+        wanted = np.flatnonzero(priority <= self.piece.threshold)
+        return wanted, Draw(
+            priority[wanted],
+            values[wanted],
+            np.full(len(wanted), run, dtype=np.uint64),
+            place[wanted],
+            self.piece.threshold,
             most,
             self.salt,
         )
+
+    def _repeated(self, rule: Blocks, hashes: HashArray | None, kept: IntArray) -> BoolArray | None:
+        """Return which rows of the sample repeat one before them."""
+        if hashes is None:
+            return None
+        if not rule.rows_differ:
+            return repeated_rows(hashes, self.rows)[kept]
+        # Rows that equal each other are all in the sample, or none is.
+        return repeated_rows(hashes[kept], len(kept))
 
     def _blocks(
         self, rule: Blocks, contents: Mapping[str, Content], rows: HashArray
@@ -333,7 +365,9 @@ class _Builder:
             if times is None:
                 return None
             known = np.isfinite(times)
-            spans = np.floor_divide(np.where(known, times, 0.0), rule.seconds).astype(np.int64)
+            if known.all():
+                return mixed(bins(times, rule.seconds).view(np.uint64))
+            spans = bins(np.where(known, times, 0.0), rule.seconds)
             return np.where(known, mixed(spans.view(np.uint64)), rows)
         if rule.kind is BlockKind.CLUSTER:
             for column in self.columns:
@@ -353,7 +387,9 @@ class _Builder:
         sketches = {}
         if not is_whole:
             sketches = {
-                c.name: QuantileSketch.of(self.whole[c.name])
+                c.name: QuantileSketch.of(
+                    self.whole[c.name], one_of=_one_of(self.piece.place + self.rows)
+                )
                 for c in self.columns
                 if c.name in self.whole and (c.kind.is_numeric or c.kind is ColumnKind.TIMESTAMP)
             }
@@ -369,52 +405,75 @@ def _keys(content: Content, rows: int) -> FloatArray:
     """Return a number for each key, NaN where missing: numbers as they are, a hash of a text."""
     if content.numbers is not None:
         return content.numbers
-    if content.texts is None:
+    if content.labels is None:
         return np.full(rows, np.nan)
-    coded = content.texts.dictionary_encode()
-    numbers = np.array(
-        [
-            # Below 2**53: exact.
-            float(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big"))
-            for text in coded.dictionary.to_pylist()
-        ]
-    )
-    codes = coded.indices.fill_null(0).to_numpy(zero_copy_only=False)
-    return np.where(np.asarray(coded.indices.is_null()), np.nan, numbers[codes])
+    numbers = [
+        # Below 2**53: exact.
+        float(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big"))
+        for text in content.labels.names.to_pylist()
+    ]
+    out: FloatArray = np.array([*numbers, np.nan])[content.labels.codes]
+    return out
 
 
-def _encode(
-    labels: pa.Array | None, known: tuple[str, ...], rows: int, most_new: int
+def _moments(values: FloatArray) -> tuple[float, float, float]:
+    """Return mean, what the mean is larger than that number, and standard deviation."""
+    # The deviations are taken around a value in the middle, so that an offset of 1e9 costs no
+    # digits.
+    shift = float(values.mean())
+    centred = values - shift
+    centre = float(centred.mean())
+    mean = shift + centre
+    variance = float(centred @ centred) / len(values) - centre**2
+    return mean, centre - (mean - shift), float(np.sqrt(max(variance, 0.0)))
+
+
+def _one_of(rows: int) -> int:
+    """Return of how many neighbours a sketch looks at one, so far into a window.
+
+    The standard error of a rank is 0.25 % at most, beside that of the sketch itself.
+    """
+    return 1 << max(0, (rows // _ROWS_LOOKED_AT).bit_length() - 1)
+
+
+def _no_names() -> pa.Array:
+    import pyarrow as pa
+
+    return pa.array([], type=pa.large_string())
+
+
+def _places(
+    names: pa.Array, rows_of: IntArray, known: tuple[str, ...]
 ) -> tuple[IntArray, tuple[str, ...]]:
-    """Return codes (−1 where missing) and the categories: the known ones, then new ones."""
+    """Return the code of each name, and the categories: the known ones, then new ones.
+
+    Parameters
+    ----------
+    names : pyarrow.Array of large_string, length n_names
+    rows_of : ndarray of int, shape (n_names,)
+        Rows that have each name; where it is 0 the name is passed over.
+    known : tuple of str
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    if labels is None:
-        return np.full(rows, -1, dtype=np.int64), known
-    new_limit = most_new if known else MOST_CATEGORIES
-    outside = labels
-    if known:
-        outside = labels.filter(pc.invert(pc.is_in(labels, pa.array(known, type=labels.type))))
-    counted = sorted(
-        (
-            (int(row["counts"]), str(row["values"]))
-            for row in pc.value_counts(outside.drop_null()).to_pylist()
-        ),
-        key=lambda pair: (-pair[0], pair[1]),
-    )
-    new = [name for _, name in counted]
-    if len(new) > new_limit:
-        new = [*(n for n in new[:new_limit] if n != OTHER), OTHER]
-        if OTHER in known:
-            new.remove(OTHER)
-    categories = (*known, *new)
-    found = pc.index_in(labels, value_set=pa.array(categories, type=labels.type))
-    codes = np.array(pc.fill_null(found, -1).to_numpy(zero_copy_only=False), dtype=np.int64)
-    if OTHER in categories:
-        overflow = (codes < 0) & ~np.asarray(labels.is_null())
-        codes[overflow] = categories.index(OTHER)
-    return codes, categories
+    categories = known
+    is_new = pc.invert(pc.is_in(names, value_set=pa.array(known, type=names.type)))
+    is_new = pc.and_(is_new, pa.array(rows_of > 0))
+    if pc.any(is_new, min_count=0).as_py():
+        table = pa.table({"name": names, "rows": rows_of}).filter(is_new)
+        order = pc.sort_indices(table, sort_keys=[("rows", "descending"), ("name", "ascending")])
+        new = table["name"].take(order).to_pylist()
+        room = category_room(len(known))
+        if len(new) > room:
+            new = [*(n for n in new[:room] if n != OTHER), OTHER]
+            if OTHER in known:
+                new.remove(OTHER)
+        categories = (*known, *new)
+    found = pc.index_in(names, value_set=pa.array(categories, type=names.type))
+    other = categories.index(OTHER) if OTHER in categories else 0
+    places = found.fill_null(other).to_numpy(zero_copy_only=False).astype(np.int64)
+    return places, categories
 
 
 def _parse_times(texts: pa.Array) -> FloatArray:

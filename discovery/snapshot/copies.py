@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -40,24 +41,26 @@ class Copies:
     limit: int | None = None
 
     @classmethod
-    def of(cls, hashes: HashArray) -> Copies:
-        """Count rows by their hashes, shape (n_rows,)."""
-        found, counts = np.unique(hashes, return_counts=True)
-        return cls(found, counts.astype(np.int64))._cut()
-
-    def merge(self, other: Copies) -> Copies:
-        """Return the counts of the rows of both."""
-        limits = [c.limit for c in (self, other) if c.limit is not None]
-        limit = min(limits, default=None)
-        both = np.concatenate([self.hashes, other.hashes])
-        counts = np.concatenate([self.counts, other.counts])
+    def of(cls, hashes: HashArray, *, limit: int | None = None) -> Copies:
+        """Count rows by their hashes, shape (n_rows,), those below a limit if one is given."""
         if limit is not None:
-            below = both < np.uint64(limit)
-            both, counts = both[below], counts[below]
-        found, inverse = np.unique(both, return_inverse=True)
+            hashes = hashes[hashes < np.uint64(limit)]
+        found, counts = np.unique(hashes, return_counts=True)
+        return cls(found, counts.astype(np.int64), limit)._cut()
+
+    @classmethod
+    def merged(cls, parts: Sequence[Copies]) -> Copies:
+        """Return the counts of the rows of all."""
+        limit = min((p.limit for p in parts if p.limit is not None), default=None)
+        hashes = np.concatenate([p.hashes for p in parts])
+        counts = np.concatenate([p.counts for p in parts])
+        if limit is not None:
+            below = hashes < np.uint64(limit)
+            hashes, counts = hashes[below], counts[below]
+        found, inverse = np.unique(hashes, return_inverse=True)
         total = np.zeros(len(found), dtype=np.int64)
         np.add.at(total, inverse, counts)
-        return Copies(found, total, limit)._cut()
+        return cls(found, total, limit)._cut()
 
     def repeats(self, rows: int) -> int:
         """Return how many of so many rows repeat one before them.

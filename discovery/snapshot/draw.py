@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -87,17 +88,18 @@ class Draw:
             self.salt,
         )
 
-    def joined(self, other: Draw) -> Draw:
-        """Return the rows of both, these first; not yet cut to what a sample may hold."""
-        assert self.salt == other.salt, (self.salt, other.salt)
-        return Draw(
-            np.concatenate([self.priority, other.priority]),
-            np.concatenate([self.row, other.row]),
-            np.concatenate([self.run, other.run]),
-            np.concatenate([self.place, other.place]),
-            min(self.threshold, other.threshold),
-            min(self.most, other.most),
-            self.salt,
+    @classmethod
+    def joined(cls, draws: Sequence[Draw]) -> Draw:
+        """Return the rows of all, in this order; not yet cut to what a sample may hold."""
+        assert len({d.salt for d in draws}) == 1, [d.salt for d in draws]
+        return cls(
+            np.concatenate([d.priority for d in draws]),
+            np.concatenate([d.row for d in draws]),
+            np.concatenate([d.run for d in draws]),
+            np.concatenate([d.place for d in draws]),
+            min(d.threshold for d in draws),
+            min(d.most for d in draws),
+            draws[0].salt,
         )
 
     def order(self, times: FloatArray | None) -> IntArray:

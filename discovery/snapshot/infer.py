@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Column, ColumnKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Content", "as_categories", "as_numbers", "infer_column", "read_content"]
+__all__ = ["Coded", "Content", "as_numbers", "infer_column", "read_content"]
 
 _LARGEST = 1e150
 
@@ -32,22 +33,84 @@ _ID_NAME = re.compile(r"(^|_)(id|uuid|guid|key|index)$|[a-z]Id$|ID$", re.IGNOREC
 
 
 @dataclass(frozen=True)
+class Coded:
+    """Values as places in a list of names."""
+
+    names: pa.Array  # large_string, none of them missing
+    codes: IntArray  # shape (n_rows,); -1 where missing
+
+    @classmethod
+    def of(cls, array: pa.DictionaryArray) -> Coded:
+        """Read texts that are stored as places; blank ones are missing."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        names = array.dictionary.cast(pa.large_string())
+        codes = array.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+        usable = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(names), ""), False)
+        if not pc.all(usable, min_count=0).as_py():
+            kept = usable.to_numpy(zero_copy_only=False)
+            places = np.append(np.where(kept, np.cumsum(kept) - 1, -1), -1)
+            names, codes = names.filter(usable), places[codes]
+        return cls(names, codes)
+
+
+@dataclass(frozen=True)
 class Content:
     """A column's values, decoded once.
 
-    Exactly one of ``numbers`` and ``texts`` is set (neither where every value is missing or the
-    type cannot be used).
+    At most one of ``numbers``, ``plain`` and ``coded`` is set (none where every value is missing or
+    the type cannot be used).
     """
 
     storage: str  # number, boolean, text, time, other, empty
     numbers: FloatArray | None = None  # NaN where missing
-    texts: pa.Array | None = None
+    missing: BoolArray | None = None  # which of the numbers are; None where none is
+    plain: pa.Array | None = None  # texts, one by one
+    coded: Coded | None = None  # texts that repeat each other
     infinite: int = 0
     whole: bool = False  # stored as whole numbers
 
+    @cached_property
+    def texts(self) -> pa.Array | None:
+        """The texts, one by one; None where the values are none."""
+        import pyarrow as pa
 
-def read_content(array: pa.ChunkedArray) -> Content:
-    """Decode an Arrow column; ±inf becomes missing and is counted."""
+        if self.coded is None:
+            return self.plain
+        codes = pa.array(self.coded.codes, mask=self.coded.codes < 0)
+        return self.coded.names.take(codes)
+
+    @cached_property
+    def labels(self) -> Coded | None:
+        """The values as categories (whole numbers without a point), or None."""
+        import pyarrow as pa
+
+        if self.coded is not None:
+            return self.coded
+        if self.plain is not None:
+            return Coded.of(self.plain.dictionary_encode())
+        if self.numbers is None:
+            return None
+        found = pa.array(self.numbers + 0.0, mask=self.missing).dictionary_encode()
+        values = found.dictionary.to_pylist()
+        if self.storage == "boolean":
+            names = ["true" if v else "false" for v in values]
+        else:
+            names = [str(int(v)) if v == int(v) and abs(v) < 1e15 else repr(v) for v in values]
+        codes = found.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
+        return Coded(pa.array(names, type=pa.large_string()), codes)
+
+
+def read_content(array: pa.ChunkedArray, *, repeats: bool = False) -> Content:
+    """Decode an Arrow column; ±inf becomes missing and is counted.
+
+    Parameters
+    ----------
+    array : pyarrow.ChunkedArray
+    repeats : bool
+        Whether the values are expected to be few different ones: of texts a list is made then.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -59,45 +122,74 @@ def read_content(array: pa.ChunkedArray) -> Content:
     if pa.types.is_null(kind) or array.null_count == len(array):
         return Content("empty")
     if pa.types.is_dictionary(kind):
+        if _is_text(kind.value_type):
+            joined = array.unify_dictionaries().combine_chunks()
+            # A list longer than the rows costs more than it saves.
+            if isinstance(joined, pa.DictionaryArray) and len(joined.dictionary) <= len(joined):
+                coded = Coded.of(joined)
+                return Content("text", coded=coded) if coded.codes.max() >= 0 else Content("empty")
         array = array.cast(kind.value_type)
         kind = array.type
     if pa.types.is_boolean(kind):
-        return Content("boolean", numbers=_floats(array.cast(pa.int8())), whole=True)
+        return _of_numbers("boolean", _floats(array.cast(pa.int8())), whole=True)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        numbers = _floats(array)
-        # Squares of larger numbers overflow; nobody measures such, they stand for "none".
-        infinite = np.abs(numbers) > _LARGEST
-        if infinite.any():
-            numbers = np.where(infinite, np.nan, numbers)
-        if not np.isfinite(numbers).any():
-            return Content("empty", infinite=int(infinite.sum()))
-        return Content(
-            "number", numbers=numbers, infinite=int(infinite.sum()), whole=pa.types.is_integer(kind)
-        )
+        return _of_numbers("number", _floats(array), whole=pa.types.is_integer(kind))
     if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and not pa.types.is_time(kind):
         micro = pa.timestamp("us", tz=getattr(kind, "tz", None))
         # pandas counts nanoseconds; what lies below a microsecond is cut off.
         stamps = array.cast(options=pc.CastOptions(micro, allow_time_truncate=True))
         seconds = _floats(stamps.cast(pa.int64())) / 1e6
-        return Content("time", numbers=seconds)
+        return _of_numbers("time", seconds)
     if pa.types.is_duration(kind) or pa.types.is_time(kind):
         width = pa.int32() if kind.bit_width == 32 else pa.int64()
-        return Content("number", numbers=_floats(array.cast(width)), whole=True)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind):
+        return _of_numbers("number", _floats(array.cast(width)), whole=True)
+    if _is_text(kind):
         texts = array.cast(pa.large_string()).combine_chunks()
         if isinstance(texts, pa.ChunkedArray):
             texts = pa.concat_arrays(texts.chunks)
+        if repeats:
+            coded = Coded.of(texts.dictionary_encode())
+            return Content("text", coded=coded) if coded.codes.max() >= 0 else Content("empty")
         # A blank cell is a missing value whichever tool wrote it.
         texts = pc.if_else(pc.equal(pc.utf8_trim_whitespace(texts), ""), None, texts)
-        return Content("text", texts=texts) if texts.null_count < len(texts) else Content("empty")
+        return Content("text", plain=texts) if texts.null_count < len(texts) else Content("empty")
     return Content("other")
 
 
-def _floats(array: Any) -> FloatArray:
+def _is_text(kind: pa.DataType) -> bool:
     import pyarrow as pa
 
-    values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
-    return np.array(values, dtype=np.float64)  # our own copy: nulls are NaN, and it is writable
+    types = pa.types
+    return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _of_numbers(storage: str, numbers: FloatArray, *, whole: bool = False) -> Content:
+    """Return decoded numbers; what is too large to be one is missing."""
+    # A NaN among them makes both NaN: two quick passes tell that none is missing.
+    if max(-numbers.min(), numbers.max()) <= _LARGEST:
+        return Content(storage, numbers, whole=whole)
+    # Squares of larger numbers overflow; nobody measures such, they stand for "none".
+    infinite = np.abs(numbers) > _LARGEST
+    count = int(infinite.sum())
+    if count:
+        numbers = np.where(infinite, np.nan, numbers)
+    missing = np.isnan(numbers)
+    if missing.all():
+        return Content("empty", infinite=count)
+    return Content(
+        storage, numbers, missing if missing.any() else None, infinite=count, whole=whole
+    )
+
+
+def _floats(array: Any) -> FloatArray:
+    """Return numbers, NaN where missing; perhaps the array's own memory, not to be written to."""
+    import pyarrow as pa
+
+    values = array.cast(pa.float64(), safe=False)
+    if isinstance(values, pa.ChunkedArray):
+        values = values.chunk(0) if values.num_chunks == 1 else values.combine_chunks()
+    out: FloatArray = values.to_numpy(zero_copy_only=False)
+    return out
 
 
 def parse_numbers(texts: pa.Array) -> FloatArray:
@@ -261,31 +353,7 @@ def as_numbers(content: Content) -> tuple[FloatArray | None, BoolArray | None]:
     """
     if content.texts is not None:
         numbers = parse_numbers(content.texts)
-        present = ~np.asarray(content.texts.is_null())
+        present = np.asarray(content.texts.is_valid())
         misfit = present & ~np.isfinite(numbers)
         return numbers, misfit if misfit.any() else None
     return content.numbers, None
-
-
-def as_categories(content: Content) -> pa.Array | None:
-    """Return the values as text labels (whole numbers without a point), or None."""
-    import pyarrow as pa
-
-    if content.texts is not None:
-        return content.texts
-    if content.numbers is None:
-        return None
-    numbers = content.numbers
-    present = np.isfinite(numbers)
-    distinct, inverse = np.unique(numbers[present], return_inverse=True)
-    if content.storage == "boolean":
-        names = ["true" if v else "false" for v in distinct]
-    else:
-        names = [
-            str(int(v)) if v == np.floor(v) and abs(v) < 1e15 else repr(float(v)) for v in distinct
-        ]
-    codes = np.full(len(numbers), -1, dtype=np.int32)
-    codes[present] = inverse
-    return pa.DictionaryArray.from_arrays(
-        pa.array(codes, mask=codes < 0), pa.array(names, type=pa.large_string())
-    ).cast(pa.large_string())

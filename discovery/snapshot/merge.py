@@ -17,9 +17,10 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.blocks import BlockKind, dependence_unknown
-from whydrift.discovery.snapshot.build import MOST_CATEGORIES, MOST_NEW_CATEGORIES
+from whydrift.discovery.snapshot.build import category_room
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
+from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
 from whydrift.discovery.snapshot.row_hash import repeated_rows
@@ -27,13 +28,13 @@ from whydrift.discovery.snapshot.schema import Column, ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.snapshot import OTHER, Snapshot
 from whydrift.discovery.snapshot.summary import ColumnSummary, merged_summary
 from whydrift.discovery.snapshot.timeline import Timeline
-from whydrift.discovery.snapshot.totals import Totals
+from whydrift.discovery.snapshot.totals import CoMissing, Totals
 
 __all__ = ["merge"]
 
 
-def merge(one: Snapshot, other: Snapshot) -> Snapshot:
-    """Join two parts of a window, read with one schema.
+def merge(windows: Sequence[Snapshot]) -> Snapshot:
+    """Join parts of a window, read with one schema: at least one part.
 
     Raises
     ------
@@ -41,14 +42,18 @@ def merge(one: Snapshot, other: Snapshot) -> Snapshot:
         If they have other columns or kinds, their samples were chosen by other rules, or rows of a
         sample were replaced or chosen again.
     """
-    _check(one, other)
-    if not one.rows or not other.rows:
-        return other if not one.rows else one
-    schema, codes = _joined_schema(one, other)
-    parts = _Part.of(one, codes[0]), _Part.of(other, codes[1])
-    rows = one.rows + other.rows
-    sampled = tuple(n for n in schema.names if one.has(n) or other.has(n))
-    joined = parts[0].draw.joined(parts[1].draw)
+    for other in windows[1:]:
+        _check_columns(windows[0], other)
+    windows = [w for w in windows if w.rows] or windows[:1]
+    if len(windows) == 1:
+        return windows[0]
+    for other in windows[1:]:
+        _check_draws(windows[0], other)
+    schema, codes = _joined_schema(windows)
+    parts = [_Part.of(window, own) for window, own in zip(windows, codes, strict=True)]
+    rows = sum(w.rows for w in windows)
+    sampled = tuple(n for n in schema.names if any(w.has(n) for w in windows))
+    joined = Draw.joined([p.draw for p in parts])
     kept, threshold = joined.kept()
     columns = {n: np.concatenate([p.values(n) for p in parts])[kept] for n in sampled}
     order = joined.taken(kept).order(_times(schema, columns))
@@ -56,7 +61,7 @@ def merge(one: Snapshot, other: Snapshot) -> Snapshot:
     sample = np.empty((len(draw), len(sampled)), order="F")
     for place, name in enumerate(sampled):
         sample[:, place] = columns[name][order]
-    copies = parts[0].totals.copies.merge(parts[1].totals.copies)
+    copies = Copies.merged([p.totals.copies for p in parts])
     repeats = copies.repeats(rows)
     return Snapshot(
         schema,
@@ -64,23 +69,23 @@ def merge(one: Snapshot, other: Snapshot) -> Snapshot:
         {
             n: merged_summary([p.summary(n) for p in parts])
             for n in schema.names
-            if n in one.summaries or n in other.summaries
+            if any(n in w.summaries for w in windows)
         },
         read_only(sample),
         sampled,
-        tuple(n for n in one.absent if n in other.absent),
-        min((t for t in (one.start, other.start) if t is not None), default=None),
-        max((t for t in (one.end, other.end) if t is not None), default=None),
-        _notes(one, other, draw),
+        tuple(n for n in windows[0].absent if all(n in w.absent for w in windows)),
+        min((w.start for w in windows if w.start is not None), default=None),
+        max((w.end for w in windows if w.end is not None), default=None),
+        _notes(windows, rows, draw),
         repeats,
         _repeated(parts, kept[order], draw) if repeats else None,
-        Timeline.merged([p.timeline for p in (one, other) if p.timeline is not None]),
+        Timeline.merged([w.timeline for w in windows if w.timeline is not None]),
         draw,
         _joined_totals(parts, copies, draw),
     )
 
 
-def _check(one: Snapshot, other: Snapshot) -> None:
+def _check_columns(one: Snapshot, other: Snapshot) -> None:
     mine, theirs = ({c.name: c.kind for c in s.schema} for s in (one, other))
     for name in (*mine, *theirs):
         if mine.get(name) is not theirs.get(name):
@@ -90,8 +95,9 @@ def _check(one: Snapshot, other: Snapshot) -> None:
                 remedy="Build each part with the schema of the first: "
                 "Snapshot.from_frame(…, schema=first.schema)",
             )
-    if not one.rows or not other.rows:
-        return
+
+
+def _check_draws(one: Snapshot, other: Snapshot) -> None:
     if one.draw is None or other.draw is None or one.totals is None or other.totals is None:
         raise SchemaError(
             "rows of the sample were replaced or chosen again",
@@ -147,53 +153,64 @@ class _Part:
 
 
 def _joined_schema(
-    one: Snapshot, other: Snapshot
-) -> tuple[Schema, tuple[dict[str, FloatArray], dict[str, FloatArray]]]:
-    """Return the schema with the categories of both, and by column what codes become in each."""
+    windows: Sequence[Snapshot],
+) -> tuple[Schema, list[dict[str, FloatArray]]]:
+    """Return the schema with the categories of all, and by column what codes become in each."""
     columns: list[Column] = []
-    codes: tuple[dict[str, FloatArray], dict[str, FloatArray]] = ({}, {})
-    for column in one.schema:
-        own = column.categories, other.schema[column.name].categories
-        if own[0] != own[1]:
+    codes: list[dict[str, FloatArray]] = [{} for _ in windows]
+    for column in windows[0].schema:
+        own = [w.schema[column.name] for w in windows]
+        base = _base(own)
+        if any(len(c.categories) > base for c in own):
             counts = [
                 w.summaries[column.name].category_counts if column.name in w.summaries else ()
-                for w in (one, other)
+                for w in windows
             ]
-            names = _joined_categories(own, counts)
+            names = _joined_categories([c.categories for c in own], counts, base)
             place = {name: float(code) for code, name in enumerate(names)}
             for new, old in zip(codes, own, strict=True):
-                new[column.name] = np.array([place.get(c, place.get(OTHER, -1.0)) for c in old])
+                if old.categories != names:
+                    new[column.name] = np.array(
+                        [place.get(c, place.get(OTHER, -1.0)) for c in old.categories]
+                    )
             column = replace(column, categories=names)
-        columns.append(column)
-    return replace(one.schema, columns=tuple(columns)), codes
+        columns.append(replace(column, known=base) if column.categories else column)
+    return replace(windows[0].schema, columns=tuple(columns)), codes
+
+
+def _base(own: Sequence[Column]) -> int:
+    """Return how many categories all parts begin with, of those that they were read with."""
+    first = own[0].categories
+    base = min(len(c.categories) if c.known is None else c.known for c in own)
+    for column in own[1:]:
+        if column.categories[:base] != first[:base]:
+            pairs = enumerate(zip(first, column.categories, strict=False))
+            base = next(place for place, (a, b) in pairs if a != b)
+    return base
 
 
 def _joined_categories(
-    own: tuple[tuple[str, ...], tuple[str, ...]], counts: Sequence[Sequence[int]]
+    own: Sequence[tuple[str, ...]], counts: Sequence[Sequence[int]], base: int
 ) -> tuple[str, ...]:
-    """Return the categories that both begin with, then all others, commonest first."""
-    known: list[str] = []
-    for a, b in zip(*own, strict=False):
-        if a != b:
-            break
-        known.append(a)
+    """Return the categories that all begin with, then the others, commonest first."""
+    known = own[0][:base]
     total: dict[str, int] = {}
     for names, rows in zip(own, counts, strict=True):
-        for place, name in enumerate(names[len(known) :], start=len(known)):
+        for place, name in enumerate(names[base:], start=base):
             total[name] = total.get(name, 0) + (rows[place] if place < len(rows) else 0)
     has_other = total.pop(OTHER, None) is not None
     rest = sorted(total, key=lambda name: (-total[name], name))
-    room = max(MOST_NEW_CATEGORIES, MOST_CATEGORIES - len(known))
+    room = category_room(base)
     has_other = (has_other or len(rest) > room) and OTHER not in known
     return (*known, *rest[:room], *([OTHER] if has_other else []))
 
 
-def _notes(one: Snapshot, other: Snapshot, draw: Draw) -> tuple[Note, ...]:
-    """Return the notes of both, what is said of the sample anew."""
-    blocks = one.schema.blocks
+def _notes(windows: Sequence[Snapshot], rows: int, draw: Draw) -> tuple[Note, ...]:
+    """Return the notes of all, what is said of the sample anew."""
+    blocks = windows[0].schema.blocks
     alone = blocks is None or blocks.kind is BlockKind.ROW
-    about = dependence_unknown(one.rows + other.rows, len(draw))
-    told = [note for note in (*one.notes, *other.notes) if note.code != about.code]
+    about = dependence_unknown(rows, len(draw))
+    told = [note for w in windows for note in w.notes if note.code != about.code]
     return tuple(dict.fromkeys([*told, about] if alone and not draw.is_whole else told))
 
 
@@ -204,7 +221,7 @@ def _times(schema: Schema, columns: Mapping[str, FloatArray]) -> FloatArray | No
     return columns.get(name)
 
 
-def _repeated(parts: tuple[_Part, _Part], kept: IntArray, draw: Draw) -> BoolArray:
+def _repeated(parts: Sequence[_Part], kept: IntArray, draw: Draw) -> BoolArray:
     """Return which sampled rows repeat one before them: in their part, or in this sample."""
     flags = [
         np.zeros(len(p.draw), dtype=bool) if p.window.repeated is None else p.window.repeated
@@ -214,17 +231,15 @@ def _repeated(parts: tuple[_Part, _Part], kept: IntArray, draw: Draw) -> BoolArr
     return out
 
 
-def _joined_totals(parts: tuple[_Part, _Part], copies: Copies, draw: Draw) -> Totals:
-    one, other = (p.totals for p in parts)
+def _joined_totals(parts: Sequence[_Part], copies: Copies, draw: Draw) -> Totals:
     sketches: dict[str, QuantileSketch] = {}
     if not draw.is_whole:
         found = [_sketches(p) for p in parts]
-        for name in (n for f in found for n in f):
-            own = [f[name] for f in found if name in f]
-            sketches[name] = own[0] if len(own) == 1 else own[0].merge(own[1])
+        for name in dict.fromkeys(n for f in found for n in f):
+            sketches[name] = QuantileSketch.merged([f[name] for f in found if name in f])
     return Totals(
-        one.moments.merge(other.moments),
-        one.co_missing.merge(other.co_missing),
+        Moments.merged([p.totals.moments for p in parts]),
+        CoMissing.merged([p.totals.co_missing for p in parts]),
         copies,
         sketches,
     )

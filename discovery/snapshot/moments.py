@@ -8,12 +8,13 @@ from typing import Final
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray
 
 __all__ = ["Moments"]
 
 _MOST_IN_PAIRS: Final = 200  # columns; of more only complete rows are counted
-_ROWS_AT_ONCE = 65_536
+_CELLS_AT_ONCE: Final = 1 << 22
+_LEAST_AT_ONCE: Final = 1_024  # rows
 
 
 @dataclass(frozen=True)
@@ -60,55 +61,89 @@ class Moments:
     @classmethod
     def of(cls, names: tuple[str, ...], columns: Sequence[FloatArray]) -> Moments:
         """Sum up columns, each of shape (n_rows,) with NaN where missing."""
-        out = cls.none(names)
         rows = len(columns[0]) if columns else 0
-        for start in range(0, rows, _ROWS_AT_ONCE):
-            part = np.column_stack([c[start : start + _ROWS_AT_ONCE] for c in columns])
-            out = out.merge(cls._of_part(names, part))
-        return out
+        at_once = max(_LEAST_AT_ONCE, _CELLS_AT_ONCE // max(1, len(columns)))
+        return cls.merged(
+            [
+                cls.none(names),
+                *(
+                    cls._of_part(names, [c[start : start + at_once] for c in columns])
+                    for start in range(0, rows, at_once)
+                ),
+            ]
+        )
 
     @classmethod
-    def _of_part(cls, names: tuple[str, ...], values: FloatArray) -> Moments:
-        present = np.isfinite(values)
-        if len(names) > _MOST_IN_PAIRS:
-            values = values[present.all(axis=1)]
-            present = np.ones_like(values, dtype=bool)
-        counts = present.sum(axis=0)
-        shift = np.where(present, values, 0.0).sum(axis=0) / np.maximum(counts, 1)
-        centred = np.where(present, values - shift, 0.0)
-        products = centred.T @ centred
-        if present.all():
-            count = np.full((len(names), len(names)), float(len(values)))
-            sums = np.repeat(centred.sum(axis=0)[:, None], len(names), axis=1)
+    def _of_part(cls, names: tuple[str, ...], columns: Sequence[FloatArray]) -> Moments:
+        size, rows = len(names), len(columns[0])
+        centred = np.empty((rows, size), order="F")
+        shift = np.zeros(size)
+        missing: dict[int, BoolArray] = {}  # of the columns that lack values
+        for place, values in enumerate(columns):
+            own = centred[:, place]
+            total = values.sum()
+            if np.isfinite(total):
+                shift[place] = total / rows
+                np.subtract(values, shift[place], out=own)
+                continue
+            gone = missing[place] = ~np.isfinite(values)
+            if not gone.all():
+                shift[place] = values[~gone].mean()
+            np.subtract(values, shift[place], out=own)
+            own[gone] = 0.0
+        if size > _MOST_IN_PAIRS:
+            if missing:
+                complete = ~np.logical_or.reduce(list(missing.values()))
+                centred = centred[complete]
+            count = np.full((1, 1), float(len(centred)))
+            sums = centred.sum(axis=0)[:, None]
         else:
-            mask = present.astype(np.float64)
-            count = mask.T @ mask
-            sums = centred.T @ mask
-        if len(names) > _MOST_IN_PAIRS:
-            count, sums = count[:1, :1], sums[:, :1]
-        some = np.maximum(count, 1.0)
-        return cls(names, count, shift, sums / some, products - sums * sums.T / some)
+            count = np.full((size, size), float(rows))
+            sums = np.repeat(centred.sum(axis=0)[:, None], size, axis=1)
+            if missing:
+                some = list(missing)
+                present = 1.0 - np.column_stack(list(missing.values()))
+                own_counts = np.full(size, float(rows))
+                own_counts[some] = present.sum(axis=0)
+                count = np.minimum(own_counts[:, None], own_counts)  # right where one is complete
+                count[np.ix_(some, some)] = present.T @ present
+                sums[:, some] = centred.T @ present
+        mean = sums / np.maximum(count, 1.0)
+        products = centred.T @ centred
+        products -= sums * mean.T if size <= _MOST_IN_PAIRS else sums * mean[:, 0]
+        return cls(names, count, shift, mean, products)
 
-    def merge(self, other: Moments) -> Moments:
-        """Return the moments of the rows of both.
+    @classmethod
+    def merged(cls, parts: Sequence[Moments]) -> Moments:
+        """Return the moments of the rows of all.
 
         References
         ----------
         Chan, Golub & LeVeque (1983), Algorithms for computing the sample variance, American
         Statistician 37, 242-247.
         """
-        assert self.names == other.names
-        count = self.count + other.count
+        assert len({p.names for p in parts}) == 1
+        counted = [p for p in parts if p.count.any()]
+        if len(counted) <= 1:
+            return counted[0] if counted else parts[0]
+        count = np.sum([p.count for p in counted], axis=0)
         some = np.maximum(count, 1.0)
-        shift = np.where(self.count.max(axis=1, initial=0.0) > 0, self.shift, other.shift)
-        mine = self.mean + (self.shift - shift)[:, None]
-        theirs = other.mean + (other.shift - shift)[:, None]
-        # The mean of no rows is no number to start from.
-        mine = np.where(self.count == 0, theirs, mine)
-        gap = np.where(other.count == 0, 0.0, theirs - mine)
-        mean = mine + gap * (other.count / some)
-        cross = self.cross + other.cross + gap * gap.T * (self.count * other.count / some)
-        return Moments(self.names, count, shift, mean, cross)
+        shift = np.zeros(len(parts[0].names))
+        for part in reversed(counted):  # the first that has rows of a column gives its shift
+            shift = np.where(part.count.max(axis=1) > 0, part.shift, shift)
+        means = [p.mean + (p.shift - shift)[:, None] for p in counted]
+        mean = np.zeros_like(means[0])
+        for part, own in zip(counted, means, strict=True):
+            mean += np.where(part.count > 0, own, 0.0) * (part.count / some)
+        cross = counted[0].cross.copy()
+        for place, (part, own) in enumerate(zip(counted, means, strict=True)):
+            if place:
+                cross += part.cross
+            gap = np.where(part.count > 0, own - mean, 0.0)
+            if len(part.names) > _MOST_IN_PAIRS:
+                gap = gap[:, :1]
+            cross += (gap * part.count) * gap.T
+        return cls(parts[0].names, count, shift, mean, cross)
 
     def covariance(self) -> FloatArray:
         """Return the covariance matrix, NaN where fewer than two rows have both columns.

@@ -14,12 +14,13 @@ from whydrift.discovery.arrays import BoolArray, FloatArray
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from whydrift.discovery.snapshot.infer import Content
+    from whydrift.discovery.snapshot.infer import Coded, Content
 
 __all__ = ["HashArray", "as_shares", "content_hashes", "mixed", "repeated_rows", "row_hashes"]
 
 HashArray = NDArray[np.uint64]
 
+_ROWS_AT_ONCE = 16_384
 _TEXTS_AT_ONCE = 65_536
 _BASE = 0x9E3779B97F4A7C15  # odd, so that no power of it vanishes
 _MISSING = np.uint64(0x7FF8_0000_0000_0001)
@@ -44,13 +45,33 @@ def row_hashes(contents: Mapping[str, Content], rows: int) -> HashArray | None:
         None where no column can be looked at.
     """
     total = np.zeros(rows, dtype=np.uint64)
-    seen = False
-    for name, content in contents.items():
-        hashes = content_hashes(content)
-        if hashes is not None:
-            total += mixed(hashes ^ _of_name(name))  # a sum: columns may come in any order
-            seen = True
-    return mixed(total) if seen else None
+    seen = [_add(total, content, _of_name(name)) for name, content in contents.items()]
+    return mixed(total) if any(seen) else None
+
+
+def _add(total: HashArray, content: Content, name: np.uint64) -> bool:
+    """Add what a column's values say; whether there is anything to look at."""
+    if content.coded is not None:
+        # As a sum, so that columns may come in any order.
+        total += mixed(_listed(content.coded) ^ name)[content.coded.codes]
+        return True
+    if content.plain is not None:
+        total += mixed(_of_texts(content.plain) ^ name)
+        return True
+    if content.numbers is None:
+        return False
+    # The same as below, in memory that stays in the processor's cache.
+    state, spare = np.empty((2, min(len(total), _ROWS_AT_ONCE)), dtype=np.uint64)
+    for start in range(0, len(total), _ROWS_AT_ONCE):
+        part = slice(start, start + _ROWS_AT_ONCE)
+        numbers = content.numbers[part]
+        bits, room = state[: len(numbers)], spare[: len(numbers)]
+        np.add(numbers, 0.0, out=bits.view(np.float64))
+        if content.missing is not None:
+            bits[content.missing[part]] = _MISSING
+        bits ^= name
+        total[part] += mixed(bits, out=bits, spare=room)
+    return True
 
 
 def content_hashes(content: Content) -> HashArray | None:
@@ -59,9 +80,16 @@ def content_hashes(content: Content) -> HashArray | None:
         # One kind of zero and one of NaN, whatever their bits were.
         values: FloatArray = content.numbers + 0.0
         return np.where(np.isnan(values), _MISSING, values.view(np.uint64))
-    if content.texts is not None:
-        return _of_texts(content.texts)
+    if content.coded is not None:
+        return _listed(content.coded)[content.coded.codes]
+    if content.plain is not None:
+        return _of_texts(content.plain)
     return None
+
+
+def _listed(coded: Coded) -> HashArray:
+    """Return the numbers of the names, and at the end (the place -1) that of a missing value."""
+    return np.append(_of_texts(coded.names), _MISSING)
 
 
 def repeated_rows(hashes: HashArray | None, rows: int) -> BoolArray:
@@ -73,12 +101,27 @@ def repeated_rows(hashes: HashArray | None, rows: int) -> BoolArray:
     return out
 
 
-def mixed(state: HashArray) -> HashArray:
-    """Scatter the bits (splitmix64; Steele, Lea & Flood 2014, Fast splittable generators)."""
-    state = state + np.uint64(0x9E3779B97F4A7C15)
-    state = (state ^ (state >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    state = (state ^ (state >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return state ^ (state >> np.uint64(31))
+def mixed(
+    state: HashArray, *, out: HashArray | None = None, spare: HashArray | None = None
+) -> HashArray:
+    """Scatter the bits (splitmix64; Steele, Lea & Flood 2014, Fast splittable generators).
+
+    Parameters
+    ----------
+    state : ndarray of uint64
+    out, spare : ndarray of uint64 of that shape, optional
+        Memory for the result, and for work; ``out`` may be ``state`` itself.
+    """
+    out = np.add(state, np.uint64(0x9E3779B97F4A7C15), out=out)
+    spare = np.right_shift(out, np.uint64(30), out=spare)
+    out ^= spare
+    out *= np.uint64(0xBF58476D1CE4E5B9)
+    np.right_shift(out, np.uint64(27), out=spare)
+    out ^= spare
+    out *= np.uint64(0x94D049BB133111EB)
+    np.right_shift(out, np.uint64(31), out=spare)
+    out ^= spare
+    return out
 
 
 def as_shares(hashes: HashArray) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Any
@@ -76,6 +76,9 @@ class Column:
         Bounds that valid values keep.
     why : str
         The evidence for the kind, in words ("3 distinct whole numbers").
+    known : int, optional
+        So many of the categories come from the schema that the window was read with, the rest were
+        new to it and stand by how often they came; all where this is None.
     """
 
     name: str
@@ -86,6 +89,7 @@ class Column:
     low: float | None = None
     high: float | None = None
     why: str = ""
+    known: int | None = field(default=None, compare=False, repr=False)
 
     def to_dict(self) -> dict[str, Any]:
         """Return plain values."""
@@ -98,6 +102,7 @@ class Column:
             "low": self.low,
             "high": self.high,
             "why": self.why,
+            "known": self.known,
         }
 
 

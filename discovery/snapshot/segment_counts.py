@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from whydrift.discovery.arrays import IntArray
-from whydrift.discovery.snapshot.infer import as_categories, read_content
+from whydrift.discovery.snapshot.infer import read_content
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -115,10 +115,8 @@ def segment_keys(table: pa.Table, by: Sequence[str]) -> tuple[IntArray, list[str
 
 def _coded(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:
     """Return codes of a column's values, and each as escaped text; the last is a missing one."""
-    labels = as_categories(read_content(column))
+    labels = read_content(column, repeats=True).labels
     if labels is None:  # no value at all
         return np.zeros(len(column), dtype=np.int64), [_NULL]
-    coded = labels.dictionary_encode()
-    values = [v.replace("\\", "\\\\").replace("|", "\\|") for v in coded.dictionary.to_pylist()]
-    codes = coded.indices.fill_null(len(values)).to_numpy(zero_copy_only=False)
-    return codes.astype(np.int64), [*values, _NULL]
+    names = [v.replace("\\", "\\\\").replace("|", "\\|") for v in labels.names.to_pylist()]
+    return np.where(labels.codes < 0, len(names), labels.codes), [*names, _NULL]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -164,8 +164,9 @@ class SegmentedSnapshots:
     def whole(self) -> Snapshot:
         """The window of all rows."""
         order = (*self.choice.chosen, REST)
-        parts = (self.parts[key] for key in order if key in self.parts)
-        return reduce(merge, parts, Snapshot.empty(self.schema))
+        return merge(
+            [Snapshot.empty(self.schema), *(self.parts[k] for k in order if k in self.parts)]
+        )
 
     @cached_property
     def segments(self) -> dict[str, Snapshot]:
@@ -218,7 +219,7 @@ class SegmentedSnapshots:
             )
         parts = dict(self.parts)
         for key, part in other.parts.items():
-            parts[key] = merge(parts[key], part) if key in parts else part
+            parts[key] = merge([parts[key], part]) if key in parts else part
         return SegmentedSnapshots(
             self.choice, self.schema, parts, self.outside.merge(other.outside)
         )
@@ -376,9 +377,17 @@ class _Reader:
     def _summarise(self, key: str) -> None:
         waiting = self.waiting.pop(key)
         table = joined_tables(waiting.tables, self.where)
-        part = self._read(table, Piece(self.run, places=np.concatenate(waiting.places)))
+        places = np.concatenate(waiting.places)
         known = self.parts.get(key)
-        self.parts[key] = part if known is None else merge(known, part)
+        if known is None:
+            self.parts[key] = self._read(table, Piece(self.run, places=places))
+            return
+        assert known.draw is not None
+        assert known.totals is not None
+        limits = known.draw.threshold, known.totals.copies.limit
+        self.parts[key] = merge(
+            [known, self._read(table, Piece(self.run, 0, *limits, places=places))]
+        )
 
     def _read(self, table: pa.Table, piece: Piece) -> Snapshot:
         part = read_window(

@@ -31,7 +31,7 @@ from whydrift.discovery.snapshot.totals import CoMissing, Totals
 
 __all__ = ["read_bytes", "to_bytes"]
 
-_VERSION: Final = 1
+_VERSION: Final = 2
 _KEY: Final = b"whydrift.snapshot"
 _REMEDY: Final = "Build the Snapshot again from the data"
 
@@ -158,7 +158,7 @@ def read_bytes(stored: bytes) -> Snapshot:
             arrays["draw:place"],
             **told["draw"],
         ),
-        _totals_from_dict(told["totals"]),
+        _totals_from_dict(told["totals"], version),
     )
 
 
@@ -197,13 +197,16 @@ def _totals_to_dict(totals: Totals) -> dict[str, Any]:
             "limit": copies.limit,
         },
         "sketches": {
-            name: base64.b64encode(sketch.stored).decode()
+            name: {
+                "sizes": [len(values) for values in sketch.levels],
+                "values": _packed(np.concatenate(sketch.levels)),
+            }
             for name, sketch in totals.sketches.items()
         },
     }
 
 
-def _totals_from_dict(value: dict[str, Any]) -> Totals:
+def _totals_from_dict(value: dict[str, Any], version: int) -> Totals:
     moments, co_missing, copies = value["moments"], value["co_missing"], value["copies"]
     rows = co_missing["rows"]
     return Totals(
@@ -216,7 +219,15 @@ def _totals_from_dict(value: dict[str, Any]) -> Totals:
         ),
         CoMissing(tuple(co_missing["names"]), None if rows is None else _unpacked(rows)),
         Copies(_unpacked(copies["hashes"]), _unpacked(copies["counts"]), copies["limit"]),
-        {name: QuantileSketch(base64.b64decode(text)) for name, text in value["sketches"].items()},
+        {name: _sketch(found, version) for name, found in value["sketches"].items()},
+    )
+
+
+def _sketch(value: Any, version: int) -> QuantileSketch:
+    if version == 1:
+        return QuantileSketch.of_kll(base64.b64decode(value))
+    return QuantileSketch(
+        tuple(np.split(_unpacked(value["values"]), np.cumsum(value["sizes"][:-1])))
     )
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.arrow import to_table
-from whydrift.discovery.snapshot.build import (
-    MOST_CATEGORIES,
-    MOST_NEW_CATEGORIES,
-    Piece,
-    read_window,
-)
+from whydrift.discovery.snapshot.build import Piece, read_window
 from whydrift.discovery.snapshot.merge import merge
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
@@ -21,9 +17,14 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["joined_tables", "read_stream"]
+__all__ = ["infer_schema", "joined_tables", "read_stream"]
 
-_ROWS_AT_ONCE = 65_536
+_ROWS_AT_ONCE: Final = 65_536
+# Of many columns fewer rows: so many values of the first piece, which the schema is inferred from,
+# and of the others, which are rather to stay in the processor's cache.
+_CELLS_AT_FIRST: Final = 1 << 24
+_CELLS_AT_ONCE: Final = 1 << 22
+_MOST_WAITING: Final = 16  # parts
 
 
 def read_stream(
@@ -43,42 +44,91 @@ def read_stream(
     SchemaError
         If a batch is no table, one lacks a column of the first, or there are no rows.
     """
-    is_given = schema is not None
-    whole: Snapshot | None = None
-    run: int | None = None
+    waiting: list[Snapshot] = []  # the window so far, and parts that are not yet joined to it
+    rows, run = 0, None
     for table, notes in _pieces(batches, where):
-        first = whole is None
-        piece = Piece(
-            run,
-            0 if whole is None else whole.rows,
-            MOST_NEW_CATEGORIES if is_given else MOST_CATEGORIES,
-        )
+        limits = [p.totals.copies.limit for p in waiting if p.totals is not None]
         part = read_window(
             table,
             notes,
             schema=schema,
-            kinds=kinds if first else {},
-            roles=roles if first else {},
+            kinds=kinds,
+            roles=roles,
             sample_rows=sample_rows,
             salt=salt,
-            piece=piece,
+            piece=Piece(
+                run,
+                rows,
+                min((p.draw.threshold for p in waiting if p.draw is not None), default=1.0),
+                min((limit for limit in limits if limit is not None), default=None),
+            ),
         )
-        if whole is None:
-            assert part.draw is not None
-            whole, run, schema = part, int(part.draw.run[0]), part.schema
-        else:
-            whole = merge(whole, part)
-            schema = whole.schema
-    if whole is None:
+        assert part.draw is not None
+        if not waiting:
+            run = int(part.draw.run[0])
+            # All pieces are read with the schema of the first, so that it does not matter how the
+            # rows were cut into pieces.
+            known = (replace(c, categories=c.categories[: c.known]) for c in part.schema)
+            schema, kinds, roles = replace(part.schema, columns=tuple(known)), {}, {}
+        rows += part.rows
+        waiting.append(part)
+        if (
+            sum(len(p.sample) for p in waiting[1:]) > part.draw.most // 2
+            or len(waiting) > _MOST_WAITING
+        ):
+            waiting = [merge(waiting)]
+    if not waiting:
         raise SchemaError("there are no rows", where=where, remedy="Give a window that has data")
-    return whole
+    return merge(waiting)
+
+
+def infer_schema(
+    head: Any,
+    *,
+    kinds: Mapping[str, ColumnKind | str] | None = None,
+    roles: Mapping[str, Role | str] | None = None,
+    where: str = "data",
+) -> Schema:
+    """Return the schema that :meth:`Snapshot.from_batches` reads a window with.
+
+    Parts of a window that are read on their own with it (``schema=``) and joined are the window as
+    ``from_batches`` reads it, where ``head`` are its first rows. Categories that come after these
+    are told apart too, up to 1,000 in all.
+
+    Parameters
+    ----------
+    head : pandas.DataFrame, polars.DataFrame, pyarrow.Table or pyarrow.RecordBatch
+        The first rows of the window: of more than 65,536 (of many columns: of more than 16 million
+        values) the rest is not looked at.
+    kinds, roles : mapping, optional
+        Override what would be inferred.
+    where : str
+        Names the data in error messages.
+
+    Raises
+    ------
+    SchemaError
+        If the head is no table, or has no rows or no columns.
+    """
+    for table, notes in _pieces([head], where):
+        return read_window(
+            table,
+            notes,
+            schema=None,
+            kinds=kinds or {},
+            roles=roles or {},
+            sample_rows=None,
+            salt=0,
+        ).schema
+    raise SchemaError("there are no rows", where=where, remedy="Give a window that has data")
 
 
 def _pieces(batches: Iterable[Any], where: str) -> Iterator[tuple[pa.Table, list[Note]]]:
-    """Yield tables of 65,536 rows, the last one of fewer, and what had to be mended in them."""
+    """Yield tables of so many rows, the last one of fewer, and what had to be mended in them."""
     waiting: list[pa.Table] = []
     notes: list[Note] = []
     count = 0
+    cells = _CELLS_AT_FIRST
     for number, batch in enumerate(batches, start=1):
         table, more = to_table(batch, where=f"{where}, batch {number}")
         if table.num_columns == 0:
@@ -89,13 +139,14 @@ def _pieces(batches: Iterable[Any], where: str) -> Iterator[tuple[pa.Table, list
             )
         notes += more
         while table.num_rows:
-            part = table.slice(0, _ROWS_AT_ONCE - count)
+            most = min(_ROWS_AT_ONCE, max(1, cells // table.num_columns))
+            part = table.slice(0, most - count)
             table = table.slice(part.num_rows)
             waiting.append(part)
             count += part.num_rows
-            if count == _ROWS_AT_ONCE:
+            if count == most:
                 yield joined_tables(waiting, where), notes
-                waiting, notes, count = [], [], 0
+                waiting, notes, count, cells = [], [], 0, _CELLS_AT_ONCE
     if waiting:
         yield joined_tables(waiting, where), notes
 

@@ -8,14 +8,26 @@ from typing import Final
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 
-__all__ = ["Timeline"]
+__all__ = ["Timeline", "bins"]
 
 _MOST_BINS = 4_096
 _FARTHEST = 2.5e11  # seconds from 1970 to the year 9999, nearly
 # Seconds; each divides the next, so that finer counts add up to coarser ones.
 _LENGTHS: Final = (1, 10, 60, 300, 900, 3_600, 21_600, 86_400, 604_800)
+
+
+def bins(times: FloatArray, seconds: int) -> IntArray:
+    """Return the number of the span of so many seconds since 1970 that each time is in.
+
+    The same as ``times // seconds``, in a quarter of the time.
+    """
+    places = np.floor(times / seconds)
+    # Rounding may have carried a time just before a bound over it, or the other way.
+    places -= places * seconds > times
+    places += (places + 1) * seconds <= times
+    return places.astype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +55,16 @@ class Timeline:
         Of a window longer than the coarsest bins can hold the last part is counted; of times
         beyond the year 9999, which are none, nothing.
         """
-        times = times[np.abs(times) < _FARTHEST]
         if not times.size:
             return None
         low, high = float(times.min()), float(times.max())
+        if max(-low, high) >= _FARTHEST:
+            return cls.of(times[np.abs(times) < _FARTHEST])
         fits = (s for s in _LENGTHS if high // s - low // s < _MOST_BINS)
         seconds = next(fits, _LENGTHS[-1])
-        bins = np.floor_divide(times, seconds).astype(np.int64)
-        first = max(int(bins.min()), int(bins.max()) - _MOST_BINS + 1)
-        counts = np.bincount(bins[bins >= first] - first)
+        places = bins(times, seconds)
+        first = max(int(low // seconds), int(high // seconds) - _MOST_BINS + 1)
+        counts = np.bincount(places[places >= first] - first)
         return cls(seconds, first, tuple(counts.tolist()))
 
     def coarsened(self, seconds: int) -> Timeline:
@@ -66,9 +79,9 @@ class Timeline:
         times = seconds // self.seconds
         if times == 1:
             return self
-        bins = (self.first + np.arange(len(self.counts))) // times
-        first = int(bins[0])
-        counts = np.bincount(bins - first, weights=self.counts).astype(np.int64)
+        places = (self.first + np.arange(len(self.counts))) // times
+        first = int(places[0])
+        counts = np.bincount(places - first, weights=self.counts).astype(np.int64)
         return Timeline(seconds, first, tuple(counts.tolist()))
 
     @classmethod
@@ -90,6 +103,6 @@ class Timeline:
         counts = np.zeros(last - first + 1, dtype=np.int64)
         for part in parts:
             own = part.coarsened(seconds)
-            bins = own.first - first + np.arange(len(own.counts))
-            np.add.at(counts, bins[bins >= 0], np.array(own.counts)[bins >= 0])
+            places = own.first - first + np.arange(len(own.counts))
+            np.add.at(counts, places[places >= 0], np.array(own.counts)[places >= 0])
         return cls(seconds, first, tuple(counts.tolist()))

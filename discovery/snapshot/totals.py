@@ -40,12 +40,12 @@ class CoMissing:
             out[np.ix_(some, some)] = (masks.T @ masks).astype(np.int64)
         return cls(tuple(names), out)
 
-    def merge(self, other: CoMissing) -> CoMissing:
-        """Return the counts of the rows of both."""
-        assert self.names == other.names
-        if self.rows is None or other.rows is None:
-            return self
-        return CoMissing(self.names, self.rows + other.rows)
+    @classmethod
+    def merged(cls, parts: Sequence[CoMissing]) -> CoMissing:
+        """Return the counts of the rows of all."""
+        assert len({p.names for p in parts}) == 1
+        counted = [p.rows for p in parts if p.rows is not None]
+        return cls(parts[0].names, sum(counted[1:], start=counted[0]) if counted else None)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.arrow import to_table
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.segment_counts import SegmentCounts
 from whydrift.discovery.snapshot.segments import (
@@ -16,6 +17,7 @@ from whydrift.discovery.snapshot.segments import (
     count_segments,
 )
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.snapshot.stream import infer_schema, joined_tables
 from whydrift.monitor.building.cluster import Cancel, Cluster, Recipe, Told, W, never
 from whydrift.monitor.building.one_process import OneProcess
 from whydrift.monitor.building.recipe import OfSegments, OfWhole, named_part
@@ -227,6 +229,7 @@ class _Head:
                     break
             if not head:
                 return None
-            return Snapshot.from_batches(
-                head, kinds=self.kinds, roles=self.roles, where=part.where
-            ).schema.to_dict()
+            rows = joined_tables([to_table(b, where=part.where)[0] for b in head], part.where)
+            return infer_schema(
+                rows, kinds=self.kinds, roles=self.roles, where=part.where
+            ).to_dict()

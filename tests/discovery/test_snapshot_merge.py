@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import reduce
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from whydrift.discovery import SchemaError, Snapshot
+from whydrift.discovery import SchemaError, Snapshot, infer_schema
 from whydrift.discovery.snapshot.blocks import BlockKind, block_seconds
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.moments import Moments
@@ -136,6 +138,26 @@ def test_without_a_schema_a_stream_takes_that_of_its_first_rows(monkeypatch):
     assert stream.totals.moments.names == ("big", "gappy")
 
 
+def test_parts_read_with_the_schema_of_the_first_rows_are_the_stream(monkeypatch):
+    monkeypatch.setattr("whydrift.discovery.snapshot.stream._ROWS_AT_ONCE", 200)
+    monkeypatch.setattr("whydrift.discovery.snapshot.snapshot._SAMPLE_ROWS", 150)
+    # Seventy categories come late, and not in the order in which they are common.
+    late = [f"late {k * k % 71}" for k in range(ROWS - 400)]
+    frame = FRAME.assign(place=[*FRAME["place"][:400], *late])
+    stream = Snapshot.from_batches([frame], roles=ROLES["clusters"])
+    schema = infer_schema(frame, roles=ROLES["clusters"])
+    assert schema == infer_schema(frame[:200], roles=ROLES["clusters"])
+    assert schema.blocks.kind is BlockKind.CLUSTER
+    assert schema["place"].categories == stream.schema["place"].categories[:3]
+    cuts = [0, 350, 470, 480, ROWS]
+    parts = [Snapshot.from_batches([frame[a:b]], schema=schema) for a, b in pairwise(cuts)]
+    assert_same(reduce(Snapshot.merge, parts), stream)
+    assert_same(reduce(Snapshot.merge, parts[::-1]), stream)
+    assert len(stream.schema["place"].categories) > 3 + 30
+    with pytest.raises(SchemaError, match="no rows"):
+        infer_schema(frame[:0])
+
+
 def test_a_stream_without_rows_or_of_other_types_is_refused():
     with pytest.raises(SchemaError, match="no rows"):
         Snapshot.from_batches([])
@@ -173,7 +195,7 @@ def test_more_new_categories_than_are_told_apart_share_the_overflow_bucket():
     more = pa.table({"c": [f"d{k:04d}" for k in range(300)]})
     other = Snapshot.from_frame(more, schema=one.schema)
     merged = one.merge(other)
-    assert len(merged.schema["c"].categories) == 900 + 50 + 1
+    assert len(merged.schema["c"].categories) == 1_000 + 1
     assert merged.schema["c"].categories[-1] == "(other)"
     assert sum(merged.summaries["c"].category_counts) == 3_000
     assert np.isfinite(merged.column("c")).all()
@@ -199,7 +221,7 @@ def test_repeats_among_more_rows_than_are_remembered_are_estimated():
     hashes = rng.integers(0, 2**63, 200_000, dtype=np.uint64)
     hashes[-20_000:] = hashes[:20_000]
     whole = Copies.of(hashes)
-    parts = Copies.of(hashes[:90_000]).merge(Copies.of(hashes[90_000:]))
+    parts = Copies.merged([Copies.of(hashes[:90_000]), Copies.of(hashes[90_000:])])
     np.testing.assert_array_equal(parts.counts, whole.counts)
     assert parts.limit == whole.limit
     assert whole.repeats(200_000) == pytest.approx(20_000, rel=0.06)  # some six standard errors
@@ -298,7 +320,7 @@ def test_moments_survive_a_large_offset_and_gaps():
         Moments.of(("a", "b", "c"), [c[rows] for c in columns])
         for rows in (slice(0, 10), slice(10, 2_000), slice(2_000, 3_000))
     ]
-    merged = parts[0].merge(parts[1]).merge(parts[2])
+    merged = Moments.merged(parts)
     expected = pd.DataFrame(values).cov().to_numpy()  # pandas: over the rows that have both
     np.testing.assert_allclose(merged.covariance(), expected, rtol=1e-6)
     np.testing.assert_allclose(
@@ -306,7 +328,9 @@ def test_moments_survive_a_large_offset_and_gaps():
         expected[0, 1] / np.sqrt(expected[0, 0] * expected[1, 1]), rtol=1e-6,
     )  # fmt: skip
     none = Moments.none(("a", "b", "c"))
-    np.testing.assert_array_equal(none.merge(merged).cross, merged.cross)
+    assert Moments.merged([none, merged]) is merged
+    in_turn = Moments.merged([parts[2], Moments.merged([parts[1], none, parts[0]])])
+    np.testing.assert_allclose(in_turn.covariance(), expected, rtol=1e-6)
 
 
 def test_quantiles_are_exact_while_all_rows_are_here_and_close_after():
@@ -327,7 +351,22 @@ def test_quantiles_are_exact_while_all_rows_are_here_and_close_after():
 
 
 # ---- bytes -------------------------------------------------------------------------------------
-STORED = Path(__file__).parent / "data" / "snapshot-format-1.parquet"
+STORED = Path(__file__).parent / "data"
+
+
+def sold(first: int, last: int) -> pa.Table:
+    """Return rows of the window that was stored with clusters, by their numbers."""
+    k = np.arange(first, last)
+    return pa.table(
+        {
+            "at": pd.to_datetime(1.7e9 + k * 37.5, unit="s"),
+            "user": [f"user {i * 7 % 31}" for i in k],
+            "big": 1e9 + np.sqrt(k),
+            "gappy": [None if i % 9 == 0 else i / 7 for i in k],
+            "grade": k * 5 % 4,
+            "place": [None if i % 11 == 0 else f"place {i * i % 53}" for i in k],
+        }
+    )
 
 
 @pytest.mark.parametrize("which", sorted(WHOLE))
@@ -343,7 +382,7 @@ def test_a_stored_window_is_the_window(which):
 
 
 def test_a_window_stored_by_the_first_format_can_be_read_for_ever():
-    window = Snapshot.from_bytes(STORED.read_bytes())
+    window = Snapshot.from_bytes((STORED / "snapshot-format-1.parquet").read_bytes())
     expected = Snapshot.from_frame(
         pa.table(
             {
@@ -358,6 +397,27 @@ def test_a_window_stored_by_the_first_format_can_be_read_for_ever():
     assert_same(window, expected)
     assert window.schema == expected.schema
     np.testing.assert_array_equal(window.sample, expected.sample)
+
+
+def test_a_joined_window_of_the_first_format_goes_on_being_joined():
+    stored = Snapshot.from_bytes((STORED / "snapshot-format-1-clusters.parquet").read_bytes())
+    first = Snapshot.from_frame(
+        sold(0, 250), roles={"at": "time", "user": "cluster"}, sample_rows=100
+    )
+    rest = Snapshot.from_frame(sold(250, 400), schema=first.schema, sample_rows=100)
+    more = Snapshot.from_frame(sold(400, 500), schema=first.schema, sample_rows=100)
+    assert stored.schema == first.schema
+    assert_same(stored, first.merge(rest))
+    assert_same(stored.merge(more), first.merge(rest).merge(more))
+    assert_same(Snapshot.from_bytes(stored.to_bytes()), stored)
+    assert stored.quantiles("big", [0.5]) == pytest.approx(1e9 + np.sqrt(200), abs=0.2)
+
+
+def test_the_same_rows_give_the_same_bytes():
+    for which, whole in WHOLE.items():
+        again = Snapshot.from_frame(FRAME, roles=ROLES[which[0]], sample_rows=which[1])
+        assert again.to_bytes() == whole.to_bytes()
+        assert Snapshot.from_bytes(whole.to_bytes()).to_bytes() == whole.to_bytes()
 
 
 def test_changed_bytes_foreign_bytes_and_later_formats_are_refused():
@@ -379,7 +439,7 @@ def test_changed_bytes_foreign_bytes_and_later_formats_are_refused():
     with pytest.raises(SchemaError, match="no Snapshot"):
         Snapshot.from_bytes(rewritten(pa.table({"x": [1]})))
     key = b"whydrift.snapshot"
-    later = table.schema.metadata[key].replace(b'\\"version\\":1', b'\\"version\\":99')
+    later = table.schema.metadata[key].replace(b'\\"version\\":2', b'\\"version\\":99')
     with pytest.raises(SchemaError, match="Upgrade"):
         Snapshot.from_bytes(rewritten(table.replace_schema_metadata({key: later})))
     with pytest.raises(SchemaError, match="chosen again"):
