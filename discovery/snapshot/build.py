@@ -66,7 +66,7 @@ class Piece:
     place : int
         Rows of the stream before these.
     places : ndarray of int, shape (n_rows,), optional
-        Where each row stands, of rows that do not follow each other.
+        Where each row stands, of some that do not follow each other; ``place`` counts only those.
     threshold : float
         Rows of a higher priority are no longer wanted in the sample.
     limit : int, optional

@@ -39,11 +39,12 @@ __all__ = ["REST", "SegmentChoice", "SegmentedSnapshots", "Segments", "count_seg
 
 REST: Final = r"\rest"  # stands for the pooled rows; no value reads so, its backslash is doubled
 _ROWS_AT_ONCE: Final = 65_536
-# Rows that wait for others of their segment, in all, so that few small pieces are summarised: 52 MB
-# of numbers, or what of many columns takes that much.
-_MOST_WAITING: Final = 131_072
-_MOST_WAITING_VALUES: Final = 6_553_600
+# Rows that wait for others of their segment, in all, so that few small pieces are summarised: of 50
+# columns or more 105 MB of numbers.
+_MOST_WAITING: Final = 262_144
+_MOST_WAITING_VALUES: Final = 50 * _MOST_WAITING
 _LEAST_WAITING: Final = 16_384
+_MOST_PIECES: Final = 8  # of a segment, before they are joined
 _ROWS_OF_A_NAME: Final = 64  # more than decide on the number of a stream
 _MOST_KNOWN: Final = 1_000  # values of the rest that are remembered, to tell new ones
 _MOST_NAMED: Final = 5
@@ -324,7 +325,7 @@ class _Reader:
         self.where = where
         self.chosen = frozenset(choice.chosen)
         self.waiting: dict[str, _Waiting] = {}
-        self.parts: dict[str, Snapshot] = {}
+        self.pieces: dict[str, list[Snapshot]] = {}  # the segment so far, and what is to join it
         self.outside = SegmentCounts()
         self.notes: dict[Note, None] = {}
         self.run: int | None = None
@@ -350,7 +351,8 @@ class _Reader:
     def finish(self) -> SegmentedSnapshots:
         for key in list(self.waiting):
             self._summarise(key)
-        return SegmentedSnapshots(self.choice, self.schema, self.parts, self.outside)
+        parts = {key: merge(pieces) for key, pieces in self.pieces.items()}
+        return SegmentedSnapshots(self.choice, self.schema, parts, self.outside)
 
     def _shared_out(self, table: pa.Table) -> Iterator[tuple[str, IntArray]]:
         """Yield each segment of the table, and its rows."""
@@ -366,7 +368,8 @@ class _Reader:
         self.outside = self.outside.merge(SegmentCounts(others))
         names = [key for key in keys if key in self.chosen] + [REST]
         number = {key: place for place, key in enumerate(names)}
-        of_rows = np.array([number.get(key, len(names) - 1) for key in keys])[codes]
+        # Sixteen bits: sorted in no time.
+        of_rows = np.array([number.get(key, len(names) - 1) for key in keys], dtype=np.int16)[codes]
         order = np.argsort(of_rows, kind="stable")
         starts = np.searchsorted(of_rows[order], np.arange(len(names) + 1))
         for place, name in enumerate(names):
@@ -378,16 +381,20 @@ class _Reader:
         waiting = self.waiting.pop(key)
         table = joined_tables(waiting.tables, self.where)
         places = np.concatenate(waiting.places)
-        known = self.parts.get(key)
-        if known is None:
-            self.parts[key] = self._read(table, Piece(self.run, places=places))
-            return
-        assert known.draw is not None
-        assert known.totals is not None
-        limits = known.draw.threshold, known.totals.copies.limit
-        self.parts[key] = merge(
-            [known, self._read(table, Piece(self.run, 0, *limits, places=places))]
+        pieces = self.pieces.setdefault(key, [])
+        draws = [p.draw for p in pieces if p.draw is not None]
+        limits = [p.totals.copies.limit for p in pieces if p.totals is not None]
+        piece = Piece(
+            self.run,
+            sum(p.rows for p in pieces),
+            threshold=min((draw.threshold for draw in draws), default=1.0),
+            limit=min((limit for limit in limits if limit is not None), default=None),
+            places=places,
         )
+        pieces.append(self._read(table, piece))
+        waiting_rows = sum(len(p.sample) for p in pieces[1:])
+        if len(pieces) > _MOST_PIECES or waiting_rows > len(pieces[0].sample) // 2:
+            self.pieces[key] = [merge(pieces)]
 
     def _read(self, table: pa.Table, piece: Piece) -> Snapshot:
         part = read_window(
