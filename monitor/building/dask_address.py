@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from whydrift.discovery.errors import ClusterError, OptionError
 
@@ -85,14 +85,7 @@ def check_address(address: str) -> None:
     ------
     OptionError
     """
-    parts = urlsplit(address if "://" in address else f"tcp://{address}")
-    try:
-        has_port = parts.port is not None
-    except ValueError:
-        has_port = False
-    if parts.scheme not in {"tls", "tcp", "inproc"} or not (
-        parts.scheme == "inproc" or (parts.hostname and has_port)
-    ):
+    if not _is_address(address):
         raise OptionError(
             f"{address!r} is no address of a Dask scheduler",
             where=_WHERE,
@@ -107,9 +100,24 @@ def check_address(address: str) -> None:
         )
 
 
+def _is_address(address: str) -> bool:
+    try:
+        parts = _parts(address)
+        has_port = parts.port is not None
+    except ValueError:  # such as a port that is no number
+        return False
+    return parts.scheme == "inproc" or bool(
+        parts.scheme in {"tls", "tcp"} and parts.hostname and has_port
+    )
+
+
+def _parts(address: str) -> SplitResult:
+    return urlsplit(address if "://" in address else f"tcp://{address}")
+
+
 def is_safe(address: str) -> bool:
     """Whether what goes to an address is encrypted, or stays on this machine."""
-    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    parts = _parts(address)
     if parts.scheme in {"tls", "inproc"}:
         return True
     if parts.scheme != "tcp" or parts.hostname is None:

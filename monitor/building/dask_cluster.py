@@ -142,18 +142,18 @@ class DaskCluster:
         return recipe.unpack(packed) if packed["rows"] else None
 
     def _result(self, task: Future, where: str, cancel: Cancel) -> Any:
-        from distributed import wait
         from distributed.client import FutureCancelledError
         from distributed.scheduler import KilledWorker
 
-        while not task.done():
-            called_off(cancel, where)
-            try:
-                wait([task], timeout=_SECONDS_BETWEEN_LOOKS)
-            except TimeoutError:
-                continue
         try:
-            return task.result()
+            while True:
+                called_off(cancel, where)
+                is_done = task.done()
+                try:
+                    return task.result(timeout=_SECONDS_BETWEEN_LOOKS)
+                except TimeoutError:
+                    if is_done:  # the work itself raised it
+                        raise
         except KilledWorker as error:
             raise ClusterError(
                 "the workers that read this were lost one after the other",
