@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 __all__ = ["Progress", "silent"]
 
-# Called with the stage in words, the steps done and the steps in all.
+# Called with the stage in words, the steps done and the steps in all (0: nobody knows).
 Progress = Callable[[str, int, int], None]
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from whydrift.discovery.errors import GraphError, OptionError, SchemaError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
+from whydrift.discovery.progress import silent
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.limits import check_numbers
 from whydrift.monitor.threads import one_blas_thread
@@ -51,13 +52,13 @@ def compare(
 
     Parameters
     ----------
-    reference, current : DataFrame, Table, Snapshot or path
-        A frame of pandas, polars or pyarrow; a :class:`~whydrift.Snapshot`; or a file, glob or
-        folder of tables. The current window is read with the reference's schema. ``reference`` may
-        be a list of past windows in the order of time, each as long as the current one: from
-        fourteen on, what ordinary windows differ by (and, with ``time_column``, the hour of the
-        day and the day of the week) is no alarm. Of three or more, one counts for at most twice
-        the rows of the middle one.
+    reference, current : DataFrame, Table, Snapshot, path or source
+        A frame of pandas, polars or pyarrow; a :class:`~whydrift.Snapshot`; or a file, glob,
+        folder or address of tables, read batch by batch. The current window is read with the
+        reference's schema. ``reference`` may be a list of past windows in the order of time, each
+        as long as the current one: from fourteen on, what ordinary windows differ by (and, with
+        ``time_column``, the hour of the day and the day of the week) is no alarm. Of three or
+        more, one counts for at most twice the rows of the middle one.
     graph : Graph, path, dict or list of (cause, effect), optional
         What causes what. Learned from both windows together when not given.
     knowledge : Knowledge, path or dict, optional
@@ -142,14 +143,15 @@ def compare(
     kinds = dict.fromkeys(_ignored(ignore, roles, before), ColumnKind.IGNORED)
     # Each window is read with the schema of the one before, so that categories keep their codes.
     references: list[Snapshot] = []
+    tell = progress or silent
     for window in (*earlier, before):
         schema = references[-1].schema if references else None
         references.append(window.snapshot(roles=roles, kinds=kinds if schema is None else {},
-                                          schema=schema))  # fmt: skip
-    second = after.snapshot(roles=roles, schema=references[-1].schema)
+                                          schema=schema, progress=tell))  # fmt: skip
+    second = after.snapshot(roles=roles, schema=references[-1].schema, progress=tell)
     gone = set(second.absent) - {target}
     is_new = not set(after.names) <= set(references[-1].schema.names)
-    whole = after.snapshot(roles={}) if gone and is_new and after.table is not None else None
+    whole = after.snapshot(roles={}) if gone and is_new and after.given is None else None
 
     from whydrift.monitor.diagnosis.compare import compare as judge
 

@@ -1,15 +1,17 @@
-"""One side of a comparison on its way in: a frame, a Snapshot or files."""
+"""One side of a comparison on its way in: a frame, a Snapshot, or where its rows lie."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import SchemaError, nearest
+from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.schema import ColumnKind, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.source.base import Rows, Source
+from whydrift.monitor.source.times import Times
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -17,9 +19,6 @@ if TYPE_CHECKING:
     from whydrift.discovery.snapshot.note import Note
 
 __all__ = ["Window", "in_time_order"]
-
-# Whole numbers this large are times since 1970 in ns, us and ms; smaller ones are seconds.
-_EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e8, "s"))
 
 
 @dataclass(frozen=True)
@@ -33,9 +32,11 @@ class Window:
     names : tuple of str
         Its columns.
     table : pyarrow.Table, optional
-        Its rows; None where it came as a Snapshot.
+        Its rows, where it came as a frame.
     given : Snapshot, optional
         The Snapshot that was given.
+    source : Source, optional
+        Where its rows lie, which are read batch by batch.
     notes : tuple of Note
         What had to be mended while reading.
     """
@@ -44,11 +45,12 @@ class Window:
     names: tuple[str, ...]
     table: pa.Table | None = None
     given: Snapshot | None = None
+    source: Source | None = None
     notes: tuple[Note, ...] = ()
 
     @classmethod
     def of(cls, value: Any, side: str) -> Window:
-        """Take a frame, a Snapshot or a path.
+        """Take a frame, a Snapshot, a path or address, a source or its settings.
 
         Raises
         ------
@@ -60,17 +62,15 @@ class Window:
         if isinstance(value, Snapshot):
             names = tuple(n for n in value.schema.names if n not in value.absent)
             return cls(side, names, given=value)
-        from whydrift.discovery.snapshot.arrow import to_table
+        from whydrift.discovery.snapshot.arrow import is_frame, to_table
 
-        if isinstance(value, (str, os.PathLike)):
-            from whydrift.monitor.source.files import read_noted
+        if not is_frame(value):
+            from whydrift.monitor.source.opening import as_source
 
-            where = os.fspath(value)
-            frame, read = read_noted(value)
-        else:
-            where, frame, read = side, value, ()
-        table, notes = to_table(frame, where=where)
-        return cls(where, tuple(table.column_names), table=table, notes=(*read, *notes))
+            source = as_source(value, side=side)
+            return cls(source.where, tuple(source.schema().names), source=source)
+        table, notes = to_table(value, where=side)
+        return cls(side, tuple(table.column_names), table=table, notes=notes)
 
     def require(self, name: str, role: str) -> None:
         """Raise where the window has no such column; the message names the nearest."""
@@ -90,6 +90,7 @@ class Window:
         roles: Mapping[str, str],
         kinds: Mapping[str, ColumnKind] | None = None,
         schema: Schema | None = None,
+        progress: Progress = silent,
     ) -> Snapshot:
         """Summarise the window; with a schema, as that of the reference.
 
@@ -113,12 +114,19 @@ class Window:
             for name, role in here.items():
                 self._check_role(self.given, name, role)
             return self.given.with_roles(here)
-        assert self.table is not None
         time = next((name for name, role in roles.items() if role == "time"), None)
-        table, kinds = self.table, dict(kinds or {})
+        kinds = dict(kinds or {})
         if time is not None:
-            table = in_time_order(table, time, self.where)
             kinds[time] = ColumnKind.TIMESTAMP
+        if self.source is not None:
+            from whydrift.monitor.source.snapshots import snapshot_of
+
+            return snapshot_of(
+                self.source, Rows(time_column=time), schema=schema, kinds=kinds, roles=roles,
+                progress=progress,
+            )  # fmt: skip
+        assert self.table is not None
+        table = self.table if time is None else in_time_order(self.table, time, self.where)
         snapshot = Snapshot.from_frame(
             table, schema=schema, kinds=kinds, roles=roles, where=self.where
         )
@@ -174,46 +182,6 @@ def in_time_order(table: pa.Table, name: str, where: str) -> pa.Table:
     SchemaError
         If the column holds no times.
     """
-    times = _as_times(table.column(name))
-    if times is None:
-        raise SchemaError(
-            f"the time column {name!r} holds no times ({table.schema.field(name).type})",
-            where=where,
-            remedy="Name a column of dates, times, ISO text (2026-05-04T09:00:00Z) or epochs",
-        )
+    times = Times(name, where).read(table.column(name))
     table = table.set_column(table.column_names.index(name), name, times)
     return table.sort_by([(name, "ascending")])
-
-
-def _as_times(column: pa.ChunkedArray) -> pa.ChunkedArray | None:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    kind = column.type
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return column
-    try:
-        if pa.types.is_integer(kind) or pa.types.is_floating(kind):
-            largest = pc.max(pc.abs(column)).as_py()
-            unit = next((u for least, u in _EPOCHS if largest and largest >= least), None)
-            if unit is None:
-                return None
-            whole = pc.floor(column).cast(pa.int64()) if pa.types.is_floating(kind) else column
-            return whole.cast(pa.int64()).cast(pa.timestamp(unit))
-        if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            return _parse(column)
-    except pa.ArrowException:
-        return None
-    return None
-
-
-def _parse(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    blank = pc.equal(pc.utf8_trim_whitespace(column), "")
-    texts = pc.if_else(blank, pa.scalar(None, column.type), column)
-    try:
-        return texts.cast(pa.timestamp("us"))
-    except pa.ArrowInvalid:  # with a zone: "expected no zone offset"
-        return texts.cast(pa.timestamp("us", tz="UTC"))

@@ -10,7 +10,18 @@ from whydrift.discovery.snapshot.note import Note
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["to_table"]
+__all__ = ["is_frame", "to_table"]
+
+
+def is_frame(value: Any) -> bool:
+    """Whether this is a table in memory: of pandas, polars or pyarrow."""
+    import pyarrow as pa
+
+    return (
+        isinstance(value, (pa.Table, pa.RecordBatch))
+        or hasattr(value, "to_arrow")
+        or (hasattr(value, "columns") and hasattr(value, "iloc"))
+    )
 
 
 def to_table(frame: Any, *, where: str = "data") -> tuple[pa.Table, tuple[Note, ...]]:

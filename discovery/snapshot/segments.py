@@ -269,6 +269,8 @@ def read_segments(
     sample_rows: int | None = None,
     random_state: int = 0,
     where: str = "data",
+    run: int | None = None,
+    first: int = 0,
 ) -> SegmentedSnapshots:
     """Summarise a window by segments, in memory that does not grow with its rows.
 
@@ -283,6 +285,8 @@ def read_segments(
         That of the reference, with its rule of blocks.
     sample_rows, random_state, where
         As in :meth:`Snapshot.from_batches`; every segment has a sample of its own.
+    run, first : int
+        As in `stream.py`, of rows that are a part of a longer stream.
 
     Raises
     ------
@@ -290,6 +294,7 @@ def read_segments(
         If a batch is no table, or types do not fit together.
     """
     reader = _Reader(choice, schema, sample_rows, random_state, where)
+    reader.run, reader.rows = run, first
     for table, notes in _tables(batches, where):
         reader.add(table, notes)
     return reader.finish()
@@ -329,7 +334,7 @@ class _Reader:
         self.outside = SegmentCounts()
         self.notes: dict[Note, None] = {}
         self.run: int | None = None
-        self.rows = 0
+        self.rows = 0  # places up to here are taken
 
     def add(self, table: pa.Table, notes: tuple[Note, ...]) -> None:
         self.notes.update(dict.fromkeys(notes))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.progress import Progress, silent
-from whydrift.discovery.snapshot.arrow import to_table
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.segment_counts import SegmentCounts
 from whydrift.discovery.snapshot.segments import (
@@ -17,15 +19,64 @@ from whydrift.discovery.snapshot.segments import (
     count_segments,
 )
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.discovery.snapshot.stream import infer_schema, joined_tables
-from whydrift.monitor.building.cluster import Cancel, Cluster, Recipe, Told, W, never
+from whydrift.discovery.snapshot.stream import infer_schema
+from whydrift.monitor.building.cluster import Cancel, Cluster, Recipe, Told
 from whydrift.monitor.building.one_process import OneProcess
-from whydrift.monitor.building.recipe import OfSegments, OfWhole, named_part
-from whydrift.monitor.source.base import Part
+from whydrift.monitor.building.recipe import OfSegments, OfWhole, read_share
+from whydrift.monitor.building.share import Share, shares_of
+from whydrift.monitor.source.base import Part, Rows, Source
+from whydrift.monitor.source.reading import never
+from whydrift.monitor.source.retry import Retry
 
-__all__ = ["build", "build_segments", "choose_segments", "head_schema"]
+if TYPE_CHECKING:
+    import pyarrow as pa
 
-_HEAD_ROWS = 65_536
+__all__ = ["build", "build_segments", "choose_segments", "snapshot_on"]
+
+W = TypeVar("W")
+
+
+def snapshot_on(
+    source: Source,
+    rows: Rows,
+    *,
+    on: Cluster,
+    schema: Schema | None = None,
+    kinds: Mapping[str, ColumnKind | str] | None = None,
+    roles: Mapping[str, Role | str] | None = None,
+    progress: Progress = silent,
+    cancel: Cancel = never,
+    retry: Retry | None = None,
+) -> Snapshot:
+    """Summarise the rows of a source on a cluster.
+
+    Parameters
+    ----------
+    source : Source
+        The workers must be able to reach it too: as it is named, they read it.
+    on : Cluster
+        Where the work is done.
+    rows, schema, kinds, roles, progress, cancel, retry
+        As in `snapshot_of`.
+
+    Returns
+    -------
+    Snapshot
+        What ``snapshot_of`` gives here: counts and sample are the same, moments to 1e-9.
+
+    Raises
+    ------
+    SourceError, SchemaError, ClusterError, Cancelled
+        As in :func:`build`.
+    """
+    retry = retry or Retry()
+    notes: list[Note] = []
+    parts = retry.call(lambda: source.parts(rows, notes.append))
+    window = build(
+        parts, schema=schema, kinds=kinds, roles=roles, on=on, progress=progress, cancel=cancel,
+        retry=retry, where=source.where,
+    )  # fmt: skip
+    return replace(window, notes=tuple(dict.fromkeys((*notes, *window.notes))))
 
 
 def build(
@@ -38,8 +89,9 @@ def build(
     random_state: int = 0,
     on: Cluster | None = None,
     progress: Progress = silent,
-    total_rows: int = 0,
     cancel: Cancel = never,
+    retry: Retry | None = None,
+    clock: Callable[[], float] = time.monotonic,
     where: str = "data",
 ) -> Snapshot:
     """Summarise a window whose rows come in parts.
@@ -58,11 +110,13 @@ def build(
     on : Cluster, optional
         Where the work is done: in this process by default.
     progress : Progress
-        Told the rows that were read so far.
-    total_rows : int
-        What to expect; 0 where it is not known.
+        Told the rows so far, those there are at most (0 where nobody knows) and the speed.
     cancel : callable
-        Asked between batches (here) or between parts (elsewhere) whether to stop.
+        Asked between tables (here) or between parts (elsewhere) whether to stop.
+    retry : Retry, optional
+        How often what failed is tried again.
+    clock : callable
+        Seconds, for the speed.
     where : str
         Names the window in messages.
 
@@ -79,25 +133,26 @@ def build(
         If a part cannot be read, workers are lost, or ``cancel`` said so.
     """
     on = on or OneProcess()
-    if schema is None:
-        schema = head_schema(parts, kinds=kinds, roles=roles, on=on, where=where)
-    else:
-        schema = schema.with_kinds(kinds or {}).with_roles(roles or {})
-    recipe = OfWhole(schema, sample_rows, random_state)
-    return _reduced(recipe, parts, on, progress, total_rows, cancel, where)
+    shares = shares_of(parts, retry)
+    head = _head(shares, schema, kinds or {}, roles or {}, on, cancel, where)
+    recipe = OfWhole(head.schema, head.run, sample_rows, random_state)
+    return _reduced(recipe, shares, on, _telling(progress, parts, where, clock), cancel, where)
 
 
 def build_segments(
     parts: Sequence[Part],
     choice: SegmentChoice,
     *,
-    schema: Schema,
+    schema: Schema | None = None,
+    kinds: Mapping[str, ColumnKind | str] | None = None,
+    roles: Mapping[str, Role | str] | None = None,
     sample_rows: int | None = None,
     random_state: int = 0,
     on: Cluster | None = None,
     progress: Progress = silent,
-    total_rows: int = 0,
     cancel: Cancel = never,
+    retry: Retry | None = None,
+    clock: Callable[[], float] = time.monotonic,
     where: str = "data",
 ) -> SegmentedSnapshots:
     """Summarise a window as a whole and by segments, in one pass.
@@ -106,16 +161,21 @@ def build_segments(
     ----------
     choice : SegmentChoice
         Of :func:`choose_segments` on the reference.
-    parts, schema, sample_rows, random_state, on, progress, total_rows, cancel, where
-        As in :func:`build`; ``head_schema`` gives the schema of a reference.
+    parts, schema, kinds, roles, sample_rows, random_state
+        As in :func:`build`.
+    on, progress, cancel, retry, clock, where
+        As in :func:`build`.
 
     Raises
     ------
     SchemaError, SourceError, ClusterError, Cancelled
         As in :func:`build`.
     """
-    recipe = OfSegments(schema, choice, sample_rows, random_state)
-    return _reduced(recipe, parts, on or OneProcess(), progress, total_rows, cancel, where)
+    on = on or OneProcess()
+    shares = shares_of(parts, retry)
+    head = _head(shares, schema, kinds or {}, roles or {}, on, cancel, where)
+    recipe = OfSegments(head.schema, choice, head.run, sample_rows, random_state)
+    return _reduced(recipe, shares, on, _telling(progress, parts, where, clock), cancel, where)
 
 
 def choose_segments(
@@ -124,6 +184,7 @@ def choose_segments(
     *,
     on: Cluster | None = None,
     cancel: Cancel = never,
+    retry: Retry | None = None,
 ) -> SegmentChoice:
     """Return which values are segments of their own, by the rows of a reference.
 
@@ -133,7 +194,7 @@ def choose_segments(
         Of the segment columns alone where the source can give these.
     segments : Segments
         The rule.
-    on, cancel
+    on, cancel, retry
         As in :func:`build`.
 
     Raises
@@ -141,44 +202,14 @@ def choose_segments(
     SchemaError, SourceError, ClusterError, Cancelled
         As in :func:`build`; also if there is no such column.
     """
-    counts = (on or OneProcess()).map(_Count(segments), parts, cancel=cancel)
+    counts = (on or OneProcess()).map(_Count(segments), shares_of(parts, retry), cancel=cancel)
     return segments.choose(SegmentCounts.merged(counts))
 
 
-def head_schema(
-    parts: Sequence[Part],
-    *,
-    kinds: Mapping[str, ColumnKind | str] | None = None,
-    roles: Mapping[str, Role | str] | None = None,
-    on: Cluster | None = None,
-    where: str = "data",
-) -> Schema:
-    """Return the schema of a window, read off the first rows that its parts have.
-
-    Raises
-    ------
-    SchemaError
-        If there are no rows, or ``kinds`` or ``roles`` do not fit.
-    """
-    on = on or OneProcess()
-    task = _Head(dict(kinds or {}), dict(roles or {}))
-    for part in parts:  # nearly always the first has rows
-        for found in on.map(task, [part]):
-            if found is not None:
-                return Schema.from_dict(found)
-    raise _no_rows(where)
-
-
 def _reduced(
-    recipe: Recipe[W],
-    parts: Sequence[Part],
-    on: Cluster,
-    progress: Progress,
-    total_rows: int,
-    cancel: Cancel,
-    where: str,
+    recipe: Recipe[W], shares: Sequence[Share], on: Cluster, told: Told, cancel: Cancel, where: str
 ) -> W:
-    window = on.reduce(recipe, parts, told=_telling(progress, total_rows), cancel=cancel)
+    window = on.reduce(recipe, shares, told=told, cancel=cancel)
     if window is None:
         raise _no_rows(where)
     return window
@@ -188,48 +219,82 @@ def _no_rows(where: str) -> SchemaError:
     return SchemaError("there are no rows", where=where, remedy="Give a window that has data")
 
 
-def _telling(progress: Progress, total_rows: int) -> Told:
-    done = 0
+def _telling(
+    progress: Progress, parts: Sequence[Part], where: str, clock: Callable[[], float]
+) -> Told:
+    known = [part.rows for part in parts]
+    total = 0 if None in known else sum(rows for rows in known if rows is not None)
+    started, done = clock(), 0
 
     def told(rows: int) -> None:
         nonlocal done
         done += rows
-        progress("rows read", done, total_rows)
+        speed = done / max(clock() - started, 1e-9)
+        progress(f"reading {where}: {speed:,.0f} rows/s", done, total)
 
     return told
 
 
-@dataclass(frozen=True)
-class _Count:
-    """Counts the rows of each value in a part."""
-
-    segments: Segments
-
-    def __call__(self, part: Part) -> SegmentCounts:
-        with named_part(part):
-            return count_segments(part.batches(), self.segments, part.where)
-
-
+# ---- what is read first -----------------------------------------------------------------------
 @dataclass(frozen=True)
 class _Head:
-    """Reads the schema off the first rows of a part; None where it has none."""
+    """What all parts are read with."""
 
+    schema: Schema
+    run: int  # stands for the window
+
+
+def _head(
+    shares: Sequence[Share],
+    schema: Schema | None,
+    kinds: Mapping[str, ColumnKind | str],
+    roles: Mapping[str, Role | str],
+    on: Cluster,
+    cancel: Cancel,
+    where: str,
+) -> _Head:
+    """Read the first rows where the work is done: perhaps they can be reached from there only."""
+    if not shares:
+        raise _no_rows(where)
+    # The first table may need rows of several parts; of those after it none is opened.
+    start = replace(shares[0], parts=tuple(part for share in shares for part in share.parts))
+    (found,) = on.map(_ReadHead(schema, kinds, roles), [start], cancel=cancel)
+    if found is None:
+        raise _no_rows(where)
+    return _Head(Schema.from_dict(found["schema"]), found["run"])
+
+
+@dataclass(frozen=True)
+class _ReadHead:
+    """Reads the schema off the first rows; None where there are none."""
+
+    schema: Schema | None
     kinds: Mapping[str, ColumnKind | str]
     roles: Mapping[str, Role | str]
 
-    def __call__(self, part: Part) -> dict[str, object] | None:
-        rows = 0
-        head = []
-        with named_part(part):
-            for batch in part.batches():
-                if batch.num_rows:
-                    head.append(batch.slice(0, _HEAD_ROWS - rows))
-                    rows += head[-1].num_rows
-                if rows >= _HEAD_ROWS:
-                    break
-            if not head:
-                return None
-            rows = joined_tables([to_table(b, where=part.where)[0] for b in head], part.where)
-            return infer_schema(
-                rows, kinds=self.kinds, roles=self.roles, where=part.where
-            ).to_dict()
+    def __call__(self, share: Share) -> dict[str, Any] | None:
+        def read(tables: Iterator[pa.Table]) -> dict[str, Any]:
+            head = next(tables)
+            schema = self.schema
+            if schema is None:
+                schema = infer_schema(head, kinds=self.kinds, roles=self.roles, where=share.where)
+            else:
+                schema = schema.with_kinds(self.kinds).with_roles(self.roles)
+            window = Snapshot.from_frame(head, schema=schema, where=share.where)
+            assert window.draw is not None
+            return {"schema": schema.to_dict(), "run": int(window.draw.run[0])}
+
+        return read_share(share, read)
+
+
+@dataclass(frozen=True)
+class _Count:
+    """Counts the rows of each value in a share."""
+
+    segments: Segments
+
+    def __call__(self, share: Share) -> SegmentCounts:
+        def read(tables: Iterator[pa.Table]) -> SegmentCounts:
+            return count_segments(tables, self.segments, share.where)
+
+        return read_share(share, read) or SegmentCounts()

@@ -1,15 +1,14 @@
-"""What every place of work offers: functions run there, and parts read and joined there."""
+"""What every place of work offers: functions run there, and rows read and joined there."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol, TypeVar
 
-from whydrift.discovery.errors import WhydriftError
-from whydrift.monitor.source.base import Part
+from whydrift.monitor.building.share import Share
+from whydrift.monitor.source.reading import Cancelled
 
-__all__ = ["Cancel", "Cancelled", "Cluster", "Packed", "Recipe", "Told", "called_off", "never",
-           "where_of"]  # fmt: skip
+__all__ = ["Cancel", "Cluster", "Packed", "Recipe", "Told", "called_off", "where_of"]
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -21,15 +20,11 @@ Told = Callable[[int], None]  # called with how many more rows were read
 Packed = dict[str, Any]
 
 
-class Cancelled(WhydriftError):  # noqa: N818 - it is no error that somebody said stop
-    """Work was called off before it was done; nothing of it is left."""
-
-
 class Recipe(Protocol[W]):
-    """How a part becomes a window: a value that can be sent to another process."""
+    """How a share of the rows becomes a window: a value that can be sent to another process."""
 
-    def read(self, part: Part, seen: Told | None = None) -> W | None:
-        """Summarise a part; None where it has no rows. ``seen`` hears of every batch."""
+    def read(self, share: Share, seen: Told | None = None) -> W | None:
+        """Summarise a share; None where it has no rows. ``seen`` hears of every batch."""
 
     def rows(self, window: W) -> int:
         """Return the rows of a window."""
@@ -63,9 +58,9 @@ class Cluster(Protocol):
         """
 
     def reduce(
-        self, recipe: Recipe[W], parts: Sequence[Part], *, told: Told, cancel: Cancel = ...
+        self, recipe: Recipe[W], shares: Sequence[Share], *, told: Told, cancel: Cancel = ...
     ) -> W | None:
-        """Read all parts and join them, always in the same tree, whichever is finished first.
+        """Read all shares and join them, always in the same tree, whichever is finished first.
 
         Returns
         -------
@@ -80,15 +75,10 @@ class Cluster(Protocol):
         """
 
 
-def never() -> bool:
-    """Let the work go on."""
-    return False
-
-
 def called_off(cancel: Cancel, where: str) -> None:
     """Raise where the work is to stop."""
     if cancel():
-        raise Cancelled("it was called off", where=where, remedy="Start it again: nothing was kept")
+        raise Cancelled(where)
 
 
 def where_of(item: object) -> str:

@@ -19,13 +19,13 @@ from whydrift.monitor.building.cluster import (
     Recipe,
     Told,
     called_off,
-    never,
     where_of,
 )
 from whydrift.monitor.building.dask_address import DaskSettings, is_safe
-from whydrift.monitor.building.recipe import PackedPart
+from whydrift.monitor.building.recipe import PackedShare
+from whydrift.monitor.building.share import Share
 from whydrift.monitor.building.tree import fold
-from whydrift.monitor.source.base import Part
+from whydrift.monitor.source.reading import never
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -116,13 +116,13 @@ class DaskCluster:
             self._client.cancel(tasks)
 
     def reduce(
-        self, recipe: Recipe[W], parts: Sequence[Part], *, told: Told, cancel: Cancel = never
+        self, recipe: Recipe[W], shares: Sequence[Share], *, told: Told, cancel: Cancel = never
     ) -> W | None:
-        """Read all parts and join them, on the workers."""
+        """Read all shares and join them, on the workers."""
         submit = _Submitter(self._client)
         shared = submit.value(recipe)
-        leaves = [submit(_read, version("whydrift"), shared, part) for part in parts]
-        names = {leaf.key: part.where for leaf, part in zip(leaves, parts, strict=True)}
+        leaves = [submit(_read, version("whydrift"), shared, share) for share in shares]
+        names = {leaf.key: share.where for leaf, share in zip(leaves, shares, strict=True)}
         counts = [submit(_rows, leaf) for leaf in leaves]
         tasks = [*leaves, *counts]
 
@@ -204,9 +204,9 @@ def _applied(asked_by: str, function: Callable[[Any], Any], item: object) -> Any
     return function(item)
 
 
-def _read(asked_by: str, recipe: Recipe[Any], part: Part) -> Packed:
+def _read(asked_by: str, recipe: Recipe[Any], share: Share) -> Packed:
     _check_same_version(asked_by)
-    return PackedPart(recipe)(part)
+    return PackedShare(recipe)(share)
 
 
 def _rows(packed: Packed) -> int:

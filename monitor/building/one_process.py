@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from whydrift.monitor.building.cluster import Cancel, Recipe, Told, called_off, never, where_of
+from whydrift.monitor.building.cluster import Cancel, Recipe, Told, called_off, where_of
+from whydrift.monitor.building.share import Share
 from whydrift.monitor.building.tree import fold
-from whydrift.monitor.source.base import Part
+from whydrift.monitor.source.reading import never
 
 __all__ = ["OneProcess"]
 
@@ -17,7 +18,7 @@ W = TypeVar("W")
 
 
 class OneProcess:
-    """The process that asks; it holds one part at a time, and can stop between two batches."""
+    """The process that asks; it holds one share at a time, and can stop between two batches."""
 
     def map(
         self, function: Callable[[T], R], items: Sequence[T], *, cancel: Cancel = never
@@ -28,16 +29,16 @@ class OneProcess:
             yield function(item)
 
     def reduce(
-        self, recipe: Recipe[W], parts: Sequence[Part], *, told: Told, cancel: Cancel = never
+        self, recipe: Recipe[W], shares: Sequence[Share], *, told: Told, cancel: Cancel = never
     ) -> W | None:
-        """Read all parts and join them."""
+        """Read all shares and join them."""
 
-        def read(part: Part) -> W | None:
+        def read(share: Share) -> W | None:
             def seen(rows: int) -> None:
                 told(rows)
-                called_off(cancel, part.where)
+                called_off(cancel, share.where)
 
-            called_off(cancel, part.where)
-            return recipe.read(part, seen)
+            called_off(cancel, share.where)
+            return recipe.read(share, seen)
 
-        return fold((w for w in map(read, parts) if w is not None), recipe.join)
+        return fold((w for w in map(read, shares) if w is not None), recipe.join)

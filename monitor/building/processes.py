@@ -16,12 +16,12 @@ from whydrift.monitor.building.cluster import (
     Recipe,
     Told,
     called_off,
-    never,
     where_of,
 )
-from whydrift.monitor.building.recipe import PackedPart
+from whydrift.monitor.building.recipe import PackedShare
+from whydrift.monitor.building.share import Share
 from whydrift.monitor.building.tree import fold
-from whydrift.monitor.source.base import Part
+from whydrift.monitor.source.reading import never
 
 __all__ = ["Processes", "processes"]
 
@@ -43,7 +43,7 @@ def processes(jobs: int) -> Iterator[Processes]:
     Parameters
     ----------
     jobs : int
-        How many; each holds one part at a time, and at most ``jobs + 2`` results wait here.
+        How many; each holds one share at a time, and at most ``jobs + 2`` results wait here.
 
     Raises
     ------
@@ -110,15 +110,15 @@ class Processes:
             pool.shutdown(wait=True, kill_workers=True)
 
     def reduce(
-        self, recipe: Recipe[W], parts: Sequence[Part], *, told: Told, cancel: Cancel = never
+        self, recipe: Recipe[W], shares: Sequence[Share], *, told: Told, cancel: Cancel = never
     ) -> W | None:
-        """Read all parts and join them; they are joined here."""
+        """Read all shares and join them; they are joined here."""
 
         def arrived(packed: Packed) -> W | None:
             told(packed["rows"])
             return recipe.unpack(packed) if packed["rows"] else None
 
-        windows = map(arrived, self.map(PackedPart(recipe), parts, cancel=cancel))
+        windows = map(arrived, self.map(PackedShare(recipe), shares, cancel=cancel))
         return fold((w for w in windows if w is not None), recipe.join)
 
     def _result(self, future: Any, item: object, cancel: Cancel) -> Any:

@@ -1,25 +1,26 @@
-"""How a part becomes a Snapshot, or one of each segment, and how these travel."""
+"""How a share of the rows becomes a Snapshot, or one of each segment, and how these travel."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from whydrift.discovery.errors import WhydriftError
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.segment_counts import SegmentCounts
-from whydrift.discovery.snapshot.segments import (
-    SegmentChoice,
-    SegmentedSnapshots,
-    read_segments,
-)
+from whydrift.discovery.snapshot.segments import SegmentChoice, SegmentedSnapshots, read_segments
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.snapshot.stream import read_stream
 from whydrift.monitor.building.cluster import Packed, Recipe, Told
-from whydrift.monitor.source.base import Part
+from whydrift.monitor.building.share import Share
+from whydrift.monitor.source.retry import StartAgain
 
-__all__ = ["OfSegments", "OfWhole", "PackedPart", "named_part"]
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["OfSegments", "OfWhole", "PackedShare", "read_share"]
 
 W = TypeVar("W")
 
@@ -31,28 +32,30 @@ class OfWhole:
     Parameters
     ----------
     schema : Schema
-        The same for all parts.
+        The same for all shares.
+    run : int
+        Stands for the window in the order of the rows.
     sample_rows, random_state
         As in :meth:`Snapshot.from_batches`.
     """
 
     schema: Schema
+    run: int
     sample_rows: int | None = None
     random_state: int = 0
 
-    def read(self, part: Part, seen: Told | None = None) -> Snapshot | None:
-        """Summarise a part; None where it has no rows."""
-        with named_part(part):
-            batches = _Filled(part, seen)
-            if batches.is_empty:
-                return None
-            return Snapshot.from_batches(
-                batches,
-                schema=self.schema,
-                sample_rows=self.sample_rows,
-                random_state=self.random_state,
-                where=part.where,
-            )
+    def read(self, share: Share, seen: Told | None = None) -> Snapshot | None:
+        """Summarise a share; None where it has no rows."""
+        notes: list[Note] = []
+
+        def read(tables: Iterator[pa.Table]) -> Snapshot:
+            return read_stream(
+                tables, schema=self.schema, kinds={}, roles={}, sample_rows=self.sample_rows,
+                salt=self.random_state, where=share.where, run=self.run, first=share.first,
+            )  # fmt: skip
+
+        window = read_share(share, read, seen, notes)
+        return None if window is None else _with_notes(window, notes)
 
     def rows(self, window: Snapshot) -> int:
         """Return the rows of a window."""
@@ -78,32 +81,37 @@ class OfSegments:
     Parameters
     ----------
     schema : Schema
-        The same for all parts.
+        The same for all shares.
     choice : SegmentChoice
         Chosen on the reference.
+    run : int
+        Stands for the window in the order of the rows.
     sample_rows, random_state
         As in :meth:`Snapshot.from_batches`.
     """
 
     schema: Schema
     choice: SegmentChoice
+    run: int
     sample_rows: int | None = None
     random_state: int = 0
 
-    def read(self, part: Part, seen: Told | None = None) -> SegmentedSnapshots | None:
-        """Summarise a part; None where it has no rows."""
-        with named_part(part):
-            batches = _Filled(part, seen)
-            if batches.is_empty:
-                return None
+    def read(self, share: Share, seen: Told | None = None) -> SegmentedSnapshots | None:
+        """Summarise a share; None where it has no rows."""
+        notes: list[Note] = []
+
+        def read(tables: Iterator[pa.Table]) -> SegmentedSnapshots:
             return read_segments(
-                batches,
-                self.choice,
-                schema=self.schema,
-                sample_rows=self.sample_rows,
-                random_state=self.random_state,
-                where=part.where,
-            )
+                tables, self.choice, schema=self.schema, sample_rows=self.sample_rows,
+                random_state=self.random_state, where=share.where, run=self.run,
+                first=share.first,
+            )  # fmt: skip
+
+        window = read_share(share, read, seen, notes)
+        if window is None:
+            return None
+        parts = {key: _with_notes(part, notes) for key, part in window.parts.items()}
+        return replace(window, parts=parts)
 
     def rows(self, window: SegmentedSnapshots) -> int:
         """Return the rows of a window."""
@@ -133,50 +141,78 @@ class OfSegments:
 
 
 @dataclass(frozen=True)
-class PackedPart(Generic[W]):
-    """Reads a part into what travels."""
+class PackedShare(Generic[W]):
+    """Reads a share into what travels."""
 
     recipe: Recipe[W]
 
-    def __call__(self, part: Part) -> Packed:
-        """Return the window of a part, packed."""
-        window = self.recipe.read(part)
+    def __call__(self, share: Share) -> Packed:
+        """Return the window of a share, packed."""
+        window = self.recipe.read(share)
         return {"rows": 0} if window is None else self.recipe.pack(window)
 
 
-@contextmanager
-def named_part(part: Part) -> Iterator[None]:
-    """Say which part a bug was met in; errors of ours name it themselves."""
+def read_share(
+    share: Share,
+    read: Callable[[Iterator[pa.Table]], W],
+    seen: Told | None = None,
+    notes: list[Note] | None = None,
+) -> W | None:
+    """Return what ``read`` makes of the rows of a share; None where it has none.
+
+    Parameters
+    ----------
+    share : Share
+    read : callable
+        Takes the tables; called again, from the first on, where they broke off and do not come in
+        the same order twice.
+    seen : callable, optional
+        Told how many rows each table had, once it was read.
+    notes : list of Note, optional
+        Takes what had to be mended.
+    """
+    told: list[Note] = []
+
+    def once() -> W | None:
+        tables = _Filled(share.tables(told.append), seen)
+        return None if tables.is_empty else read(iter(tables))
+
     try:
-        yield
+        # Of what broke off and comes in another order the next time, nothing is kept.
+        window = share.retry.call(once, of=StartAgain)
     except WhydriftError:
         raise
-    except Exception as error:
-        error.add_note(f"while reading {part.where}")
+    except Exception as error:  # errors of ours name the place themselves
+        error.add_note(f"while reading {share.where}")
         raise
+    if notes is not None:
+        notes += dict.fromkeys(told)
+    return window
+
+
+def _with_notes(window: Snapshot, notes: list[Note]) -> Snapshot:
+    return replace(window, notes=tuple(dict.fromkeys((*notes, *window.notes))))
 
 
 @dataclass
 class _Filled:
-    """The batches of a part that have rows; tells after each how many."""
+    """Tables, of which the first is looked at; tells after each how many rows it had."""
 
-    part: Part
+    tables: Iterator[pa.Table]
     seen: Told | None
-    _first: Any = field(init=False)
-    _others: Iterator[Any] = field(init=False)
+    _first: pa.Table | None = field(init=False)
 
     def __post_init__(self) -> None:
-        self._others = (batch for batch in self.part.batches() if batch.num_rows)
-        self._first = next(self._others, None)
+        self._first = next(self.tables, None)
 
     @property
     def is_empty(self) -> bool:
         return self._first is None
 
-    def __iter__(self) -> Iterator[Any]:
-        batch = self._first
-        while batch is not None:
-            yield batch
+    def __iter__(self) -> Iterator[pa.Table]:
+        table = self._first
+        while table is not None:
+            yield table
             if self.seen is not None:
-                self.seen(batch.num_rows)
-            batch = next(self._others, None)
+                self.seen(table.num_rows)
+            table = next(self.tables, None)

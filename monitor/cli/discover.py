@@ -99,8 +99,11 @@ def discover(
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
-        first = read_snapshot(data[0])
-        windows = (first, *(read_snapshot(more, schema=first.schema) for more in data[1:]))
+        first = read_snapshot(data[0], progress=progress)
+        windows = (
+            first,
+            *(read_snapshot(more, schema=first.schema, progress=progress) for more in data[1:]),
+        )
         found = learn_graph(
             windows, method=method, test=test, score=score, alpha=alpha,
             orientation=orientation, knowledge=known, bootstrap=bootstrap,

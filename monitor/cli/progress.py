@@ -93,5 +93,5 @@ class _Display:
                 self._task,
                 description=clean(stage),
                 completed=done,
-                total=total if total > 1 else None,  # one step has no "how far"
+                total=total if total > 1 else None,  # one step, or who knows how many
             )

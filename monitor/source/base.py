@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
+
+from whydrift.discovery.snapshot.note import Note
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Part", "Rows", "Source"]
+__all__ = ["BATCH_ROWS", "Part", "Rows", "Source", "Tell", "untold"]
+
+BATCH_ROWS: Final = 65_536  # most rows of a batch
+
+# Called with what had to be mended while reading.
+Tell = Callable[[Note], None]
+
+
+def untold(note: Note) -> None:
+    """Tell nobody."""
 
 
 @dataclass(frozen=True)
@@ -22,15 +33,22 @@ class Rows:
     columns : tuple of str, optional
         All by default.
     time_column : str, optional
-        Needed where ``start`` or ``end`` is given.
+        Needed where ``start`` or ``end`` is given. It comes as timestamps (UTC), however it is
+        stored.
     start, end : datetime, optional
-        Rows with ``start <= time < end``; both know their time zone.
+        Rows with ``start <= time < end``; both know their time zone. Rows without a time are in
+        no window.
     """
 
     columns: tuple[str, ...] | None = None
     time_column: str | None = None
     start: datetime | None = None
     end: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Check what a caller of ours must have got right."""
+        for bound in (self.start, self.end):
+            assert bound is None or bound.tzinfo is not None, bound
 
 
 class Part(Protocol):
@@ -43,13 +61,26 @@ class Part(Protocol):
     def where(self) -> str:
         """Names it in messages, without passwords."""
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    @property
+    def rows(self) -> int | None:
+        """Most rows it may have, where that is known without reading them."""
+
+    @property
+    def repeats(self) -> bool:
+        """Whether reading it again gives the same rows in the same order."""
+
+    def batches(self, tell: Tell = untold) -> Iterator[pa.RecordBatch]:
         """Read the rows, each batch of at most 65,536.
+
+        Parameters
+        ----------
+        tell : callable
+            Takes what had to be mended.
 
         Raises
         ------
         SourceError
-            If they cannot be read: at once where trying again would not help.
+            If they cannot be read: ``Interrupted`` where trying again may help.
         """
 
 
@@ -61,10 +92,17 @@ class Source(Protocol):
         """Names it in messages, without passwords."""
 
     def schema(self) -> pa.Schema:
-        """Return names and types of the columns, without reading rows."""
+        """Return names and types of the columns, without reading more than the first rows."""
 
-    def parts(self, rows: Rows) -> Sequence[Part]:
+    def parts(self, rows: Rows, tell: Tell = untold) -> Sequence[Part]:
         """Return the parts of the rows that are wanted, each row in one of them, in their order.
+
+        Parameters
+        ----------
+        rows : Rows
+            Which are wanted.
+        tell : callable
+            Takes what had to be mended.
 
         Raises
         ------

@@ -5,21 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import SourceError
 from whydrift.discovery.snapshot.note import Note
+from whydrift.monitor.source.base import Tell, untold
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_delimited"]
+__all__ = ["Delimited", "delimited_head", "read_delimited"]
 
-# Types are inferred from the first block alone: a large one makes surprises later in the file rare.
+# Types are inferred from the first block: a large one makes surprises later in the file rare, and
+# up to so many bytes a file is read as a whole.
 _BLOCK_BYTES = 16 * 1024 * 1024
 _HEAD_BYTES = 256 * 1024
+_LATIN = "latin-1"
 _DELIMITERS = (",", ";", "\t", "|")
 _BYTE_ORDER_MARKS = ((b"\xef\xbb\xbf", "utf8"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _CONVERSION = re.compile(r"In CSV column #(\d+): .*conversion error to (\w+)", re.DOTALL)
@@ -31,9 +35,10 @@ Opener = Callable[[], Any]  # a fresh Arrow input stream over the decompressed b
 
 
 @dataclass(frozen=True)
-class _Dialect:
+class Dialect:
     """How one file is written."""
 
+    where: str
     encoding: str
     delimiter: str
     decimal: str
@@ -41,10 +46,29 @@ class _Dialect:
     types: dict[str, Any] = field(default_factory=dict)  # columns whose type is not inferred
 
 
-def read_delimited(
-    open_stream: Opener, *, where: str, prefer_tab: bool = False
-) -> tuple[pa.Table, tuple[Note, ...]]:
-    """Read delimited text; a column that mixes types comes through as text.
+@dataclass(frozen=True)
+class Delimited:
+    """What the first block of a delimited file tells of it.
+
+    Parameters
+    ----------
+    dialect : Dialect
+        How it is written.
+    schema : pyarrow.Schema
+        Names and types of its columns; names may repeat.
+    has_rows : bool
+        Whether there is more than a header.
+    """
+
+    dialect: Dialect
+    schema: pa.Schema
+    has_rows: bool
+
+
+def delimited_head(
+    open_stream: Opener, *, where: str, prefer_tab: bool = False, tell: Tell = untold
+) -> Delimited:
+    """Read the dialect, the header and the types of the first block.
 
     Parameters
     ----------
@@ -54,28 +78,127 @@ def read_delimited(
         The file, for messages.
     prefer_tab : bool
         Whether the name says that tabs delimit (.tsv).
+    tell : callable
+        Takes what had to be mended.
 
     Raises
     ------
     SourceError
         If the text is no table; the message names the line.
     """
+    import pyarrow as pa
+
     with open_stream() as stream:
         head = bytes(stream.read(_HEAD_BYTES))
-    dialect, notes = _dialect(head, where, prefer_tab)
-    table = _read_until_it_fits(open_stream, dialect, where)
-    if _has_bytes(table):  # Arrow's word for text that is no UTF-8
-        dialect = replace(dialect, encoding="latin-1", names=_header(head, "latin-1", dialect))
-        notes.append(_latin_note(where))
-        table = _read_until_it_fits(open_stream, dialect, where)
-    _refuse_open_quote(table, where)
+    dialect = _dialect(head, where, prefer_tab)
+    while True:
+        try:
+            with _opened(open_stream, dialect, None) as reader:
+                schema = reader.schema
+                has_rows = any(batch.num_rows for batch in reader)
+        except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):  # a header without so much as a line's end
+                schema = pa.schema([pa.field(name, pa.null()) for name in dialect.names])
+                has_rows = False
+            else:
+                dialect = _mended(error, open_stream, dialect, where)
+                continue
+        if dialect.encoding != _LATIN and any(map(pa.types.is_binary, schema.types)):
+            # Arrow's word for text that is no UTF-8
+            dialect = replace(dialect, encoding=_LATIN, names=_header(head, _LATIN, dialect))
+            continue
+        break
+    if len(schema) != len(dialect.names):
+        raise SourceError(
+            f"the header names {len(dialect.names)} columns, the rows have {len(schema)}",
+            where=where,
+            remedy="Give every column a name in the first line",
+        )
+    if dialect.encoding == _LATIN:
+        tell(_latin_note(where))
     # A nameless first column is how pandas writes its row numbers.
     named = [name.strip() or f"column {i + 1}" for i, name in enumerate(dialect.names)]
-    return table.rename_columns(named), tuple(notes)
+    fields = [pa.field(name, kind) for name, kind in zip(named, schema.types, strict=True)]
+    return Delimited(dialect, pa.schema(fields), has_rows)
 
 
-def _dialect(head: bytes, where: str, prefer_tab: bool) -> tuple[_Dialect, list[Note]]:
-    notes: list[Note] = []
+def read_delimited(
+    open_stream: Opener,
+    head: Delimited,
+    *,
+    where: str,
+    columns: Sequence[int] | None = None,
+    tell: Tell = untold,
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows block by block.
+
+    The types are those of the first block. Where a later value does not fit, the file is read
+    anew with a wider type (a number, else text), and goes on where it was: batches from there on
+    have the column in that type, so that nothing is lost.
+
+    Parameters
+    ----------
+    open_stream, where, tell
+        As in :func:`delimited_head`.
+    head : Delimited
+        What that told.
+    columns : sequence of int, optional
+        Decode these only, by their place in the header.
+
+    Raises
+    ------
+    SourceError
+        If the text is no table; the message names the line.
+    """
+    import pyarrow as pa
+
+    dialect, given = head.dialect, 0
+    last: pa.RecordBatch | None = None
+    wanted = list(range(len(head.schema)) if columns is None else columns)
+    while True:
+        skip = given
+        # By name: names that repeat, or that change with the encoding, are told apart by place.
+        are_clear = len(set(dialect.names)) == len(dialect.names) and dialect.encoding != _LATIN
+        try:
+            with _opened(open_stream, dialect, wanted if are_clear else None) as reader:
+                for batch in reader:
+                    if skip >= batch.num_rows:
+                        skip -= batch.num_rows
+                        continue
+                    last = batch.slice(skip) if are_clear else batch.slice(skip).select(wanted)
+                    skip = 0
+                    given += last.num_rows
+                    yield last.rename_columns([head.schema.names[i] for i in wanted])
+            break
+        except pa.ArrowInvalid as error:
+            if "Empty CSV file" in str(error):
+                break
+            was, dialect = dialect, _mended(error, open_stream, dialect, where)
+            _tell_late(was, dialect, given, tell)
+    if last is not None:
+        _refuse_open_quote(last, given, where)
+
+
+def _tell_late(was: Dialect, dialect: Dialect, rows: int, tell: Tell) -> None:
+    """Tell of what the first block gave no hint of."""
+    import pyarrow as pa
+
+    if was.encoding != dialect.encoding:
+        tell(_latin_note(was.where))
+    for name, kind in dialect.types.items():
+        if (
+            kind == pa.string()
+            and was.types.get(name) != kind
+            and len(dialect.types) < len(dialect.names)
+        ):
+            text = (
+                f"{was.where}: after row {rows:,} column {name!r} has values that are not like "
+                "those before; from there on it is read as text"
+            )
+            tell(Note("mixed_types", name, text))
+
+
+def _dialect(head: bytes, where: str, prefer_tab: bool) -> Dialect:
     encoding = next((name for mark, name in _BYTE_ORDER_MARKS if head.startswith(mark)), "utf8")
     if encoding == "utf8" and b"\0" in head:
         raise SourceError(
@@ -85,18 +208,17 @@ def _dialect(head: bytes, where: str, prefer_tab: bool) -> tuple[_Dialect, list[
         )
     first_line = head.splitlines()[0] if head.splitlines() else b""
     if encoding == "utf8" and not _is_utf8(first_line):
-        encoding = "latin-1"
-        notes.append(_latin_note(where))
+        encoding = _LATIN
     text = _decode(head, encoding)
     lines = [line for line in text.splitlines() if line.strip()][:100]
     if not lines:
         raise SourceError("the file is empty", where=where, remedy="Give a file that has data")
     delimiter = _delimiter(lines[0], prefer_tab)
-    dialect = _Dialect(encoding, delimiter, ".", ())
+    dialect = Dialect(where, encoding, delimiter, ".", ())
     decimal = _decimal(lines, delimiter)
     names = _header(head, encoding, dialect)
     types = _zero_padded(text, names, delimiter)
-    return replace(dialect, names=names, decimal=decimal, types=types), notes
+    return replace(dialect, names=names, decimal=decimal, types=types)
 
 
 def _latin_note(where: str) -> Note:
@@ -149,46 +271,23 @@ def _zero_padded(text: str, names: tuple[str, ...], delimiter: str) -> dict[str,
     return dict.fromkeys(found, pa.string())
 
 
-def _header(head: bytes, encoding: str, dialect: _Dialect) -> tuple[str, ...]:
+def _header(head: bytes, encoding: str, dialect: Dialect) -> tuple[str, ...]:
     text = _decode(head, encoding)
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=dialect.delimiter)
     return tuple(next(row for row in rows if any(row)))
 
 
-def _read_until_it_fits(open_stream: Opener, dialect: _Dialect, where: str) -> pa.Table:
-    import pyarrow as pa
-
-    columns = len(dialect.names)
-    # Each column can be refused at most twice: as whole number, then as number.
-    for _ in range(2 * columns + 1):
-        try:
-            table = _read(open_stream, dialect)
-        except pa.ArrowInvalid as error:
-            refused = _CONVERSION.search(str(error))
-            if "invalid UTF8" in str(error) and dialect.encoding == "utf8":
-                dialect = replace(dialect, encoding="latin-1")
-            elif refused and int(refused.group(1)) < columns:
-                dialect = _looser(dialect, int(refused.group(1)), refused.group(2))
-            elif "Empty CSV file" in str(error):  # a header without so much as a line's end
-                return pa.table({f"{i}": pa.nulls(0) for i in range(columns)})
-            else:
-                raise _unreadable(error, open_stream, dialect, where) from error
-            continue
-        except UnicodeError as error:
-            raise SourceError(
-                f"the text is not {dialect.encoding}", where=where, remedy="Save it as UTF-8"
-            ) from error
-        if table.num_columns != columns:
-            raise SourceError(
-                f"the header names {columns} columns, the rows have {table.num_columns}",
-                where=where,
-                remedy="Give every column a name in the first line",
-            )
-        return table
-    raise AssertionError("every column was text, and still one was refused")
+def _mended(error: Exception, open_stream: Opener, dialect: Dialect, where: str) -> Dialect:
+    """Return the dialect that reads what was refused, or raise the error that names the line."""
+    refused = _CONVERSION.search(str(error))
+    if "invalid UTF8" in str(error) and dialect.encoding == "utf8":
+        return replace(dialect, encoding=_LATIN)
+    if refused and int(refused.group(1)) < len(dialect.names):
+        return _looser(dialect, int(refused.group(1)), refused.group(2))
+    raise _unreadable(error, open_stream, dialect, where) from error
 
 
-def _looser(dialect: _Dialect, position: int, refused: str) -> _Dialect:
+def _looser(dialect: Dialect, position: int, refused: str) -> Dialect:
     """Return the dialect with one column's type widened: whole number, number, text."""
     import pyarrow as pa
 
@@ -203,48 +302,54 @@ def _looser(dialect: _Dialect, position: int, refused: str) -> _Dialect:
     return replace(dialect, types=types)
 
 
-def _read(open_stream: Opener, dialect: _Dialect) -> pa.Table:
+@contextmanager
+def _opened(open_stream: Opener, dialect: Dialect, columns: Sequence[int] | None) -> Iterator[Any]:
+    """Give the reader of a file's blocks."""
     from pyarrow import csv as arrow_csv
 
-    with open_stream() as stream:
-        return arrow_csv.read_csv(
-            stream,
-            read_options=arrow_csv.ReadOptions(block_size=_BLOCK_BYTES, encoding=dialect.encoding),
-            parse_options=arrow_csv.ParseOptions(
-                delimiter=dialect.delimiter, newlines_in_values=True
-            ),
-            convert_options=arrow_csv.ConvertOptions(
-                column_types=dialect.types,
-                strings_can_be_null=True,
-                decimal_point=dialect.decimal,
-            ),
-        )
+    included = None if columns is None else [dialect.names[i] for i in columns]
+    try:
+        with (
+            open_stream() as stream,
+            arrow_csv.open_csv(
+                stream,
+                read_options=arrow_csv.ReadOptions(
+                    block_size=_BLOCK_BYTES, encoding=dialect.encoding
+                ),
+                parse_options=arrow_csv.ParseOptions(
+                    delimiter=dialect.delimiter, newlines_in_values=True
+                ),
+                convert_options=arrow_csv.ConvertOptions(
+                    column_types=dialect.types,
+                    strings_can_be_null=True,
+                    decimal_point=dialect.decimal,
+                    include_columns=included,
+                ),
+            ) as reader,
+        ):
+            yield reader
+    except UnicodeError as error:
+        raise SourceError(
+            f"the text is not {dialect.encoding}", where=dialect.where, remedy="Save it as UTF-8"
+        ) from error
 
 
-def _has_bytes(table: pa.Table) -> bool:
-    import pyarrow as pa
-
-    return any(pa.types.is_binary(kind) for kind in table.schema.types)
-
-
-def _refuse_open_quote(table: pa.Table, where: str) -> None:
+def _refuse_open_quote(last: pa.RecordBatch, rows: int, where: str) -> None:
     """Raise where a quotation mark never closes: it swallows the rest of the file in one cell."""
     import pyarrow as pa
 
-    for column in table.columns if table.num_rows else ():
+    for column in last.columns if last.num_rows else ():
         if pa.types.is_string(column.type):
-            last = column[-1].as_py()
-            if last is not None and last.endswith("\n"):
+            cell = column[-1].as_py()
+            if cell is not None and cell.endswith("\n"):
                 raise SourceError(
-                    f"a quotation mark that opens in row {table.num_rows + 1} never closes",
+                    f"a quotation mark that opens in row {rows + 1} never closes",
                     where=where,
                     remedy="Close it, or double it if it belongs to the text",
                 )
 
 
-def _unreadable(
-    error: Exception, open_stream: Opener, dialect: _Dialect, where: str
-) -> SourceError:
+def _unreadable(error: Exception, open_stream: Opener, dialect: Dialect, where: str) -> SourceError:
     with open_stream() as stream:
         lines = io.TextIOWrapper(
             stream,
@@ -253,6 +358,12 @@ def _unreadable(
             newline="",
         )
         ragged = _ragged_line(iter(lines), dialect)
+    if ragged is None and "straddles two block" in str(error):
+        return SourceError(
+            "a quotation mark never closes, or a row is longer than 16 MB",
+            where=where,
+            remedy="Close it, or double it if it belongs to the text",
+        )
     if ragged is None:
         first = str(error).splitlines()[0].removeprefix("CSV parse error: ")
         return SourceError(
@@ -267,7 +378,7 @@ def _unreadable(
     )
 
 
-def _ragged_line(lines: Iterator[str], dialect: _Dialect) -> tuple[int, int] | None:
+def _ragged_line(lines: Iterator[str], dialect: Dialect) -> tuple[int, int] | None:
     rows = csv.reader(lines, delimiter=dialect.delimiter)
     try:
         for row in rows:

@@ -1,241 +1,375 @@
-"""Reads tables from files: Parquet, CSV and its relatives, Arrow and Feather."""
+"""Windows in files: Parquet, CSV and its relatives, Arrow and Feather, here or in a store."""
 
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterable, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import SourceError, nearest
 from whydrift.discovery.snapshot.note import Note
-from whydrift.monitor.source.paths import COMPRESSED, READABLE, resolve
+from whydrift.monitor.source.address import expanded, masked
+from whydrift.monitor.source.arrow_file import arrow_schema, read_arrow
+from whydrift.monitor.source.base import BATCH_ROWS, Rows, Tell, untold
+from whydrift.monitor.source.delimited import Delimited, delimited_head, read_delimited
+from whydrift.monitor.source.formats import Format, Formatted, formatted
+from whydrift.monitor.source.joining import fitted, joined_schema, kept_columns
+from whydrift.monitor.source.listing import Listed, list_files, partition_types, partition_value
+from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
+from whydrift.monitor.source.paths import NothingThere
+from whydrift.monitor.source.template import is_template
+from whydrift.monitor.source.times import Times, within
+from whydrift.monitor.source.trouble import reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["read_noted", "read_table", "resolve"]
+__all__ = ["FilePart", "Files", "FilesSource", "require_columns"]
 
-_PARQUET, _IPC_FILE, _IPC_STREAM, _FEATHER_1 = "parquet", "arrow", "arrow stream", "feather 1"
-_DELIMITED = "delimited"
-_MAGIC = (
-    (b"PAR1", _PARQUET),
-    (b"ARROW1", _IPC_FILE),
-    (b"\xff\xff\xff\xff", _IPC_STREAM),
-    (b"FEA1", _FEATHER_1),
-)
-_COMPRESSION_MAGIC = ((b"\x1f\x8b", "gzip"), (b"\x28\xb5\x2f\xfd", "zstd"), (b"BZh", "bz2"))
-_NAMED = {
-    **dict.fromkeys((".parquet", ".pq", ".parq"), _PARQUET),
-    **dict.fromkeys((".arrow", ".feather", ".ipc"), _IPC_FILE),
-    ".arrows": _IPC_STREAM,
-}
-_FOREIGN = {
-    **dict.fromkeys((".xlsx", ".xls", ".ods"), "a spreadsheet"),
-    **dict.fromkeys((".json", ".jsonl", ".ndjson"), "JSON"),
-    **dict.fromkeys((".pkl", ".pickle", ".joblib"), "a pickle"),
-    **dict.fromkeys((".db", ".sqlite", ".sqlite3", ".duckdb"), "a database file"),
-    **dict.fromkeys((".zip", ".tar", ".7z", ".tgz"), "an archive"),
-    **dict.fromkeys((".orc", ".avro", ".npy", ".npz", ".h5", ".hdf5"), "a format not read yet"),
-}
+_PART_ROWS: Final = 1_048_576  # row groups are read together until they have as many rows
 
 
-def read_table(path: str | os.PathLike[str], *, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a file, glob or folder as one Arrow table.
+@dataclass(frozen=True)
+class Files:
+    """Settings of windows in files.
 
     Parameters
     ----------
-    path : str or path
-        A file, glob or folder of Parquet, CSV or TSV (plain, .gz, .zst, .bz2), Arrow or Feather.
-        Several files are joined by the names of their columns.
-    columns : sequence of str, optional
-        Read these columns only.
-
-    Returns
-    -------
-    pyarrow.Table
-
-    Raises
-    ------
-    SourceError
-        If the files cannot be read, or have no rows.
+    files : str
+        A file, glob, folder, address or template (``s3://bucket/dt={date}/*.parquet``: {date}, or
+        {year}, {month}, {day} and {hour}, in UTC) of Parquet, CSV or TSV (plain, .gz, .zst, .bz2),
+        Arrow or Feather. ``${NAME}`` stands for a variable of the environment.
+    time_column : str, optional
+        By which rows belong to windows.
+    options : mapping
+        Of the store, as its fsspec package takes them: ``{"anon": True}``.
     """
-    return read_noted(path, columns=columns)[0]
+
+    files: str
+    time_column: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
-def read_noted(
-    path: str | os.PathLike[str], *, columns: Sequence[str] | None = None
-) -> tuple[pa.Table, tuple[Note, ...]]:
-    """Read as :func:`read_table` does, and tell what had to be mended on the way."""
-    files = resolve(path)
-    notes: list[Note] = []
-    parts: list[tuple[Path, pa.Table]] = []
-    for file in files:
-        if len(files) > 1 and file.stat().st_size == 0:
-            notes.append(Note("empty_file", None, f"{file} is empty; it is left out"))
-            continue
-        table, told = _read_file(file, columns)
-        notes += told
-        parts.append((file, _without_row_numbers(table)))
-    if not any(table.num_columns for _, table in parts):
-        raise SourceError(
-            "the file has no columns" if len(files) == 1 else "no file has any columns",
-            where=os.fspath(path),
-            remedy="Give a window that has data",
-        )
-    if not any(table.num_rows for _, table in parts):
-        raise SourceError(
-            "the file has a header but no rows" if len(files) == 1 else "no file has any rows",
-            where=os.fspath(path),
-            remedy="Give a window that has data",
-        )
-    if len(parts) == 1:
-        return parts[0][1], tuple(notes)
-    from whydrift.monitor.source.joining import join_files
+@dataclass(frozen=True)
+class _Head:
+    """What is known of a file before its rows are read.
 
-    table, told = join_files(parts)
-    return table, (*notes, *told)
+    ``schema`` is that of its own columns, ``kept`` the places of those that are data; ``groups``
+    are the row groups of Parquet, None of other formats.
+    """
 
+    listed: Listed
+    file: Formatted
+    schema: pa.Schema
+    kept: tuple[int, ...]
+    groups: tuple[RowGroup, ...] | None = None
+    delimited: Delimited | None = None
 
-def _read_file(path: Path, columns: Sequence[str] | None) -> tuple[pa.Table, tuple[Note, ...]]:
-    import pyarrow as pa
+    @property
+    def where(self) -> str:
+        return self.listed.stored.where
 
-    try:
-        source = _Bytes.of(path)
-        form = _format(path, source.head(16))
-        if form == _DELIMITED:
-            from whydrift.monitor.source.delimited import read_delimited
+    @property
+    def has_rows(self) -> bool:
+        """Whether there may be rows in the window."""
+        if self.groups is not None:
+            return bool(sum(group.rows for group in self.groups))
+        return self.delimited is None or self.delimited.has_rows
 
-            is_tab = any(s.lower() in {".tsv", ".tab"} for s in path.suffixes)
-            table, notes = read_delimited(source.open, where=str(path), prefer_tab=is_tab)
-            return _select(table, columns, path), notes
-        return _read_binary(source, form, columns, path), ()
-    except PermissionError as error:
-        raise SourceError(
-            "permission denied", where=str(path), remedy="Ask for the right to read this file"
-        ) from error
-    except (pa.ArrowException, OSError, EOFError) as error:
-        first = str(error).strip().splitlines()
-        raise SourceError(
-            f"the file is damaged or cut short ({first[0] if first else type(error).__name__})",
-            where=str(path),
-            remedy="Write or copy it again",
-        ) from error
-
-
-def _read_binary(source: _Bytes, form: str, columns: Sequence[str] | None, path: Path) -> pa.Table:
-    import pyarrow as pa
-    from pyarrow import feather, ipc, parquet
-
-    with source.open() as stream:
-        if form == _PARQUET:
-            file = parquet.ParquetFile(stream)
-            _require(columns, file.schema_arrow.names, path)
-            return file.read(columns=None if columns is None else list(columns))
-        if form == _FEATHER_1:
-            table = feather.read_table(stream)
-        elif form == _IPC_STREAM:
-            table = ipc.open_stream(stream).read_all()
-        else:
-            table = ipc.open_file(stream).read_all()
-    assert isinstance(table, pa.Table)
-    return _select(table, columns, path)
-
-
-class _Bytes:
-    """The plain bytes of a file, decompressed once where they are compressed."""
-
-    def __init__(self, path: Path, held: Any = None) -> None:
-        self._path, self._held = path, held
-
-    @classmethod
-    def of(cls, path: Path) -> _Bytes:
+    def columns(self) -> pa.Schema:
+        """Return the columns that are data, without those of folders."""
         import pyarrow as pa
 
-        mode = path.stat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
-            raise SourceError(
-                "this is a device, not a file", where=str(path), remedy=f"Give {READABLE}"
-            )
-        # A pipe, as of <(zcat …), can be read only once.
-        held = pa.py_buffer(path.read_bytes()) if stat.S_ISFIFO(mode) else None
-        raw = cls(path, held)
-        head = raw.head(8)
-        if not head:
-            raise SourceError(
-                "the file is empty", where=str(path), remedy="Give a file that has data"
-            )
-        codec = next((name for magic, name in _COMPRESSION_MAGIC if head.startswith(magic)), None)
-        if codec is None:
-            return raw
-        with raw.open() as stream, pa.CompressedInputStream(stream, codec) as plain:
-            held = plain.read_buffer()
-        if held.size == 0:
-            raise SourceError(
-                "the file is empty once decompressed",
-                where=str(path),
-                remedy="Give a file that has data",
-            )
-        return cls(path, held)
+        return pa.schema([self.schema.field(place).remove_metadata() for place in self.kept])
 
-    def open(self) -> Any:
-        """Return a fresh stream over the bytes."""
+
+class FilesSource:
+    """Windows in files.
+
+    Parameters
+    ----------
+    settings : Files
+        Which.
+    """
+
+    def __init__(self, settings: Files) -> None:
+        self._files = os.fspath(settings.files)
+        self._path = expanded(self._files, where=masked(self._files))
+        self._settings = settings
+
+    @property
+    def where(self) -> str:
+        """Names it in messages."""
+        return masked(self._path)
+
+    def schema(self) -> pa.Schema:
+        """Return the columns of all files; of a template, of the newest one."""
+        listed = list_files(self._path, self._settings.options)
+        if is_template(self._path):
+            listed = listed[-1:]
+        return self._joined(_heads(listed, untold), listed, untold)
+
+    def parts(self, rows: Rows, tell: Tell = untold) -> Sequence[FilePart]:
+        """Return the shares of the files that may hold rows of the window.
+
+        A file is one, or as many as its row groups make of about a million rows each.
+
+        Raises
+        ------
+        SourceError
+            If there is no such file or column, or no file has any rows.
+        """
+        bounded = rows.start is not None or rows.end is not None
+        listed = list_files(self._path, self._settings.options, rows.start, rows.end)
+        if bounded and rows.time_column is None:
+            raise SourceError(
+                "a window is asked for, but no column says when a row was",
+                where=self.where,
+                remedy="Name the time column",
+            )
+        kinds = partition_types(listed)
+        if rows.time_column in kinds:
+            listed = tuple(f for f in listed if _may_hold(f, rows, kinds[rows.time_column]))
+        if not listed and bounded:
+            return ()
+        heads = _heads(listed, tell, rows)
+        schema = self._joined(heads, listed, tell)
+        require_columns(rows.columns, schema.names, self.where)
+        if rows.time_column is not None:
+            require_columns((rows.time_column,), schema.names, self.where)
+        if not any(head.has_rows for head in heads) and not bounded:
+            raise SourceError(
+                "the file has a header but no rows" if len(heads) == 1 else "no file has any rows",
+                where=self.where,
+                remedy="Give a window that has data",
+            )
+        return [
+            FilePart(head, groups, schema, rows)
+            for head in heads
+            if head.has_rows
+            for groups in _shares(head.groups)
+        ]
+
+    def _joined(self, heads: Sequence[_Head], listed: Sequence[Listed], tell: Tell) -> pa.Schema:
+        """Return the columns of all files and folders."""
         import pyarrow as pa
 
-        return pa.OSFile(str(self._path)) if self._held is None else pa.BufferReader(self._held)
-
-    def head(self, count: int) -> bytes:
-        """Return the first bytes."""
-        with self.open() as stream:
-            return bytes(stream.read(count))
-
-
-def _format(path: Path, head: bytes) -> str:
-    """Tell the format by the first bytes where they are a signature, by the name otherwise."""
-    for magic, form in _MAGIC:
-        if head.startswith(magic):
-            return form
-    suffixes = [s.lower() for s in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED:
-        suffixes.pop()
-    suffix = suffixes[-1] if suffixes else ""
-    named = _NAMED.get(suffix)
-    if named is not None:
-        raise SourceError(
-            f"the name says {named}, but the contents are not: the file is damaged or misnamed",
-            where=str(path),
-            remedy=f"Write or copy it again, as {READABLE}",
-        )
-    if suffix in _FOREIGN:
-        raise SourceError(
-            f"this is {_FOREIGN[suffix]}, which is not read",
-            where=str(path),
-            remedy=f"Save the table as {READABLE}",
-        )
-    return _DELIMITED
+        own = [(head.where, head.columns()) for head in heads]
+        if not any(len(schema) for _, schema in own):
+            raise SourceError(
+                "the file has no columns" if len(heads) == 1 else "no file has any columns",
+                where=self.where,
+                remedy="Give a window that has data",
+            )
+        schema = own[0][1] if len(own) == 1 else joined_schema(own, tell)
+        for name, kind in partition_types(listed).items():
+            if name not in schema.names:  # what a file says of a row counts
+                schema = schema.append(pa.field(name, kind))
+        return schema
 
 
-def _select(table: pa.Table, columns: Sequence[str] | None, path: Path) -> pa.Table:
-    if columns is None:
-        return table
-    _require(columns, table.column_names, path)
-    return table.select([table.column_names.index(name) for name in columns])
+@dataclass(frozen=True)
+class FilePart:
+    """A file, or some row groups of it.
+
+    Parameters
+    ----------
+    head : _Head
+        The file and what is known of it.
+    groups : tuple of RowGroup, optional
+        Of Parquet: those that are read.
+    schema : pyarrow.Schema
+        The columns of all files.
+    wanted : Rows
+        Which rows and columns are wanted.
+    """
+
+    head: _Head
+    groups: tuple[RowGroup, ...] | None
+    schema: pa.Schema
+    wanted: Rows
+
+    @property
+    def where(self) -> str:
+        """Names it in messages."""
+        if self.groups is None or len(self.groups) == len(self.head.groups or ()):
+            return self.head.where
+        return f"{self.head.where}, from row group {self.groups[0].number}"
+
+    @property
+    def rows(self) -> int | None:
+        """Most rows it may have, where the file says how many."""
+        return None if self.groups is None else sum(group.rows for group in self.groups)
+
+    @property
+    def repeats(self) -> bool:
+        """A file gives the same rows again, in the same order."""
+        return True
+
+    def batches(self, tell: Tell = untold) -> Iterator[pa.RecordBatch]:
+        """Read the rows of the window."""
+        columns = list(self.wanted.columns or self.schema.names)
+        read = list(columns)
+        time = self.wanted.time_column
+        if time is not None and time not in read:
+            read.append(time)
+        times = None if time is None else Times(time, self.where)
+        with reading(self.head.where, self.head.listed.stored.address):
+            for raw in self._raw(read, tell):
+                for start in range(0, raw.num_rows, BATCH_ROWS):
+                    batch = self._with_folders(raw.slice(start, BATCH_ROWS))
+                    batch = fitted(batch, self.schema, read)
+                    if times is not None:
+                        batch = _timed(batch, times, self.wanted)
+                    if batch.num_rows:
+                        yield batch if len(read) == len(columns) else batch.select(columns)
+
+    def _raw(self, wanted: Sequence[str], tell: Tell) -> Iterator[pa.RecordBatch]:
+        """Yield batches of the file's own columns among those that are wanted."""
+        head, names = self.head, self.head.schema.names
+        places = [place for place in head.kept if names[place] in wanted]
+        file = head.file
+        if file.form is Format.DELIMITED:
+            assert head.delimited is not None
+            yield from read_delimited(
+                file.open, head.delimited, where=head.where, columns=places, tell=tell
+            )
+            return
+        with file.open() as stream:
+            if file.form is not Format.PARQUET:
+                yield from read_arrow(stream, file.form, places)
+                return
+            assert self.groups is not None
+            numbers = [group.number for group in self.groups]
+            are_clear = len(set(names)) == len(names)
+            columns = [names[place] for place in places] if are_clear else None
+            for batch in read_parquet(stream, numbers, columns):
+                yield batch if are_clear else batch.select(places)
+
+    def _with_folders(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """Return the batch with the columns that its folders stand for."""
+        import pyarrow as pa
+
+        for name, text in self.head.listed.partition:
+            if name not in batch.schema.names and name in self.schema.names:
+                if name in self.head.schema.names:
+                    continue
+                value = partition_value(text, self.schema.field(name).type)
+                batch = batch.append_column(name, pa.repeat(value, batch.num_rows))
+        return batch
 
 
-def _require(columns: Iterable[str] | None, there: Sequence[str], path: Path) -> None:
+def require_columns(columns: Iterable[str] | None, there: Sequence[str], where: str) -> None:
+    """Raise where a column is not there; the message names the nearest."""
     for name in columns or ():
         if name not in there:
             guess = nearest(name, there)
             listed = ", ".join(there[:20]) + (" …" if len(there) > 20 else "")
             raise SourceError(
                 f"there is no column {name!r}",
-                where=str(path),
+                where=where,
                 remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Columns are: {listed}",
             )
 
 
-def _without_row_numbers(table: pa.Table) -> pa.Table:
-    # pandas writes a nameless index as a column of this name; it is no part of the data.
-    kept = [i for i, name in enumerate(table.column_names) if not name.startswith("__index_level_")]
-    return table if len(kept) == table.num_columns else table.select(kept)
+def _heads(listed: Sequence[Listed], tell: Tell, rows: Rows | None = None) -> list[_Head]:
+    """Return what is known of each file; of several, empty ones are left out."""
+    heads = []
+    for found in listed:
+        where = found.stored.where
+        with reading(where, found.stored.address):
+            file = formatted(found.stored)
+            if file is not None:
+                heads.append(_head(found, file, tell, rows or Rows()))
+            elif len(listed) == 1:
+                raise SourceError(
+                    "the file is empty", where=where, remedy="Give a file that has data"
+                )
+            else:
+                tell(Note("empty_file", None, f"{where} is empty; it is left out"))
+    if not heads:
+        raise NothingThere(
+            "all files are empty" if listed else "there is no file",
+            where=listed[0].stored.where if listed else "files",
+            remedy="Give a window that has data",
+        )
+    return heads
+
+
+def _head(listed: Listed, file: Formatted, tell: Tell, rows: Rows) -> _Head:
+    where = listed.stored.where
+    make = partial(_Head, listed, file)
+    if file.form is Format.DELIMITED:
+        found = delimited_head(file.open, where=where, prefer_tab=file.prefers_tab, tell=tell)
+        return make(found.schema, kept_columns(found.schema, where, tell), delimited=found)
+    with file.open() as stream:
+        if file.form is Format.PARQUET:
+            schema, groups = parquet_groups(stream, rows.time_column, rows.start, rows.end)
+            return make(schema, kept_columns(schema, where, tell), groups)
+        schema = arrow_schema(stream, file.form)
+    return make(schema, kept_columns(schema, where, tell))
+
+
+def _shares(
+    groups: tuple[RowGroup, ...] | None,
+) -> Iterator[tuple[RowGroup, ...] | None]:
+    """Yield row groups together, until they have about a million rows."""
+    if groups is None:
+        yield None
+        return
+    share: list[RowGroup] = []
+    for group in groups:
+        if share and sum(g.rows for g in share) + group.rows > _PART_ROWS:
+            yield tuple(share)
+            share = []
+        share.append(group)
+    if share:
+        yield tuple(share)
+
+
+def _may_hold(file: Listed, rows: Rows, kind: pa.DataType) -> bool:
+    """Whether a folder's own time lies in the window."""
+    import pyarrow as pa
+
+    text = dict(file.partition).get(rows.time_column or "")
+    column = pa.chunked_array([pa.array([partition_value(text, kind).as_py()], kind)])
+    times = Times(rows.time_column or "", file.stored.where).read(column)
+    if rows.start is None and rows.end is None:
+        return True
+    return bool(within(times, rows.start, rows.end)[0].as_py())
+
+
+def _timed(batch: pa.RecordBatch, times: Times, rows: Rows) -> pa.RecordBatch:
+    """Return the rows of the window, with its time column as timestamps."""
+    import pyarrow as pa
+
+    place = batch.schema.get_field_index(rows.time_column)
+    read = times.read(pa.chunked_array([batch.column(place)]))
+    column = read.combine_chunks()
+    if isinstance(column, pa.ChunkedArray):
+        column = pa.concat_arrays(column.chunks)
+    batch = batch.set_column(place, rows.time_column, column)
+    if rows.start is None and rows.end is None:
+        return batch
+    inside = within(read, rows.start, rows.end)
+    return batch.filter(pa.concat_arrays(inside.chunks) if inside.num_chunks else inside)
+
+
+def read_noted(path: str | os.PathLike[str]) -> tuple[pa.Table, tuple[Note, ...]]:
+    """Read files as one table in memory, and tell what had to be mended on the way.
+
+    Raises
+    ------
+    SourceError
+        If the files cannot be read, or have no rows.
+    """
+    import pyarrow as pa
+
+    from whydrift.monitor.source.reading import stream
+
+    notes: list[Note] = []
+    source = FilesSource(Files(os.fspath(path)))
+    tables = list(stream(source, Rows(), tell=notes.append))
+    return pa.concat_tables(tables, promote_options="permissive"), tuple(dict.fromkeys(notes))

@@ -1,15 +1,17 @@
-"""Which files a path, glob or folder stands for."""
+"""Which files of this machine a path, glob or folder stands for."""
 
 from __future__ import annotations
 
 import glob
 import os
-import re
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from whydrift.discovery.errors import SourceError, nearest
 
-__all__ = ["READABLE", "is_data_file", "missing_file", "resolve"]
+__all__ = [
+    "COMPRESSED", "READABLE", "NothingThere", "is_data_file", "is_hidden", "missing_file",
+    "resolve",
+]  # fmt: skip
 
 READABLE = "Parquet, CSV or TSV (plain, .gz, .zst, .bz2), Arrow, Feather"
 # A .txt is read when it is named, but in a folder it is more likely a note to people.
@@ -17,7 +19,10 @@ _DATA_SUFFIXES = frozenset(
     (".parquet", ".pq", ".parq", ".csv", ".tsv", ".tab", ".arrow", ".arrows", ".feather", ".ipc")
 )
 COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2"}
-_URL = re.compile(r"^([a-z][a-z0-9+.-]+)://", re.IGNORECASE)
+
+
+class NothingThere(SourceError):  # noqa: N818 - the name says the matter better than "...Error"
+    """No file has this name."""
 
 
 def resolve(path: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -35,13 +40,6 @@ def resolve(path: str | os.PathLike[str]) -> tuple[Path, ...]:
         If there is no such file, or a folder or glob has nothing that could be read.
     """
     text = os.fspath(path)
-    if not text.strip() or "\0" in text:
-        raise SourceError("the path is empty", where="data", remedy=f"Give a file of {READABLE}")
-    url = _URL.match(text)
-    if url and url.group(1).lower() == "file":
-        text = text[len("file://") :]
-    elif url:
-        raise _no_url(text, url.group(1))
     found = Path(text).expanduser()
     try:
         if found.is_dir():
@@ -65,18 +63,18 @@ def is_data_file(path: Path) -> bool:
     return suffix in _DATA_SUFFIXES
 
 
-def missing_file(path: Path) -> SourceError:
+def missing_file(path: Path) -> NothingThere:
     """Build the error for a path that does not exist; it names the nearest one that does."""
     if path.is_symlink():
         leads = os.path.realpath(path)
         what = "leads back to itself" if leads == str(path.absolute()) else f"leads to {leads!r}, "
         what += "" if what.endswith("itself") else "which does not exist"
-        return SourceError(
+        return NothingThere(
             f"this link {what}", where=str(path), remedy="Mend it, or name the file itself"
         )
     folder = path.parent
     if not folder.is_dir():
-        return SourceError(
+        return NothingThere(
             "there is no such file, nor its folder", where=str(path), remedy="Check the path"
         )
     there = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
@@ -88,23 +86,12 @@ def missing_file(path: Path) -> SourceError:
         remedy = f"The folder {str(folder)!r} has: {listed}"
     else:
         remedy = f"The folder {str(folder)!r} is empty"
-    return SourceError("there is no such file", where=str(path), remedy=remedy)
-
-
-def _no_url(text: str, scheme: str) -> SourceError:
-    # The address may hold a password: only its scheme is repeated.
-    if scheme.lower().split("+")[0] in {"postgresql", "postgres", "mysql", "sqlite", "duckdb"}:
-        what = "databases cannot be read yet; they come with a later release"
-        remedy = "For now, export the query's result to a Parquet or CSV file and give that"
-    else:
-        what = "addresses cannot be read yet; object stores come with a later release"
-        remedy = "For now, copy the files to this machine and give their path"
-    return SourceError(what, where=f"{scheme}://…", remedy=remedy)
+    return NothingThere("there is no such file", where=str(path), remedy=remedy)
 
 
 def _folder(folder: Path) -> tuple[Path, ...]:
     try:
-        files = [p for p in folder.rglob("*") if not _is_hidden(p.relative_to(folder))]
+        files = [p for p in folder.rglob("*") if not is_hidden(p.relative_to(folder))]
         files = sorted(p for p in files if p.is_file())
     except PermissionError as error:
         raise SourceError(
@@ -113,7 +100,7 @@ def _folder(folder: Path) -> tuple[Path, ...]:
     tables = tuple(p for p in files if is_data_file(p))
     if not tables:
         has = ", ".join(p.name for p in files[:5]) + (" …" if len(files) > 5 else "")
-        raise SourceError(
+        raise NothingThere(
             f"the folder holds no table; it has {has}" if files else "the folder is empty",
             where=str(folder),
             remedy=f"Give a folder with files of {READABLE}",
@@ -121,7 +108,8 @@ def _folder(folder: Path) -> tuple[Path, ...]:
     return tables
 
 
-def _is_hidden(path: Path) -> bool:
+def is_hidden(path: PurePath) -> bool:
+    """Whether a file, or a folder on the way to it, is none of the table's."""
     # Spark and Hive leave _SUCCESS, _metadata and ._part.crc beside their data.
     return any(part.startswith((".", "_")) for part in path.parts)
 
@@ -131,7 +119,7 @@ def _glob(pattern: str) -> tuple[Path, ...]:
     matched = sorted(Path(name) for name in glob.glob(expanded, recursive=True))  # noqa: PTH207
     files = tuple(p for p in matched if p.is_file() and not p.name.startswith("_"))
     if not files:
-        raise SourceError(
+        raise NothingThere(
             "no file matches this pattern",
             where=pattern,
             remedy="Check it with `ls`, and quote it so that the shell leaves it alone",

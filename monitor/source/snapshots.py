@@ -1,38 +1,60 @@
-"""Reads a window from files as a Snapshot."""
+"""Reads a window as a Snapshot."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
+from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.source.files import read_noted
+from whydrift.monitor.source.base import Rows, Source
+from whydrift.monitor.source.opening import as_source
+from whydrift.monitor.source.reading import never, stream
+from whydrift.monitor.source.retry import Retry, StartAgain
 
-__all__ = ["read_snapshot"]
+__all__ = ["read_snapshot", "snapshot_of"]
 
 
 def read_snapshot(
-    path: str | os.PathLike[str],
+    data: str | os.PathLike[str] | Source | Any,
     *,
     schema: Schema | None = None,
     kinds: Mapping[str, ColumnKind | str] | None = None,
     roles: Mapping[str, Role | str] | None = None,
     columns: Sequence[str] | None = None,
+    query: str | None = None,
+    time_column: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    progress: Progress = silent,
 ) -> Snapshot:
-    """Summarise one window that lies in files.
+    """Summarise one window, in memory that does not grow with its rows.
 
     Parameters
     ----------
-    path : str or path
-        A file, glob or folder of Parquet, CSV or TSV (plain, .gz, .zst, .bz2), Arrow or Feather.
+    data : str, path, Source or settings
+        A file, glob, folder, address (s3://, gs://, abfs://, https://) or date template of
+        Parquet, CSV or TSV (plain, .gz, .zst, .bz2), Arrow or Feather; the address of a database,
+        with ``query``; a source, or its settings.
     schema : Schema, optional
-        That of the reference, for a current window; inferred otherwise.
+        That of the reference, for a current window; read off the first 65,536 rows otherwise.
     kinds, roles : mapping, optional
         Override what would be inferred, or the schema, for some columns.
     columns : sequence of str, optional
         Read these columns only.
+    query : str, optional
+        What to select from a database.
+    time_column : str, optional
+        By which rows belong to the window, and are put in order.
+    start, end : datetime, optional
+        The window: rows with ``start <= time < end``. A time without a zone counts as UTC.
+    progress : callable, optional
+        Called with the stage in words, the rows done and the rows in all.
 
     Returns
     -------
@@ -41,12 +63,54 @@ def read_snapshot(
     Raises
     ------
     SourceError
-        If the files cannot be read.
+        If it cannot be read, or there are no rows.
     SchemaError
         If ``kinds`` or ``roles`` name a column that is not there.
     """
-    table, notes = read_noted(path, columns=columns)
-    snapshot = Snapshot.from_frame(
-        table, schema=schema, kinds=kinds, roles=roles, where=os.fspath(path)
-    )
-    return replace(snapshot, notes=(*notes, *snapshot.notes))
+    source = as_source(data, query=query)
+    wanted = None if columns is None else tuple(columns)
+    roles, kinds = dict(roles or {}), dict(kinds or {})
+    time_column = time_column or getattr(source, "time_column", None)
+    if time_column is not None and (wanted is None or time_column in wanted):
+        roles.setdefault(time_column, Role.TIME)
+        kinds.setdefault(time_column, ColumnKind.TIMESTAMP)
+    return snapshot_of(
+        source, Rows(wanted, time_column, start, end), schema=schema, kinds=kinds, roles=roles,
+        progress=progress,
+    )  # fmt: skip
+
+
+def snapshot_of(
+    source: Source,
+    rows: Rows,
+    *,
+    schema: Schema | None = None,
+    kinds: Mapping[str, ColumnKind | str] | None = None,
+    roles: Mapping[str, Role | str] | None = None,
+    progress: Progress = silent,
+    cancel: Callable[[], bool] = never,
+    retry: Retry | None = None,
+) -> Snapshot:
+    """Summarise the rows of a source; the arguments are those of ``read_snapshot`` and ``stream``.
+
+    Raises
+    ------
+    SourceError
+        If they cannot be read, or there are none.
+    Cancelled
+        If it was asked to: nothing of the window is kept.
+    """
+    retry = retry or Retry()
+
+    def read() -> Snapshot:
+        notes: list[Note] = []
+        tables = stream(
+            source, rows, tell=notes.append, progress=progress, cancel=cancel, retry=retry
+        )
+        snapshot = Snapshot.from_batches(
+            tables, schema=schema, kinds=kinds, roles=roles, where=source.where
+        )
+        return replace(snapshot, notes=(*dict.fromkeys(notes), *snapshot.notes))
+
+    # Of what broke off and comes in another order the next time, nothing is kept.
+    return retry.call(read, of=StartAgain)

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from whydrift.discovery import SourceError
+from whydrift.monitor.source.base import Tell, untold
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,15 @@ class ParquetPart:
     def where(self) -> str:
         return f"{Path(self.path).name}[{','.join(map(str, self.groups))}]"
 
-    def batches(self) -> Iterator[pa.RecordBatch]:
+    @property
+    def rows(self) -> int | None:
+        return None  # so that none is read together with another
+
+    @property
+    def repeats(self) -> bool:
+        return True
+
+    def batches(self, tell: Tell = untold) -> Iterator[pa.RecordBatch]:
         time.sleep(self.seconds)
         if self.fault == "gone":
             raise SourceError("there is no such file", where=self.where, remedy="Look again")

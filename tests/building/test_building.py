@@ -9,21 +9,25 @@ from functools import partial
 from operator import mul
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
 from tests.building.parts import ParquetPart, parts_of, window
 from whydrift.discovery import ClusterError, OptionError, SchemaError, Snapshot, SourceError
 from whydrift.discovery.snapshot.segments import Segments
 from whydrift.monitor.building import (
-    Cancelled,
     OneProcess,
     build,
     build_segments,
     choose_segments,
     processes,
+    snapshot_on,
 )
-from whydrift.monitor.building.build import head_schema
 from whydrift.monitor.building.tree import fold
+from whydrift.monitor.source.base import Rows
+from whydrift.monitor.source.files import Files, FilesSource
+from whydrift.monitor.source.reading import Cancelled
+from whydrift.monitor.source.snapshots import snapshot_of
 
 ROLES = {"at": "time"}
 TABLE = window(30_000)
@@ -99,20 +103,16 @@ def test_the_tree_has_one_shape_and_holds_few_results(count):
 
 # ---- what comes out ---------------------------------------------------------------------------
 def test_parts_build_the_window_that_the_whole_table_is(parts, once):
-    whole = Snapshot.from_batches(TABLE.to_batches(), schema=head_schema(parts, roles=ROLES))
-    assert_same(once, whole)
+    assert_same(once, Snapshot.from_batches(TABLE.to_batches(), roles=ROLES))
 
 
 def test_processes_build_what_one_process_builds(parts, once, two):
     told = []
-    found = build(
-        parts, roles=ROLES, on=two, progress=lambda *step: told.append(step),
-        total_rows=30_000,
-    )  # fmt: skip
+    found = build(parts, roles=ROLES, on=two, progress=lambda *step: told.append(step))
     assert_same(found, once)
-    assert [total for *_, total in told] == [30_000] * 7
-    assert [done for _, done, _ in told][-1] == 30_000
+    assert len(told) == 7
     assert [done for _, done, _ in told] == sorted(done for _, done, _ in told)
+    assert told[-1][1:] == (30_000, 0)
 
 
 def test_segments_are_built_wherever_the_whole_is(parts, once, on):
@@ -133,6 +133,28 @@ def test_a_part_without_rows_changes_nothing(parts, once, on):
         build([empty, empty], where="june", on=on)
     with pytest.raises(SchemaError, match=r"june: there are no rows"):
         build([empty, empty], schema=once.schema, where="june", on=on)
+
+
+@pytest.mark.parametrize("coarse", [False, True], ids=["any rows", "rows that repeat each other"])
+@pytest.mark.parametrize("time", [None, "at"])
+def test_a_source_gives_the_same_in_parts_as_in_one_stream(tmp_path, time, coarse, monkeypatch):
+    monkeypatch.setattr("whydrift.monitor.source.files._PART_ROWS", 5_000)
+    monkeypatch.setattr("whydrift.monitor.building.share._ROWS", 9_000)
+    table = window(40_000)
+    if coarse:
+        table = table.select(["country"]) if time is None else table.select(["at", "country"])
+        table = table.set_column(0, table.column_names[0], table.column(0).take([0] * 40_000))
+    for day, rows in enumerate((table[:22_000], table[22_000:])):
+        pq.write_table(rows, tmp_path / f"{day}.parquet", row_group_size=2_500)
+    source = FilesSource(Files(str(tmp_path)))
+    rows = Rows(time_column=time)
+    roles = {time: "time"} if time else {}
+    told = []
+    found = snapshot_on(
+        source, rows, roles=roles, on=OneProcess(), progress=lambda *step: told.append(step)
+    )
+    assert_same(found, snapshot_of(source, rows, roles=roles))
+    assert told[-1][1:] == (40_000, 40_000)
 
 
 # ---- what can go wrong ------------------------------------------------------------------------
@@ -161,7 +183,7 @@ def _exit(status: int) -> None:
 def test_work_stops_when_it_is_called_off(parts, once, on):
     slow = [replace(part, seconds=0.2) for part in parts]
     told = []
-    with pytest.raises(Cancelled, match="called off"):
+    with pytest.raises(Cancelled, match=r"window\.parquet"):
         build(
             slow, schema=once.schema, on=on,
             progress=lambda *step: told.append(step), cancel=lambda: len(told) >= 2,

@@ -338,5 +338,12 @@ def test_ragged_rows(tables, tmp_path):
     shell("compare", tables / "reference.csv", tmp_path / "ragged.csv").refused("line 3")
 
 
-def test_an_address(tables):
-    shell("compare", tables / "reference.csv", "s3://bucket/june.parquet").refused("later release")
+def test_an_address_of_a_kind_that_nobody_knows(tables):
+    shell("compare", tables / "reference.csv", "s4://bucket/june.parquet").refused("s4://")
+
+
+def test_a_database_without_a_query(tables):
+    address = "postgresql://reader:hunter2@db/prices"
+    result = shell("compare", tables / "reference.csv", address)
+    result.refused("--query", "postgresql://reader:***@db/prices")
+    assert "hunter2" not in result.err

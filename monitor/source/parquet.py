@@ -1,0 +1,92 @@
+"""Reads Parquet files row group by row group, in memory that does not grow with them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Final
+
+from whydrift.monitor.source.base import BATCH_ROWS
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["RowGroup", "parquet_groups", "read_parquet"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_PER_SECOND: Final = {"milliseconds": 1_000, "microseconds": 1_000_000, "nanoseconds": 10**9}
+# Bytes of each column that are read at once: together they stay below this.
+_BUFFERS_BYTES: Final = 64 * 1024 * 1024
+_LEAST_BUFFER, _MOST_BUFFER = 64 * 1024, 4 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RowGroup:
+    """One row group that may hold rows of the window."""
+
+    number: int
+    rows: int
+
+
+def parquet_groups(
+    stream: Any, time_column: str | None, start: datetime | None, end: datetime | None
+) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
+    """Return the columns of a file, and its row groups that may hold rows of the window.
+
+    Row groups whose smallest and largest time are written beside them, and that lie outside, are
+    left out unread.
+    """
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(stream) as file:
+        metadata = file.metadata
+        leaves = {file.schema.column(i).path: i for i in range(len(file.schema))}
+        leaf = leaves.get(time_column) if time_column is not None else None
+        kind = None if leaf is None else json.loads(file.schema.column(leaf).logical_type.to_json())
+        groups = []
+        for number in range(metadata.num_row_groups):
+            group = metadata.row_group(number)
+            if leaf is None or not _is_outside(group.column(leaf).statistics, kind, start, end):
+                groups.append(RowGroup(number, group.num_rows))
+        return file.schema_arrow, tuple(groups)
+
+
+def read_parquet(
+    stream: Any, groups: Sequence[int], columns: Sequence[str] | None
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of row groups in batches of at most 65,536; only ``columns`` are decoded."""
+    from pyarrow import parquet
+
+    # A row group is not read as a whole, which would take as much memory as its writer chose.
+    width = max(1, len(columns) if columns is not None else 1)
+    buffer = max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS_BYTES // width))
+    with parquet.ParquetFile(stream, buffer_size=buffer, pre_buffer=False) as file:
+        for group in groups:
+            yield from file.iter_batches(
+                BATCH_ROWS, row_groups=[group], columns=None if columns is None else list(columns)
+            )
+
+
+def _is_outside(statistics: Any, kind: Any, start: datetime | None, end: datetime | None) -> bool:
+    """Whether the extremes of a row group's times show that none lies in the window."""
+    if statistics is None or not statistics.has_min_max or (start is None and end is None):
+        return False
+    if kind["Type"] == "Timestamp":
+        per_second = _PER_SECOND[kind["timeUnit"]]
+    elif kind["Type"] == "Date":
+        per_second = None
+    else:
+        return False
+
+    def instant(raw: int) -> datetime:
+        if per_second is None:
+            return _EPOCH + timedelta(days=raw)
+        return _EPOCH + timedelta(microseconds=raw * 1_000_000 // per_second)
+
+    try:
+        low, high = instant(statistics.min_raw), instant(statistics.max_raw)
+    except OverflowError:  # a year that Python does not know
+        return False
+    return (end is not None and low >= end) or (start is not None and high < start)
