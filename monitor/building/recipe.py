@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from whydrift.discovery.errors import WhydriftError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.segment_counts import SegmentCounts
@@ -177,14 +176,8 @@ def read_share(
         tables = _Filled(share.tables(told.append), seen)
         return None if tables.is_empty else read(iter(tables))
 
-    try:
-        # Of what broke off and comes in another order the next time, nothing is kept.
-        window = share.retry.call(once, of=StartAgain)
-    except WhydriftError:
-        raise
-    except Exception as error:  # errors of ours name the place themselves
-        error.add_note(f"while reading {share.where}")
-        raise
+    # Of what broke off and comes in another order the next time, nothing is kept.
+    window = share.retry.call(once, of=StartAgain)
     if notes is not None:
         notes += dict.fromkeys(told)
     return window

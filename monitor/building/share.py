@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final
 
+from whydrift.discovery.errors import WhydriftError
 from whydrift.monitor.source.base import Part, Tell
 from whydrift.monitor.source.reading import in_tables
 from whydrift.monitor.source.retry import Retry
@@ -52,7 +53,20 @@ class Share:
         SourceError
             If they cannot be read: ``StartAgain`` where all of them are to be read anew.
         """
-        return in_tables(batch for part in self.parts for batch in self.retry.batches(part, tell))
+        return in_tables(
+            batch for part in self.parts for batch in _named(part, self.retry.batches(part, tell))
+        )
+
+
+def _named(part: Part, batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield batches; say in which part a bug was met, as errors of ours do themselves."""
+    try:
+        yield from batches
+    except WhydriftError:
+        raise
+    except Exception as error:
+        error.add_note(f"while reading {part.where}")
+        raise
 
 
 def shares_of(parts: Sequence[Part], retry: Retry | None = None) -> list[Share]:
