@@ -9,6 +9,7 @@
     ├── ConfigError      a configuration says what cannot be
     ├── OptionError      an argument has a value that is not offered
     ├── SourceError      a file, folder or address cannot be read
+    ├── StoreError       what is kept cannot be read or written
     └── ClusterError     workers cannot be reached, are lost, or do not fit
 """
 
@@ -25,6 +26,7 @@ __all__ = [
     "OptionError",
     "SchemaError",
     "SourceError",
+    "StoreError",
     "TooFewRows",
     "WhydriftError",
     "nearest",
@@ -80,6 +82,10 @@ class ConfigError(WhydriftError):
 
 class SourceError(WhydriftError):
     """Data cannot be read from where they were said to be."""
+
+
+class StoreError(WhydriftError):
+    """What is kept of past windows cannot be read or written where it was said to be."""
 
 
 class ClusterError(WhydriftError):

@@ -12,7 +12,7 @@ from typing import Any
 
 from whydrift.discovery.errors import ConfigError
 
-__all__ = ["Document", "read_yaml"]
+__all__ = ["Document", "Place", "read_yaml"]
 
 Place = tuple[str | int, ...]  # keys and positions on the way down
 
@@ -41,7 +41,9 @@ class Document:
     def place(self, *path: str | int) -> str:
         """Return ``file.yaml, line 12, monitors[0].columns`` for a part of the value."""
         named = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-        line = self.lines.get(path)
+        # Of a key that is missing, the line of what it should stand in.
+        known = (self.lines.get(path[:length]) for length in range(len(path), -1, -1))
+        line = next((number for number in known if number is not None), None)
         return ", ".join(filter(None, [self.where, f"line {line}" if line else "", named]))
 
 

@@ -8,13 +8,14 @@ import pytest
 
 from whydrift.discovery.errors import ConfigError
 from whydrift.monitor.comparison_config import ComparisonConfig, comparison_config
+from whydrift.monitor.config import parse_config
 from whydrift.monitor.strict_yaml import read_yaml
 
 EXAMPLE = Path(__file__).parent.parent / "config" / "two-windows.yaml"
 
 
 def settings(text: str, monitor: str | None = None) -> ComparisonConfig:
-    return comparison_config(read_yaml(text, "w.yaml"), monitor)
+    return comparison_config(parse_config(text, "w.yaml"), monitor, where="w.yaml")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +95,7 @@ MONITOR = "version: 1\nmonitors:\n  - name: a\n    source: {files: x.csv}\n"
         (MONITOR + "    floor: wide\n", ["line 5", "no number"]),
         (MONITOR + "    graph: {knowledge: {tier: []}}\n", ["line 5", "'tiers'"]),
         (MONITOR.replace("{files: x.csv}", "b"), ["line 4", "no source 'b'"]),
-        (MONITOR + "  - name: b\n", ["2 monitors", "a, b"]),
+        (MONITOR + "  - name: b\n    source: {files: y.csv}\n", ["2 monitors", "a, b"]),
     ],
 )
 def test_a_wrong_configuration_is_told_with_its_place(text, says):
@@ -105,7 +106,7 @@ def test_a_wrong_configuration_is_told_with_its_place(text, says):
 
 
 def test_one_of_several_monitors_is_taken_by_name():
-    text = MONITOR + "  - name: b\n    columns: {target: y}\n"
+    text = MONITOR + "  - name: b\n    source: {files: y.csv}\n    columns: {target: y}\n"
     assert settings(text, "b").target == "y"
     with pytest.raises(ConfigError, match="no monitor 'c'"):
         settings(text, "c")

@@ -252,6 +252,23 @@ class Snapshot:
 
         return read_bytes(stored)
 
+    @property
+    def has_sample(self) -> bool:
+        """Whether rows of the window are kept; of one without only the counts are."""
+        return len(self.sample) > 0 or not self.rows
+
+    def without_sample(self) -> Snapshot:
+        """Return the window without its rows: counts, moments, extremes and quantiles stay.
+
+        Raises
+        ------
+        SchemaError
+            If rows of its sample were replaced or chosen again.
+        """
+        from whydrift.discovery.snapshot.expire import without_sample
+
+        return without_sample(self)
+
     def quantiles(self, name: str, shares: Sequence[float]) -> FloatArray:
         """Return the values of a number or time below which these shares of its rows lie.
 

@@ -129,7 +129,7 @@ def compare(
 
 def _configured(config: Path | None, monitor: str | None) -> ComparisonConfig:
     from whydrift.monitor.comparison_config import ComparisonConfig as Settings
-    from whydrift.monitor.comparison_config import comparison_config
+    from whydrift.monitor.comparison_config import load_comparison_config
 
     if config is None:
         if monitor is not None:
@@ -139,10 +139,7 @@ def _configured(config: Path | None, monitor: str | None) -> ComparisonConfig:
                 remedy="Add --config FILE",
             )
         return Settings()
-    from whydrift.monitor.source.text_file import read_text
-    from whydrift.monitor.strict_yaml import read_yaml
-
-    return comparison_config(read_yaml(read_text(config), str(config)), monitor)
+    return load_comparison_config(config, monitor)
 
 
 def _write(

@@ -1,0 +1,66 @@
+"""What all settings share: frozen, no unknown key, problems told with the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic_core import PydanticCustomError
+
+from whydrift.discovery.errors import WhydriftError, nearest
+
+__all__ = ["Settings", "problem", "told"]
+
+_Value = TypeVar("_Value")
+
+
+def problem(what: str, remedy: str, *path: str | int) -> PydanticCustomError:
+    """Return the error to raise inside a validator.
+
+    Parameters
+    ----------
+    what, remedy : str
+    *path : str or int
+        Where below the validated value it lies.
+    """
+    # pydantic reads braces in the template: what is told goes through the context only.
+    return PydanticCustomError(
+        "whydrift", "{what}. {remedy}", {"what": what, "remedy": remedy, "path": list(path)}
+    )
+
+
+def told(read: Callable[[Any], _Value]) -> Callable[[Any], _Value]:
+    """Return the reader as a validator: its errors become problems of the configuration."""
+
+    def validate(value: Any) -> _Value:
+        try:
+            return read(value)
+        except WhydriftError as error:
+            raise problem(error.what, error.remedy) from error
+
+    return validate
+
+
+class Settings(BaseModel):
+    """A part of the configuration."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, hide_input_in_errors=True, validate_default=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys(cls, value: Any) -> Any:
+        """Name the key that was meant, which pydantic's own error does not."""
+        if isinstance(value, Mapping):
+            known = [field.alias or name for name, field in cls.model_fields.items()]
+            for key in value:
+                if key not in known:
+                    guess = nearest(str(key), known)
+                    hint = f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(known)}"
+                    raise problem(f"unknown key {key!r}", hint, str(key))
+        elif not isinstance(value, BaseModel):
+            shown = "nothing" if value is None else f"{value!r:.40}"
+            raise problem(f"a mapping is expected, not {shown}", "Write `key: value` lines")
+        return value

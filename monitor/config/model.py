@@ -1,0 +1,113 @@
+"""The whole configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from whydrift.discovery.errors import ConfigError, nearest
+from whydrift.monitor.config.base import Settings, problem
+from whydrift.monitor.config.monitor import Monitor
+from whydrift.monitor.config.service import Checks, Dask, Event, Metrics, Notifier, Store, Web
+from whydrift.monitor.config.source import Source
+from whydrift.monitor.config.values import Slug
+
+__all__ = ["Config"]
+
+
+def _version(value: Any) -> int:
+    if value != 1 or isinstance(value, bool):
+        raise problem(f"version {value!r:.40} is not 1", "Begin the file with: version: 1")
+    return 1
+
+
+def _some_monitors(value: Any) -> Any:
+    # Not by a least length, of which pydantic complains where a monitor is wrong too.
+    if isinstance(value, (list, tuple)) and not value:
+        raise problem(
+            "there is no list of monitors", "`whydrift init DATA -o whydrift.yaml` writes one"
+        )
+    return value
+
+
+class Config(Settings):
+    """All that a configuration says, checked; defaults stand for what it leaves out."""
+
+    version: Annotated[Literal[1], BeforeValidator(_version)]
+    store: Store = Store()
+    web: Web = Web()
+    metrics: Metrics = Metrics()
+    checks: Checks = Checks()
+    dask: Dask | None = None
+    sources: dict[Slug, Source] = Field(default_factory=dict)
+    monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)]
+    events: tuple[Event, ...] = ()
+    notify: tuple[Notifier, ...] = ()
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Config:
+        names: list[str] = []
+        for place, monitor in enumerate(self.monitors):
+            if monitor.name in names:
+                raise problem(
+                    f"two monitors are named {monitor.name!r}",
+                    "Give each a name of its own",
+                    "monitors", place, "name",
+                )  # fmt: skip
+            names.append(monitor.name)
+        for source, path in self._named_sources():
+            if source not in self.sources:
+                guess = nearest(source, self.sources)
+                raise problem(
+                    f"there is no source {source!r}",
+                    f"Did you mean {guess!r}?" if guess else "Write it under `sources`",
+                    *path,
+                )
+        for place, event in enumerate(self.events):
+            if event.monitor is not None and event.monitor not in names:
+                guess = nearest(event.monitor, names)
+                raise problem(
+                    f"there is no monitor {event.monitor!r}",
+                    f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(names[:10])}",
+                    "events", place, "monitor",
+                )  # fmt: skip
+        return self
+
+    def _named_sources(self) -> Iterator[tuple[str, tuple[str | int, ...]]]:
+        for place, monitor in enumerate(self.monitors):
+            if isinstance(monitor.source, str):
+                yield monitor.source, ("monitors", place, "source")
+            if monitor.labels is not None and isinstance(monitor.labels.source, str):
+                yield monitor.labels.source, ("monitors", place, "labels", "source")
+
+    def source_of(self, named: str | Source) -> Source:
+        """Return a source, named or written out."""
+        return self.sources[named] if isinstance(named, str) else named
+
+    def monitor_named(self, name: str | None, *, where: str = "configuration") -> Monitor:
+        """Return a monitor by its name, which may be left out where there is only one.
+
+        Parameters
+        ----------
+        name : str, optional
+        where : str
+            Names the configuration in messages.
+
+        Raises
+        ------
+        ConfigError
+            If there is none of this name; the message names the nearest.
+        """
+        names = [monitor.name for monitor in self.monitors]
+        if name is None and len(names) == 1:
+            return self.monitors[0]
+        if name in names:
+            return self.monitors[names.index(name)]
+        guess = nearest(name, names) if name is not None else None
+        raise ConfigError(
+            f"there is no monitor {name!r}" if name else f"there are {len(names)} monitors",
+            where=f"{where}, monitors",
+            remedy=f"Did you mean {guess!r}?" if guess else f"Name one: {', '.join(names[:10])}",
+        )

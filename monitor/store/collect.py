@@ -1,0 +1,209 @@
+"""Removes what has been kept long enough; doing it twice does no more than once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, tzinfo
+from functools import reduce
+from typing import Any, Final, TypeVar
+
+from whydrift.discovery.errors import SchemaError, StoreError
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.store import results, snapshots
+from whydrift.monitor.store.engine import pragma
+from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
+from whydrift.monitor.store.retention import Day, Keep, expired_results, plan, superseded
+from whydrift.monitor.store.statements import lock_monitor
+from whydrift.monitor.store.store import Store
+from whydrift.monitor.window.interval import Interval
+
+__all__ = ["Collected", "Live", "collect"]
+
+_Record = TypeVar("_Record", SnapshotRecord, ResultRecord)
+
+_BATCH: Final = 500  # rows of one transaction: others wait for it
+_PAGES: Final = 2_000  # pages that one transaction gives back to the disk
+
+
+@dataclass(frozen=True)
+class Live:
+    """What a monitor that still runs needs of what is kept.
+
+    Parameters
+    ----------
+    zone : tzinfo
+        Whose days count.
+    needed : sequence of Interval
+        What its references read.
+    """
+
+    zone: tzinfo = UTC
+    needed: Sequence[Interval] = ()
+
+
+@dataclass
+class Collected:
+    """How many of each were removed.
+
+    Parameters
+    ----------
+    superseded, snapshots, samples, results : int
+        Revisions that later ones replaced, windows, samples of windows, results.
+    days, joined : int
+        Days that were made, of how many windows.
+    files : int
+        Without a row.
+    kept : list of str
+        What should have been joined or stripped and could not be, each with its reason.
+    """
+
+    superseded: int = 0
+    snapshots: int = 0
+    samples: int = 0
+    results: int = 0
+    days: int = 0
+    joined: int = 0
+    files: int = 0
+    kept: list[str] = field(default_factory=list)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return asdict(self)
+
+
+def collect(
+    store: Store, keep: Keep, *, now: datetime, live: Mapping[str, Live] | None = None
+) -> Collected:
+    """Delete, strip and join what has been kept long enough.
+
+    Parameters
+    ----------
+    store : Store
+    keep : Keep
+    now : datetime
+    live : mapping of str to Live, optional
+        By monitor. Of one that is not in it nothing is needed, and days are those of UTC.
+
+    Raises
+    ------
+    StoreError
+        If the database cannot be reached or written.
+    """
+    done = Collected()
+    for monitor in store.list_monitors():
+        about = (live or {}).get(monitor.name, Live())
+        _windows(store, monitor.name, keep, now, about, done)
+        records = store.list_results(monitor=monitor.name, current=None)
+        for batch in _batches(expired_results(records, keep, now=now, zone=about.zone)):
+            with store.database.writing() as connection:
+                done.results += sum(results.delete(connection, record) for record in batch)
+    with store.database.writing() as connection:
+        done.files += store.content.remove_unused(connection, store.content.files())
+    _give_back(store)
+    return done
+
+
+def _windows(
+    store: Store, monitor: str, keep: Keep, now: datetime, about: Live, done: Collected
+) -> None:
+    records = store.list_snapshots(monitor=monitor, current=None)
+    for batch in _batches(superseded(records, now=now)):
+        files: list[str] = []
+        with store.database.writing() as connection:
+            for record in batch:
+                files += snapshots.delete_superseded(connection, record)
+        done.superseded += len(batch)
+        _remove(store, files)
+    todo = plan(
+        [r for r in records if r.current], keep, now=now, zone=about.zone, needed=about.needed
+    )
+    for batch in _batches(todo.delete):
+        files = []
+        with store.database.writing() as connection:
+            for record in batch:
+                files += snapshots.delete(connection, record)
+        done.snapshots += len(batch)
+        _remove(store, files)
+    for record in todo.strip:
+        _strip(store, record, done)
+    for day in todo.days:
+        _join(store, day, done)
+
+
+def _strip(store: Store, record: SnapshotRecord, done: Collected) -> None:
+    """Take the sample out of a window."""
+    try:
+        with store.database.writing() as connection:
+            lock_monitor(connection, record.key.monitor)
+            if snapshots.find(connection, record.key, record.part) != record:
+                return  # it was written anew meanwhile; the next run looks at it again
+            window = snapshots.read(connection, store.content, record)
+            snapshots.rewrite(connection, store.content, record, window.without_sample())
+    except (StoreError, SchemaError) as error:
+        done.kept.append(str(error))
+        return
+    done.samples += 1
+    _remove(store, [record.file] if record.file else [])
+
+
+def _join(store: Store, day: Day, done: Collected) -> None:
+    """Make one window of those of a day."""
+    files: list[str] = []
+    try:
+        with store.database.writing() as connection:
+            lock_monitor(connection, day.key.monitor)
+            for record in day.windows:
+                if snapshots.find(connection, record.key, record.part) != record:
+                    return
+            parts = (snapshots.read(connection, store.content, w) for w in day.windows)
+            window = reduce(Snapshot.merge, parts)
+            for record in day.windows:
+                if record.key != day.key:
+                    files += snapshots.delete(connection, record)
+            snapshots.put(
+                connection, store.content, day.key, window, part=day.part, at=store.clock()
+            )
+    except (StoreError, SchemaError) as error:
+        done.kept.append(f"{day.key} was not joined: {error}")
+        return
+    done.days += 1
+    done.joined += sum(record.key != day.key for record in day.windows)
+    _remove(store, files)
+
+
+def _remove(store: Store, files: list[str]) -> None:
+    """Remove files once the rows that named them are gone for good.
+
+    Where this is cut short they have no row, and the next run removes them.
+    """
+    if files:
+        with store.database.writing() as connection:
+            store.content.remove_unused(connection, files)
+
+
+def _give_back(store: Store) -> None:
+    """Make SQLite's file smaller by what is free in it; PostgreSQL does so by itself."""
+    if not store.database.is_sqlite:
+        return
+    free = -1
+    while True:
+        with store.database.writing() as connection:
+            left = pragma(connection, "freelist_count")
+            if left in {0, free}:
+                return
+            free = left
+            # A page a step, each a row without columns: only the driver itself steps through them.
+            driver: Any = connection.connection.driver_connection
+            driver.execute(f"PRAGMA incremental_vacuum({_PAGES})").fetchall()
+
+
+def _batches(records: Iterable[_Record]) -> Iterator[list[_Record]]:
+    batch: list[_Record] = []
+    for record in records:
+        batch.append(record)
+        if len(batch) == _BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch

@@ -1,0 +1,41 @@
+"""Rows of the tables of monitors and configurations."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Final
+
+import sqlalchemy as sa
+
+from whydrift.monitor.store import tables
+from whydrift.monitor.store.content import sha256
+from whydrift.monitor.store.records import MonitorRecord
+from whydrift.monitor.store.statements import insert_missing, lock_monitor
+
+__all__ = ["get", "monitors", "put"]
+
+_TABLE: Final = tables.config
+
+
+def put(connection: sa.Connection, monitor: str, text: str, *, at: datetime) -> str:
+    """Keep a monitor's configuration, secrets masked, and return its hash."""
+    digest = sha256(text.encode())
+    insert_missing(connection, _TABLE, {"hash": digest, "yaml_redacted": text, "at": at})
+    lock_monitor(connection, monitor)
+    connection.execute(
+        sa.update(tables.monitor).where(tables.monitor.c.name == monitor).values(config_hash=digest)
+    )
+    return digest
+
+
+def get(connection: sa.Connection, digest: str) -> str | None:
+    """Return a configuration."""
+    query = sa.select(_TABLE.c.yaml_redacted).where(_TABLE.c.hash == digest)
+    return connection.execute(query).scalar()
+
+
+def monitors(connection: sa.Connection) -> tuple[MonitorRecord, ...]:
+    """Return all monitors that anything is kept of, by name."""
+    table = tables.monitor
+    rows = connection.execute(sa.select(table).order_by(table.c.name))
+    return tuple(MonitorRecord(row.name, row.config_hash) for row in rows)

@@ -1,0 +1,191 @@
+"""Rows of the table of results: one current diagnosis for each stage of a window."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from whydrift.discovery.errors import StoreError
+from whydrift.monitor.store import tables
+from whydrift.monitor.store.content import sha256
+from whydrift.monitor.store.records import ResultRecord, WindowKey
+from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
+
+__all__ = ["delete", "find", "get", "listed", "put"]
+
+_TABLE: Final = tables.result
+_COLUMNS: Final = [c for c in _TABLE.c if c.name not in {"json", "sha256"}]
+# What differs each time the same window is judged by the same rules.
+_PASSING: Final = frozenset(("id", "seconds", "whydrift"))
+
+
+def put(
+    connection: sa.Connection,
+    key: WindowKey,
+    diagnosis: Mapping[str, Any],
+    *,
+    config_hash: str,
+    at: datetime,
+) -> ResultRecord:
+    """Keep a diagnosis as the one that counts for its stage of the window.
+
+    Where the same configuration said the same before, that row is the one; else it is the next
+    revision.
+
+    Raises
+    ------
+    StoreError
+        If it is no diagnosis, or the configuration is not stored.
+    """
+    try:
+        identity, stage = str(diagnosis["id"]), str(diagnosis["stage"])
+        verdict, version = str(diagnosis["verdict"]), str(diagnosis["whydrift"]["version"])
+        text = _text(diagnosis)
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreError(
+            f"this is no diagnosis ({type(error).__name__}: {error})",
+            where=f"result {key}",
+            remedy="Give what Diagnosis.to_dict() returns",
+        ) from error
+    _require_config(connection, config_hash, key)
+    lock_monitor(connection, key.monitor)
+    staged = sa.and_(of_window(_TABLE, key), _TABLE.c.stage == stage)
+    by_revision: sa.Select[Any] = (
+        sa.select(*_COLUMNS, _TABLE.c.sha256)
+        .where(staged, _TABLE.c.config_hash == config_hash)
+        .order_by(_TABLE.c.revision.desc())
+        .limit(1)
+    )
+    latest = connection.execute(by_revision).first()
+    digest = _digest(diagnosis)
+    is_known = latest is not None and latest.sha256 == digest
+    if latest is not None and is_known and latest.current:
+        return _record(latest)
+    connection.execute(sa.update(_TABLE).where(staged, _TABLE.c.current).values(current=False))
+    if latest is not None and is_known:
+        # An earlier configuration is back, and says what it said.
+        query = sa.update(_TABLE).where(_TABLE.c.id == latest.id).values(current=True)
+        return _record(connection.execute(query.returning(*_COLUMNS)).one())
+    row: dict[str, Any] = {
+        "stage": stage,
+        "config_hash": config_hash,
+        "revision": 1 if latest is None else latest.revision + 1,
+        "current": True,
+        "verdict": verdict,
+        "whydrift_version": version,
+        "at": at,
+    }
+    connection.execute(
+        sa.insert(_TABLE).values(
+            id=identity,
+            monitor=key.monitor,
+            segment=key.segment,
+            window_start=key.interval.start,
+            window_end=key.interval.end,
+            json=text,
+            sha256=digest,
+            **row,
+        )
+    )
+    return ResultRecord(id=identity, key=key, **row)
+
+
+def find(connection: sa.Connection, key: WindowKey, stage: str) -> ResultRecord | None:
+    """Return the result that counts for a stage of a window."""
+    row = connection.execute(
+        sa.select(*_COLUMNS).where(
+            of_window(_TABLE, key), _TABLE.c.stage == stage, _TABLE.c.current
+        )
+    ).first()
+    return None if row is None else _record(row)
+
+
+def get(connection: sa.Connection, identity: str) -> dict[str, Any] | None:
+    """Return a diagnosis as it was written.
+
+    Raises
+    ------
+    StoreError
+        If it was changed, or cannot be read.
+    """
+    row = connection.execute(
+        sa.select(_TABLE.c.json, _TABLE.c.sha256).where(_TABLE.c.id == identity)
+    ).first()
+    if row is None:
+        return None
+    try:
+        diagnosis = json.loads(row.json)
+        if _digest(diagnosis) != row.sha256:
+            raise ValueError("its text was changed")
+    except (ValueError, TypeError, AttributeError) as error:
+        raise StoreError(
+            f"it cannot be read ({error})",
+            where=f"result {identity}",
+            remedy="Restore it, or judge the window again: whydrift run --recompute",
+        ) from error
+    assert isinstance(diagnosis, dict)
+    return diagnosis
+
+
+def listed(
+    connection: sa.Connection,
+    *,
+    monitor: str | None = None,
+    segment: str | None = None,
+    stage: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    current: bool | None = True,
+) -> tuple[ResultRecord, ...]:
+    """Return the results of windows that lie wholly between two moments, in the order of time."""
+    query = sa.select(*_COLUMNS).where(*within(_TABLE, monitor, segment, start, end))
+    if stage is not None:
+        query = query.where(_TABLE.c.stage == stage)
+    if current is not None:
+        query = query.where(_TABLE.c.current if current else sa.not_(_TABLE.c.current))
+    order = (_TABLE.c[n] for n in ("window_start", "monitor", "segment", "stage", "at", "id"))
+    return tuple(_record(row) for row in connection.execute(query.order_by(*order)))
+
+
+def delete(connection: sa.Connection, record: ResultRecord) -> int:
+    """Delete all results of a stage of a window, and return how many there were."""
+    query = sa.delete(_TABLE).where(of_window(_TABLE, record.key), _TABLE.c.stage == record.stage)
+    return connection.execute(query).rowcount
+
+
+def _text(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+
+
+def _digest(diagnosis: Mapping[str, Any]) -> str:
+    said = {name: value for name, value in diagnosis.items() if name not in _PASSING}
+    text = json.dumps(said, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return sha256(text.encode())
+
+
+def _require_config(connection: sa.Connection, config_hash: str, key: WindowKey) -> None:
+    found = sa.select(sa.literal(1)).where(tables.config.c.hash == config_hash)
+    if connection.execute(found).scalar() is None:
+        raise StoreError(
+            f"the configuration {config_hash[:12]!r} is not stored",
+            where=f"result {key}",
+            remedy="Store it first: put_config(monitor, text)",
+        )
+
+
+def _record(row: sa.Row[Any]) -> ResultRecord:
+    return ResultRecord(
+        row.id,
+        key_of(row),
+        row.stage,
+        row.config_hash,
+        row.revision,
+        row.current,
+        row.verdict,
+        row.whydrift_version,
+        row.at,
+    )

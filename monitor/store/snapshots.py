@@ -1,0 +1,163 @@
+"""Rows of the table of snapshots."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from whydrift.discovery.errors import SchemaError, StoreError
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.store import tables
+from whydrift.monitor.store.content import Content, sha256
+from whydrift.monitor.store.records import SnapshotRecord, WindowKey
+from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
+
+__all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite"]
+
+_TABLE: Final = tables.snapshot
+_FORMAT: Final = "parquet"
+_COLUMNS: Final = [c for c in _TABLE.c if c.name != "content"]  # which may be megabytes
+
+
+def put(
+    connection: sa.Connection,
+    content: Content,
+    key: WindowKey,
+    window: Snapshot,
+    *,
+    part: str,
+    at: datetime,
+) -> SnapshotRecord:
+    """Keep a window: nothing where it is there already, else its next revision, now current."""
+    written = window.to_bytes()
+    lock_monitor(connection, key.monitor)
+    same = sa.and_(of_window(_TABLE, key), _TABLE.c.part == part)
+    latest = _first(connection, sa.select(*_COLUMNS).where(same, _TABLE.c.current))
+    if latest is not None and latest.sha256 == sha256(written):
+        return latest
+    connection.execute(sa.update(_TABLE).where(same, _TABLE.c.current).values(current=False))
+    kept = content.write(written)
+    last = connection.execute(sa.select(sa.func.max(_TABLE.c.revision)).where(same)).scalar()
+    fields: dict[str, Any] = {
+        "part": part,
+        "revision": (last or 0) + 1,
+        "current": True,
+        "rows": window.rows,
+        "bytes": len(written),
+        "format": _FORMAT,
+        "sha256": sha256(written),
+        "has_sample": window.has_sample,
+        "file": kept.file,
+        "at": at,
+    }
+    number = connection.execute(
+        sa.insert(_TABLE)
+        .values(
+            monitor=key.monitor,
+            segment=key.segment,
+            window_start=key.interval.start,
+            window_end=key.interval.end,
+            content=kept.content,
+            **fields,
+        )
+        .returning(_TABLE.c.id)
+    ).scalar_one()
+    return SnapshotRecord(id=number, key=key, **fields)
+
+
+def find(connection: sa.Connection, key: WindowKey, part: str) -> SnapshotRecord | None:
+    """Return the current revision of a window."""
+    return _first(
+        connection,
+        sa.select(*_COLUMNS).where(of_window(_TABLE, key), _TABLE.c.part == part, _TABLE.c.current),
+    )
+
+
+def read(connection: sa.Connection, content: Content, record: SnapshotRecord) -> Snapshot:
+    """Return a stored window.
+
+    Raises
+    ------
+    StoreError
+        If its content is gone, was changed or cannot be read.
+    """
+    written = content.read(connection, record)
+    try:
+        return Snapshot.from_bytes(written)
+    except SchemaError as error:
+        raise StoreError(error.what, where=f"snapshot {record.key}", remedy=error.remedy) from error
+
+
+def listed(
+    connection: sa.Connection,
+    *,
+    monitor: str | None = None,
+    segment: str | None = None,
+    part: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    current: bool | None = True,
+) -> tuple[SnapshotRecord, ...]:
+    """Return the windows that lie wholly between two moments, in the order of time."""
+    query = sa.select(*_COLUMNS).where(*within(_TABLE, monitor, segment, start, end))
+    if part is not None:
+        query = query.where(_TABLE.c.part == part)
+    if current is not None:
+        query = query.where(_TABLE.c.current if current else sa.not_(_TABLE.c.current))
+    order = (_TABLE.c[n] for n in ("window_start", "monitor", "segment", "part", "revision"))
+    return tuple(_record(row) for row in connection.execute(query.order_by(*order)))
+
+
+def rewrite(
+    connection: sa.Connection, content: Content, record: SnapshotRecord, window: Snapshot
+) -> SnapshotRecord:
+    """Replace the content of a row by a smaller one of the same window."""
+    written = window.to_bytes()
+    kept = content.write(written)
+    fields: dict[str, Any] = {
+        "bytes": len(written),
+        "sha256": sha256(written),
+        "has_sample": window.has_sample,
+        "file": kept.file,
+    }
+    connection.execute(
+        sa.update(_TABLE).where(_TABLE.c.id == record.id).values(content=kept.content, **fields)
+    )
+    return replace(record, **fields)
+
+
+def delete(connection: sa.Connection, record: SnapshotRecord) -> list[str]:
+    """Delete a window with all its revisions, and return the files that they named."""
+    query = sa.delete(_TABLE).where(of_window(_TABLE, record.key), _TABLE.c.part == record.part)
+    return [name for name in connection.execute(query.returning(_TABLE.c.file)).scalars() if name]
+
+
+def delete_superseded(connection: sa.Connection, record: SnapshotRecord) -> list[str]:
+    """Delete one revision that a later one replaced, and return the file that it named."""
+    query = sa.delete(_TABLE).where(_TABLE.c.id == record.id, sa.not_(_TABLE.c.current))
+    return [name for name in connection.execute(query.returning(_TABLE.c.file)).scalars() if name]
+
+
+def _first(connection: sa.Connection, query: sa.Select[Any]) -> SnapshotRecord | None:
+    row = connection.execute(query).first()
+    return None if row is None else _record(row)
+
+
+def _record(row: sa.Row[Any]) -> SnapshotRecord:
+    return SnapshotRecord(
+        row.id,
+        key_of(row),
+        row.part,
+        row.revision,
+        row.current,
+        row.rows,
+        row.bytes,
+        row.format,
+        row.sha256,
+        row.has_sample,
+        row.file,
+        row.at,
+    )

@@ -1,0 +1,69 @@
+"""Statements that several tables share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from whydrift.monitor.store import tables
+from whydrift.monitor.store.records import WindowKey
+from whydrift.monitor.window.interval import Interval
+
+__all__ = ["insert_missing", "key_of", "lock_monitor", "of_window", "within"]
+
+
+def insert_missing(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
+    """Insert a row; where its key is there already, leave it as it is."""
+    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    connection.execute(insert(table).values(**row).on_conflict_do_nothing())
+
+
+def lock_monitor(connection: sa.Connection, name: str) -> None:
+    """Make a monitor known, and let no other transaction write for it before this one ends."""
+    insert_missing(connection, tables.monitor, {"name": name, "config_hash": None})
+    # NO KEY: references to the monitor from other tables do not wait. SQLite, where one
+    # transaction writes at a time, knows no such lock and leaves the words out.
+    connection.execute(
+        sa.select(tables.monitor.c.name)
+        .where(tables.monitor.c.name == name)
+        .with_for_update(key_share=True)
+    )
+
+
+def of_window(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
+    """Return the condition for rows of one window."""
+    return sa.and_(
+        table.c.monitor == key.monitor,
+        table.c.segment == key.segment,
+        table.c.window_start == key.interval.start,
+        table.c.window_end == key.interval.end,
+    )
+
+
+def within(
+    table: sa.Table,
+    monitor: str | None,
+    segment: str | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions for windows that lie wholly between two moments."""
+    conditions: list[sa.ColumnElement[bool]] = []
+    if monitor is not None:
+        conditions.append(table.c.monitor == monitor)
+    if segment is not None:
+        conditions.append(table.c.segment == segment)
+    if start is not None:
+        conditions.append(table.c.window_start >= start)
+    if end is not None:
+        conditions.append(table.c.window_end <= end)
+    return conditions
+
+
+def key_of(row: sa.Row[Any]) -> WindowKey:
+    """Return the window that a row is of."""
+    return WindowKey(row.monitor, Interval(row.window_start, row.window_end), row.segment)

@@ -1,0 +1,150 @@
+"""The tables. What a database really has is made by the migrations; a test holds both together."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.types import TypeDecorator
+
+__all__ = ["METADATA", "config", "graph", "monitor", "result", "snapshot"]
+
+METADATA: Final = sa.MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+    }
+)
+
+
+class Moment(TypeDecorator[datetime]):
+    """An instant in UTC. A datetime without a zone is a bug, not a guess."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        assert value.tzinfo is not None, value
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
+        if value is None:
+            return None
+        # SQLite keeps no zone; PostgreSQL answers in that of the session.
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def _key(*, stage: bool = False) -> list[sa.Column[Any]]:
+    """Return the columns that name a window."""
+    return [
+        sa.Column(
+            "monitor", sa.Text, sa.ForeignKey("monitor.name", ondelete="RESTRICT"), nullable=False
+        ),
+        sa.Column("segment", sa.Text, nullable=False),
+        *([sa.Column("stage", sa.Text, nullable=False)] if stage else []),
+        sa.Column("window_start", Moment, nullable=False),
+        sa.Column("window_end", Moment, nullable=False),
+    ]
+
+
+_WINDOW: Final = ("monitor", "segment", "window_start", "window_end")
+_STAGE: Final = ("monitor", "segment", "stage", "window_start", "window_end")
+# Whole numbers that grow by themselves: of SQLite only its 64-bit INTEGER does.
+_NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+config = sa.Table(
+    "config",
+    METADATA,
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("yaml_redacted", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+)
+
+monitor = sa.Table(
+    "monitor",
+    METADATA,
+    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("config_hash", sa.Text, sa.ForeignKey("config.hash"), nullable=True),
+)
+
+snapshot = sa.Table(
+    "snapshot",
+    METADATA,
+    sa.Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    *_key(),
+    sa.Column("part", sa.Text, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("format", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("has_sample", sa.Boolean, nullable=False),
+    sa.Column("content", sa.LargeBinary, nullable=True),
+    sa.Column("file", sa.Text, nullable=True),
+    sa.Column("at", Moment, nullable=False),
+    sa.UniqueConstraint(*_WINDOW, "part", "revision", name="uq_snapshot_revision"),
+    sa.CheckConstraint("window_start < window_end", name="window"),
+    sa.CheckConstraint("(content IS NULL) <> (file IS NULL)", name="one_place"),
+    sa.Index(
+        "uq_snapshot_current",
+        *_WINDOW,
+        "part",
+        unique=True,
+        sqlite_where=sa.text("current"),
+        postgresql_where=sa.text("current"),
+    ),
+    sa.Index("ix_snapshot_end", "monitor", "segment", "window_end"),
+    sa.Index(
+        "ix_snapshot_file",
+        "file",
+        sqlite_where=sa.text("file IS NOT NULL"),
+        postgresql_where=sa.text("file IS NOT NULL"),
+    ),
+)
+
+graph = sa.Table(
+    "graph",
+    METADATA,
+    sa.Column("id", _NUMBER, primary_key=True, autoincrement=True),
+    sa.Column(
+        "monitor", sa.Text, sa.ForeignKey("monitor.name", ondelete="RESTRICT"), nullable=False
+    ),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("json", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("learned_from", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.UniqueConstraint("monitor", "version", name="uq_graph_version"),
+)
+
+result = sa.Table(
+    "result",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    *_key(stage=True),
+    sa.Column("config_hash", sa.Text, sa.ForeignKey("config.hash"), nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False),
+    sa.Column("current", sa.Boolean, nullable=False),
+    sa.Column("verdict", sa.Text, nullable=False),
+    sa.Column("json", sa.Text, nullable=False),
+    sa.Column("sha256", sa.Text, nullable=False),
+    sa.Column("whydrift_version", sa.Text, nullable=False),
+    sa.Column("at", Moment, nullable=False),
+    sa.UniqueConstraint(*_STAGE, "config_hash", "revision", name="uq_result_revision"),
+    sa.CheckConstraint("window_start < window_end", name="window"),
+    sa.CheckConstraint("stage IN ('features', 'labels')", name="stage"),
+    sa.Index(
+        "uq_result_current",
+        *_STAGE,
+        unique=True,
+        sqlite_where=sa.text("current"),
+        postgresql_where=sa.text("current"),
+    ),
+    sa.Index("ix_result_end", "monitor", "segment", "window_end"),
+)

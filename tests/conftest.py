@@ -1,0 +1,5 @@
+"""Fixtures that tests of several folders ask for."""
+
+from tests.postgres import postgres
+
+__all__ = ["postgres"]
