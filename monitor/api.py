@@ -30,6 +30,7 @@ def compare(
     reference: Any,
     current: Any,
     *,
+    reference_weights: Sequence[float] | None = None,
     graph: Any = None,
     knowledge: Any = None,
     target: str | None = None,
@@ -59,6 +60,9 @@ def compare(
         as long as the current one: from fourteen on, what ordinary windows differ by (and, with
         ``time_column``, the hour of the day and the day of the week) is no alarm. Of three or
         more, one counts for at most twice the rows of the middle one.
+    reference_weights : sequence of float, optional
+        Of several past windows: what a row of each counts for beside one of another, such as less
+        in older ones. Alike by default.
     graph : Graph, path, dict or list of (cause, effect), optional
         What causes what. Learned from both windows together when not given.
     knowledge : Knowledge, path or dict, optional
@@ -159,6 +163,7 @@ def compare(
         return judge(
             references[0] if len(references) == 1 else references,
             second,
+            reference_weights=reference_weights,
             graph=known_graph,
             knowledge=known,
             target=target,

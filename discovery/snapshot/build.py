@@ -19,6 +19,7 @@ from whydrift.discovery.snapshot.blocks import (
 )
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
+from whydrift.discovery.snapshot.frequent import FrequentValues
 from whydrift.discovery.snapshot.infer import (
     Coded,
     Content,
@@ -129,6 +130,7 @@ class _Builder:
         self.summaries: dict[str, ColumnSummary] = {}
         self.whole: dict[str, FloatArray] = {}  # the columns of the sample, over all rows
         self.missing: dict[str, BoolArray] = {}
+        self.frequent: dict[str, FrequentValues] = {}
         self.columns: list[Column] = []
 
     def build(
@@ -277,6 +279,8 @@ class _Builder:
             labels = Coded(_no_names(), np.full(self.rows, -1, dtype=np.int64))
         rows_of = np.bincount(labels.codes + 1, minlength=len(labels.names) + 1)
         places, categories = _places(labels.names, rows_of[1:], column.categories)
+        if OTHER in categories:
+            self.frequent[column.name] = FrequentValues.of(labels.names, rows_of[1:])
         counts = np.bincount(places, rows_of[1:], minlength=len(categories)).astype(np.int64)
         missing = int(rows_of[0])
         self.summaries[column.name] = ColumnSummary(
@@ -398,6 +402,7 @@ class _Builder:
             CoMissing.of(sampled, {**self.missing, **absent}),
             copies,
             sketches,
+            self.frequent,
         )
 
 

@@ -20,6 +20,7 @@ from whydrift.discovery.snapshot.blocks import BlockKind, dependence_unknown
 from whydrift.discovery.snapshot.build import category_room
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
+from whydrift.discovery.snapshot.frequent import FrequentValues
 from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
@@ -81,7 +82,7 @@ def merge(windows: Sequence[Snapshot]) -> Snapshot:
         _repeated(parts, kept[order], draw) if repeats else None,
         Timeline.merged([w.timeline for w in windows if w.timeline is not None]),
         draw,
-        _joined_totals(parts, copies, draw),
+        _joined_totals(parts, schema, copies, draw),
     )
 
 
@@ -231,7 +232,7 @@ def _repeated(parts: Sequence[_Part], kept: IntArray, draw: Draw) -> BoolArray:
     return out
 
 
-def _joined_totals(parts: Sequence[_Part], copies: Copies, draw: Draw) -> Totals:
+def _joined_totals(parts: Sequence[_Part], schema: Schema, copies: Copies, draw: Draw) -> Totals:
     sketches: dict[str, QuantileSketch] = {}
     if not draw.is_whole:
         found = [_sketches(p) for p in parts]
@@ -242,7 +243,19 @@ def _joined_totals(parts: Sequence[_Part], copies: Copies, draw: Draw) -> Totals
         CoMissing.merged([p.totals.co_missing for p in parts]),
         copies,
         sketches,
+        {
+            column.name: FrequentValues.merged([_frequent(p, column.name) for p in parts])
+            for column in schema
+            if OTHER in column.categories
+        },
     )
+
+
+def _frequent(part: _Part, name: str) -> FrequentValues:
+    """Return the frequent values of a part; of one that tells all values apart its counts."""
+    if name in part.totals.frequent:
+        return part.totals.frequent[name]
+    return part.window.frequent_values(name) if part.window.has(name) else FrequentValues()
 
 
 def _sketches(part: _Part) -> Mapping[str, QuantileSketch]:

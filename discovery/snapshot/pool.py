@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, IntArray, read_only
-from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.errors import OptionError, SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -41,7 +41,11 @@ class Pooled:
 
 
 def pool(
-    windows: Sequence[Snapshot], *, most_rows: int | None = None, most_times: float | None = None
+    windows: Sequence[Snapshot],
+    *,
+    most_rows: int | None = None,
+    most_times: float | None = None,
+    importance: Sequence[float] | None = None,
 ) -> Pooled:
     """Join windows whose category codes mean the same.
 
@@ -55,11 +59,15 @@ def pool(
     most_times : float, optional
         Of three windows or more, one counts for at most so many times the rows of the middle one,
         in counts and sample, so that it does not stand for all of them; a note says so.
+    importance : sequence of float, optional
+        What a row of each window counts for beside one of another: more than 0. Alike by default.
 
     Raises
     ------
     SchemaError
         If there is no window, or one has other columns, kinds or categories.
+    OptionError
+        If the importance does not fit the windows.
     """
     if not windows:
         raise SchemaError("there are no windows", where="reference", remedy="Give at least one")
@@ -72,12 +80,14 @@ def pool(
                 where=f"reference window {number}",
                 remedy="Give past windows with the same columns, or leave that window out",
             )
-    weights = _weights(windows, most_times)
+    caps = _weights(windows, most_times)
+    shares = _shares(len(windows), importance)
+    weights = [cap * part for cap, part in zip(caps, shares, strict=True)]
     sampled = tuple(n for n in windows[0].sampled if all(w.has(n) for w in windows))
     share = None if most_rows is None else max(_BLOCK_ROWS, most_rows // len(windows))
     kept = [
-        _thinned(len(w.sample), share if weight == 1 else _least(share, round(w.rows * weight)))
-        for w, weight in zip(windows, weights, strict=True)
+        _thinned(len(w.sample), _most(w, share, cap, part))
+        for w, cap, part in zip(windows, caps, shares, strict=True)
     ]
     samples = [w.columns(sampled)[rows] for w, rows in zip(windows, kept, strict=True)]
     absent = tuple(n for n in schema.names if any(n in w.absent for w in windows))
@@ -86,7 +96,7 @@ def pool(
     ends = [w.end for w in windows if w.end is not None]
     notes: tuple[Note, ...] = (
         *dict.fromkeys(note for w in windows for note in w.notes),
-        *_uneven(windows, weights),
+        *_uneven(windows, caps),
     )
     snapshot = Snapshot(
         schema,
@@ -123,6 +133,19 @@ def _weights(windows: Sequence[Snapshot], most_times: float | None) -> list[floa
     return [min(1.0, most / w.rows) for w in windows]
 
 
+def _shares(count: int, importance: Sequence[float] | None) -> list[float]:
+    """Return what each window's rows count for: 1 in those that count most."""
+    if importance is None:
+        return [1.0] * count
+    if len(importance) != count or not all(0 < part < np.inf for part in importance):
+        raise OptionError(
+            f"{list(importance)} does not weigh {count} windows",
+            where="reference_weights",
+            remedy="Give one positive number for each past window",
+        )
+    return [part / max(importance) for part in importance]
+
+
 def _uneven(windows: Sequence[Snapshot], weights: Sequence[float]) -> tuple[Note, ...]:
     far = [
         f"{number} ({window.rows:,} rows, counted as {window.rows * weight:,.0f})"
@@ -138,8 +161,12 @@ def _uneven(windows: Sequence[Snapshot], weights: Sequence[float]) -> tuple[Note
     return (Note("windows_uneven", None, text),)
 
 
-def _least(share: int | None, rows: int) -> int:
-    return max(_BLOCK_ROWS, rows if share is None else min(share, rows))
+def _most(window: Snapshot, share: int | None, cap: float, part: float) -> int | None:
+    """Return how many rows of a window's sample stand for it; None for all."""
+    if cap == part == 1:
+        return share
+    rows = len(window.sample) if share is None else min(share, len(window.sample))
+    return max(_BLOCK_ROWS, round(min(rows, window.rows * cap) * part))
 
 
 def _common_schema(windows: Sequence[Snapshot]) -> Schema:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -130,7 +131,9 @@ def _fitted(levels: list[FloatArray]) -> tuple[FloatArray, ...]:
     return tuple(levels)
 
 
+@cache
 def _rooms(height: int) -> list[int]:
+    """Return how many values each of so many levels has room for."""
     return [max(_LEAST_ROOM, math.ceil(_ROOM * _SHRINK ** (height - 1 - h))) for h in range(height)]
 
 

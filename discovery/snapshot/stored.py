@@ -19,6 +19,7 @@ from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.blocks import Blocks
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
+from whydrift.discovery.snapshot.frequent import FrequentValues
 from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
@@ -203,6 +204,10 @@ def _totals_to_dict(totals: Totals) -> dict[str, Any]:
             }
             for name, sketch in totals.sketches.items()
         },
+        "frequent": {
+            name: {"counts": dict(values.counts), "taken_off": values.taken_off}
+            for name, values in totals.frequent.items()
+        },
     }
 
 
@@ -220,6 +225,11 @@ def _totals_from_dict(value: dict[str, Any], version: int) -> Totals:
         CoMissing(tuple(co_missing["names"]), None if rows is None else _unpacked(rows)),
         Copies(_unpacked(copies["hashes"]), _unpacked(copies["counts"]), copies["limit"]),
         {name: _sketch(found, version) for name, found in value["sketches"].items()},
+        # Format 1 did not have them.
+        {
+            name: FrequentValues(dict(found["counts"]), int(found["taken_off"]))
+            for name, found in value.get("frequent", {}).items()
+        },
     )
 
 

@@ -25,7 +25,7 @@ _ROWS_AT_ONCE: Final = 65_536
 # Of many columns fewer rows: so many values of the first piece, which the schema is inferred from,
 # and of the others, which are rather to stay in the processor's cache.
 _CELLS_AT_FIRST: Final = 1 << 24
-_CELLS_AT_ONCE: Final = 1 << 22
+_CELLS_AT_ONCE: Final = 1 << 23
 _MOST_WAITING: Final = 16  # parts
 
 

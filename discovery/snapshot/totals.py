@@ -10,6 +10,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, IntArray
 from whydrift.discovery.snapshot.copies import Copies
+from whydrift.discovery.snapshot.frequent import FrequentValues
 from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
 
@@ -62,9 +63,12 @@ class Totals:
         Of whole rows.
     sketches : mapping of str to QuantileSketch
         Of numbers and times; empty while the sample holds all rows, whose quantiles are exact.
+    frequent : mapping of str to FrequentValues
+        Of columns with more categories than are told apart.
     """
 
     moments: Moments
     co_missing: CoMissing
     copies: Copies
     sketches: Mapping[str, QuantileSketch] = field(default_factory=dict, repr=False)
+    frequent: Mapping[str, FrequentValues] = field(default_factory=dict, repr=False)

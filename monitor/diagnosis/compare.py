@@ -66,6 +66,7 @@ def compare(
     reference: Snapshot | Sequence[Snapshot],
     current: Snapshot,
     *,
+    reference_weights: Sequence[float] | None = None,
     graph: Graph | None = None,
     knowledge: Knowledge | None = None,
     target: str | None = None,
@@ -93,6 +94,8 @@ def compare(
         also learned how much ordinary windows differ.
     current : Snapshot
         Built with the (last) reference's schema.
+    reference_weights : sequence of float, optional
+        What a row of each past window counts for beside one of another; alike by default.
     graph : Graph, optional
         What causes what. Learned from both windows together when not given, by a score in which a
         column may pay for a changed mechanism.
@@ -144,7 +147,7 @@ def compare(
     make_test = registered(mechanism_test)
     given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
     counted = each_row_once(given, current)
-    past = _past(counted.references)
+    past = _past(counted.references, reference_weights)
     side = prepare(
         past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
     )
@@ -357,9 +360,9 @@ def compare(
     )
 
 
-def _past(windows: tuple[Snapshot, ...]) -> Pooled:
+def _past(windows: tuple[Snapshot, ...], weights: Sequence[float] | None) -> Pooled:
     if len(windows) != 1:
-        return pool(windows, most_rows=_MOST_PAST_ROWS, most_times=_MOST_TIMES)
+        return pool(windows, most_rows=_MOST_PAST_ROWS, most_times=_MOST_TIMES, importance=weights)
     return Pooled(windows[0], np.zeros(len(windows[0].sample), dtype=np.int64), 1)
 
 

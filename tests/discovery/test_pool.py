@@ -92,3 +92,14 @@ def test_timelines_of_different_lengths_add_up():
     assert sum(merged.counts) == 50 + 24 * 30
     assert merged.seconds == long.seconds
     assert Timeline.merged([]) is None
+
+
+def test_weights_tell_what_a_row_of_each_window_counts_for():
+    windows = chained([frame(400, k * 86_400.0) for k in range(3)])
+    joined = pool(windows, importance=[1.0, 2.0, 4.0])
+    assert np.bincount(joined.parts).tolist() == pytest.approx([100, 200, 400], abs=16)
+    assert joined.snapshot.rows == 700
+    assert pool(windows, importance=[3.0] * 3).snapshot.rows == pool(windows).snapshot.rows
+    for wrong in ([1.0, 2.0], [1.0, 0.0, 1.0], [1.0, float("nan"), 1.0]):
+        with pytest.raises(WhydriftError, match="one positive number for each"):
+            pool(windows, importance=wrong)
