@@ -145,7 +145,8 @@ class _Builder:
                 self._add(column, contents[column.name])
             else:
                 self.columns.append(column)
-        hashes = row_hashes(contents, self.rows)
+        # A part that lacks a column is one in which it has no values.
+        hashes = row_hashes({**contents, **dict.fromkeys(absent, Content("empty"))}, self.rows)
         copies = Copies() if hashes is None else Copies.of(hashes, limit=self.piece.limit)
         repeats = copies.repeats(self.rows)
         found = schema.blocks or self._choose(contents, repeats)
@@ -367,7 +368,7 @@ class _Builder:
         if rule.kind is BlockKind.TIME and rule.seconds is not None:
             times = self._times()
             if times is None:
-                return None
+                return rows
             known = np.isfinite(times)
             if known.all():
                 return mixed(bins(times, rule.seconds).view(np.uint64))
@@ -379,7 +380,8 @@ class _Builder:
                 if column.role is Role.CLUSTER and content is not None:
                     keys = content_hashes(content)
                     lone = ~np.isfinite(self.whole[column.name])
-                    return None if keys is None else np.where(lone, rows, mixed(keys))
+                    return rows if keys is None else np.where(lone, rows, mixed(keys))
+            return rows
         return None
 
     def _totals(self, copies: Copies, *, is_whole: bool) -> Totals:

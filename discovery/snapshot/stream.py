@@ -173,6 +173,8 @@ def joined_tables(tables: list[pa.Table], where: str) -> pa.Table:
     """
     import pyarrow as pa
 
+    if any(not t.schema.equals(tables[0].schema) for t in tables[1:]):
+        tables = [_without_lists(t) for t in tables]  # Arrow joins no list of values to plain ones
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -181,3 +183,14 @@ def joined_tables(tables: list[pa.Table], where: str) -> pa.Table:
             where=where,
             remedy="Cast them to one type, or give the batches of one table",
         ) from error
+
+
+def _without_lists(table: pa.Table) -> pa.Table:
+    """Return the table with each value in full where it was a place in a list of values."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            values = table.column(place).cast(field.type.value_type)
+            table = table.set_column(place, field.name, values)
+    return table
