@@ -91,6 +91,10 @@ class Source(Protocol):
     def where(self) -> str:
         """Names it in messages, without passwords."""
 
+    @property
+    def time_column(self) -> str | None:
+        """By which rows belong to windows, where its settings say so."""
+
     def schema(self) -> pa.Schema:
         """Return names and types of the columns, without reading more than the first rows."""
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
-from whydrift.discovery.errors import SourceError, nearest
+from whydrift.discovery.errors import SourceError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.source.address import expanded, masked
 from whydrift.monitor.source.arrow_file import arrow_schema, read_arrow
@@ -19,6 +19,7 @@ from whydrift.monitor.source.joining import fitted, joined_schema, kept_columns
 from whydrift.monitor.source.listing import Listed, list_files, partition_types, partition_value
 from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
 from whydrift.monitor.source.paths import NothingThere
+from whydrift.monitor.source.selected import require_columns, timed
 from whydrift.monitor.source.template import is_template
 from whydrift.monitor.source.times import Times, within
 from whydrift.monitor.source.trouble import reading
@@ -26,7 +27,7 @@ from whydrift.monitor.source.trouble import reading
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FilePart", "Files", "FilesSource", "require_columns"]
+__all__ = ["FilePart", "Files", "FilesSource", "read_noted"]
 
 _PART_ROWS: Final = 1_048_576  # row groups are read together until they have as many rows
 
@@ -98,6 +99,7 @@ class FilesSource:
         self._files = os.fspath(settings.files)
         self._path = expanded(self._files, where=masked(self._files))
         self._settings = settings
+        self.time_column = settings.time_column
 
     @property
     def where(self) -> str:
@@ -222,7 +224,7 @@ class FilePart:
                     batch = self._with_folders(raw.slice(start, BATCH_ROWS))
                     batch = fitted(batch, self.schema, read)
                     if times is not None:
-                        batch = _timed(batch, times, self.wanted)
+                        batch = timed(batch, times, self.wanted)
                     if batch.num_rows:
                         yield batch if len(read) == len(columns) else batch.select(columns)
 
@@ -259,19 +261,6 @@ class FilePart:
                 value = partition_value(text, self.schema.field(name).type)
                 batch = batch.append_column(name, pa.repeat(value, batch.num_rows))
         return batch
-
-
-def require_columns(columns: Iterable[str] | None, there: Sequence[str], where: str) -> None:
-    """Raise where a column is not there; the message names the nearest."""
-    for name in columns or ():
-        if name not in there:
-            guess = nearest(name, there)
-            listed = ", ".join(there[:20]) + (" …" if len(there) > 20 else "")
-            raise SourceError(
-                f"there is no column {name!r}",
-                where=where,
-                remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Columns are: {listed}",
-            )
 
 
 def _heads(listed: Sequence[Listed], tell: Tell, rows: Rows | None = None) -> list[_Head]:
@@ -339,22 +328,6 @@ def _may_hold(file: Listed, rows: Rows, kind: pa.DataType) -> bool:
     if rows.start is None and rows.end is None:
         return True
     return bool(within(times, rows.start, rows.end)[0].as_py())
-
-
-def _timed(batch: pa.RecordBatch, times: Times, rows: Rows) -> pa.RecordBatch:
-    """Return the rows of the window, with its time column as timestamps."""
-    import pyarrow as pa
-
-    place = batch.schema.get_field_index(rows.time_column)
-    read = times.read(pa.chunked_array([batch.column(place)]))
-    column = read.combine_chunks()
-    if isinstance(column, pa.ChunkedArray):
-        column = pa.concat_arrays(column.chunks)
-    batch = batch.set_column(place, rows.time_column, column)
-    if rows.start is None and rows.end is None:
-        return batch
-    inside = within(read, rows.start, rows.end)
-    return batch.filter(pa.concat_arrays(inside.chunks) if inside.num_chunks else inside)
 
 
 def read_noted(path: str | os.PathLike[str]) -> tuple[pa.Table, tuple[Note, ...]]:

@@ -23,7 +23,7 @@ from whydrift.monitor.source.trouble import reading
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Listed", "list_files", "partition_types", "partition_value"]
+__all__ = ["Listed", "is_database", "list_files", "partition_types", "partition_value"]
 
 _NONE = "__HIVE_DEFAULT_PARTITION__"
 _WHOLE = re.compile(r"^-?\d{1,18}$")
@@ -34,6 +34,12 @@ _OF_DATABASES = frozenset(
         "snowflake", "bigquery", "trino", "redshift",
     )
 )  # fmt: skip
+
+
+def is_database(address: str) -> bool:
+    """Whether this is the address of a database, or comes from the environment."""
+    scheme = scheme_of(address)
+    return scheme is not None and scheme.split("+")[0] in _OF_DATABASES
 
 
 @dataclass(frozen=True)
@@ -85,7 +91,7 @@ def list_files(
     if not text.strip() or "\0" in text:
         raise SourceError("the path is empty", where="data", remedy=f"Give a file of {READABLE}")
     scheme = scheme_of(text)
-    if scheme is not None and scheme.split("+")[0] in _OF_DATABASES:
+    if is_database(text):
         raise SourceError(
             "this is the address of a database, and no query says what to read",
             where=masked(text),

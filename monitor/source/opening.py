@@ -1,13 +1,15 @@
-"""Makes a source from what a person or a configuration names."""
+"""Makes a source from what a person names: a path, an address, a query."""
 
 from __future__ import annotations
 
 import os
 from typing import Any
 
-from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.errors import SchemaError, SourceError
+from whydrift.monitor.source.address import expanded, masked, scheme_of
 from whydrift.monitor.source.base import Source
 from whydrift.monitor.source.files import Files, FilesSource
+from whydrift.monitor.source.listing import is_database
 
 __all__ = ["as_source"]
 
@@ -31,8 +33,28 @@ def as_source(data: Any, *, query: str | None = None, side: str = "data") -> Sou
         If it is none of these.
     """
     if isinstance(data, (str, os.PathLike)):
-        return FilesSource(Files(os.fspath(data)))
-    if hasattr(data, "parts") and hasattr(data, "schema"):
+        address = os.fspath(data)
+        if query is None:
+            return FilesSource(Files(address))
+        address = expanded(address, where=side)
+        if not is_database(address):
+            raise SourceError(
+                "a query is given, but this is no database",
+                where=masked(address),
+                remedy="Leave the query out, or give an address such as postgresql://user@host/db",
+            )
+        if scheme_of(address) == "duckdb":
+            from whydrift.monitor.source.warehouse import Warehouse, WarehouseSource
+
+            return WarehouseSource(Warehouse(address, query=query))
+        from whydrift.monitor.source.sql import Sql, SqlSource
+
+        return SqlSource(Sql(address, query))
+    from whydrift.monitor.source.registry import is_settings, open_source
+
+    if is_settings(data):
+        return open_source(data)
+    if all(hasattr(data, name) for name in ("where", "time_column", "schema", "parts")):
         return data  # type: ignore[no-any-return]
     raise SchemaError(
         f"a {type(data).__name__} is not a table",

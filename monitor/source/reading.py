@@ -14,7 +14,7 @@ from whydrift.monitor.source.retry import Retry
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Cancelled", "in_tables", "never", "stream"]
+__all__ = ["Cancelled", "batches_of", "in_tables", "never", "stream"]
 
 
 class Cancelled(Exception):  # noqa: N818 - what happened, and no mistake of anybody's
@@ -24,6 +24,20 @@ class Cancelled(Exception):  # noqa: N818 - what happened, and no mistake of any
 def never() -> bool:
     """Go on."""
     return False
+
+
+def batches_of(
+    source: Source, rows: Rows, *, tell: Tell = untold, retry: Retry
+) -> Iterator[pa.RecordBatch]:
+    """Yield the rows of a window as they come, each once; none where there are none.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read.
+    """
+    for part in retry.call(lambda: source.parts(rows, tell)):
+        yield from retry.batches(part, tell)
 
 
 def stream(

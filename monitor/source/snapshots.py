@@ -70,7 +70,7 @@ def read_snapshot(
     source = as_source(data, query=query)
     wanted = None if columns is None else tuple(columns)
     roles, kinds = dict(roles or {}), dict(kinds or {})
-    time_column = time_column or getattr(source, "time_column", None)
+    time_column = time_column or source.time_column
     if time_column is not None and (wanted is None or time_column in wanted):
         roles.setdefault(time_column, Role.TIME)
         kinds.setdefault(time_column, ColumnKind.TIMESTAMP)

@@ -55,6 +55,7 @@ class Single:
 
     parted: list[Breaking]
     where: str = "single"
+    time_column: str | None = None
 
     def schema(self) -> pa.Schema:
         return TABLE.schema
