@@ -78,7 +78,7 @@ def workers(count: int = 2, **options: object) -> Iterator[str]:
 
     settings = {
         "n_workers": count, "threads_per_worker": 1, "processes": True, "host": "127.0.0.1",
-        "dashboard_address": None, "silence_logs": 50, "scheduler_port": 0, **options,
+        "dashboard_address": "127.0.0.1:0", "silence_logs": 50, "scheduler_port": 0, **options,
     }  # fmt: skip
     with LocalCluster(**settings) as cluster:
         yield cluster.scheduler_address
