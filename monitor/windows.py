@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from whydrift.discovery.snapshot.note import Note
+    from whydrift.monitor.building.cluster import Cluster
 
 __all__ = ["Window", "in_time_order"]
 
@@ -91,6 +92,7 @@ class Window:
         kinds: Mapping[str, ColumnKind] | None = None,
         schema: Schema | None = None,
         progress: Progress = silent,
+        workers: Cluster | None = None,
     ) -> Snapshot:
         """Summarise the window; with a schema, as that of the reference.
 
@@ -123,7 +125,7 @@ class Window:
 
             return snapshot_of(
                 self.source, Rows(time_column=time), schema=schema, kinds=kinds, roles=roles,
-                progress=progress,
+                progress=progress, workers=workers,
             )  # fmt: skip
         assert self.table is not None
         table = self.table if time is None else in_time_order(self.table, time, self.where)

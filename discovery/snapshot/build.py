@@ -67,6 +67,8 @@ class Piece:
         Stands for the stream; taken from the first rows where this is None.
     place : int
         Rows of the stream before these.
+    places : ndarray of int, shape (n_rows,), optional
+        Where each row stands, of some that do not follow each other; ``place`` counts only those.
     threshold : float
         Rows of a higher priority are no longer wanted in the sample.
     limit : int, optional
@@ -77,6 +79,7 @@ class Piece:
     place: int = 0
     threshold: float = 1.0
     limit: int | None = None
+    places: IntArray | None = None
 
 
 def category_room(known: int) -> int:
@@ -339,7 +342,9 @@ class _Builder:
         identity: HashArray | None,
     ) -> tuple[IntArray, Draw]:
         """Return the rows that may be kept, with the priorities that decide on it."""
-        place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
+        place = self.piece.places
+        if place is None:
+            place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
         values = np.zeros(self.rows, dtype=np.uint64) if hashes is None else hashes
         known = np.zeros(self.rows, dtype=np.uint64) if identity is None else identity
         places = place.astype(np.uint64)
