@@ -14,6 +14,7 @@ from whydrift.monitor.cli.options import (
     DATA_HELP,
     Cluster,
     ConfigFile,
+    CurrentQuery,
     Debug,
     Floor,
     GraphFile,
@@ -28,6 +29,7 @@ from whydrift.monitor.cli.options import (
     Method,
     MonitorName,
     Prediction,
+    Query,
     Quiet,
     RandomState,
     Score,
@@ -47,6 +49,8 @@ __all__ = ["compare"]
 def compare(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=DATA_HELP)],
     current: Annotated[str, typer.Argument(metavar="CURRENT", help="The window under judgement.")],
+    query: Query = None,
+    current_query: CurrentQuery = None,
     target: Target = None,
     prediction: Prediction = None,
     graph: GraphFile = None,
@@ -92,6 +96,7 @@ def compare(
       whydrift compare 'data/05-*.csv' 'data/06-*.csv' --graph graph.json --json -
       whydrift compare may.csv june.csv --fail-on fault,mechanism --junit drift.xml
       whydrift compare may.csv june.csv --config whydrift.yaml
+      whydrift compare '${DB}' '${DB}' --query @may.sql --current-query @june.sql
     """
     from whydrift.monitor.cli.fail_on import findings, parse_fail_on
     from whydrift.monitor.cli.graph_output import check_graph_format
@@ -107,9 +112,11 @@ def compare(
     said = _configured(config, monitor)
     with shown_progress(quiet) as progress:
         from whydrift.monitor.api import compare as judge
+        from whydrift.monitor.cli.data import data_given
 
         diagnosis = judge(
-            reference, current, graph=graph,
+            data_given(reference, query), data_given(current, current_query or query),
+            graph=graph,
             knowledge=knowledge or (None if graph else said.knowledge),
             target=target or said.target, prediction=prediction or said.prediction,
             loss=said.loss if loss == "auto" else loss,

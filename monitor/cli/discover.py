@@ -17,6 +17,7 @@ from whydrift.monitor.cli.options import (
     KnowledgeFile,
     Method,
     Orientation,
+    Query,
     Quiet,
     RandomState,
     Score,
@@ -52,6 +53,7 @@ def discover(
             help="Write the graph: .json, .dot, .gml or .svg.",
         ),
     ] = None,
+    query: Query = None,
     method: Method = "auto",
     test: Test = "auto",
     score: Score = "auto",
@@ -96,13 +98,15 @@ def discover(
     with shown_progress(quiet) as progress:
         from whydrift.discovery.discover import learn_graph
         from whydrift.monitor.api import as_knowledge
+        from whydrift.monitor.cli.data import data_given
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
-        first = read_snapshot(data[0], progress=progress)
+        sources = [data_given(each, query) for each in data]
+        first = read_snapshot(sources[0], progress=progress)
         windows = (
             first,
-            *(read_snapshot(more, schema=first.schema, progress=progress) for more in data[1:]),
+            *(read_snapshot(s, schema=first.schema, progress=progress) for s in sources[1:]),
         )
         found = learn_graph(
             windows, method=method, test=test, score=score, alpha=alpha,
