@@ -14,7 +14,11 @@ from whydrift.monitor.cli.options import (
     DATA_HELP,
     Cluster,
     ConfigFile,
+<<<<<<< HEAD
     DaskAddress,
+=======
+    CurrentQuery,
+>>>>>>> wt-src
     Debug,
     Floor,
     GraphFile,
@@ -29,6 +33,7 @@ from whydrift.monitor.cli.options import (
     Method,
     MonitorName,
     Prediction,
+    Query,
     Quiet,
     RandomState,
     Score,
@@ -48,6 +53,8 @@ __all__ = ["compare"]
 def compare(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=DATA_HELP)],
     current: Annotated[str, typer.Argument(metavar="CURRENT", help="The window under judgement.")],
+    query: Query = None,
+    current_query: CurrentQuery = None,
     target: Target = None,
     prediction: Prediction = None,
     graph: GraphFile = None,
@@ -94,7 +101,11 @@ def compare(
       whydrift compare 'data/05-*.csv' 'data/06-*.csv' --graph graph.json --json -
       whydrift compare may.csv june.csv --fail-on fault,mechanism --junit drift.xml
       whydrift compare may.csv june.csv --config whydrift.yaml
+<<<<<<< HEAD
       whydrift compare s3://bucket/2026-05/ s3://bucket/2026-06/ --dask tls://scheduler:8786
+=======
+      whydrift compare '${DB}' '${DB}' --query @may.sql --current-query @june.sql
+>>>>>>> wt-src
     """
     from whydrift.monitor.cli.fail_on import findings, parse_fail_on
     from whydrift.monitor.cli.graph_output import check_graph_format
@@ -111,9 +122,14 @@ def compare(
     said = _configured(config, monitor)
     with shown_progress(quiet) as progress, dask_workers(dask, said.dask) as workers:
         from whydrift.monitor.api import compare as judge
+        from whydrift.monitor.cli.data import data_given
 
         diagnosis = judge(
+<<<<<<< HEAD
             as_workers_see_it(reference, workers), as_workers_see_it(current, workers),
+=======
+            data_given(reference, query), data_given(current, current_query or query),
+>>>>>>> wt-src
             graph=graph,
             knowledge=knowledge or (None if graph else said.knowledge),
             target=target or said.target, prediction=prediction or said.prediction,

@@ -18,6 +18,7 @@ from whydrift.monitor.cli.options import (
     KnowledgeFile,
     Method,
     Orientation,
+    Query,
     Quiet,
     RandomState,
     Score,
@@ -53,6 +54,7 @@ def discover(
             help="Write the graph: .json, .dot, .gml or .svg.",
         ),
     ] = None,
+    query: Query = None,
     method: Method = "auto",
     test: Test = "auto",
     score: Score = "auto",
@@ -105,9 +107,11 @@ def discover(
     with shown_progress(quiet) as progress, dask_workers(dask) as workers:
         from whydrift.discovery.discover import learn_graph
         from whydrift.monitor.api import as_knowledge
+        from whydrift.monitor.cli.data import data_given
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
+<<<<<<< HEAD
         windows: tuple[Snapshot, ...] = ()
         for named in data:
             windows += (
@@ -118,6 +122,14 @@ def discover(
                     workers=workers,
                 ),
             )
+=======
+        sources = [data_given(each, query) for each in data]
+        first = read_snapshot(sources[0], progress=progress)
+        windows = (
+            first,
+            *(read_snapshot(s, schema=first.schema, progress=progress) for s in sources[1:]),
+        )
+>>>>>>> wt-src
         found = learn_graph(
             windows, method=method, test=test, score=score, alpha=alpha,
             orientation=orientation, knowledge=known, bootstrap=bootstrap,
