@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -14,7 +14,7 @@ from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.errors import ConfigError, NoRows, SourceError
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
-from whydrift.discovery.snapshot.segment_counts import SegmentCounts, split_key
+from whydrift.discovery.snapshot.segment_counts import split_key
 from whydrift.discovery.snapshot.segments import REST, SegmentChoice, Segments
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.building.build import build, build_segments, count_values
@@ -73,7 +73,9 @@ class History:
     on: Cluster = field(default_factory=OneProcess)
 
     @classmethod
-    def of(cls, config: Config, name: str | None, store: Store, on: Cluster | None = None) -> History:
+    def of(
+        cls, config: Config, name: str | None, store: Store, on: Cluster | None = None
+    ) -> History:
         """Return that of a monitor of a configuration.
 
         Raises
