@@ -104,12 +104,7 @@ class History:
             Then nothing of it is kept.
         """
         windows = self._read(interval, progress, cancel)
-        return tuple(
-            self.store.put_snapshot(
-                WindowKey(self.monitor.name, interval, segment), window, part=version
-            )
-            for (segment, version), window in windows.items()
-        )
+        return self.store.put_window(self.monitor.name, interval, windows)
 
     def pending(self, since: datetime, now: datetime, *, most: int = 100) -> tuple[Interval, ...]:
         """Return the windows that end after ``since`` and can be read now, oldest first.

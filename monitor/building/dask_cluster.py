@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -148,12 +148,12 @@ class DaskCluster:
         try:
             while True:
                 called_off(cancel, where)
-                is_done = task.done()
-                try:
+                # Of what is done the result may be lost on its way, and is waited for again; only
+                # an error that the work raised is final.
+                if task.status == "error":
+                    return task.result()
+                with suppress(TimeoutError):
                     return task.result(timeout=_SECONDS_BETWEEN_LOOKS)
-                except TimeoutError:
-                    if is_done:  # the work itself raised it
-                        raise
         except KilledWorker as error:
             raise ClusterError(
                 "the workers that read this were lost one after the other",
