@@ -212,22 +212,14 @@ class Snapshot:
     @classmethod
     def empty(cls, schema: Schema) -> Snapshot:
         """Return the window of no rows: joined with any other of this schema it is that other."""
-        hashes = np.empty(0, dtype=np.uint64)
+        hashes, most = np.empty(0, dtype=np.uint64), sample_limit(len(schema))
         return cls(
             schema,
             0,
             {},
             read_only(np.empty((0, 0))),
             (),
-            draw=Draw(
-                np.empty(0),
-                hashes,
-                hashes,
-                np.empty(0, np.int64),
-                1.0,
-                sample_limit(len(schema)),
-                0,
-            ),
+            draw=Draw(np.empty(0), hashes, hashes, np.empty(0, np.int64), 1.0, most, 0),
             totals=Totals(Moments.none(()), CoMissing.of((), {}), Copies()),
         )
 
