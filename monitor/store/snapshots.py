@@ -12,7 +12,7 @@ from whydrift.discovery.errors import SchemaError, StoreError
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.store import tables
 from whydrift.monitor.store.content import Content, sha256
-from whydrift.monitor.store.records import SnapshotRecord, WindowKey
+from whydrift.monitor.store.records import SnapshotRecord, WindowKey, check_name
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
 __all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite"]
@@ -32,6 +32,7 @@ def put(
     at: datetime,
 ) -> SnapshotRecord:
     """Keep a window: nothing where it is there already, else its next revision, now current."""
+    check_name(part)
     written = window.to_bytes()
     lock_monitor(connection, key.monitor)
     same = sa.and_(of_window(_TABLE, key), _TABLE.c.part == part)
