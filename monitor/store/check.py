@@ -158,16 +158,9 @@ def _results(store: Store, monitor: str, progress: Progress) -> Iterator[Problem
 
 
 def _left_over(store: Store) -> Iterator[Problem]:
-    names = store.content.files()
-    if not names:
-        return
     with store.database.reading() as connection:
-        used = set(
-            connection.execute(
-                sa.select(tables.snapshot.c.file).where(tables.snapshot.c.file.is_not(None))
-            ).scalars()
-        )
-    for name in sorted(set(names) - used):
+        names = snapshots.unused(connection, store.content.files())
+    for name in names:
         yield Problem(
             ProblemKind.LEFT_OVER,
             f"{store.content.folder}/{name}",

@@ -49,6 +49,11 @@ class Day:
     part: str
     windows: tuple[SnapshotRecord, ...]
 
+    @property
+    def joins(self) -> int:
+        """How many windows it takes in, beside the day that is there already."""
+        return sum(window.key != self.key for window in self.windows)
+
 
 @dataclass(frozen=True)
 class Plan:

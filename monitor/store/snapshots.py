@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -15,7 +16,7 @@ from whydrift.monitor.store.content import Content, sha256
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey, check_name
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
-__all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite"]
+__all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite", "unused"]
 
 _TABLE: Final = tables.snapshot
 _FORMAT: Final = "parquet"
@@ -140,6 +141,12 @@ def delete_superseded(connection: sa.Connection, record: SnapshotRecord) -> list
     """Delete one revision that a later one replaced, and return the file that it named."""
     query = sa.delete(_TABLE).where(_TABLE.c.id == record.id, sa.not_(_TABLE.c.current))
     return [name for name in connection.execute(query.returning(_TABLE.c.file)).scalars() if name]
+
+
+def unused(connection: sa.Connection, files: Iterable[str]) -> list[str]:
+    """Return those of the files that no row names."""
+    named = sa.select(_TABLE.c.file).where(_TABLE.c.file.is_not(None))
+    return sorted(set(files) - set(connection.execute(named).scalars()))
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> SnapshotRecord | None:

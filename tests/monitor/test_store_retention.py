@@ -99,7 +99,10 @@ def test_hours_become_a_day_that_holds_all_their_rows(store):
         store.put_snapshot(key(hour, segment="fr"), part)
     store.put_snapshot(key(24), parts[0])
     keep = replace(KEEP, hourly=Duration(27, "d"))
+    would = collect(store, keep, now=NOW, live={"m": Live(UTC)}, dry_run=True)
+    assert len(store.list_snapshots()) == 49
     done = collect(store, keep, now=NOW, live={"m": Live(UTC)})
+    assert done == would
     assert (done.days, done.joined, done.kept) == (2, 48, [])
     assert [w.key for w in store.list_snapshots(segment="")] == [key(0, hours=24), key(24)]
     (day,) = store.list_snapshots(segment="fr")
@@ -154,7 +157,10 @@ def test_windows_results_and_revisions_go_when_they_are_old_and_files_with_them(
     store.put_result(key(0), diagnosis("d2", "both"), config_hash=rules)
     store.put_result(key(1000), diagnosis("d3"), config_hash=rules)
     keep = Keep(Duration(20, "d"), LONG, Duration(20, "d"))
+    would = collect(store, keep, now=NOW + timedelta(days=3), dry_run=True)
+    assert len(store.list_snapshots(current=None)) == 3
     done = collect(store, keep, now=NOW + timedelta(days=3))
+    assert done == would
     assert (done.superseded, done.snapshots, done.results) == (1, 1, 2)
     assert [w.key for w in store.list_snapshots(current=None)] == [key(1000)]
     assert [r.id for r in store.list_results(current=None)] == ["d3"]
