@@ -12,11 +12,13 @@ from whydrift.monitor.cli.options import (
     DATA_HELP,
     Alpha,
     Bootstrap,
+    DaskAddress,
     Debug,
     Jobs,
     KnowledgeFile,
     Method,
     Orientation,
+    Query,
     Quiet,
     RandomState,
     Score,
@@ -52,6 +54,7 @@ def discover(
             help="Write the graph: .json, .dot, .gml or .svg.",
         ),
     ] = None,
+    query: Query = None,
     method: Method = "auto",
     test: Test = "auto",
     score: Score = "auto",
@@ -60,6 +63,7 @@ def discover(
     knowledge: KnowledgeFile = None,
     bootstrap: Bootstrap = 0,
     jobs: Jobs = None,
+    dask: DaskAddress = None,
     random_state: RandomState = 0,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -74,11 +78,13 @@ def discover(
       whydrift discover may.parquet -o graph.json --knowledge known.yaml
       whydrift discover may.parquet -o graph.svg --method pc --alpha 0.01
       whydrift discover may.parquet --bootstrap 100 --jobs -1
+      whydrift discover 's3://bucket/dt=2026-05-*/*.parquet' --dask tls://scheduler:8786
     """
     from whydrift.discovery.errors import OptionError
     from whydrift.monitor.cli.graph_output import check_graph_format, write_graph
     from whydrift.monitor.cli.outputs import check_outputs
     from whydrift.monitor.cli.progress import shown_progress
+    from whydrift.monitor.cli.workers import dask_workers
     from whydrift.monitor.diagnosis.limits import check_seed
 
     if not 0 <= bootstrap <= _MOST_RESAMPLES:
@@ -90,24 +96,31 @@ def discover(
         raise OptionError(
             f"{jobs} is no number of processes", where="--jobs", remedy="Give 1 or more, or -1"
         )
+    if jobs is not None and dask is not None:
+        raise OptionError(
+            "processes here and workers of Dask are both asked for", where="--jobs, --dask",
+            remedy="Leave out one of the two",
+        )  # fmt: skip
     check_seed(random_state)
     check_graph_format(output, "-o")
     check_outputs({"-o": output}, inputs=(*data, str(knowledge) if knowledge else None))
-    with shown_progress(quiet) as progress:
+    with shown_progress(quiet) as progress, dask_workers(dask) as workers:
         from whydrift.discovery.discover import learn_graph
         from whydrift.monitor.api import as_knowledge
+        from whydrift.monitor.cli.data import data_given
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
-        first = read_snapshot(data[0], progress=progress)
-        windows = (
-            first,
-            *(read_snapshot(more, schema=first.schema, progress=progress) for more in data[1:]),
-        )
+        sources = [data_given(each, query, workers) for each in data]
+        windows: tuple[Snapshot, ...] = ()
+        for source in sources:
+            schema = windows[0].schema if windows else None
+            windows += (read_snapshot(source, schema=schema, progress=progress, workers=workers),)
         found = learn_graph(
             windows, method=method, test=test, score=score, alpha=alpha,
             orientation=orientation, knowledge=known, bootstrap=bootstrap,
             n_jobs=jobs, random_state=random_state, progress=progress,
+            spread=None if workers is None else workers.map,
         )  # fmt: skip
     if output is not None:
         write_graph(found.graph, output, "-o")
