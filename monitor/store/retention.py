@@ -104,6 +104,7 @@ def plan(
             w
             for w in free
             if w.has_sample
+            and w.rows
             and w.id not in delete
             and w.id not in joined
             and _is_older(w, keep.samples, now, zone)

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.monitor.conftest import NOW, START, diagnosis, key, window
+from whydrift import Snapshot
 from whydrift.monitor.store import SnapshotRecord, WindowKey
 from whydrift.monitor.store.check import check
 from whydrift.monitor.store.collect import Collected, Live, collect
@@ -146,6 +147,17 @@ def test_an_expired_sample_leaves_the_counts(store):
     assert store.content.files() == ([left.file] if left.file else [])
     assert check(store) == []
     assert collect(store, keep, now=NOW) == Collected()
+
+
+def test_a_window_without_rows_has_no_sample_to_expire_and_is_joined_like_any_other(store):
+    whole = window(0)
+    store.put_snapshot(key(0), Snapshot.empty(whole.schema))
+    keep = Keep(LONG, Duration(7, "d"), LONG)
+    assert collect(store, keep, now=NOW) == Collected()
+    store.put_snapshot(key(1), whole)
+    assert collect(store, replace(KEEP, hourly=Duration(7, "d")), now=NOW).joined == 2
+    (day,) = store.list_snapshots()
+    assert day.rows == whole.rows and check(store) == []
 
 
 def test_windows_results_and_revisions_go_when_they_are_old_and_files_with_them(store):
