@@ -215,7 +215,7 @@ def test_what_is_wrong_with_a_monitor_is_told_in_its_place(line, says):
         (LEAST + "metrics: {max_series: many}\n", ["metrics.max_series", "whole number"]),
         (LEAST + "checks: {memory: 2GB}\n", ["checks.memory", "2GiB"]),
         (LEAST + "dask: {address: 'tcp://scheduler:8786'}\n", ["dask.address", "run code"]),
-        (LEAST + "dask: {address: 'tls://scheduler:8786'}\n", ["dask.address", "certificates"]),
+        (LEAST + "dask: {address: 'tls://s:1', tls: {ca: a}}\n", ["dask.tls.cert", "missing"]),
         (LEAST + "dask: {address: 'ws://127.0.0.1:1'}\n", ["dask.address", "no address"]),
         (
             LEAST + "events: [{at: 2026-05-04T09:00, kind: fix, text: x}]\n",
