@@ -302,18 +302,26 @@ def test_secrets_are_masked_wherever_a_configuration_is_shown(whole):
     assert "postgresql://reader:***@db/labels" in shown[2]
 
 
-@pytest.mark.parametrize("where", ["store: {url: '${S}'}", "notify: [{webhook: {url: ['${S}']}}]",
-                                   "web: {auth: {tokens: [{name: a, sha256: '${S}'}]}}",
-                                   "checks: {memory: '${S}'}"])  # fmt: skip
-def test_no_message_quotes_a_secret(where):
-    secret = "hunter2"
-    try:
-        parsed(LEAST + where + "\nweb2: 1\n", S=secret)
-    except ConfigError as error:
-        if "memory" not in where:  # which is no place for one
-            assert secret not in str(error)
-    else:
-        raise AssertionError
+@pytest.mark.parametrize(
+    "line",
+    [
+        "store: {url: '${S}'}\nweb2: 1",
+        "store: '${S}'",
+        "notify: [{webhook: {url: ['${S}']}}]",
+        "notify: [{webhook: '${S}'}]",
+        "notify: '${S}'",
+        "web: {auth: {tokens: [{name: a, sha256: '${S}'}]}}",
+        "web: {auth: '${S}'}",
+        "checks: {workers: '${S}', memory: '${S}', timeout: '${S}'}",
+        "sources: {a: {sql: 'postgresql://u:hunter2@h/d'}}",
+        "sources: {a: 'postgresql://u:hunter2@h/d'}",
+    ],
+)
+def test_no_message_quotes_a_secret(line):
+    with pytest.raises(ConfigError) as caught:
+        parsed(f"{LEAST}{line}\n", S="hunter2")
+    assert "hunter2" not in str(caught.value)
+    assert "hunter2" not in repr(caught.value.__cause__)
 
 
 @pytest.mark.parametrize(
