@@ -463,4 +463,11 @@ def test_what_init_writes_is_a_configuration(columns, tmp_path):
 def test_the_files_that_ship_are_read():
     folder = Path(__file__).parent.parent.parent / "config"
     for path in sorted(folder.glob("*.yaml")):
-        assert load_config(path).monitors
+        assert load_config(path, environment={}, keep_unset=True).monitors
+    whole = load_config(folder / "whydrift.yaml", environment={}, keep_unset=True)
+    left_out = {name for name in Config.model_fields if name not in whole.model_fields_set}
+    assert not left_out, "the example shows every section"
+    for monitor in whole.monitors:
+        monitor.window.cut()
+        monitor.reference.rule(monitor.window.timezone)
+        whole.reader_of(monitor)
