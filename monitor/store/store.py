@@ -21,6 +21,7 @@ from whydrift.monitor.store.records import (
     SnapshotRecord,
     WindowKey,
 )
+from whydrift.monitor.store.statements import lock_monitor
 from whydrift.monitor.store.version import require_head
 from whydrift.monitor.window.interval import Interval
 
@@ -143,6 +144,7 @@ class Store:
         """
         at = self.clock()
         with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
             kept = snapshots.listed(
                 connection, monitor=monitor, segment=None, part=None, start=interval.start,
                 end=interval.end, current=True,
