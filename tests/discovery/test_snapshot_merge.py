@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from whydrift.discovery import SchemaError, Snapshot, infer_schema
 from whydrift.discovery.snapshot.blocks import BlockKind, block_seconds
 from whydrift.discovery.snapshot.copies import Copies
+from whydrift.discovery.snapshot.infer import read_content
 from whydrift.discovery.snapshot.moments import Moments
+from whydrift.discovery.snapshot.row_hash import content_hashes
 from whydrift.discovery.snapshot.snapshot import sample_limit
 
 ROWS = 600
@@ -225,6 +227,15 @@ def test_repeats_among_more_rows_than_are_remembered_are_estimated():
     np.testing.assert_array_equal(parts.counts, whole.counts)
     assert parts.limit == whole.limit
     assert whole.repeats(200_000) == pytest.approx(20_000, rel=0.06)  # some six standard errors
+
+
+def test_a_text_has_one_number_whatever_stands_beside_it_and_however_it_is_stored():
+    texts = ["ab", "cd", None, "é"]
+    ways = [pa.array(texts), pa.array([*texts, "longer", " "]), pa.array(texts).dictionary_encode()]
+    numbers = [content_hashes(read_content(pa.chunked_array([way])))[:4] for way in ways]
+    assert len(set(numbers[0].tolist())) == 4
+    for other in numbers[1:]:
+        np.testing.assert_array_equal(numbers[0], other)
 
 
 # ---- the sample --------------------------------------------------------------------------------
