@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.distances import AdjustmentDistance as AdjustmentDistance
     from whydrift.discovery.distances import adjustment_distance as adjustment_distance
     from whydrift.discovery.distances import structural_distance as structural_distance
+    from whydrift.discovery.errors import ClusterError as ClusterError
     from whydrift.discovery.errors import ConfigError as ConfigError
     from whydrift.discovery.errors import DataWarning as DataWarning
     from whydrift.discovery.errors import GraphError as GraphError
@@ -98,6 +99,7 @@ _HOME = {
         "structural_distance",
     ),
     "whydrift.discovery.errors": (
+        "ClusterError",
         "ConfigError",
         "DataWarning",
         "GraphError",

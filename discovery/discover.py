@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.discovery.snapshot.note import Note
     from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.discovery.spread import Spread
     from whydrift.discovery.stability import Stability
 
 __all__ = ["Discovery", "discover", "learn_graph", "method_names"]
@@ -216,10 +217,12 @@ def learn_graph(
     random_state: int = 0,
     progress: Progress | None = None,
     columns: Sequence[str] | None = None,
+    spread: Spread | None = None,
 ) -> Discovery:
     """Learn a graph as `discover` does, and tell how.
 
-    Parameters and errors are those of `discover`.
+    Parameters and errors are those of `discover`; ``spread`` says where the draws of the bootstrap
+    are made, instead of ``n_jobs``.
 
     Returns
     -------
@@ -284,7 +287,7 @@ def learn_graph(
     told = progress or silent
     graph, more = chosen.learn(snapshot, usable, replace(options, test=test, score=score), told)
     if bootstrap:
-        graph = _bootstrapped(graph, windows, chosen, options, bootstrap, n_jobs, told)
+        graph = _bootstrapped(graph, windows, chosen, options, bootstrap, n_jobs, spread, told)
     if "test" not in chosen.options:
         more = (*more, *_relations(pooled(windows), usable, more))
     graph, left_out = _with_required(graph.with_nodes(names), known)
@@ -521,6 +524,7 @@ def _bootstrapped(
     options: Options,
     bootstrap: int,
     n_jobs: int | None,
+    spread: Spread | None,
     progress: Progress,
 ) -> Graph:
     from whydrift.discovery.graph import Graph
@@ -544,6 +548,7 @@ def _bootstrapped(
         learn,
         bootstrap=bootstrap,
         n_jobs=n_jobs,
+        spread=spread,
         random_state=options.random_state,
         progress=progress,
     )

@@ -9,7 +9,8 @@
     ├── ConfigError      a configuration says what cannot be
     ├── OptionError      an argument has a value that is not offered
     ├── SourceError      a file, folder or address cannot be read
-    └── StoreError       what is kept cannot be read or written
+    ├── StoreError       what is kept cannot be read or written
+    └── ClusterError     workers cannot be reached, are lost, or do not fit
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import difflib
 from collections.abc import Iterable
 
 __all__ = [
+    "ClusterError",
     "ConfigError",
     "DataWarning",
     "GraphError",
@@ -84,6 +86,10 @@ class SourceError(WhydriftError):
 
 class StoreError(WhydriftError):
     """What is kept of past windows cannot be read or written where it was said to be."""
+
+
+class ClusterError(WhydriftError):
+    """Workers cannot be reached or were lost, or what runs there does not fit what runs here."""
 
 
 class DataWarning(UserWarning):

@@ -18,6 +18,7 @@ from whydrift.discovery.independence.dependence import lag_one
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.spread import Spread
 
 __all__ = [
     "PairShares",
@@ -200,6 +201,7 @@ def with_confidence(
     bootstrap: int,
     random_state: int = 0,
     n_jobs: int | None = None,
+    spread: Spread | None = None,
     progress: Progress = silent,
 ) -> Graph:
     """Return the graph with the confidence of each edge, and the table of all shares.
@@ -221,6 +223,8 @@ def with_confidence(
     n_jobs : int, optional
         Processes; -1 for as many as there are processors. By default one, and all processors where
         the first draw shows that the rest would take long.
+    spread : Spread, optional
+        Runs the draws elsewhere, one by one; ``n_jobs`` means nothing then.
     progress : Progress
         Told after each draw, or each few where there are several processes.
 
@@ -246,15 +250,9 @@ def with_confidence(
     draw = _Draw(learn, tuple(windows), tuple(plans))
     seeds = np.random.SeedSequence(random_state).spawn(bootstrap)
     progress("bootstrap", 0, bootstrap)
-    began = time.perf_counter()
-    found = [draw.edges(seeds[:1])]
-    progress("bootstrap", 1, bootstrap)
-    rest = seeds[1:]
-    jobs = _jobs(n_jobs, (time.perf_counter() - began) * len(rest))
-    size = 1 if jobs == 1 else max(1, len(rest) // (_TASKS_A_JOB * jobs))
-    tasks = [rest[start : start + size] for start in range(0, len(rest), size)]
-    done = 1
-    for part in _run(draw, tasks, jobs):
+    found = []
+    done = 0
+    for part in _parts(draw, seeds, n_jobs, spread):
         found.append(part)
         done += len(part)
         progress("bootstrap", done, bootstrap)
@@ -326,6 +324,24 @@ class _Draw:
             )
             out.append([(e.a, e.mark, e.b) for e in self.learn(drawn)])
         return out
+
+
+def _parts(
+    draw: _Draw,
+    seeds: Sequence[np.random.SeedSequence],
+    n_jobs: int | None,
+    spread: Spread | None,
+) -> Iterator[list[list[tuple[str, str, str]]]]:
+    """Yield the edges of all draws, some at a time, in any order."""
+    if spread is not None:
+        yield from spread(draw.edges, [[seed] for seed in seeds])
+        return
+    began = time.perf_counter()
+    yield draw.edges(seeds[:1])
+    rest = seeds[1:]
+    jobs = _jobs(n_jobs, (time.perf_counter() - began) * len(rest))
+    size = 1 if jobs == 1 else max(1, len(rest) // (_TASKS_A_JOB * jobs))
+    yield from _run(draw, [rest[k : k + size] for k in range(0, len(rest), size)], jobs)
 
 
 def _run(

@@ -18,6 +18,7 @@ from whydrift.monitor.windows import Window
 if TYPE_CHECKING:
     from whydrift.discovery.progress import Progress
     from whydrift.discovery.snapshot.snapshot import Snapshot
+    from whydrift.monitor.building.cluster import Cluster
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
     from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
     from whydrift.monitor.diagnosis.metric import CustomLoss
@@ -48,6 +49,7 @@ def compare(
     level: float = 0.05,
     random_state: int = 0,
     progress: Progress | None = None,
+    workers: Cluster | None = None,
 ) -> Diagnosis:
     """Tell why the current window differs from the reference, and in which column it began.
 
@@ -97,6 +99,9 @@ def compare(
         Seed of the graph search.
     progress : callable, optional
         Called with the stage in words, the steps done and the steps in all.
+    workers : Cluster, optional
+        Where windows that lie in a source are read, such as
+        ``whydrift.monitor.building.processes(2)`` gives; here by default.
 
     Returns
     -------
@@ -150,12 +155,25 @@ def compare(
     tell = progress or silent
     for window in (*earlier, before):
         schema = references[-1].schema if references else None
-        references.append(window.snapshot(roles=roles, kinds=kinds if schema is None else {},
-                                          schema=schema, progress=tell))  # fmt: skip
-    second = after.snapshot(roles=roles, schema=references[-1].schema, progress=tell)
+        references.append(
+            window.snapshot(
+                roles=roles,
+                kinds=kinds if schema is None else {},
+                schema=schema,
+                progress=tell,
+                workers=workers,
+            )
+        )
+    second = after.snapshot(
+        roles=roles, schema=references[-1].schema, progress=tell, workers=workers
+    )
     gone = set(second.absent) - {target}
     is_new = not set(after.names) <= set(references[-1].schema.names)
-    whole = after.snapshot(roles={}) if gone and is_new and after.given is None else None
+    whole = (
+        after.snapshot(roles={}, workers=workers)
+        if gone and is_new and after.given is None
+        else None
+    )
 
     from whydrift.monitor.diagnosis.compare import compare as judge
 

@@ -1,4 +1,4 @@
-"""What a configuration says that matters to one comparison: columns, loss, knowledge.
+"""What a configuration says that matters to one comparison: columns, loss, knowledge, Dask.
 
 ``whydrift compare --config`` takes it from the service's own file, so that a monitor can be tried
 by hand.
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from whydrift.discovery.knowledge import Knowledge
+    from whydrift.monitor.building.dask_address import DaskSettings
     from whydrift.monitor.config import Config
+    from whydrift.monitor.config.service import Dask
 
 __all__ = ["ComparisonConfig", "comparison_config", "load_comparison_config"]
 
@@ -30,6 +32,7 @@ class ComparisonConfig:
     floor: float | None = None
     method: str = "auto"
     knowledge: Knowledge | None = None
+    dask: DaskSettings | None = None
 
 
 def load_comparison_config(path: Path, monitor: str | None = None) -> ComparisonConfig:
@@ -77,4 +80,14 @@ def comparison_config(
         floor=found.floor,
         method=found.graph.method,
         knowledge=found.graph.knowledge,
+        dask=None if config.dask is None else _dask(config.dask),
     )
+
+
+def _dask(settings: Dask) -> DaskSettings:
+    from whydrift.monitor.building.dask_address import DaskSettings
+
+    tls = settings.tls
+    if tls is None:
+        return DaskSettings(settings.address)
+    return DaskSettings(settings.address, tls.ca, tls.cert, tls.key)

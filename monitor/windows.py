@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from whydrift.discovery.snapshot.note import Note
+    from whydrift.monitor.building.cluster import Cluster
 
 __all__ = ["Window", "in_time_order"]
 
@@ -93,6 +94,7 @@ class Window:
         kinds: Mapping[str, ColumnKind] | None = None,
         schema: Schema | None = None,
         progress: Progress = silent,
+        workers: Cluster | None = None,
     ) -> Snapshot:
         """Summarise the window; with a schema, as that of the reference.
 
@@ -125,7 +127,7 @@ class Window:
 
             snapshot = snapshot_of(
                 self.source, Rows(time_column=time), schema=schema, kinds=kinds, roles=roles,
-                progress=progress,
+                progress=progress, workers=workers,
             )  # fmt: skip
             if time is not None and not snapshot.summaries[time].count:
                 raise no_times(time, "no value", self.where)

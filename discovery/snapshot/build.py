@@ -67,6 +67,8 @@ class Piece:
         Stands for the stream; taken from the first rows where this is None.
     place : int
         Rows of the stream before these.
+    places : ndarray of int, shape (n_rows,), optional
+        Where each row stands, of some that do not follow each other; ``place`` counts only those.
     threshold : float
         Rows of a higher priority are no longer wanted in the sample.
     limit : int, optional
@@ -77,6 +79,7 @@ class Piece:
     place: int = 0
     threshold: float = 1.0
     limit: int | None = None
+    places: IntArray | None = None
 
 
 def category_room(known: int) -> int:
@@ -143,7 +146,8 @@ class _Builder:
                 self._add(column, contents[column.name])
             else:
                 self.columns.append(column)
-        hashes = row_hashes(contents, self.rows)
+        # A part that lacks a column is one in which it has no values.
+        hashes = row_hashes({**contents, **dict.fromkeys(absent, Content("empty"))}, self.rows)
         copies = Copies() if hashes is None else Copies.of(hashes, limit=self.piece.limit)
         repeats = copies.repeats(self.rows)
         # Labels come late, and must not change which rows are sampled.
@@ -338,7 +342,9 @@ class _Builder:
         identity: HashArray | None,
     ) -> tuple[IntArray, Draw]:
         """Return the rows that may be kept, with the priorities that decide on it."""
-        place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
+        place = self.piece.places
+        if place is None:
+            place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
         values = np.zeros(self.rows, dtype=np.uint64) if hashes is None else hashes
         known = np.zeros(self.rows, dtype=np.uint64) if identity is None else identity
         places = place.astype(np.uint64)
@@ -378,7 +384,7 @@ class _Builder:
         if rule.kind is BlockKind.TIME and rule.seconds is not None:
             times = self._times()
             if times is None:
-                return None
+                return rows
             known = np.isfinite(times)
             if known.all():
                 return mixed(bins(times, rule.seconds).view(np.uint64))
@@ -390,7 +396,8 @@ class _Builder:
                 if column.role is Role.CLUSTER and content is not None:
                     keys = content_hashes(content)
                     lone = ~np.isfinite(self.whole[column.name])
-                    return None if keys is None else np.where(lone, rows, mixed(keys))
+                    return rows if keys is None else np.where(lone, rows, mixed(keys))
+            return rows
         return None
 
     def _totals(self, copies: Copies, *, is_whole: bool) -> Totals:

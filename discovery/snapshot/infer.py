@@ -119,6 +119,8 @@ def read_content(array: pa.ChunkedArray, *, repeats: bool = False) -> Content:
             [chunk.storage for chunk in array.chunks], type=array.type.storage_type
         )
     kind = array.type
+    if pa.types.is_nested(kind):
+        return Content("other")
     if pa.types.is_null(kind) or array.null_count == len(array):
         return Content("empty")
     if pa.types.is_dictionary(kind):

@@ -59,6 +59,8 @@ def _add(total: HashArray, content: Content, name: np.uint64) -> bool:
         total += mixed(_of_texts(content.plain) ^ name)
         return True
     if content.numbers is None:
+        if content.storage == "empty":  # in this piece of the window, perhaps not in others
+            total += mixed(np.array([_MISSING]) ^ name)
         return False
     # The same as below, in memory that stays in the processor's cache.
     state, spare = np.empty((2, min(len(total), _ROWS_AT_ONCE)), dtype=np.uint64)

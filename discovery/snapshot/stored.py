@@ -2,6 +2,16 @@
 
 Every tool that reads Parquet can read the sample. The metadata holds a version, so that later
 versions of whydrift can read what this one wrote, and a checksum over all that was read.
+
+The columns of the table are ``column:NAME`` (doubles: numbers, codes of categories, seconds),
+``draw:row``, ``draw:run``, ``draw:place``, ``draw:priority`` (left out where it follows from the
+rows) and ``repeated`` (left out where no row is). The metadata has one key, ``whydrift.snapshot``,
+with a JSON object of ``content``, a JSON text, and ``checksum``, the SHA-256 of that text and of
+all columns in their order, each its name and its values (little-endian, one kind of NaN). The text
+holds the fields of :class:`Snapshot` by name; larger arrays are ``type``, ``shape`` and ``bytes``
+(zlib, then base64), of symmetric ones the upper triangle, row by row.
+
+Formats: 1 had KLL sketches, whole matrices, and no frequent values; 2 is this one.
 """
 
 from __future__ import annotations
@@ -9,8 +19,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
+import zlib
 from dataclasses import asdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -24,17 +36,30 @@ from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
 from whydrift.discovery.snapshot.row_hash import HashArray
-from whydrift.discovery.snapshot.schema import Schema
+from whydrift.discovery.snapshot.schema import Role, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.discovery.snapshot.summary import ColumnSummary
 from whydrift.discovery.snapshot.timeline import Timeline
 from whydrift.discovery.snapshot.totals import CoMissing, Totals
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 __all__ = ["read_bytes", "to_bytes"]
 
 _VERSION: Final = 2
 _KEY: Final = b"whydrift.snapshot"
+_WHERE: Final = "from_bytes"
 _REMEDY: Final = "Build the Snapshot again from the data"
+# More memory than any sample of default size takes, and than others do beside their bytes: each row
+# has a hash, which does not compress.
+_MOST_BYTES: Final = 1 << 28
+_MOST_TIMES: Final = 64
+# What reading bytes that someone made up can end in.
+_UNREADABLE: Final = (
+    OSError, KeyError, ValueError, TypeError, AttributeError, IndexError, ArithmeticError,
+    MemoryError, RecursionError, zlib.error,
+)  # fmt: skip
 
 
 def to_bytes(window: Snapshot) -> bytes:
@@ -77,17 +102,25 @@ def to_bytes(window: Snapshot) -> bytes:
     }
     text = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     told_again = {"content": text, "checksum": _checksum(text, arrays)}
-    table = pa.table(arrays).replace_schema_metadata({_KEY: json.dumps(told_again)})
-    # Numbers and hashes are as good as random; blocks have one priority, and places ascend.
+    table, told_apart = pa.table(arrays), {_KEY: json.dumps(told_again)}
+    # The metadata of the table would be written twice; pyarrow 15 knows no other way.
+    is_apart = hasattr(pq.ParquetWriter, "add_key_value_metadata")
+    if not is_apart:
+        table = table.replace_schema_metadata(told_apart)
     sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
+    with pq.ParquetWriter(
         sink,
+        table.schema,
         compression="zstd",
+        # Numbers and hashes are as good as random; blocks have one priority, and places ascend.
         use_dictionary=["draw:priority", "draw:run"],
         column_encoding={"draw:place": "DELTA_BINARY_PACKED"},
         write_statistics=False,
-    )
+        store_schema=not is_apart,
+    ) as writer:
+        writer.write_table(table)
+        if is_apart:
+            writer.add_key_value_metadata(told_apart)
     return bytes(sink.getvalue())
 
 
@@ -99,42 +132,72 @@ def read_bytes(stored: bytes) -> Snapshot:
     SchemaError
         If the bytes are no Snapshot, were changed, or come from a later version of whydrift.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    where = "from_bytes"
     try:
-        table = pq.read_table(pa.BufferReader(stored))
-        outer = json.loads((table.schema.metadata or {})[_KEY])
+        table, outer = _read_table(stored)
         text, checksum = outer["content"], outer["checksum"]
         told = json.loads(text)
         version = int(told["version"])
-    except (pa.ArrowException, OSError, KeyError, ValueError, TypeError) as error:
+    except _UNREADABLE as error:
         raise SchemaError(
-            f"these bytes are no Snapshot ({type(error).__name__})", where=where, remedy=_REMEDY
+            f"these bytes are no Snapshot ({type(error).__name__})", where=_WHERE, remedy=_REMEDY
         ) from error
     if version > _VERSION:
         raise SchemaError(
             f"the Snapshot was written in format {version}, this whydrift reads up to {_VERSION}",
-            where=where,
+            where=_WHERE,
             remedy="Upgrade whydrift",
         )
-    arrays = {
-        name: np.array(table.column(name).to_numpy(), order="C") for name in table.column_names
-    }
-    if _checksum(text, arrays) != checksum:
+    try:
+        arrays = {
+            name: np.array(table.column(name).to_numpy(), order="C") for name in table.column_names
+        }
+        is_whole = _checksum(text, arrays) == checksum
+        window = _window(told, arrays, version) if is_whole else None
+    except _UNREADABLE as error:
         raise SchemaError(
-            "the Snapshot's checksum is not that of its content", where=where, remedy=_REMEDY
+            f"the Snapshot does not hold what it should ({type(error).__name__}: {error})",
+            where=_WHERE,
+            remedy=_REMEDY,
+        ) from error
+    if window is None:
+        raise SchemaError(
+            "the Snapshot's checksum is not that of its content", where=_WHERE, remedy=_REMEDY
         )
+    return window
+
+
+def _read_table(stored: bytes) -> tuple[pa.Table, Any]:
+    """Return the table and what its metadata say, unless it would take far too much memory."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        # No text in the file can be longer than the file.
+        file = pq.ParquetFile(
+            pa.BufferReader(stored), thrift_string_size_limit=min(len(stored), 2**31 - 1)
+        )
+        size = 8 * file.metadata.num_rows * file.metadata.num_columns
+        if size > max(_MOST_BYTES, _MOST_TIMES * len(stored)):
+            raise ValueError(f"a table of {size} bytes in {len(stored)}")
+        outer = json.loads((file.metadata.metadata or {})[_KEY])
+        table = file.read()
+    except pa.ArrowException as error:
+        raise ValueError(str(error)) from error
+    return table, outer
+
+
+def _window(told: dict[str, Any], arrays: dict[str, Any], version: int) -> Snapshot:
+    schema = Schema.from_dict(told["schema"])
     sampled = tuple(n.removeprefix("column:") for n in arrays if n.startswith("column:"))
-    sample = np.empty((table.num_rows, len(sampled)), order="F")
+    rows = len(arrays["draw:row"])
+    sample = np.empty((rows, len(sampled)), order="F")
     for place, name in enumerate(sampled):
         sample[:, place] = arrays[f"column:{name}"]
-    timeline, schema = told["timeline"], Schema.from_dict(told["schema"])
+    timeline = told["timeline"]
     priority = arrays.get("draw:priority")
     if priority is None:
         priority = _of_rows_alone(schema, arrays["draw:row"], told["draw"]["salt"])
-    return Snapshot(
+    window = Snapshot(
         schema,
         told["rows"],
         {
@@ -161,6 +224,48 @@ def read_bytes(stored: bytes) -> Snapshot:
         ),
         _totals_from_dict(told["totals"], version),
     )
+    _check(window)
+    return window
+
+
+def _check(window: Snapshot) -> None:
+    """Refuse content that would mislead the code that works with it, or send it astray."""
+    schema, draw, totals = window.schema, window.draw, window.totals
+    assert draw is not None
+    assert totals is not None
+    _require(all(isinstance(c.name, str) for c in schema), "names of columns")
+    _require(len(set(schema.names)) == len(schema), "names of columns")
+    _require(all(name in schema for name in (*window.sampled, *window.summaries)), "columns")
+    _require(isinstance(window.rows, int) and window.rows >= len(draw), "rows")
+    kinds = [(draw.priority, "f8"), (draw.row, "u8"), (draw.run, "u8"), (draw.place, "i8")]
+    _require(all(values.dtype == kind for values, kind in kinds), "types of the draw")
+    for column in schema:
+        summary = window.summaries.get(column.name)
+        size = len(column.categories)
+        _require(summary is None or len(summary.category_counts) <= size, "counts of categories")
+        if not column.kind.is_discrete or column.role is Role.CLUSTER:
+            continue
+        codes = window.column(column.name) if window.has(column.name) else np.empty(0)
+        codes = codes[~np.isnan(codes)]
+        _require(bool(np.all((codes >= 0) & (codes < size) & (codes == np.floor(codes)))), "codes")
+    moments, size = totals.moments, len(totals.moments.names)
+    inner = moments.count.shape[0]
+    shapes = [
+        (moments.count, (inner, inner)),
+        (moments.shift, (size,)),
+        (moments.mean, (size, inner)),
+        (moments.cross, (size, size)),
+        (totals.copies.counts, totals.copies.hashes.shape),
+    ]
+    if totals.co_missing.rows is not None:
+        shapes.append((totals.co_missing.rows, (len(totals.co_missing.names),) * 2))
+    _require(inner in {1, size}, "moments")
+    _require(all(values.shape == shape for values, shape in shapes), "shapes of totals")
+
+
+def _require(holds: bool, what: str) -> None:
+    if not holds:
+        raise ValueError(what)
 
 
 def _of_rows_alone(schema: Schema, rows: HashArray, salt: int) -> FloatArray:
@@ -183,14 +288,14 @@ def _totals_to_dict(totals: Totals) -> dict[str, Any]:
     return {
         "moments": {
             "names": moments.names,
-            "count": _packed(moments.count),
+            "count": _packed(_triangle(moments.count)),
             "shift": _packed(moments.shift),
             "mean": _packed(moments.mean),
-            "cross": _packed(moments.cross),
+            "cross": _packed(_triangle(moments.cross)),
         },
         "co_missing": {
             "names": co_missing.names,
-            "rows": None if co_missing.rows is None else _packed(co_missing.rows),
+            "rows": None if co_missing.rows is None else _packed(_triangle(co_missing.rows)),
         },
         "copies": {
             "hashes": _packed(copies.hashes),
@@ -217,12 +322,12 @@ def _totals_from_dict(value: dict[str, Any], version: int) -> Totals:
     return Totals(
         Moments(
             tuple(moments["names"]),
-            _unpacked(moments["count"]),
+            _square(moments["count"], version),
             _unpacked(moments["shift"]),
             _unpacked(moments["mean"]),
-            _unpacked(moments["cross"]),
+            _square(moments["cross"], version),
         ),
-        CoMissing(tuple(co_missing["names"]), None if rows is None else _unpacked(rows)),
+        CoMissing(tuple(co_missing["names"]), None if rows is None else _square(rows, version)),
         Copies(_unpacked(copies["hashes"]), _unpacked(copies["counts"]), copies["limit"]),
         {name: _sketch(found, version) for name, found in value["sketches"].items()},
         # Format 1 did not have them.
@@ -236,15 +341,13 @@ def _totals_from_dict(value: dict[str, Any], version: int) -> Totals:
 def _sketch(value: Any, version: int) -> QuantileSketch:
     if version == 1:
         return QuantileSketch.of_kll(base64.b64decode(value))
-    return QuantileSketch(
-        tuple(np.split(_unpacked(value["values"]), np.cumsum(value["sizes"][:-1])))
-    )
+    values, sizes = _unpacked(value["values"]), value["sizes"]
+    _require(min(sizes) >= 0 and sum(sizes) == len(values), "sizes of a sketch")
+    return QuantileSketch(tuple(np.split(values, np.cumsum(sizes[:-1]))))
 
 
 def _packed(array: Any) -> dict[str, Any]:
     """Return an array as text, little-endian; whole numbers that repeat take little room."""
-    import zlib
-
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return {
         "type": little.dtype.str,
@@ -254,7 +357,28 @@ def _packed(array: Any) -> dict[str, Any]:
 
 
 def _unpacked(value: dict[str, Any]) -> Any:
-    import zlib
+    kind, shape = np.dtype(value["type"]), tuple(int(n) for n in value["shape"])
+    size = math.prod(shape) * kind.itemsize
+    _require(kind.str in {"<f8", "<i8", "<u8"} and min(shape, default=0) >= 0, "type of an array")
+    unpacking = zlib.decompressobj()
+    # A few bytes can be made to stand for gigabytes.
+    flat = unpacking.decompress(base64.b64decode(value["bytes"]), size + 1)
+    _require(len(flat) == size, "size of an array")
+    return np.frombuffer(flat, dtype=kind).reshape(shape).astype(kind.newbyteorder("="))
 
-    flat = np.frombuffer(zlib.decompress(base64.b64decode(value["bytes"])), dtype=value["type"])
-    return flat.reshape(value["shape"]).astype(flat.dtype.newbyteorder("="))
+
+def _triangle(matrix: Any) -> Any:
+    return matrix[np.triu_indices(len(matrix))]
+
+
+def _square(value: dict[str, Any], version: int) -> Any:
+    """Return a symmetric matrix that is stored by its upper triangle, in format 1 in full."""
+    values = _unpacked(value)
+    if version == 1:
+        return values
+    size = (math.isqrt(8 * len(values) + 1) - 1) // 2
+    out = np.zeros((size, size), dtype=values.dtype)
+    out[np.triu_indices(size)] = values
+    upper = np.triu(out, 1)
+    out += upper.T
+    return out

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.arrow import to_table
 from whydrift.discovery.snapshot.build import Piece, read_window
@@ -17,7 +19,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["infer_schema", "read_stream"]
+__all__ = ["infer_schema", "joined_tables", "read_stream"]
 
 _ROWS_AT_ONCE: Final = 65_536
 # Of many columns fewer rows: so many values of the first piece, which the schema is inferred from,
@@ -36,8 +38,17 @@ def read_stream(
     sample_rows: int | None,
     salt: int,
     where: str,
+    run: int | None = None,
+    first: int = 0,
 ) -> Snapshot:
     """Summarise batches of rows; the arguments are those of :meth:`Snapshot.from_batches`.
+
+    Parameters
+    ----------
+    run : int, optional
+        Stands for a longer stream that these rows are a part of.
+    first : int
+        Place of the first of these rows in it.
 
     Raises
     ------
@@ -45,7 +56,7 @@ def read_stream(
         If a batch is no table, one lacks a column of the first, or there are no rows.
     """
     waiting: list[Snapshot] = []  # the window so far, and parts that are not yet joined to it
-    rows, run = 0, None
+    rows = 0
     for table, notes in _pieces(batches, where):
         limits = [p.totals.copies.limit for p in waiting if p.totals is not None]
         part = read_window(
@@ -61,6 +72,7 @@ def read_stream(
                 rows,
                 min((p.draw.threshold for p in waiting if p.draw is not None), default=1.0),
                 min((limit for limit in limits if limit is not None), default=None),
+                np.arange(first + rows, first + rows + table.num_rows),
             ),
         )
         assert part.draw is not None
@@ -145,16 +157,24 @@ def _pieces(batches: Iterable[Any], where: str) -> Iterator[tuple[pa.Table, list
             waiting.append(part)
             count += part.num_rows
             if count == most:
-                yield _joined(waiting, where), notes
+                yield joined_tables(waiting, where), notes
                 waiting, notes, count, cells = [], [], 0, _CELLS_AT_ONCE
     if waiting:
-        yield _joined(waiting, where), notes
+        yield joined_tables(waiting, where), notes
 
 
-def _joined(tables: list[pa.Table], where: str) -> pa.Table:
-    """Return the rows of tables whose columns may be stored in different ways."""
+def joined_tables(tables: list[pa.Table], where: str) -> pa.Table:
+    """Return the rows of tables whose columns may be stored in different ways.
+
+    Raises
+    ------
+    SchemaError
+        If types of one column do not fit together.
+    """
     import pyarrow as pa
 
+    if any(not t.schema.equals(tables[0].schema) for t in tables[1:]):
+        tables = [_without_lists(t) for t in tables]  # Arrow joins no list of values to plain ones
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -163,3 +183,14 @@ def _joined(tables: list[pa.Table], where: str) -> pa.Table:
             where=where,
             remedy="Cast them to one type, or give the batches of one table",
         ) from error
+
+
+def _without_lists(table: pa.Table) -> pa.Table:
+    """Return the table with each value in full where it was a place in a list of values."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            values = table.column(place).cast(field.type.value_type)
+            table = table.set_column(place, field.name, values)
+    return table

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -14,6 +14,7 @@ from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
 from whydrift.monitor.cli.init import init
+from whydrift.monitor.cli.store import STORE_VERBS, store
 
 __all__ = ["app", "check_verb"]
 
@@ -28,6 +29,13 @@ _SHORT = {
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "store": "What is kept of past windows: show, check, upgrade, clean up.",
+}
+_SHORT_OF_STORE = {
+    "info": "How much is kept, since when.",
+    "check": "Read all of it: is it whole?",
+    "migrate": "Bring its tables to those of this whydrift, or make a store.",
+    "gc": "Delete what is older than store.keep says.",
 }
 
 app = typer.Typer(
@@ -75,20 +83,32 @@ app.callback(help=_help(whydrift.__doc__))(whydrift)
 for _name, _verb in _VERBS.items():
     app.command(_name, help=_help(_verb.__doc__), short_help=_SHORT[_name])(_verb)
 
+_of_store = typer.Typer(rich_markup_mode=None)
+_of_store.callback(help=_help(store.__doc__), short_help=_SHORT["store"])(store)
+for _name, _verb in STORE_VERBS.items():
+    _of_store.command(_name, help=_help(_verb.__doc__), short_help=_SHORT_OF_STORE[_name])(_verb)
+app.add_typer(_of_store, name="store")
+
 
 def check_verb(argv: Sequence[str]) -> None:
-    """Raise where the first word is no verb; the message names the nearest.
+    """Raise where the first word is no verb, or the second none of `store`: the nearest is named.
 
     Raises
     ------
     OptionError
         The message lists all verbs.
     """
-    word = argv[0] if argv else ""
-    if word and not word.startswith("-") and word not in _VERBS:
-        guess = nearest(word, _VERBS)
-        raise OptionError(
-            f"unknown command {word!r}",
-            where="whydrift",
-            remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Known: {', '.join(_VERBS)}",
-        )
+    known: Mapping[str, str] = _SHORT
+    for depth, word in enumerate(argv):
+        if not word or word.startswith("-"):
+            return
+        if word not in known:
+            guess = nearest(word, known)
+            raise OptionError(
+                f"unknown command {word!r}",
+                where=" ".join(["whydrift", *argv[:depth]]),
+                remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Known: {', '.join(known)}",
+            )
+        if word != "store":
+            return
+        known = _SHORT_OF_STORE

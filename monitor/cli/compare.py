@@ -15,6 +15,7 @@ from whydrift.monitor.cli.options import (
     Cluster,
     ConfigFile,
     CurrentQuery,
+    DaskAddress,
     Debug,
     Floor,
     GraphFile,
@@ -67,6 +68,7 @@ def compare(
     loss: Loss = "auto",
     time_column: TimeColumn = None,
     cluster: Cluster = None,
+    dask: DaskAddress = None,
     ignore: Ignore = None,
     config: ConfigFile = None,
     monitor: MonitorName = None,
@@ -97,11 +99,13 @@ def compare(
       whydrift compare may.csv june.csv --fail-on fault,mechanism --junit drift.xml
       whydrift compare may.csv june.csv --config whydrift.yaml
       whydrift compare '${DB}' '${DB}' --query @may.sql --current-query @june.sql
+      whydrift compare s3://bucket/2026-05/ s3://bucket/2026-06/ --dask tls://scheduler:8786
     """
     from whydrift.monitor.cli.fail_on import findings, parse_fail_on
     from whydrift.monitor.cli.graph_output import check_graph_format
     from whydrift.monitor.cli.outputs import check_outputs
     from whydrift.monitor.cli.progress import shown_progress
+    from whydrift.monitor.cli.workers import as_workers_see_it, dask_workers
 
     words = parse_fail_on(fail_on)
     files = {"--json": json_file, "--html": html, "--markdown": markdown, "--junit": junit,
@@ -110,12 +114,13 @@ def compare(
     inputs = (reference, current, *(str(p) for p in (graph, knowledge, config) if p))
     check_outputs(files, inputs=inputs)
     said = _configured(config, monitor)
-    with shown_progress(quiet) as progress:
+    with shown_progress(quiet) as progress, dask_workers(dask, said.dask) as workers:
         from whydrift.monitor.api import compare as judge
         from whydrift.monitor.cli.data import data_given
 
         diagnosis = judge(
-            data_given(reference, query), data_given(current, current_query or query),
+            data_given(as_workers_see_it(reference, workers), query),
+            data_given(as_workers_see_it(current, workers), current_query or query),
             graph=graph,
             knowledge=knowledge or (None if graph else said.knowledge),
             target=target or said.target, prediction=prediction or said.prediction,
@@ -126,6 +131,7 @@ def compare(
             # A given graph needs no method; one that the configuration names is for learning.
             method=said.method if method == "auto" and not graph else method,
             test=test, score=score, level=level, random_state=random_state, progress=progress,
+            workers=workers,
         )  # fmt: skip
     failing = bool(words & findings(diagnosis))
     on_stdout = _write(diagnosis, files, failing=failing, words=words)

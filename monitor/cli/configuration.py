@@ -39,11 +39,13 @@ def configuration(snapshot: Snapshot, suspects: Suspects, data: str) -> str:
             f"{len(snapshot.schema)} columns.",
             "# Lines marked CHECK are guesses from names and kinds: put them right.",
             "# `whydrift compare A B --config` takes columns, loss, floor and knowledge from here;",
-            "# windows, store and alerts are for the service, which is not in this release.",
+            "# `whydrift store` takes the store; windows and alerts are for the service, which is",
+            "# not in this release.",
             "version: 1",
             "",
             "store:",
-            "  url: sqlite:///whydrift.db      # results, snapshots and alerts",
+            "  url: sqlite:///whydrift.db      # windows, graphs and results; also PostgreSQL",
+            "  keep: {snapshots: 400d, samples: 400d, results: 3y}",
             "",
             "sources:",
             f"  {name}:",
@@ -107,6 +109,7 @@ def _optional(key: str, name: str | None, comment: str) -> list[str]:
 
 def _scalar(text: str) -> str:
     """Return text as a YAML scalar: as it is where that is safe, else quoted as in JSON."""
+    text = text.replace("${", "$${")  # which would be filled in from the environment
     if _PLAIN.match(text) and text.lower() not in _YAML_WORDS:
         return text
     return json.dumps(text)  # ASCII with escapes, which every YAML reader takes

@@ -12,6 +12,7 @@ from whydrift.monitor.cli.options import (
     DATA_HELP,
     Alpha,
     Bootstrap,
+    DaskAddress,
     Debug,
     Jobs,
     KnowledgeFile,
@@ -62,6 +63,7 @@ def discover(
     knowledge: KnowledgeFile = None,
     bootstrap: Bootstrap = 0,
     jobs: Jobs = None,
+    dask: DaskAddress = None,
     random_state: RandomState = 0,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -76,11 +78,13 @@ def discover(
       whydrift discover may.parquet -o graph.json --knowledge known.yaml
       whydrift discover may.parquet -o graph.svg --method pc --alpha 0.01
       whydrift discover may.parquet --bootstrap 100 --jobs -1
+      whydrift discover 's3://bucket/dt=2026-05-*/*.parquet' --dask tls://scheduler:8786
     """
     from whydrift.discovery.errors import OptionError
     from whydrift.monitor.cli.graph_output import check_graph_format, write_graph
     from whydrift.monitor.cli.outputs import check_outputs
     from whydrift.monitor.cli.progress import shown_progress
+    from whydrift.monitor.cli.workers import as_workers_see_it, dask_workers
     from whydrift.monitor.diagnosis.limits import check_seed
 
     if not 0 <= bootstrap <= _MOST_RESAMPLES:
@@ -92,26 +96,36 @@ def discover(
         raise OptionError(
             f"{jobs} is no number of processes", where="--jobs", remedy="Give 1 or more, or -1"
         )
+    if jobs is not None and dask is not None:
+        raise OptionError(
+            "processes here and workers of Dask are both asked for", where="--jobs, --dask",
+            remedy="Leave out one of the two",
+        )  # fmt: skip
     check_seed(random_state)
     check_graph_format(output, "-o")
     check_outputs({"-o": output}, inputs=(*data, str(knowledge) if knowledge else None))
-    with shown_progress(quiet) as progress:
+    with shown_progress(quiet) as progress, dask_workers(dask) as workers:
         from whydrift.discovery.discover import learn_graph
         from whydrift.monitor.api import as_knowledge
         from whydrift.monitor.cli.data import data_given
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
-        sources = [data_given(each, query) for each in data]
-        first = read_snapshot(sources[0], progress=progress)
-        windows = (
-            first,
-            *(read_snapshot(s, schema=first.schema, progress=progress) for s in sources[1:]),
-        )
+        windows: tuple[Snapshot, ...] = ()
+        for named in data:
+            windows += (
+                read_snapshot(
+                    data_given(as_workers_see_it(named, workers), query),
+                    schema=windows[0].schema if windows else None,
+                    progress=progress,
+                    workers=workers,
+                ),
+            )
         found = learn_graph(
             windows, method=method, test=test, score=score, alpha=alpha,
             orientation=orientation, knowledge=known, bootstrap=bootstrap,
             n_jobs=jobs, random_state=random_state, progress=progress,
+            spread=None if workers is None else workers.map,
         )  # fmt: skip
     if output is not None:
         write_graph(found.graph, output, "-o")

@@ -11,10 +11,10 @@ from whydrift.discovery.discover import method_names
 from whydrift.discovery.errors import OptionError
 
 __all__ = [
-    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "CurrentQuery", "Debug", "Floor", "GraphFile",
-    "Html", "Ignore", "Jobs", "Json", "Junit", "KnowledgeFile", "Level", "Loss", "Markdown",
-    "Method", "MonitorName", "Orientation", "Prediction", "Query", "Quiet", "RandomState", "Score",
-    "Target", "Test", "TimeColumn", "path_given",
+    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "CurrentQuery", "DaskAddress", "Debug", "Floor",
+    "GraphFile", "Html", "Ignore", "Jobs", "Json", "Junit", "KnowledgeFile", "Level", "Loss",
+    "Markdown", "Method", "MonitorName", "Orientation", "Prediction", "Query", "Quiet",
+    "RandomState", "Score", "Target", "Test", "TimeColumn", "path_given",
 ]  # fmt: skip
 
 
@@ -152,6 +152,15 @@ Jobs = Annotated[
     typer.Option(
         metavar="N",
         help="Processes for --bootstrap, -1 for all processors; the answer is the same.",
+    ),
+]
+DaskAddress = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS",
+        help="Read the data (and draw --bootstrap) on the workers of this Dask scheduler: "
+        "tls://host:8786, or tcp://127.0.0.1:8786 on this machine.",
     ),
 ]
 RandomState = Annotated[

@@ -11,7 +11,9 @@ from typing import Any, Final
 from whydrift.discovery.errors import ConfigError, nearest
 from whydrift.monitor.strict_yaml import Place
 
-__all__ = ["Expansion"]
+__all__ = ["KEEP_UNSET", "Expansion", "is_unset"]
+
+KEEP_UNSET: Final = "keep_unset"  # key of pydantic's context
 
 _VARIABLE: Final = re.compile(
     r"\$(?P<escaped>\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<default>:-[^}]*)?\}|(?P<odd>\$\{)"
@@ -114,3 +116,8 @@ class Expansion:
                 remedy="Name a file of one value",
             )
         return text.rstrip("\r\n")
+
+
+def is_unset(text: str, context: Any) -> bool:
+    """Whether a value was left as it is written, for a reader that does not need it."""
+    return bool(context and context.get(KEEP_UNSET)) and ("${" in text or "{file:" in text)

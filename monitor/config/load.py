@@ -12,7 +12,7 @@ from pydantic_core import ErrorDetails
 
 from whydrift.discovery.errors import ConfigError, nearest
 from whydrift.monitor.config.documents import Documents, read_documents
-from whydrift.monitor.config.expand import Expansion
+from whydrift.monitor.config.expand import KEEP_UNSET, Expansion
 from whydrift.monitor.config.model import Config
 from whydrift.monitor.strict_yaml import Place, read_yaml
 
@@ -88,7 +88,7 @@ def _checked(
     expansion = Expansion(outside, folder, documents.place, keep_unset)
     value = expansion.expand(documents.value)
     try:
-        return Config.model_validate(value)
+        return Config.model_validate(value, context={KEEP_UNSET: keep_unset})
     except ValidationError as error:
         problems = [
             _told(details, value, documents, expansion.from_outside)
@@ -155,8 +155,6 @@ def _words(details: ErrorDetails, path: Place) -> tuple[str, str]:
             if path == ("monitors",):
                 return _NO_MONITORS
             return f"{key!r} is missing", f"Write {key}: …"
-        case "too_short" if path == ("monitors",):
-            return _NO_MONITORS
         case "too_short":
             return f"{key!r} is empty", "Write at least one, or leave the key out"
         case "literal_error":

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -14,6 +15,9 @@ from whydrift.monitor.config.service import Checks, Dask, Event, Metrics, Notifi
 from whydrift.monitor.config.source import Source
 from whydrift.monitor.config.values import Slug
 
+if TYPE_CHECKING:
+    from whydrift.monitor.source.registry import Settings as ReaderSettings
+
 __all__ = ["Config"]
 
 
@@ -21,6 +25,15 @@ def _version(value: Any) -> int:
     if value != 1 or isinstance(value, bool):
         raise problem(f"version {value!r:.40} is not 1", "Begin the file with: version: 1")
     return 1
+
+
+def _some_monitors(value: Any) -> Any:
+    # Not by a least length, of which pydantic complains where a monitor is wrong too.
+    if isinstance(value, (list, tuple)) and not value:
+        raise problem(
+            "there is no list of monitors", "`whydrift init DATA -o whydrift.yaml` writes one"
+        )
+    return value
 
 
 class Config(Settings):
@@ -33,7 +46,7 @@ class Config(Settings):
     checks: Checks = Checks()
     dask: Dask | None = None
     sources: dict[Slug, Source] = Field(default_factory=dict)
-    monitors: tuple[Monitor, ...] = Field(min_length=1)
+    monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)]
     events: tuple[Event, ...] = ()
     notify: tuple[Notifier, ...] = ()
 
@@ -76,6 +89,20 @@ class Config(Settings):
     def source_of(self, named: str | Source) -> Source:
         """Return a source, named or written out."""
         return self.sources[named] if isinstance(named, str) else named
+
+    def reader_of(self, monitor: Monitor) -> ReaderSettings:
+        """Return the settings with which a monitor's rows, and their labels, are read."""
+        from whydrift.monitor.source.joined import Joined
+
+        rows = self.source_of(monitor.source).reader()
+        if monitor.labels is None:
+            return rows
+        return Joined(
+            rows,
+            self.source_of(monitor.labels.source).reader(),
+            monitor.labels.join,
+            label_delay=timedelta(seconds=monitor.window.label_delay.least_seconds),
+        )
 
     def monitor_named(self, name: str | None, *, where: str = "configuration") -> Monitor:
         """Return a monitor by its name, which may be left out where there is only one.

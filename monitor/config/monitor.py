@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, tzinfo
-from typing import Annotated, Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import Field, model_validator
 
 from whydrift.discovery.errors import WhydriftError
 from whydrift.monitor.config.base import Settings, problem
@@ -21,6 +21,7 @@ from whydrift.monitor.config.values import (
     Names,
     Number,
     Slug,
+    Stretch,
     Text,
     Zone,
 )
@@ -122,17 +123,10 @@ class Late(Settings):
     then: Literal["recompute", "ignore"] = "recompute"
 
 
-def _last(value: Any) -> Any:
-    """Tell windows counted by number from a length of time."""
-    if isinstance(value, str) and value.isdigit():
-        return int(value)
-    return value
-
-
 class Reference(Settings):
     """What a window is judged against."""
 
-    last: Annotated[Count | DurationText, BeforeValidator(_last)] | None = None
+    last: Stretch | None = None
     same: Literal["weekday", "hour", "weekday_and_hour"] | None = None
     start: Moment | None = Field(default=None, alias="from")
     end: Moment | None = Field(default=None, alias="to")

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from whydrift.monitor.config.base import Settings, problem
+from whydrift.monitor.config.expand import is_unset
 from whydrift.monitor.config.values import (
     Count,
     DurationText,
@@ -53,8 +54,11 @@ class Token(Settings):
 
     @field_validator("sha256")
     @classmethod
-    def _is_hash(cls, value: SecretStr) -> SecretStr:
-        if not _SHA256.match(value.get_secret_value()):
+    def _is_hash(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        text = value.get_secret_value()
+        if is_unset(text, info.context):
+            return value
+        if not _SHA256.match(text):
             raise problem(
                 "this is no SHA-256 in hexadecimal", "Make it with: printf %s TOKEN | sha256sum"
             )
@@ -64,7 +68,14 @@ class Token(Settings):
 class Auth(Settings):
     """Who may use the web interface."""
 
-    tokens: tuple[Token, ...] = Field(min_length=1)
+    tokens: tuple[Token, ...]
+
+    @field_validator("tokens", mode="before")
+    @classmethod
+    def _are_some(cls, value: object) -> object:
+        if isinstance(value, (list, tuple)) and not value:
+            raise problem("the list of tokens is empty", "Write at least one, or auth: none")
+        return value
 
 
 class Web(Settings):
@@ -93,10 +104,13 @@ class Web(Settings):
 
     @field_validator("auth", mode="before")
     @classmethod
-    def _is_auth(cls, value: object) -> object:
+    def _is_auth(cls, value: object, info: ValidationInfo) -> object:
         if isinstance(value, str) and value != "none":
             raise problem(f"{value!r} is no way to sign in", "Write {tokens: [...]}, or none")
-        return Auth.model_validate(value) if isinstance(value, dict) else value
+        # Here, and not by the union: of that pydantic would tell what is wrong with either way.
+        if isinstance(value, dict):
+            return Auth.model_validate(value, context=info.context)
+        return value
 
     @model_validator(mode="after")
     def _is_closed(self) -> Web:
@@ -188,7 +202,7 @@ class Event(Settings):
 class Webhook(Settings):
     """A URL that is told of alerts, each message signed with the secret."""
 
-    url: SecretUrl
+    url: SecretStr  # as secret as a password: whoever knows it can write there
     secret: SecretStr | None = None
 
 

@@ -32,6 +32,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
 from whydrift.monitor.diagnosis.evidence import Evidence
+from whydrift.monitor.diagnosis.expired import counts_only, with_rows
 from whydrift.monitor.diagnosis.faults.registry import fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
@@ -145,7 +146,12 @@ def compare(
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
     make_test = registered(mechanism_test)
-    given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
+    all_given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
+    given, expired = with_rows(all_given)
+    if all_given and not (given and current.has_sample):
+        return counts_only(
+            all_given, current, target=target, prediction=prediction, graph=graph, level=level
+        )
     counted = each_row_once(given, current)
     past = _past(counted.references, reference_weights)
     side = prepare(
@@ -339,6 +345,7 @@ def compare(
             past_windows=past.count,
         ),
         warnings=(
+            *expired,
             *counted.notes,
             *side.notes,
             *fault_notes(findings, (*side.names, *gone)),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from whydrift.discovery.errors import SourceError
@@ -14,7 +14,7 @@ from whydrift.monitor.source.retry import Retry
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Cancelled", "batches_of", "never", "stream"]
+__all__ = ["Cancelled", "batches_of", "in_tables", "never", "stream"]
 
 
 class Cancelled(Exception):  # noqa: N818 - what happened, and no mistake of anybody's
@@ -80,25 +80,19 @@ def stream(
     parts = retry.call(lambda: source.parts(rows, tell))
     total = _total(parts)
     started, done = clock(), 0
-    waiting: list[pa.RecordBatch] = []
-    held = 0
-    for part in parts:
-        for batch in retry.batches(part, tell):
-            if cancel():
-                raise Cancelled(source.where)
-            done += batch.num_rows
-            speed = done / max(clock() - started, 1e-9)
-            progress(f"reading {source.where}: {speed:,.0f} rows/s", done, total or 0)
-            while held + batch.num_rows >= BATCH_ROWS:
-                fits = BATCH_ROWS - held
-                yield _together([*waiting, batch.slice(0, fits)])
-                batch = batch.slice(fits)
-                waiting, held = [], 0
-            if batch.num_rows:
-                waiting.append(batch)
-                held += batch.num_rows
-    if waiting:
-        yield _together(waiting)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        nonlocal done
+        for part in parts:
+            for batch in retry.batches(part, tell):
+                if cancel():
+                    raise Cancelled(source.where)
+                done += batch.num_rows
+                speed = done / max(clock() - started, 1e-9)
+                progress(f"reading {source.where}: {speed:,.0f} rows/s", done, total or 0)
+                yield batch
+
+    yield from in_tables(batches())
     if not done:
         raise SourceError(
             "there are no rows" if rows.start is None and rows.end is None
@@ -106,6 +100,23 @@ def stream(
             where=source.where,
             remedy="Give a window that has data",
         )  # fmt: skip
+
+
+def in_tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
+    """Yield the rows of batches as tables of 65,536, the last one of fewer."""
+    waiting: list[pa.RecordBatch] = []
+    held = 0
+    for batch in batches:
+        while held + batch.num_rows >= BATCH_ROWS:
+            fits = BATCH_ROWS - held
+            yield _together([*waiting, batch.slice(0, fits)])
+            batch = batch.slice(fits)
+            waiting, held = [], 0
+        if batch.num_rows:
+            waiting.append(batch)
+            held += batch.num_rows
+    if waiting:
+        yield _together(waiting)
 
 
 def _total(parts: Sequence[Part]) -> int | None:

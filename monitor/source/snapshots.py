@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.note import Note
@@ -16,6 +16,9 @@ from whydrift.monitor.source.base import Rows, Source
 from whydrift.monitor.source.opening import as_source
 from whydrift.monitor.source.reading import never, stream
 from whydrift.monitor.source.retry import Retry, StartAgain
+
+if TYPE_CHECKING:
+    from whydrift.monitor.building.cluster import Cluster
 
 __all__ = ["read_snapshot", "snapshot_of"]
 
@@ -32,6 +35,7 @@ def read_snapshot(
     start: datetime | None = None,
     end: datetime | None = None,
     progress: Progress = silent,
+    workers: Cluster | None = None,
 ) -> Snapshot:
     """Summarise one window, in memory that does not grow with its rows.
 
@@ -55,6 +59,9 @@ def read_snapshot(
         The window: rows with ``start <= time < end``. A time without a zone counts as UTC.
     progress : callable, optional
         Called with the stage in words, the rows done and the rows in all.
+    workers : Cluster, optional
+        Where the rows are read, such as ``whydrift.monitor.building.processes(2)`` gives; here by
+        default.
 
     Returns
     -------
@@ -76,7 +83,7 @@ def read_snapshot(
         kinds.setdefault(time_column, ColumnKind.TIMESTAMP)
     return snapshot_of(
         source, Rows(wanted, time_column, start, end), schema=schema, kinds=kinds, roles=roles,
-        progress=progress,
+        progress=progress, workers=workers,
     )  # fmt: skip
 
 
@@ -90,6 +97,7 @@ def snapshot_of(
     progress: Progress = silent,
     cancel: Callable[[], bool] = never,
     retry: Retry | None = None,
+    workers: Cluster | None = None,
 ) -> Snapshot:
     """Summarise the rows of a source; the arguments are those of ``read_snapshot`` and ``stream``.
 
@@ -101,6 +109,13 @@ def snapshot_of(
         If it was asked to: nothing of the window is kept.
     """
     retry = retry or Retry()
+    if workers is not None:
+        from whydrift.monitor.building import snapshot_on
+
+        return snapshot_on(
+            source, rows, on=workers, schema=schema, kinds=kinds, roles=roles, progress=progress,
+            cancel=cancel, retry=retry,
+        )  # fmt: skip
 
     def read() -> Snapshot:
         notes: list[Note] = []

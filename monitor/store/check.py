@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -10,6 +10,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from whydrift.discovery.errors import StoreError
+from whydrift.discovery.progress import Progress, silent
 from whydrift.monitor.store import graphs, results, snapshots, tables
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.store import Store
@@ -61,28 +62,27 @@ _KEYS: Final = {
 _RESTORE: Final = "Restore the store from a backup"
 
 
-def check(store: Store, progress: Callable[[str, int, int], None] | None = None) -> list[Problem]:
+def check(store: Store, progress: Progress = silent) -> list[Problem]:
     """Read all that is kept, and return what is not as it was written.
 
     Parameters
     ----------
     store : Store
-    progress : callable, optional
-        Told what is read, how many of them are, and how many there are.
+    progress : callable
+        Told how far it is.
 
     Raises
     ------
     StoreError
         If the database cannot be reached.
     """
-    tell = progress or (lambda _what, _done, _all: None)
     found = [*_database(store), *_current(store)]
     records = store.list_snapshots(current=None)
     for number, record in enumerate(records):
-        tell("snapshots", number, len(records))
+        progress("reading snapshots", number, len(records))
         found.extend(_snapshot(store, record))
     found.extend(_graphs(store))
-    found.extend(_results(store, tell))
+    found.extend(_results(store, progress))
     found.extend(_left_over(store))
     return found
 
@@ -140,10 +140,10 @@ def _graphs(store: Store) -> Iterator[Problem]:
             yield Problem(ProblemKind.GRAPH, error.where, error.what, error.remedy)
 
 
-def _results(store: Store, tell: Callable[[str, int, int], None]) -> Iterator[Problem]:
+def _results(store: Store, progress: Progress) -> Iterator[Problem]:
     records = store.list_results(current=None)
     for number, record in enumerate(records):
-        tell("results", number, len(records))
+        progress("reading results", number, len(records))
         try:
             with store.database.reading() as connection:
                 results.get(connection, record.id)

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from whydrift.discovery import (
+        ClusterError as ClusterError,
+    )
+    from whydrift.discovery import (
         ColumnKind as ColumnKind,
     )
     from whydrift.discovery import (
@@ -66,6 +69,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "whydrift.discovery": (
+        "ClusterError",
         "ColumnKind",
         "ConfigError",
         "Covariance",

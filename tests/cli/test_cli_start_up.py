@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-HEAVY = ("numpy", "scipy", "pyarrow", "pandas", "numba", "rich", "jinja2")
+HEAVY = (
+    "numpy", "scipy", "pyarrow", "pandas", "numba", "rich", "jinja2", "pydantic", "sqlalchemy",
+    "alembic",
+)  # fmt: skip
 
 
 def python(code: str) -> str:

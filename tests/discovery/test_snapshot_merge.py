@@ -413,6 +413,22 @@ def test_a_joined_window_of_the_first_format_goes_on_being_joined():
     assert stored.quantiles("big", [0.5]) == pytest.approx(1e9 + np.sqrt(200), abs=0.2)
 
 
+def test_a_window_stored_by_the_second_format_can_be_read_for_ever():
+    stored = Snapshot.from_bytes((STORED / "snapshot-format-2.parquet").read_bytes())
+    codes = pa.array([f"code {k * 7 % 1409}" for k in range(1_500)])
+    frame = sold(0, 1_500).append_column("code", codes)
+    kinds, roles = {"code": "categorical"}, {"at": "time", "user": "cluster"}
+    expected = Snapshot.from_frame(frame, kinds=kinds, roles=roles, sample_rows=100)
+    assert_same(stored, expected)
+    assert stored.schema == expected.schema
+    assert stored.frequent_values("code") == expected.frequent_values("code")
+    assert_same(stored.merge(expected), expected.merge(expected))
+    shares = [0.1, 0.5, 0.9]
+    np.testing.assert_array_equal(
+        stored.quantiles("big", shares), expected.quantiles("big", shares)
+    )
+
+
 def test_the_same_rows_give_the_same_bytes():
     for which, whole in WHOLE.items():
         again = Snapshot.from_frame(FRAME, roles=ROLES[which[0]], sample_rows=which[1])

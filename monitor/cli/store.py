@@ -1,0 +1,334 @@
+"""``whydrift store``: what is kept, whether it is whole, and how it is looked after."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from whydrift.discovery.errors import ConfigError, OptionError
+from whydrift.monitor.cli.exits import Status
+from whydrift.monitor.cli.options import Debug, Json, Quiet, path_given
+
+if TYPE_CHECKING:
+    from whydrift.monitor.config import Config
+    from whydrift.monitor.store import Store
+    from whydrift.monitor.store.check import Problem
+    from whydrift.monitor.store.collect import Collected, Live
+    from whydrift.monitor.store.information import Information
+
+__all__ = ["STORE_VERBS", "check", "gc", "info", "migrate", "store"]
+
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--config",
+        "-c",
+        parser=path_given,
+        metavar="FILE",
+        help="The configuration, or a folder of them: its store.url says where the store is.",
+    ),
+]
+StoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="The store itself: sqlite:///whydrift.db or postgresql+psycopg://user@host/database; "
+        "${ENV} is filled in, so that no password stands among the processes.",
+    ),
+]
+
+
+def store() -> None:
+    """Look after the store: the windows, graphs and results that are kept.
+
+    Try:
+      whydrift store info -c whydrift.yaml               how much is kept, since when
+      whydrift store check -c whydrift.yaml              read all of it: is it whole?
+      whydrift store gc -c whydrift.yaml                 delete what is older than store.keep says
+      whydrift store migrate -c whydrift.yaml            after an upgrade, or to make a store
+
+    Exit status: 0 nothing to report, 1 `check` found damage, 2 wrong input, or no such store.
+    """
+
+
+def info(
+    config: ConfigFile = None,
+    url: StoreUrl = None,
+    json_file: Json = None,
+    debug: Debug = False,
+) -> int:
+    """Show how much is kept of each monitor: windows, rows, bytes, from when to when.
+
+    Try:
+      whydrift store info -c whydrift.yaml
+      whydrift store info --store 'postgresql+psycopg://drift:${PGPASSWORD}@db/drift' --json -
+    """
+    from whydrift.monitor.store.information import describe
+
+    _check_output(json_file)
+    with _opened(config, url) as opened:
+        found = describe(opened)
+    _answer(json_file, found.to_dict(), lambda: _show_information(found))
+    return Status.NOTHING
+
+
+def check(
+    config: ConfigFile = None,
+    url: StoreUrl = None,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Read all that is kept and say what is not as it was written; changes nothing.
+
+    Every window is read and compared with its hash, every graph and result too; each window has to
+    have exactly one current revision; SQLite checks its own pages. A file that an interrupted
+    write left is told, but is no damage: `gc` removes it.
+
+    Try:
+      whydrift store check -c whydrift.yaml
+      whydrift store check -c whydrift.yaml --quiet || mail -s 'damaged' oncall@example.org
+    """
+    from whydrift.monitor.cli.progress import shown_progress
+    from whydrift.monitor.store.check import check as read_all
+
+    _check_output(json_file)
+    with _opened(config, url) as opened, shown_progress(quiet) as progress:
+        problems = read_all(opened, progress)
+    is_damaged = any(p.kind.is_damage for p in problems)
+    value = {
+        "schema": "whydrift/store-check/1",
+        "damaged": is_damaged,
+        "problems": [p.to_dict() for p in problems],
+    }
+    _answer(json_file, value, lambda: _show_problems(problems), quiet=quiet)
+    return Status.FOUND if is_damaged else Status.NOTHING
+
+
+def migrate(
+    config: ConfigFile = None,
+    url: StoreUrl = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Bring the store's tables to those of this whydrift, or make a store where there is none.
+
+    Back the store up before. All steps are done or none; doing it twice does no more than once.
+
+    Try:
+      whydrift store migrate -c whydrift.yaml
+    """
+    from whydrift.monitor.cli.terminal import console
+    from whydrift.monitor.store.store import open_database
+    from whydrift.monitor.store.version import migrate as bring
+
+    database = open_database(_url(config, url), create=True)
+    try:
+        before, after = bring(database)
+    finally:
+        database.close()
+    if not quiet:
+        done = "nothing to do" if before == after else f"from {before or 'nothing'}"
+        console().print(f"{database.where}: tables of version {after} ({done})")
+    return Status.NOTHING
+
+
+def gc(
+    config: ConfigFile = None,
+    url: StoreUrl = None,
+    json_file: Json = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Delete what has been kept as long as store.keep says, and what an interrupted write left.
+
+    In the configuration, counted from a window's end:
+      store: {keep: {snapshots: 400d, samples: 90d, results: 3y, hourly: 60d}}
+    Without its sample a window keeps its counts. After `hourly` the windows of a day become one.
+    What a monitor's reference still reads stays, whatever its age. Doing it twice does no harm.
+
+    Try:
+      whydrift store gc -c whydrift.yaml
+    """
+    from whydrift.monitor.store.collect import collect
+    from whydrift.monitor.store.retention import Keep
+
+    _check_output(json_file)
+    if config is None:
+        raise OptionError(
+            "how long to keep what is said in a configuration",
+            where="whydrift store gc",
+            remedy="Add -c FILE (see `store.keep` there)",
+        )
+    settings = _settings(config)
+    said = settings.store.keep
+    keep = Keep(said.snapshots, said.samples, said.results, said.hourly)
+    now = datetime.now(UTC)
+    with _opened(config, url) as opened:
+        done = collect(opened, keep, now=now, live=_live(settings, opened, now))
+    _answer(
+        json_file,
+        {"schema": "whydrift/store-gc/1", **done.to_dict()},
+        lambda: _show_collected(done),
+        quiet=quiet,
+    )
+    return Status.NOTHING
+
+
+STORE_VERBS: Mapping[str, Callable[..., int]] = {
+    "info": info,
+    "check": check,
+    "migrate": migrate,
+    "gc": gc,
+}
+
+
+def _opened(config: Path | None, url: str | None) -> Store:
+    from whydrift.monitor.store import open_store
+
+    return open_store(_url(config, url), create=False)
+
+
+def _settings(config: Path) -> Config:
+    from whydrift.monitor.config import load_config
+
+    return load_config(config, keep_unset=True)
+
+
+def _url(config: Path | None, url: str | None) -> str:
+    """Return the address of the store that is meant."""
+    if url is not None:
+        from whydrift.monitor.config.expand import Expansion
+
+        return str(Expansion(os.environ, Path(), lambda _path: "--store").expand(url))
+    if config is None:
+        raise OptionError(
+            "no store is named",
+            where="whydrift store",
+            remedy="Add -c whydrift.yaml, or --store sqlite:///whydrift.db",
+        )
+    from whydrift.monitor.config.expand import KEEP_UNSET, is_unset
+
+    found = _settings(config).store.url.get_secret_value()
+    if is_unset(found, {KEEP_UNSET: True}):
+        raise ConfigError(
+            "a variable or file that the store's address needs is not set",
+            where=f"{config}, store.url",
+            remedy="Set it as the service does, or give --store URL",
+        )
+    return found
+
+
+def _live(settings: Config, opened: Store, now: datetime) -> dict[str, Live]:
+    """Return what the configured monitors need of what is kept."""
+    from whydrift.monitor.store.collect import Live
+    from whydrift.monitor.store.live import needed, oldest_judged
+
+    live = {}
+    for monitor in settings.monitors:
+        zone = monitor.window.timezone
+        since = oldest_judged(monitor.window.cut(), now=now, late=monitor.late.allow, zone=zone)
+        windows = opened.list_snapshots(monitor=monitor.name)
+        stretch = needed(monitor.reference.rule(zone), windows, since=since, now=now, zone=zone)
+        live[monitor.name] = Live(zone, (stretch,))
+    return live
+
+
+def _check_output(json_file: Path | None) -> None:
+    from whydrift.monitor.cli.outputs import check_outputs
+
+    check_outputs({"--json": json_file})
+
+
+def _answer(
+    json_file: Path | None, value: Mapping[str, Any], show: Callable[[], None], quiet: bool = False
+) -> None:
+    import json
+
+    from whydrift.monitor.cli.outputs import is_standard_output, write_text
+
+    if json_file is not None:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+        write_text(json_file, text, "--json")
+    if not quiet and (json_file is None or not is_standard_output(json_file)):
+        show()
+
+
+def _show_information(found: Information) -> None:
+    from rich.table import Table
+
+    from whydrift.discovery.plain_text import clean
+    from whydrift.monitor.cli.terminal import console
+
+    screen = console()
+    screen.print(f"{found.where}: tables of version {found.version}, {_bytes(found.bytes)}")
+    if not found.monitors:
+        screen.print("nothing is kept yet")
+        return
+    table = Table(box=None, pad_edge=False)
+    table.add_column("monitor")
+    for name in ("windows", "segments", "rows", "bytes", "samples", "graphs", "results"):
+        table.add_column(name, justify="right")
+    for name in ("from", "to"):
+        table.add_column(name)
+    for m in found.monitors:
+        counts = (m.windows, m.segments, m.rows)
+        table.add_row(
+            clean(m.name, 40),
+            *(f"{count:,}" for count in counts),
+            _bytes(m.bytes),
+            *(f"{count:,}" for count in (m.samples, m.graphs, m.results)),
+            *(f"{t:%Y-%m-%d %H:%M}Z" if t else "" for t in (m.first, m.last)),
+        )
+    screen.print(table)
+
+
+def _show_problems(problems: list[Problem]) -> None:
+    from whydrift.discovery.plain_text import clean
+    from whydrift.monitor.cli.terminal import console
+
+    screen = console()
+    for found in problems:
+        word = "damaged" if found.kind.is_damage else "left over"
+        screen.print(clean(f"{word}: {found.where}: {found.what}. {found.remedy}"))
+    if not problems:
+        screen.print("all that is kept is whole")
+
+
+def _show_collected(done: Collected) -> None:
+    from whydrift.discovery.plain_text import clean
+    from whydrift.monitor.cli.terminal import console
+
+    screen = console()
+    said = (
+        (done.snapshots, "windows deleted"),
+        (done.superseded, "replaced revisions deleted"),
+        (done.samples, "samples deleted, their counts kept"),
+        (done.results, "results deleted"),
+        (done.joined, f"windows joined into {done.days} days"),
+        (done.files, "left-over files deleted"),
+    )
+    for count, words in said:
+        if count:
+            screen.print(f"{count:,} {words}")
+    if not any(count for count, _ in said):
+        screen.print("nothing to delete")
+    for text in done.kept:
+        screen.print(clean(f"kept as it is: {text}"))
+
+
+def _bytes(count: int) -> str:
+    if count < 1 << 10:
+        return f"{count} B"
+    size = float(count)
+    for unit in ("KiB", "MiB", "GiB"):
+        size /= 1 << 10
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / (1 << 10):.1f} TiB"
