@@ -20,7 +20,7 @@ from whydrift.monitor.source.joining import fitted, joined_schema, kept_columns
 from whydrift.monitor.source.listing import Listed, list_files, partition_types, partition_value
 from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
 from whydrift.monitor.source.paths import NothingThere
-from whydrift.monitor.source.selected import require_columns, timed
+from whydrift.monitor.source.selected import require_columns, timed, with_column
 from whydrift.monitor.source.storage import is_local
 from whydrift.monitor.source.template import is_template
 from whydrift.monitor.source.times import Times, within
@@ -240,8 +240,10 @@ class FilePart:
         file = head.file
         if file.form is Format.DELIMITED:
             assert head.delimited is not None
+            # The rows still count where only columns of folders are wanted.
+            some = places or head.kept[:1]
             yield from read_delimited(
-                file.open, head.delimited, where=head.where, columns=places, tell=tell
+                file.open, head.delimited, where=head.where, columns=some, tell=tell
             )
             return
         with file.open() as stream:
@@ -264,7 +266,7 @@ class FilePart:
                 if name in self.head.schema.names:
                     continue
                 value = partition_value(text, self.schema.field(name).type)
-                batch = batch.append_column(name, pa.repeat(value, batch.num_rows))
+                batch = with_column(batch, name, pa.repeat(value, batch.num_rows))
         return batch
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import feather, parquet
 
 from whydrift import read_snapshot
 from whydrift.discovery.errors import SourceError
@@ -226,6 +226,15 @@ def test_folders_of_key_and_value_are_columns(tmp_path):
     assert table.to_pydict() == {"a": [1, 1], "country": ["de", "fr"], "year": [2026, 2025]}
     assert rows_of(tmp_path / "country=fr").column_names == ["a", "year"]
     assert read_snapshot(tmp_path, columns=["country"]).schema.names == ("country",)
+    for name in ("part.csv", "part.arrow"):
+        folder = tmp_path / "other" / f"kind={name}"
+        folder.mkdir(parents=True)
+        if name.endswith("csv"):
+            (folder / name).write_text("a,b\n1,2\n3,4\n")
+        else:
+            feather.write_feather(pa.table({"a": [1], "b": [2]}), str(folder / name))
+    only = rows_of(tmp_path / "other", Rows(("kind",)))
+    assert only.to_pydict() == {"kind": ["part.arrow", "part.csv", "part.csv"]}
 
 
 def test_a_folder_outside_the_window_is_not_opened_where_folders_are_the_time(
