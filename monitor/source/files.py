@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 from whydrift.discovery.errors import SourceError
 from whydrift.discovery.snapshot.note import Note
@@ -105,6 +107,7 @@ class FilesSource:
         self._path = expanded(self._files, where=masked(self._files))
         self._settings = settings
         self.time_column = settings.time_column
+        self._occasion = uuid4().hex
 
     @property
     def where(self) -> str:
@@ -113,7 +116,7 @@ class FilesSource:
 
     def schema(self) -> pa.Schema:
         """Return the columns of all files; of a template, of the newest one."""
-        listed = list_files(self._path, self._settings.options)
+        listed = self._listed(None, None)
         if is_template(self._path):
             listed = listed[-1:]
         return self._joined(_heads(listed, untold), listed, untold)
@@ -129,7 +132,8 @@ class FilesSource:
             If there is no such file or column, or no file has any rows.
         """
         bounded = rows.start is not None or rows.end is not None
-        listed = list_files(self._path, self._settings.options, rows.start, rows.end)
+        listed = self._listed(rows.start, rows.end)
+        self._occasion = uuid4().hex
         if bounded and rows.time_column is None:
             raise SourceError(
                 "a window is asked for, but no column says when a row was",
@@ -158,6 +162,12 @@ class FilesSource:
             if head.has_rows
             for groups in _shares(head.groups)
         ]
+
+    def _listed(self, start: datetime | None, end: datetime | None) -> tuple[Listed, ...]:
+        listed = list_files(self._path, self._settings.options, start, end)
+        return tuple(
+            replace(file, stored=replace(file.stored, occasion=self._occasion)) for file in listed
+        )
 
     def _joined(self, heads: Sequence[_Head], listed: Sequence[Listed], tell: Tell) -> pa.Schema:
         """Return the columns of all files and folders."""
