@@ -262,10 +262,9 @@ class FilePart:
                 return
             assert self.groups is not None
             numbers = [group.number for group in self.groups]
-            are_clear = len(set(names)) == len(names)
-            columns = [names[place] for place in places] if are_clear else None
+            columns = [names[place] for place in places]
             for batch in read_parquet(stream, numbers, columns):
-                yield batch if are_clear else batch.select(places)
+                yield _firsts(batch, columns)
 
     def _with_folders(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the columns that its folders stand for."""
@@ -330,6 +329,12 @@ def _head(listed: Listed, file: Formatted, tell: Tell, rows: Rows) -> _Head:
             return make(schema, kept_columns(schema, where, tell), groups)
         schema = arrow_schema(stream, file.form)
     return make(schema, kept_columns(schema, where, tell))
+
+
+def _firsts(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Return the first column of each name: by a name Parquet gives all that have it."""
+    found = batch.schema.names
+    return batch if found == list(names) else batch.select([found.index(name) for name in names])
 
 
 def _shares(
