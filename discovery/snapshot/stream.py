@@ -175,6 +175,7 @@ def joined_tables(tables: list[pa.Table], where: str) -> pa.Table:
 
     if any(not t.schema.equals(tables[0].schema) for t in tables[1:]):
         tables = [_without_lists(t) for t in tables]  # Arrow joins no list of values to plain ones
+        tables = _with_texts(tables)
     try:
         return pa.concat_tables(tables, promote_options="permissive")
     except (pa.ArrowInvalid, pa.ArrowTypeError) as error:
@@ -183,6 +184,27 @@ def joined_tables(tables: list[pa.Table], where: str) -> pa.Table:
             where=where,
             remedy="Cast them to one type, or give the batches of one table",
         ) from error
+
+
+def _with_texts(tables: list[pa.Table]) -> list[pa.Table]:
+    """Return the tables with each column as text that is text in one of them.
+
+    As of a file in which it shows late that a column is none of numbers.
+    """
+    import pyarrow as pa
+
+    texts = (pa.string(), pa.large_string())
+    wide = {f.name for t in tables for f in t.schema if f.type in texts}
+    mixed = {f.name for t in tables for f in t.schema if f.name in wide and f.type not in texts
+             and not pa.types.is_null(f.type)}  # fmt: skip
+    for name in mixed:
+        tables = [
+            t.set_column(t.column_names.index(name), name, t.column(name).cast(pa.string()))
+            if name in t.column_names
+            else t
+            for t in tables
+        ]
+    return tables
 
 
 def _without_lists(table: pa.Table) -> pa.Table:

@@ -12,9 +12,17 @@ from whydrift.discovery.snapshot.note import Note
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["BATCH_ROWS", "Part", "Rows", "Source", "Tell", "untold"]
+__all__ = ["BATCH_ROWS", "Part", "Rows", "Source", "Tell", "rows_at_once", "untold"]
 
 BATCH_ROWS: Final = 65_536  # most rows of a batch
+
+_BATCH_CELLS: Final = 1 << 23
+
+
+def rows_at_once(columns: int) -> int:
+    """Return the most rows that are held at once: of many columns fewer."""
+    return min(BATCH_ROWS, max(1, _BATCH_CELLS // max(1, columns)))
+
 
 # Called with what had to be mended while reading.
 Tell = Callable[[Note], None]

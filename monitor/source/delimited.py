@@ -168,7 +168,8 @@ def read_delimited(
                     last = batch.slice(skip) if are_clear else batch.slice(skip).select(wanted)
                     skip = 0
                     given += last.num_rows
-                    yield last.rename_columns([head.schema.names[i] for i in wanted])
+                    named = [head.schema.names[i] for i in wanted]
+                    yield pa.RecordBatch.from_arrays(last.columns, names=named)
             break
         except pa.ArrowInvalid as error:
             if "Empty CSV file" in str(error):

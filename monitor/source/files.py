@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
+from uuid import uuid4
 
 from whydrift.discovery.errors import SourceError
 from whydrift.discovery.snapshot.note import Note
@@ -20,7 +22,7 @@ from whydrift.monitor.source.joining import fitted, joined_schema, kept_columns
 from whydrift.monitor.source.listing import Listed, list_files, partition_types, partition_value
 from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
 from whydrift.monitor.source.paths import NothingThere
-from whydrift.monitor.source.selected import require_columns, timed
+from whydrift.monitor.source.selected import require_columns, timed, with_column
 from whydrift.monitor.source.storage import is_local
 from whydrift.monitor.source.template import is_template
 from whydrift.monitor.source.times import Times, within
@@ -105,6 +107,7 @@ class FilesSource:
         self._path = expanded(self._files, where=masked(self._files))
         self._settings = settings
         self.time_column = settings.time_column
+        self._occasion = uuid4().hex
 
     @property
     def where(self) -> str:
@@ -113,7 +116,7 @@ class FilesSource:
 
     def schema(self) -> pa.Schema:
         """Return the columns of all files; of a template, of the newest one."""
-        listed = list_files(self._path, self._settings.options)
+        listed = self._listed(None, None)
         if is_template(self._path):
             listed = listed[-1:]
         return self._joined(_heads(listed, untold), listed, untold)
@@ -129,7 +132,8 @@ class FilesSource:
             If there is no such file or column, or no file has any rows.
         """
         bounded = rows.start is not None or rows.end is not None
-        listed = list_files(self._path, self._settings.options, rows.start, rows.end)
+        listed = self._listed(rows.start, rows.end)
+        self._occasion = uuid4().hex
         if bounded and rows.time_column is None:
             raise SourceError(
                 "a window is asked for, but no column says when a row was",
@@ -158,6 +162,12 @@ class FilesSource:
             if head.has_rows
             for groups in _shares(head.groups)
         ]
+
+    def _listed(self, start: datetime | None, end: datetime | None) -> tuple[Listed, ...]:
+        listed = list_files(self._path, self._settings.options, start, end)
+        return tuple(
+            replace(file, stored=replace(file.stored, occasion=self._occasion)) for file in listed
+        )
 
     def _joined(self, heads: Sequence[_Head], listed: Sequence[Listed], tell: Tell) -> pa.Schema:
         """Return the columns of all files and folders."""
@@ -240,8 +250,10 @@ class FilePart:
         file = head.file
         if file.form is Format.DELIMITED:
             assert head.delimited is not None
+            # The rows still count where only columns of folders are wanted.
+            some = places or head.kept[:1]
             yield from read_delimited(
-                file.open, head.delimited, where=head.where, columns=places, tell=tell
+                file.open, head.delimited, where=head.where, columns=some, tell=tell
             )
             return
         with file.open() as stream:
@@ -250,10 +262,9 @@ class FilePart:
                 return
             assert self.groups is not None
             numbers = [group.number for group in self.groups]
-            are_clear = len(set(names)) == len(names)
-            columns = [names[place] for place in places] if are_clear else None
+            columns = [names[place] for place in places]
             for batch in read_parquet(stream, numbers, columns):
-                yield batch if are_clear else batch.select(places)
+                yield _firsts(batch, columns)
 
     def _with_folders(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Return the batch with the columns that its folders stand for."""
@@ -264,7 +275,7 @@ class FilePart:
                 if name in self.head.schema.names:
                     continue
                 value = partition_value(text, self.schema.field(name).type)
-                batch = batch.append_column(name, pa.repeat(value, batch.num_rows))
+                batch = with_column(batch, name, pa.repeat(value, batch.num_rows))
         return batch
 
 
@@ -318,6 +329,12 @@ def _head(listed: Listed, file: Formatted, tell: Tell, rows: Rows) -> _Head:
             return make(schema, kept_columns(schema, where, tell), groups)
         schema = arrow_schema(stream, file.form)
     return make(schema, kept_columns(schema, where, tell))
+
+
+def _firsts(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
+    """Return the first column of each name: by a name Parquet gives all that have it."""
+    found = batch.schema.names
+    return batch if found == list(names) else batch.select([found.index(name) for name in names])
 
 
 def _shares(

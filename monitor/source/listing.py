@@ -134,6 +134,7 @@ def _in_store(text: str, options: Mapping[str, Any]) -> list[str]:
     if scheme in {"http", "https"}:  # a question mark is part of such an address
         return [text]
     system, path = file_system(text, options)
+    system.invalidate_cache()  # a process that lives long must see what came since it last looked
     if glob.has_magic(path):
         found = [p for p in sorted(system.glob(path)) if not PurePosixPath(p).name.startswith("_")]
         if not found:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
-from whydrift.monitor.source.base import BATCH_ROWS
+from whydrift.monitor.source.base import rows_at_once
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,18 +54,18 @@ def parquet_groups(
 
 
 def read_parquet(
-    stream: Any, groups: Sequence[int], columns: Sequence[str] | None
+    stream: Any, groups: Sequence[int], columns: Sequence[str]
 ) -> Iterator[pa.RecordBatch]:
     """Yield the rows of row groups in batches of at most 65,536; only ``columns`` are decoded."""
     from pyarrow import parquet
 
     # A row group is not read as a whole, which would take as much memory as its writer chose.
-    width = max(1, len(columns) if columns is not None else 1)
-    buffer = max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS_BYTES // width))
+    width = len(columns)
+    buffer = max(_LEAST_BUFFER, min(_MOST_BUFFER, _BUFFERS_BYTES // max(1, width)))
     with parquet.ParquetFile(stream, buffer_size=buffer, pre_buffer=False) as file:
         for group in groups:
             yield from file.iter_batches(
-                BATCH_ROWS, row_groups=[group], columns=None if columns is None else list(columns)
+                rows_at_once(width), row_groups=[group], columns=list(columns)
             )
 
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from whydrift.discovery.errors import SourceError
 from whydrift.discovery.progress import Progress, silent
-from whydrift.monitor.source.base import BATCH_ROWS, Part, Rows, Source, Tell, untold
+from whydrift.discovery.snapshot.stream import joined_tables
+from whydrift.monitor.source.base import Part, Rows, Source, Tell, rows_at_once, untold
 from whydrift.monitor.source.retry import Retry
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def stream(
     retry: Retry | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[pa.Table]:
-    """Yield the rows of a window as tables of 65,536, the last one of fewer.
+    """Yield the rows of a window as tables of 65,536 (of many columns: fewer), the last of fewer.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def stream(
                 progress(f"reading {source.where}: {speed:,.0f} rows/s", done, total or 0)
                 yield batch
 
-    yield from in_tables(batches())
+    yield from in_tables(batches(), source.where)
     if not done:
         raise SourceError(
             "there are no rows" if rows.start is None and rows.end is None
@@ -102,36 +103,28 @@ def stream(
         )  # fmt: skip
 
 
-def in_tables(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.Table]:
-    """Yield the rows of batches as tables of 65,536, the last one of fewer."""
-    waiting: list[pa.RecordBatch] = []
+def in_tables(batches: Iterable[pa.RecordBatch], where: str = "data") -> Iterator[pa.Table]:
+    """Yield the rows of batches as tables of 65,536 (of many columns: fewer), the last of fewer."""
+    import pyarrow as pa
+
+    waiting: list[pa.Table] = []
     held = 0
     for batch in batches:
-        while held + batch.num_rows >= BATCH_ROWS:
-            fits = BATCH_ROWS - held
-            yield _together([*waiting, batch.slice(0, fits)])
-            batch = batch.slice(fits)
+        most = rows_at_once(batch.num_columns)
+        table = pa.Table.from_batches([batch])
+        while held + len(table) >= most:
+            fits = most - held
+            yield joined_tables([*waiting, table.slice(0, fits)], where)
+            table = table.slice(fits)
             waiting, held = [], 0
-        if batch.num_rows:
-            waiting.append(batch)
-            held += batch.num_rows
+        if len(table):
+            waiting.append(table)
+            held += len(table)
     if waiting:
-        yield _together(waiting)
+        yield joined_tables(waiting, where)
 
 
 def _total(parts: Sequence[Part]) -> int | None:
     """Return the rows of all parts, where each says how many it has."""
     known = [part.rows for part in parts]
     return None if None in known else sum(rows for rows in known if rows is not None)
-
-
-def _together(batches: Sequence[pa.RecordBatch]) -> pa.Table:
-    """Return batches as one table; a column that became text on the way is text throughout."""
-    import pyarrow as pa
-
-    tables = [pa.Table.from_batches([batch]) for batch in batches]
-    for place, name in enumerate(tables[0].column_names):
-        kinds = {table.schema.field(place).type for table in tables}
-        if len(kinds) > 1 and pa.string() in kinds:
-            tables = [t.set_column(place, name, t.column(place).cast(pa.string())) for t in tables]
-    return pa.concat_tables(tables, promote_options="permissive")

@@ -12,7 +12,7 @@ from whydrift.monitor.source.times import Times, within
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["require_columns", "timed"]
+__all__ = ["require_columns", "timed", "with_column"]
 
 
 def require_columns(columns: Iterable[str] | None, there: Sequence[str], where: str) -> None:
@@ -28,6 +28,14 @@ def require_columns(columns: Iterable[str] | None, there: Sequence[str], where: 
             )
 
 
+def with_column(batch: pa.RecordBatch, name: str, values: pa.Array) -> pa.RecordBatch:
+    """Return a batch with a column put in the place of the one of that name, or at the end."""
+    import pyarrow as pa
+
+    columns = {n: batch.column(i) for i, n in enumerate(batch.schema.names)} | {name: values}
+    return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
+
+
 def timed(batch: pa.RecordBatch, times: Times, rows: Rows) -> pa.RecordBatch:
     """Return the rows of the window, with its time column as timestamps."""
     import pyarrow as pa
@@ -37,7 +45,7 @@ def timed(batch: pa.RecordBatch, times: Times, rows: Rows) -> pa.RecordBatch:
     column = read.combine_chunks()
     if isinstance(column, pa.ChunkedArray):
         column = pa.concat_arrays(column.chunks)
-    batch = batch.set_column(place, rows.time_column, column)
+    batch = with_column(batch, str(rows.time_column), column)
     if rows.start is None and rows.end is None:
         return batch
     inside = within(read, rows.start, rows.end)

@@ -66,10 +66,13 @@ class Stored:
         A path, or an address.
     options : mapping
         Of the store, for fsspec; empty on this machine.
+    occasion : str
+        What is fetched in whole is fetched once for each: the same page may have changed since.
     """
 
     address: str
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    occasion: str = ""
 
     @property
     def where(self) -> str:
@@ -97,7 +100,10 @@ class Stored:
             _refuse_device(self.address)
             return pa.OSFile(self.address)
         if self.is_whole:
-            copy = _copy(self.address, _Options(self.options))
+            if _is_pipe(self.address):  # it has nothing more to give the next time
+                copy = _copy(self.address, _Options({}), f"{Path(self.address).stat().st_ino}")
+            else:
+                copy = _copy(self.address, _Options(self.options), self.occasion)
             return pa.OSFile(copy.path)
         system, path = file_system(self.address, self.options)
         # Arrow asks for what it needs, in pieces large enough: nothing is read ahead of it.
@@ -142,7 +148,7 @@ class _Copy:
 
 
 @functools.lru_cache(maxsize=_COPIED)
-def _copy(address: str, options: _Options) -> _Copy:
+def _copy(address: str, options: _Options, occasion: str) -> _Copy:
     """Return the same bytes on this machine.
 
     A pipe, as of <(zcat …), can be read only once; a page of the web often only from its start.

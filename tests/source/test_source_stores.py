@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from pyarrow import parquet
+from pyarrow import feather, parquet
 
 from whydrift import read_snapshot
 from whydrift.discovery.errors import SourceError
@@ -100,6 +100,16 @@ def test_a_window_of_a_template_lists_only_the_folders_that_it_touches(s3, monke
     assert table.column_names == ["ts", "price", "day"]  # dt only says again when it was
 
 
+def test_a_file_that_came_since_the_last_look_is_seen(s3):
+    import boto3
+
+    client = boto3.client("s3", aws_access_key_id="k", aws_secret_access_key="hunter2",
+                          endpoint_url=s3["endpoint_url"], region_name="eu-west-1")  # fmt: skip
+    for number in (1, 2):
+        client.put_object(Bucket="lake", Key=f"grows/{number}.csv", Body=b"a\n1\n")
+        assert rows_of("s3://lake/grows/*.csv", **s3).num_rows == number
+
+
 @pytest.mark.parametrize("address", ["s3://lake/nothing.csv", "s3://nowhere/a.csv"])
 def test_what_is_not_in_s3_is_one_clear_error(s3, address):
     with pytest.raises(SourceError, match="there is no such file") as caught:
@@ -175,6 +185,15 @@ def test_a_page_of_the_web_is_read(web, kind):
     assert rows_of(f"{web}/table.{kind}?day=1").to_pydict() == {"a": [1, 2], "b": ["x", "y"]}
 
 
+def test_a_page_that_changed_is_fetched_anew_but_once_for_a_window(web):
+    source = FilesSource(Files(f"{web}/table.csv"))
+    assert source.schema().names == ["a", "b"]
+    assert pa.concat_tables(stream(source, Rows())).num_rows == 2
+    assert Pages.asked == 1
+    Pages.content = b"a,b\n1,x\n"
+    assert pa.concat_tables(stream(source, Rows())).num_rows == 1
+
+
 def test_a_server_that_fails_for_a_moment_is_asked_again(web):
     Pages.failures = 2
     assert rows_of(f"{web}/table.csv").num_rows == 2
@@ -226,6 +245,15 @@ def test_folders_of_key_and_value_are_columns(tmp_path):
     assert table.to_pydict() == {"a": [1, 1], "country": ["de", "fr"], "year": [2026, 2025]}
     assert rows_of(tmp_path / "country=fr").column_names == ["a", "year"]
     assert read_snapshot(tmp_path, columns=["country"]).schema.names == ("country",)
+    for name in ("part.csv", "part.arrow"):
+        folder = tmp_path / "other" / f"kind={name}"
+        folder.mkdir(parents=True)
+        if name.endswith("csv"):
+            (folder / name).write_text("a,b\n1,2\n3,4\n")
+        else:
+            feather.write_feather(pa.table({"a": [1], "b": [2]}), str(folder / name))
+    only = rows_of(tmp_path / "other", Rows(("kind",)))
+    assert only.to_pydict() == {"kind": ["part.arrow", "part.csv", "part.csv"]}
 
 
 def test_a_folder_outside_the_window_is_not_opened_where_folders_are_the_time(
