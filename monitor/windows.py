@@ -11,7 +11,8 @@ from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.schema import ColumnKind, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.source.base import Rows, Source
-from whydrift.monitor.source.times import Times
+from whydrift.monitor.source.retry import Retry
+from whydrift.monitor.source.times import Times, no_times
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +70,8 @@ class Window:
             from whydrift.monitor.source.opening import as_source
 
             source = as_source(value, side=side)
-            return cls(source.where, tuple(source.schema().names), source=source)
+            names = tuple(Retry().call(source.schema).names)
+            return cls(source.where, names, source=source)
         table, notes = to_table(value, where=side)
         return cls(side, tuple(table.column_names), table=table, notes=notes)
 
@@ -123,10 +125,13 @@ class Window:
         if self.source is not None:
             from whydrift.monitor.source.snapshots import snapshot_of
 
-            return snapshot_of(
+            snapshot = snapshot_of(
                 self.source, Rows(time_column=time), schema=schema, kinds=kinds, roles=roles,
                 progress=progress, workers=workers,
             )  # fmt: skip
+            if time is not None and not snapshot.summaries[time].count:
+                raise no_times(time, "no value", self.where)
+            return snapshot
         assert self.table is not None
         table = self.table if time is None else in_time_order(self.table, time, self.where)
         snapshot = Snapshot.from_frame(

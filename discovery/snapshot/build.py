@@ -51,6 +51,7 @@ __all__ = ["Piece", "category_room", "read_window"]
 _MOST_CATEGORIES = 1_000
 _LEAST_ROOM = 50  # for new categories beside as many known ones
 _ROWS_OF_A_CHOICE = 65_536  # rows that the length of a block of time is chosen on
+_LATE = (Role.TARGET, Role.LOSS)
 _MOST_REPEATS = 0.01  # share; above, rows are not known by their values
 _ROWS_LOOKED_AT = 32_768  # by a sketch, before it passes over neighbours
 _ROWS_OF_A_NAME = 64  # rows at the beginning of a table, whose values stand for it
@@ -149,9 +150,13 @@ class _Builder:
         hashes = row_hashes({**contents, **dict.fromkeys(absent, Content("empty"))}, self.rows)
         copies = Copies() if hashes is None else Copies.of(hashes, limit=self.piece.limit)
         repeats = copies.repeats(self.rows)
-        found = schema.blocks or self._choose(contents, repeats)
+        # Labels come late, and must not change which rows are sampled.
+        early = {c.name: contents[c.name] for c in self.columns
+                 if c.name in contents and c.role not in _LATE}  # fmt: skip
+        identity = hashes if len(early) == len(contents) else row_hashes(early, self.rows)
+        found = schema.blocks or self._choose(contents, self._repeats(hashes, identity, repeats))
         schema = Schema(tuple(self.columns), found)
-        wanted, draw = self._draw(found, contents, hashes)
+        wanted, draw = self._draw(found, contents, hashes, identity)
         chosen, threshold = draw.kept()
         times = self._times()
         if threshold < 1.0 and found.kind is BlockKind.ROW:
@@ -323,22 +328,33 @@ class _Builder:
         assert numbers_of_blocks is not None
         return replace(blocks, share=thinned_share(blocks.kind, numbers_of_blocks))
 
+    def _repeats(self, hashes: HashArray | None, identity: HashArray | None, repeats: int) -> int:
+        """Return how many rows are like one before them in all but what comes late."""
+        if identity is None or identity is hashes:
+            return repeats
+        return Copies.of(identity).repeats(self.rows)
+
     def _draw(
-        self, rule: Blocks, contents: Mapping[str, Content], hashes: HashArray | None
+        self,
+        rule: Blocks,
+        contents: Mapping[str, Content],
+        hashes: HashArray | None,
+        identity: HashArray | None,
     ) -> tuple[IntArray, Draw]:
         """Return the rows that may be kept, with the priorities that decide on it."""
         place = self.piece.places
         if place is None:
             place = np.arange(self.piece.place, self.piece.place + self.rows, dtype=np.int64)
         values = np.zeros(self.rows, dtype=np.uint64) if hashes is None else hashes
+        known = np.zeros(self.rows, dtype=np.uint64) if identity is None else identity
         places = place.astype(np.uint64)
         run = self.piece.run
         if run is None:
-            first = mixed(values[:_ROWS_OF_A_NAME] ^ places[:_ROWS_OF_A_NAME])
+            first = mixed(known[:_ROWS_OF_A_NAME] ^ places[:_ROWS_OF_A_NAME])
             run = int(first.sum(dtype=np.uint64))
-        rows = values
-        if hashes is None or not rule.rows_differ:
-            rows = mixed(values ^ mixed(places ^ np.uint64(run)))
+        rows = known
+        if identity is None or not rule.rows_differ:
+            rows = mixed(known ^ mixed(places ^ np.uint64(run)))
         most = sample_limit(len(self.columns)) if self.sample_rows is None else self.sample_rows
         priority = rule.priorities(rows, self._blocks(rule, contents, rows), self.salt)
         wanted = np.flatnonzero(priority <= self.piece.threshold)

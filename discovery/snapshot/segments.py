@@ -246,14 +246,15 @@ def merge_segments(windows: Sequence[SegmentedSnapshots]) -> SegmentedSnapshots:
     )
 
 
-def count_segments(batches: Iterable[Any], segments: Segments, where: str) -> SegmentCounts:
+def count_segments(batches: Iterable[Any], by: tuple[str, ...], where: str) -> SegmentCounts:
     """Count the rows of each value, for :meth:`Segments.choose`.
 
     Parameters
     ----------
     batches : iterable of frames
         They need hold the columns of the segments only.
-    segments : Segments
+    by : tuple of str
+        Their columns.
     where : str
         Names the data in messages.
 
@@ -265,14 +266,14 @@ def count_segments(batches: Iterable[Any], segments: Segments, where: str) -> Se
     counts = SegmentCounts()
     for batch in batches:
         table, _ = to_table(batch, where=where)
-        for name in segments.by:
+        for name in by:
             if name not in table.column_names:
                 raise SchemaError(
                     f"the segment column {name!r} is not in the data",
                     where=where,
                     remedy=f"Columns are: {', '.join(table.column_names[:20])}",
                 )
-        counts = counts.merge(SegmentCounts.of(table, segments.by))
+        counts = counts.merge(SegmentCounts.of(table, by))
     return counts
 
 

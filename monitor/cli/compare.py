@@ -14,6 +14,7 @@ from whydrift.monitor.cli.options import (
     DATA_HELP,
     Cluster,
     ConfigFile,
+    CurrentQuery,
     DaskAddress,
     Debug,
     Floor,
@@ -29,6 +30,7 @@ from whydrift.monitor.cli.options import (
     Method,
     MonitorName,
     Prediction,
+    Query,
     Quiet,
     RandomState,
     Score,
@@ -48,6 +50,8 @@ __all__ = ["compare"]
 def compare(
     reference: Annotated[str, typer.Argument(metavar="REFERENCE", help=DATA_HELP)],
     current: Annotated[str, typer.Argument(metavar="CURRENT", help="The window under judgement.")],
+    query: Query = None,
+    current_query: CurrentQuery = None,
     target: Target = None,
     prediction: Prediction = None,
     graph: GraphFile = None,
@@ -94,13 +98,14 @@ def compare(
       whydrift compare 'data/05-*.csv' 'data/06-*.csv' --graph graph.json --json -
       whydrift compare may.csv june.csv --fail-on fault,mechanism --junit drift.xml
       whydrift compare may.csv june.csv --config whydrift.yaml
+      whydrift compare '${DB}' '${DB}' --query @may.sql --current-query @june.sql
       whydrift compare s3://bucket/2026-05/ s3://bucket/2026-06/ --dask tls://scheduler:8786
     """
     from whydrift.monitor.cli.fail_on import findings, parse_fail_on
     from whydrift.monitor.cli.graph_output import check_graph_format
     from whydrift.monitor.cli.outputs import check_outputs
     from whydrift.monitor.cli.progress import shown_progress
-    from whydrift.monitor.cli.workers import as_workers_see_it, dask_workers
+    from whydrift.monitor.cli.workers import dask_workers
 
     words = parse_fail_on(fail_on)
     files = {"--json": json_file, "--html": html, "--markdown": markdown, "--junit": junit,
@@ -111,9 +116,11 @@ def compare(
     said = _configured(config, monitor)
     with shown_progress(quiet) as progress, dask_workers(dask, said.dask) as workers:
         from whydrift.monitor.api import compare as judge
+        from whydrift.monitor.cli.data import data_given
 
         diagnosis = judge(
-            as_workers_see_it(reference, workers), as_workers_see_it(current, workers),
+            data_given(reference, query, workers),
+            data_given(current, current_query or query, workers),
             graph=graph,
             knowledge=knowledge or (None if graph else said.knowledge),
             target=target or said.target, prediction=prediction or said.prediction,

@@ -11,10 +11,10 @@ from whydrift.discovery.discover import method_names
 from whydrift.discovery.errors import OptionError
 
 __all__ = [
-    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "DaskAddress", "Debug", "Floor", "GraphFile",
-    "Html", "Ignore", "Jobs", "Json", "Junit", "KnowledgeFile", "Level", "Loss", "Markdown",
-    "Method", "MonitorName", "Orientation", "Prediction", "Quiet", "RandomState", "Score", "Target",
-    "Test", "TimeColumn", "path_given",
+    "Alpha", "Bootstrap", "Cluster", "ConfigFile", "CurrentQuery", "DaskAddress", "Debug", "Floor",
+    "GraphFile", "Html", "Ignore", "Jobs", "Json", "Junit", "KnowledgeFile", "Level", "Loss",
+    "Markdown", "Method", "MonitorName", "Orientation", "Prediction", "Query", "Quiet",
+    "RandomState", "Score", "Target", "Test", "TimeColumn", "path_given",
 ]  # fmt: skip
 
 
@@ -35,11 +35,30 @@ def path_given(value: str | Path) -> Path:
     return Path(value)
 
 
-DATA_HELP = "A file, glob or folder of Parquet, CSV, TSV (also .gz, .zst, .bz2), Arrow or Feather."
+DATA_HELP = (
+    "A file, glob, folder or address (s3://, gs://, abfs://, https://) of Parquet, CSV, TSV (also "
+    ".gz, .zst, .bz2), Arrow or Feather; or, with --query, the address of a database "
+    "(postgresql://, sqlite:///, duckdb:///). ${NAME} stands for a variable of the environment."
+)
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors.")]
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 
+Query = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SQL|@FILE",
+        help="What to select from the database that DATA is the address of; ${NAME} stands for a "
+        "variable of the environment, so that no password is typed.",
+    ),
+]
+CurrentQuery = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SQL|@FILE",
+        help="What to select for CURRENT, where it is not what --query selects for REFERENCE.",
+    ),
+]
 Target = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="The column that the model predicts.")
 ]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -13,6 +14,9 @@ from whydrift.monitor.config.monitor import Monitor
 from whydrift.monitor.config.service import Checks, Dask, Event, Metrics, Notifier, Store, Web
 from whydrift.monitor.config.source import Source
 from whydrift.monitor.config.values import Slug
+
+if TYPE_CHECKING:
+    from whydrift.monitor.source.registry import Settings as ReaderSettings
 
 __all__ = ["Config"]
 
@@ -85,6 +89,20 @@ class Config(Settings):
     def source_of(self, named: str | Source) -> Source:
         """Return a source, named or written out."""
         return self.sources[named] if isinstance(named, str) else named
+
+    def reader_of(self, monitor: Monitor) -> ReaderSettings:
+        """Return the settings with which a monitor's rows, and their labels, are read."""
+        from whydrift.monitor.source.joined import Joined
+
+        rows = self.source_of(monitor.source).reader()
+        if monitor.labels is None:
+            return rows
+        return Joined(
+            rows,
+            self.source_of(monitor.labels.source).reader(),
+            monitor.labels.join,
+            label_delay=timedelta(seconds=monitor.window.label_delay.least_seconds),
+        )
 
     def monitor_named(self, name: str | None, *, where: str = "configuration") -> Monitor:
         """Return a monitor by its name, which may be left out where there is only one.

@@ -202,7 +202,7 @@ class Event(Settings):
 class Webhook(Settings):
     """A URL that is told of alerts, each message signed with the secret."""
 
-    url: SecretUrl
+    url: SecretStr  # as secret as a password: whoever knows it can write there
     secret: SecretStr | None = None
 
 

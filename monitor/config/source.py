@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from whydrift.monitor.config.base import Settings, problem
-from whydrift.monitor.config.values import Names, SecretUrl, Slug, Text
+from whydrift.monitor.config.values import DurationText, Names, SecretUrl, Slug, Text
+from whydrift.monitor.window.duration import Duration
+
+if TYPE_CHECKING:
+    from whydrift.monitor.source.registry import Settings as ReaderSettings
 
 __all__ = ["Labels", "PluginSource", "Source", "SourceOrName", "SqlSource", "WarehouseSource"]
 
@@ -19,13 +23,26 @@ class SqlSource(Settings):
 
     url: SecretUrl
     query: Text = Field(description="with :start and :end, which are bound, never written in")
+    timeout: DurationText = Duration(10, "m")
 
 
 class WarehouseSource(Settings):
-    """Rows of a table, through ibis."""
+    """Rows of a table or a query, through ibis."""
 
     url: SecretUrl
-    table: Text
+    table: Text | None = None
+    query: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_one(self) -> WarehouseSource:
+        if (self.table is None) == (self.query is None):
+            what = (
+                "it names neither a table nor a query"
+                if self.table is None
+                else ("it names a table and a query")
+            )
+            raise problem(what, "Write one of table: NAME and query: select …")
+        return self
 
 
 class PluginSource(Settings):
@@ -45,6 +62,9 @@ class Source(Settings):
     warehouse: WarehouseSource | None = None
     plugin: PluginSource | None = None
     time_column: Text | None = Field(default=None, description="puts rows into windows")
+    storage: dict[str, Any] = Field(
+        default_factory=dict, description="of files: what the store's fsspec package takes"
+    )
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Source:
@@ -52,7 +72,28 @@ class Source(Settings):
         if len(named) != 1:
             what = f"it names {' and '.join(named)}" if named else "it does not say where rows are"
             raise problem(f"{what}: a source is one of {', '.join(_KINDS)}", "Write one of them")
+        if self.storage and self.files is None:
+            raise problem("only files lie in a storage", "Leave the key out", "storage")
         return self
+
+    def reader(self) -> ReaderSettings:
+        """Return the settings that `monitor.source.registry.open_source` takes."""
+        from whydrift.monitor.source.files import Files
+        from whydrift.monitor.source.registry import Plugin
+        from whydrift.monitor.source.sql import Sql
+        from whydrift.monitor.source.warehouse import Warehouse
+
+        time = self.time_column
+        if self.files is not None:
+            return Files(self.files, time, self.storage)
+        if self.sql is not None:
+            url, seconds = self.sql.url.get_secret_value(), self.sql.timeout.least_seconds
+            return Sql(url, self.sql.query, time, seconds)
+        if self.warehouse is not None:
+            url = self.warehouse.url.get_secret_value()
+            return Warehouse(url, self.warehouse.table, self.warehouse.query, time)
+        assert self.plugin is not None
+        return Plugin(self.plugin.name, self.plugin.options, time)
 
 
 def _is_name(value: Any) -> str:

@@ -6,7 +6,6 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
-from urllib.parse import urlsplit, urlunsplit
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import (
@@ -21,6 +20,7 @@ from pydantic import (
 from whydrift.discovery.errors import nearest
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.monitor.config.base import problem, told
+from whydrift.monitor.source.address import masked
 from whydrift.monitor.window.duration import Duration
 
 __all__ = [
@@ -32,8 +32,6 @@ _LOSSES: Final = ("auto", "squared_error", "absolute_error", "log_loss", "zero_o
 _UNITS: Final = {"": 1, "B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40}
 _SIZE: Final = re.compile(r"^(\d+)\s*([KMGT]iB|B|)$")
 _SLUG: Final = re.compile(r"^[a-z0-9][a-z0-9_-]*$")
-_MASK: Final = "***"
-_SECRET_KEY: Final = re.compile(r"pass|secret|token|key|signature|sig$|credential|auth", re.I)
 
 
 def _text(value: Any) -> str:
@@ -183,28 +181,8 @@ def _one_of(what: str, name: str, known: tuple[str, ...], also: str | None = Non
 
 
 def masked_url(text: str) -> str:
-    """Return an address that can be shown: no password, no key in its query.
-
-    What cannot be taken apart is masked whole.
-    """
-    try:
-        parts = urlsplit(text)
-        host = parts.netloc.rpartition("@")
-        user, colon, _ = host[0].partition(":")
-    except ValueError:
-        return _MASK
-    if not parts.scheme:
-        return _MASK
-    netloc = f"{user}{f':{_MASK}' if colon else ''}@{host[2]}" if host[1] else host[2]
-    query = "&".join(
-        f"{name}={_MASK}" if _SECRET_KEY.search(name) else f"{name}{equals}{value}"
-        for name, equals, value in (pair.partition("=") for pair in parts.query.split("&"))
-    )
-    shown = urlunsplit((parts.scheme, netloc, parts.path, query, ""))
-    # urlunsplit writes file:/// and sqlite:/// paths with one slash where there is no host.
-    if not netloc and text.startswith(f"{parts.scheme}://"):
-        return f"{parts.scheme}://{parts.path}" + (f"?{query}" if query else "")
-    return shown
+    """Return an address as it may be shown; what is none may be a secret, and is not shown."""
+    return masked(text) if "://" in text else "***"
 
 
 def is_loopback(host: str) -> bool:

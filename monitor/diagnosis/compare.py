@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from whydrift.discovery.errors import NoRows
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
@@ -32,6 +33,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
 from whydrift.monitor.diagnosis.evidence import Evidence
+from whydrift.monitor.diagnosis.expired import counts_only, with_rows
 from whydrift.monitor.diagnosis.faults.registry import fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
@@ -135,6 +137,8 @@ def compare(
 
     Raises
     ------
+    NoRows
+        If the current window has none, or no past one has any.
     SchemaError
         If the windows have no usable column in common, or a named column is absent.
     GraphError
@@ -145,7 +149,13 @@ def compare(
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
     make_test = registered(mechanism_test)
-    given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
+    all_given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
+    _require_rows(all_given, current)
+    given, reference_weights, expired = with_rows(all_given, reference_weights)
+    if all_given and not (given and current.has_sample):
+        return counts_only(
+            all_given, current, target=target, prediction=prediction, graph=graph, level=level
+        )
     counted = each_row_once(given, current)
     past = _past(counted.references, reference_weights)
     side = prepare(
@@ -339,6 +349,7 @@ def compare(
             past_windows=past.count,
         ),
         warnings=(
+            *expired,
             *counted.notes,
             *side.notes,
             *fault_notes(findings, (*side.names, *gone)),
@@ -358,6 +369,14 @@ def compare(
         version=version("whydrift"),
         evidence=Evidence(recorded.reference, recorded.current),
     )
+
+
+def _require_rows(references: Sequence[Snapshot], current: Snapshot) -> None:
+    for where, windows in (("reference", references), ("current", (current,))):
+        if windows and not any(window.rows for window in windows):
+            raise NoRows(
+                "the window has no rows", where=where, remedy="Give a window that has data"
+            )
 
 
 def _past(windows: tuple[Snapshot, ...], weights: Sequence[float] | None) -> Pooled:

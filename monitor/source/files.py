@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from whydrift.discovery.errors import SourceError
 from whydrift.discovery.snapshot.note import Note
@@ -20,6 +21,7 @@ from whydrift.monitor.source.listing import Listed, list_files, partition_types,
 from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
 from whydrift.monitor.source.paths import NothingThere
 from whydrift.monitor.source.selected import require_columns, timed
+from whydrift.monitor.source.storage import is_local
 from whydrift.monitor.source.template import is_template
 from whydrift.monitor.source.times import Times, within
 from whydrift.monitor.source.trouble import reading
@@ -29,6 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FilePart", "Files", "FilesSource", "read_noted"]
 
+T = TypeVar("T")
+
+_ASKED_AT_ONCE: Final = 8
 _PART_ROWS: Final = 262_144  # row groups are read together until they have as many rows
 
 
@@ -265,19 +270,25 @@ class FilePart:
 
 def _heads(listed: Sequence[Listed], tell: Tell, rows: Rows | None = None) -> list[_Head]:
     """Return what is known of each file; of several, empty ones are left out."""
-    heads = []
-    for found in listed:
-        where = found.stored.where
-        with reading(where, found.stored.address):
+
+    def look(found: Listed) -> tuple[_Head | None, list[Note]]:
+        notes: list[Note] = []
+        with reading(found.stored.where, found.stored.address):
             file = formatted(found.stored)
-            if file is not None:
-                heads.append(_head(found, file, tell, rows or Rows()))
-            elif len(listed) == 1:
-                raise SourceError(
-                    "the file is empty", where=where, remedy="Give a file that has data"
-                )
-            else:
-                tell(Note("empty_file", None, f"{where} is empty; it is left out"))
+            head = None if file is None else _head(found, file, notes.append, rows or Rows())
+        return head, notes
+
+    heads = []
+    for found, (head, notes) in zip(listed, _each(look, listed), strict=True):
+        where = found.stored.where
+        if head is not None:
+            heads.append(head)
+        elif len(listed) == 1:
+            raise SourceError("the file is empty", where=where, remedy="Give a file that has data")
+        else:
+            tell(Note("empty_file", None, f"{where} is empty; it is left out"))
+        for note in notes:
+            tell(note)
     if not heads:
         raise NothingThere(
             "all files are empty" if listed else "there is no file",
@@ -285,6 +296,14 @@ def _heads(listed: Sequence[Listed], tell: Tell, rows: Rows | None = None) -> li
             remedy="Give a window that has data",
         )
     return heads
+
+
+def _each(look: Callable[[Listed], T], listed: Sequence[Listed]) -> Iterable[T]:
+    """Return what ``look`` tells of each file; a store is asked about several at once."""
+    if len(listed) == 1 or all(is_local(found.stored.address) for found in listed):
+        return map(look, listed)
+    with ThreadPoolExecutor(_ASKED_AT_ONCE) as askers:
+        return list(askers.map(look, listed))
 
 
 def _head(listed: Listed, file: Formatted, tell: Tell, rows: Rows) -> _Head:

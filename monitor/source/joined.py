@@ -28,6 +28,7 @@ __all__ = ["Joined", "JoinedPart", "JoinedSource"]
 _HELD_BYTES: Final = 128 * 1024 * 1024  # labels held in memory; more are put on disk in shares
 _SHARES: Final = 64
 _PLACE: Final = "__whydrift_place"
+_KEY: Final = "__whydrift_key"
 
 
 @dataclass(frozen=True)
@@ -42,10 +43,11 @@ class Joined:
     ----------
     rows, labels : settings of a source
         The rows, and their labels.
-    key : str
-        The column by which they belong together; it is in both.
+    keys : tuple of str
+        The columns by which they belong together; they are in both.
     label_columns : tuple of str, optional
-        What is taken from the labels: by default all that the rows do not have.
+        What is taken from the labels: by default all that the rows do not have, but for the
+        labels' time column.
     label_delay : timedelta
         How long after the end of a window labels of it are looked for, where ``labels`` has a time
         column, or a query with ``:start`` and ``:end``.
@@ -53,7 +55,7 @@ class Joined:
 
     rows: Any
     labels: Any
-    key: str
+    keys: tuple[str, ...]
     label_columns: tuple[str, ...] | None = None
     label_delay: timedelta = field(default_factory=timedelta)
 
@@ -117,10 +119,9 @@ class JoinedPart:
         return f"{rows.where} with labels of {labels.where}"
 
     @property
-    def rows(self) -> int | None:
-        """As many as the rows' own parts have."""
-        known = [p.rows for p in self.open_source(self.settings.rows).parts(self._of_rows())]
-        return None if None in known else sum(rows for rows in known if rows is not None)
+    def rows(self) -> None:
+        """Told by the rows' own parts, once they are read."""
+        return
 
     @property
     def repeats(self) -> bool:
@@ -136,10 +137,10 @@ class JoinedPart:
             If the key, or a column named, is not there, or a column is in both places.
         """
         settings = self.settings
-        require_columns((settings.key,), of_rows, self.open_source(settings.rows).where)
+        require_columns(settings.keys, of_rows, self.open_source(settings.rows).where)
         where = self.open_source(settings.labels).where
         named = settings.label_columns
-        require_columns((settings.key, *(named or ())), of_labels, where)
+        require_columns((*settings.keys, *(named or ())), of_labels, where)
         for name in named or ():
             if name in of_rows:
                 raise SourceError(
@@ -147,38 +148,42 @@ class JoinedPart:
                     where=where,
                     remedy="Rename it in one of them",
                 )
-        return tuple(n for n in named or of_labels if n not in of_rows)
+        at = self.open_source(settings.labels).time_column
+        return tuple(n for n in named or of_labels if n not in of_rows and (named or n != at))
 
     def batches(self, tell: Tell = untold) -> Iterator[pa.RecordBatch]:
         """Read the labels, then the rows, and put them together."""
         settings, retry = self.settings, Retry()
         source, labels = self.open_source(settings.rows), self.open_source(settings.labels)
         of_rows = source.schema()
-        taken = self.taken(of_rows.names, labels.schema().names)
+        of_labels = labels.schema()
+        taken = self.taken(of_rows.names, of_labels.names)
         wanted = self.wanted.columns or (*of_rows.names, *taken)
         counted = _Counted()
         with contextlib.ExitStack() as stack:
             at = labels.time_column
-            held = _Labels(settings.key, at, stack)
+            held = _Labels(_Key(settings.keys, of_rows, labels.where), at, stack)
             read = self._of_labels(labels, taken)
             for batch in batches_of(labels, read, tell=tell, retry=retry):
                 held.add(batch)
             rows = batches_of(source, self._of_rows(of_rows.names), tell=tell, retry=retry)
-            for joined in held.joined(rows, [n for n in taken if n in wanted], counted):
+            for joined in held.joined(
+                rows, [of_labels.field(n) for n in taken if n in wanted], counted
+            ):
                 yield joined.select(list(wanted))
-        counted.tell(settings.key, self.where, tell)
+        counted.tell(", ".join(settings.keys), self.where, tell)
 
     def _of_rows(self, names: Sequence[str] = ()) -> Rows:
         """Return which rows are read: the key always is."""
         if self.wanted.columns is None:
             return self.wanted
         own = [name for name in self.wanted.columns if name in names]
-        return replace(self.wanted, columns=tuple(dict.fromkeys((*own, self.settings.key))))
+        return replace(self.wanted, columns=tuple(dict.fromkeys((*own, *self.settings.keys))))
 
     def _of_labels(self, labels: Source, taken: Sequence[str]) -> Rows:
         """Return which labels are read: those of the window's time, and of the delay after it."""
         at = labels.time_column
-        columns = tuple(dict.fromkeys((self.settings.key, *taken, *([at] if at else []))))
+        columns = tuple(dict.fromkeys((*self.settings.keys, *taken, *([at] if at else []))))
         start, end = self.wanted.start, self.wanted.end
         has_bounds = at is not None or bool(getattr(labels, "binds_window", False))
         if not has_bounds:
@@ -200,50 +205,43 @@ class _Counted:
             )
             tell(Note("labels_partly", None, text))
         if self.without_key:
-            text = f"{where}: {self.without_key:,} rows have no {key!r}, and so no label"
-            tell(Note("labels_without_key", key, text))
+            text = f"{where}: {self.without_key:,} rows have no {key}, and so no label"
+            tell(Note("labels_without_key", None, text))
         if self.several:
-            text = (
-                f"{where}: {self.several:,} values of {key!r} have several labels; the last counts"
-            )
-            tell(Note("labels_repeated", key, text))
+            text = f"{where}: {self.several:,} values of {key} have several labels; the last counts"
+            tell(Note("labels_repeated", None, text))
 
 
 class _Labels:
     """Labels by key: in memory while they fit, else in shares on disk, by a hash of the key."""
 
-    def __init__(self, key: str, at: str | None, stack: contextlib.ExitStack) -> None:
+    def __init__(self, key: _Key, at: str | None, stack: contextlib.ExitStack) -> None:
         self._key, self._at, self._stack = key, at, stack
         self._held: list[pa.Table] = []
         self._shares: _Shares | None = None
 
     def add(self, batch: pa.RecordBatch) -> None:
         """Take more labels."""
-        import pyarrow as pa
-
-        table = pa.Table.from_batches([batch])
+        table = self._key.of(batch)
         if self._shares is not None:
             self._shares.add(table)
             return
         self._held.append(table)
         if sum(held.nbytes for held in self._held) > _HELD_BYTES:
-            self._shares = _Shares(self._key, self._stack)
+            self._shares = _Shares(self._stack)
             for held in self._held:
                 self._shares.add(held)
             self._held = []
 
     def joined(
-        self, rows: Iterator[pa.RecordBatch], taken: Sequence[str], counted: _Counted
+        self, rows: Iterator[pa.RecordBatch], taken: Sequence[pa.Field], counted: _Counted
     ) -> Iterator[pa.RecordBatch]:
         """Yield the rows in their order, with the labels' columns ``taken``."""
-        import pyarrow as pa
-
         if self._shares is None:
             last = self._last(self._held, counted)
             for batch in rows:
-                yield from _matched(
-                    pa.Table.from_batches([batch]), last, self._key, taken, counted
-                ).to_batches()
+                table = self._key.of(batch)
+                yield from _matched(table, last, taken, counted).to_batches()
             return
         yield from self._through_shares(self._shares, rows, taken, counted)
 
@@ -251,24 +249,24 @@ class _Labels:
         self,
         labels: _Shares,
         rows: Iterator[pa.RecordBatch],
-        taken: Sequence[str],
+        taken: Sequence[pa.Field],
         counted: _Counted,
     ) -> Iterator[pa.RecordBatch]:
         """Divide the rows as the labels were, join share by share, and restore the rows' order."""
         import pyarrow as pa
 
         place = 0
-        waiting = _Shares(self._key, self._stack)
+        waiting = _Shares(self._stack)
         for batch in rows:
-            table = pa.Table.from_batches([batch])
+            table = self._key.of(batch)
             places = pa.array(np.arange(place, place + len(table)))
             waiting.add(table.append_column(_PLACE, places))
             place += len(table)
-        done = _Shares(self._key, self._stack)
+        done = _Shares(self._stack)
         for number in range(_SHARES):
             last = self._last(list(labels.read(number)), counted)
             for table in waiting.read(number):
-                done.put(number, _matched(table, last, self._key, taken, counted))
+                done.put(number, _matched(table, last, taken, counted))
         yield from done.in_order()
 
     def _last(self, tables: Sequence[pa.Table], counted: _Counted) -> pa.Table | None:
@@ -280,9 +278,9 @@ class _Labels:
         table = pa.concat_tables(tables, promote_options="permissive").combine_chunks()
         if self._at is not None:
             table = table.sort_by(self._at)  # stable: of one time the last read counts
-        table = table.filter(table.column(self._key).is_valid())
+        table = table.filter(table.column(_KEY).is_valid())
         table = table.append_column(_PLACE, pa.array(np.arange(len(table))))
-        last = table.group_by(self._key).aggregate([(_PLACE, "max"), (_PLACE, "count")])
+        last = table.group_by(_KEY).aggregate([(_PLACE, "max"), (_PLACE, "count")])
         counts = last.column(f"{_PLACE}_count").to_numpy()
         counted.several += int((counts > 1).sum())
         return table.take(last.column(f"{_PLACE}_max")).drop_columns(_PLACE)
@@ -291,17 +289,17 @@ class _Labels:
 class _Shares:
     """Rows on disk, divided by a hash of their key so that each share fits into memory."""
 
-    def __init__(self, key: str, stack: contextlib.ExitStack) -> None:
-        self._key = key
+    def __init__(self, stack: contextlib.ExitStack) -> None:
         self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="whydrift-")))
         self._writers: dict[int, Any] = {}
+        self._schemas: dict[int, pa.Schema] = {}
         self._stack = stack
 
     def add(self, table: pa.Table) -> None:
         """Put each row into its share."""
         from whydrift.discovery.snapshot.infer import read_content
 
-        hashes = content_hashes(read_content(table.column(self._key)))
+        hashes = content_hashes(read_content(table.column(_KEY)))
         if hashes is None:
             self.put(0, table)
             return
@@ -315,8 +313,9 @@ class _Shares:
 
         if number not in self._writers:
             path = self._folder / f"{number}.arrows"
+            self._schemas[number] = table.schema
             self._writers[number] = self._stack.enter_context(ipc.new_stream(path, table.schema))
-        self._writers[number].write_table(table)
+        self._writers[number].write_table(table.cast(self._schemas[number]))
 
     def read(self, number: int) -> Iterator[pa.Table]:
         """Yield the rows of a share."""
@@ -367,39 +366,65 @@ class _Ahead:
             self._next = next(self._tables, None)
 
 
+class _Key:
+    """What makes a label a row's: one column, or the texts of several."""
+
+    def __init__(self, names: tuple[str, ...], rows: pa.Schema, where: str) -> None:
+        kinds = [rows.field(name).type for name in names]
+        self._names, self._where = names, where
+        self._kinds = [getattr(kind, "value_type", kind) for kind in kinds]
+
+    def of(self, batch: pa.RecordBatch) -> pa.Table:
+        """Return rows or labels with their key beside them, in the rows' own type.
+
+        Raises
+        ------
+        SourceError
+            If the labels write it in another way.
+        """
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        table = pa.Table.from_batches([batch])
+        columns = []
+        for name, kind in zip(self._names, self._kinds, strict=True):
+            try:
+                columns.append(table.column(name).cast(kind))
+            except pa.ArrowException as error:
+                raise SourceError(
+                    f"the key {name!r} is {kind} in the rows and {table.column(name).type} in "
+                    "the labels",
+                    where=self._where,
+                    remedy="Write it with one type in both places",
+                ) from error
+        if len(columns) == 1:
+            return table.append_column(_KEY, columns[0])
+        texts = [column.cast(pa.string()) for column in columns]
+        # A missing part makes the whole key missing.
+        return table.append_column(_KEY, pc.binary_join_element_wise(*texts, "\x1f"))
+
+
 def _matched(
     rows: pa.Table,
     labels: pa.Table | None,
-    key: str,
-    taken: Sequence[str],
+    taken: Sequence[pa.Field],
     counted: _Counted,
 ) -> pa.Table:
     """Return rows with the columns of their labels, null where there is none."""
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    keys = rows.column(key)
+    keys = rows.column(_KEY)
     counted.rows += len(rows)
     counted.without_key += keys.null_count
     if labels is None:
-        for name in taken:
-            rows = rows.append_column(name, pa.nulls(len(rows)))
+        for column in taken:
+            rows = rows.append_column(column.name, pa.nulls(len(rows), column.type))
         return rows
-    known = labels.column(key)
-    if known.type != keys.type:
-        try:
-            if pa.types.is_dictionary(keys.type):
-                keys = keys.cast(keys.type.value_type)
-            known = known.cast(keys.type)
-        except pa.ArrowException as error:
-            raise SourceError(
-                f"the key {key!r} is {keys.type} in the rows and {known.type} in the labels",
-                where="join",
-                remedy="Write it with one type in both places",
-            ) from error
+    known = labels.column(_KEY)
     place = pc.index_in(keys, value_set=known.combine_chunks())
     place = pc.if_else(keys.is_valid(), place, pa.scalar(None, place.type))
     counted.labelled += len(rows) - place.null_count
-    for name in taken:
-        rows = rows.append_column(name, labels.column(name).take(place))
+    for column in taken:
+        rows = rows.append_column(column.name, labels.column(column.name).take(place))
     return rows

@@ -42,7 +42,7 @@ class Retry:
         of one broken store do not come back at the same moment.
     """
 
-    attempts: int = 5
+    attempts: int = 4
     seconds: float = 0.5
     most_seconds: float = 30.0
     sleep: Callable[[float], None] = time.sleep

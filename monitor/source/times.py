@@ -10,7 +10,7 @@ from whydrift.discovery.errors import SchemaError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Times", "within"]
+__all__ = ["Times", "no_times", "within"]
 
 # Whole numbers this large are times since 1970 in ns, us and ms; smaller ones are seconds.
 _EPOCHS = ((1e17, "ns"), (1e14, "us"), (1e11, "ms"), (1e8, "s"))
@@ -41,11 +41,7 @@ class Times:
         """
         times = self._read(column)
         if times is None:
-            raise SchemaError(
-                f"the time column {self._name!r} holds no times ({column.type})",
-                where=self._where,
-                remedy="Name a column of dates, times, ISO text (2026-05-04T09:00:00Z) or epochs",
-            )
+            raise no_times(self._name, str(column.type), self._where)
         return times
 
     def _read(self, column: pa.ChunkedArray) -> pa.ChunkedArray | None:
@@ -75,6 +71,15 @@ class Times:
             return _in_utc(column)
         except pa.ArrowException:
             return None
+
+
+def no_times(name: str, holds: str, where: str) -> SchemaError:
+    """Build the error for a column that was named as that of the time, and holds none."""
+    return SchemaError(
+        f"the time column {name!r} holds no times ({holds})",
+        where=where,
+        remedy="Name a column of dates, times, ISO text (2026-05-04T09:00:00Z) or epochs",
+    )
 
 
 def within(times: pa.ChunkedArray, start: datetime | None, end: datetime | None) -> Any:

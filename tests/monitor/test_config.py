@@ -30,7 +30,7 @@ OUTSIDE = {
     "HOOK_URL": "https://hooks.example/T0/hunter3",
     "HOOK_SECRET": "hunter4",
 }
-SECRETS = ("hunter2", "hunter4", SHA)
+SECRETS = ("hunter2", "hunter3", "hunter4", SHA)
 
 WHOLE = """\
 # yaml-language-server: $schema=./whydrift.schema.json
@@ -200,6 +200,7 @@ def test_what_is_wrong_with_a_monitor_is_told_in_its_place(line, says):
         (LEAST.replace("files", "fils"), ["line 4", "monitors[0].source.fils", "'files'"]),
         (LEAST.replace("{files: x.csv}", "3"), ["monitors[0].source", "mapping is expected"]),
         (LEAST.replace("{files: x.csv}", "{sql: {url: x}}"), ["source.sql.query", "missing"]),
+        (LEAST.replace("{files: x.csv}", "{warehouse: {url: x}}"), ["source.warehouse", "neither"]),
         (LEAST + "  - name: a\n    source: {files: y}\n", ["line 5", "two monitors", "'a'"]),
         (LEAST + "stoer: {}\n", ["line 5", "'store'"]),
         (LEAST + "store: {keep: {snapshot: 1d}}\n", ["store.keep.snapshot", "'snapshots'"]),
@@ -326,7 +327,6 @@ def test_no_message_quotes_a_secret(where):
         ("sqlite:///w.db", "sqlite:///w.db"),
         ("sqlite:////var/w.db", "sqlite:////var/w.db"),
         ("p", "***"),
-        ("http://[p", "***"),
     ],
 )
 def test_addresses_are_shown_without_their_secrets(address, shown):
@@ -396,6 +396,32 @@ def test_known_losses_are_those_that_compare_knows():
     from whydrift.monitor.diagnosis.metric import LOSSES
 
     assert set(_LOSSES) == {"auto", *LOSSES}
+
+
+def test_what_is_written_of_sources_is_what_opens_them(whole):
+    from whydrift.monitor.source.files import Files
+    from whydrift.monitor.source.joined import Joined
+    from whydrift.monitor.source.registry import Plugin
+    from whydrift.monitor.source.sql import Sql
+    from whydrift.monitor.source.warehouse import Warehouse
+
+    joined = whole.reader_of(whole.monitors[0])
+    assert isinstance(joined, Joined)
+    assert joined.rows == Files("s3://bucket/predictions/dt={date}/*.parquet", "ts")
+    assert isinstance(joined.labels, Sql) and joined.labels.url == OUTSIDE["LABELS_URL"]
+    assert joined.keys == ("id",) and joined.label_delay.days == 7
+    for text, expected in (
+        ("{files: 's3://b/x', storage: {anon: true}}", Files("s3://b/x", None, {"anon": True})),
+        ("{warehouse: {url: 'duckdb:///a', table: t}, time_column: ts}",
+         Warehouse("duckdb:///a", "t", None, "ts")),
+        ("{warehouse: {url: 'duckdb:///a', query: select 1}}",
+         Warehouse("duckdb:///a", None, "select 1")),
+        ("{sql: {url: 'sqlite:///a', query: select 1, timeout: 2m}}",
+         Sql("sqlite:///a", "select 1", None, 120)),
+        ("{plugin: {name: lake, options: {a: [1]}}}", Plugin("lake", {"a": [1]})),
+    ):  # fmt: skip
+        config = parsed(LEAST.replace("{files: x.csv}", text))
+        assert config.reader_of(config.monitors[0]) == expected
 
 
 @pytest.mark.parametrize(
