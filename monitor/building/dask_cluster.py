@@ -126,8 +126,8 @@ class DaskCluster:
         counts = [submit(_rows, leaf) for leaf in leaves]
         tasks = [*leaves, *counts]
 
-        def join(one: Future, other: Future) -> Future:
-            tasks.append(submit(_joined, shared, one, other))
+        def join(some: Sequence[Future]) -> Future:
+            tasks.append(submit(_joined, shared, *some))
             return tasks[-1]
 
         whole = fold(leaves, join)
@@ -214,10 +214,11 @@ def _rows(packed: Packed) -> int:
     return rows
 
 
-def _joined(recipe: Recipe[Any], one: Packed, other: Packed) -> Packed:
-    if not one["rows"] or not other["rows"]:
-        return one if one["rows"] else other
-    return recipe.pack(recipe.join(recipe.unpack(one), recipe.unpack(other)))
+def _joined(recipe: Recipe[Any], *some: Packed) -> Packed:
+    filled = [packed for packed in some if packed["rows"]]
+    if len(filled) < 2:
+        return filled[0] if filled else {"rows": 0}
+    return recipe.pack(recipe.join([recipe.unpack(packed) for packed in filled]))
 
 
 def _check_same_version(asked_by: str) -> None:
