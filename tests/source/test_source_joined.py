@@ -217,3 +217,17 @@ def test_a_package_adds_a_source_by_an_entry_point():
 def test_a_plug_in_that_is_missing_or_broken_is_told(name, kind, says):
     with pytest.raises(kind, match=says):
         open_source(Plugin(name))
+
+
+def test_all_settings_are_offered_by_one_package_which_loads_none_before_it_is_used():
+    import subprocess
+
+    script = (
+        "import sys, whydrift.monitor.source as s; before = 'whydrift.monitor.source.sql' in "
+        "sys.modules; [getattr(s, name) for name in s.__all__]; s.Sql('sqlite://', 'select 1'); "
+        "print(before, 'sqlalchemy' in sys.modules, 'ibis' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False", "False"]
