@@ -1,8 +1,8 @@
 """Where windows come from: files here and in stores, databases, warehouses, plug-ins.
 
 A source is made of its settings (:class:`Files`, :class:`Sql`, :class:`Warehouse`,
-:class:`Joined`, :class:`Plugin`), by ``open_source``, or by ``read_snapshot`` and ``compare``, which
-take them too::
+:class:`Joined`, :class:`Plugin`) by ``open_source``; ``read_snapshot`` and ``compare`` take
+settings too::
 
     rows = Files("s3://bucket/predictions/dt={date}/*.parquet", time_column="ts")
     labels = Sql("${LABELS_URL}", "select id, price from labels where ts >= :start and ts < :end")
