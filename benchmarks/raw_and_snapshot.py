@@ -179,7 +179,7 @@ def main() -> None:
     """Print the tables and what they were measured on."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--seeds", default="100-101")
-    parser.add_argument("--cases", type=int, default=5, help="of each suite and seed")
+    parser.add_argument("--cases", type=int, default=2, help="of each suite and seed")
     parser.add_argument("--rows", type=int, default=200_000)
     parser.add_argument("--small", action="store_true", help="windows that fit into the sample")
     options = parser.parse_args()

@@ -8,8 +8,10 @@ Uniformity: one window of 60,000 rows is sampled with many salts. Its rows are p
 groups by the size of the block that they are in, and into twenty by where they stand; the number
 of sampled rows of each group, less its share, is zero on average if each row is as likely to be
 sampled. That is tested by Hotelling's T² over salts (which knows that rows of a block come
-together) and, where rows are sampled one by one, by χ² within every salt. Beside it stands the
-rule that keeps whole blocks, at most 16 rows of each, with every row counting the same.
+together) and, where rows are sampled one by one, by χ² within every salt. The third grouping is by
+file: the window is read as twenty files of very unequal sizes, whose samples are joined, and the
+rows have to be those of the window read at once. Beside it stands the rule that keeps whole blocks,
+at most 16 rows of each, with every row counting the same.
 
 Power: the same change of P(y given x) in windows of as many rows as a sample holds, and in windows
 of 100,000 of which a sample is kept, should be found as often.
@@ -72,18 +74,29 @@ WORLDS: dict[str, tuple[BlockKind, Callable[[np.random.Generator], np.ndarray]]]
 }
 
 
-def sampled(rule: Blocks, rows: np.ndarray, blocks: np.ndarray | None, salt: int) -> np.ndarray:
+def drawn(rule: Blocks, rows: np.ndarray, blocks: np.ndarray | None, salt: int) -> Draw:
+    """Return the priorities of all rows; their place says which they are."""
+    place = np.arange(len(rows))
+    run = np.zeros(len(rows), dtype=np.uint64)
+    return Draw(rule.priorities(rows, blocks, salt), rows, run, place, 1.0, MOST, salt)
+
+
+def sampled(draw: Draw) -> np.ndarray:
     """Return the rows that a Snapshot keeps."""
-    draw = Draw(
-        rule.priorities(rows, blocks, salt),
-        rows,
-        np.zeros(len(rows), dtype=np.uint64),
-        np.arange(len(rows)),
-        1.0,
-        MOST,
-        salt,
-    )
     return draw.kept()[0]
+
+
+def sampled_in_files(draw: Draw, file: np.ndarray) -> np.ndarray:
+    """Return the rows that are kept where each file is sampled, and the samples are joined."""
+    parts = []
+    for number in range(GROUPS):
+        own = draw.taken(np.flatnonzero(file == number))
+        parts.append(own.taken(*own.kept()))
+    # In pairs, as workers would.
+    while len(parts) > 1:
+        joined = [Draw.joined(parts[k : k + 2]) for k in range(0, len(parts), 2)]
+        parts = [j.taken(*j.kept()) for j in joined]
+    return np.sort(parts[0].place)
 
 
 def capped(block: np.ndarray, salt: int) -> np.ndarray:
@@ -96,6 +109,13 @@ def capped(block: np.ndarray, salt: int) -> np.ndarray:
     lengths = np.diff(np.r_[starts, len(order)])
     place = np.arange(len(order)) - np.repeat(starts, lengths)
     return order[place < OF_A_BLOCK]
+
+
+def _file_sizes() -> np.ndarray:
+    """Return how many rows each file has: the largest some fifty times those of the smallest."""
+    sizes = np.round(ROWS * 0.81 ** np.arange(GROUPS) * 0.19).astype(int)
+    sizes[0] += ROWS - sizes.sum()
+    return np.asarray(sizes)
 
 
 def hotelling(counts: np.ndarray, shares: np.ndarray) -> float:
@@ -118,11 +138,19 @@ def uniformity(salts: int, seed: int) -> None:
         keys = None if kind is BlockKind.ROW else mixed(block.astype(np.uint64))
         rule = Blocks(kind, None, 1.0 if keys is None else thinned_share(kind, keys))
         size = np.bincount(block)[block]
-        for by, value in (("size of block", size), ("place", np.arange(ROWS))):
-            group = np.empty(ROWS, dtype=int)
-            group[np.argsort(value, kind="stable")] = np.arange(ROWS) * GROUPS // ROWS
+        files = np.repeat(np.arange(GROUPS), _file_sizes())
+        for by, value in (("size of block", size), ("place", np.arange(ROWS)), ("file", None)):
+            group = files
+            if value is not None:
+                group = np.empty(ROWS, dtype=int)
+                group[np.argsort(value, kind="stable")] = np.arange(ROWS) * GROUPS // ROWS
             shares = np.bincount(group) / ROWS
-            kept = [sampled(rule, rows, keys, salt) for salt in range(salts)]
+            draws = (drawn(rule, rows, keys, salt) for salt in range(salts))
+            if value is not None:
+                kept = [sampled(draw) for draw in draws]
+            else:
+                at_once, kept = kept, [sampled_in_files(draw, files) for draw in draws]
+                assert all(map(np.array_equal, kept, at_once)), name
             counts = np.array([np.bincount(group[k], minlength=GROUPS) for k in kept])
             others = np.array([np.bincount(group[capped(block, s)], minlength=GROUPS)
                                for s in range(salts)])  # fmt: skip

@@ -23,6 +23,7 @@ __all__ = [
     "ConfigError",
     "DataWarning",
     "GraphError",
+    "NoRows",
     "OptionError",
     "SchemaError",
     "SourceError",
@@ -62,6 +63,10 @@ def _rebuild(kind: type[WhydriftError], what: str, where: str, remedy: str) -> W
 
 class SchemaError(WhydriftError):
     """A column is absent, or its kind or role does not fit."""
+
+
+class NoRows(SchemaError):  # noqa: N818 - the name says the matter better than "...Error"
+    """There is not a single row."""
 
 
 class TooFewRows(WhydriftError):  # noqa: N818 - the name says the matter better than "...Error"

@@ -28,6 +28,8 @@ def without_sample(window: Snapshot) -> Snapshot:
     SchemaError
         If rows of its sample were replaced or chosen again.
     """
+    if not window.rows:
+        return window
     draw, totals = window.draw, window.totals
     if draw is None or totals is None:
         raise SchemaError(
@@ -36,7 +38,7 @@ def without_sample(window: Snapshot) -> Snapshot:
             remedy="Give the Snapshot that from_frame, from_batches or merge gave",
         )
     sketches = dict(totals.sketches)
-    if draw.is_whole and window.rows:
+    if draw.is_whole:
         for name in window.sampled:
             kind = window.schema[name].kind
             if kind.is_numeric or kind is ColumnKind.TIMESTAMP:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
@@ -14,7 +15,7 @@ from whydrift.discovery.snapshot.infer import read_content
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["SegmentCounts", "segment_keys"]
+__all__ = ["SegmentCounts", "segment_keys", "split_key"]
 
 _MOST: Final = 65_536  # values that are told apart
 _NULL: Final = r"\N"  # as PostgreSQL's COPY writes it: no value reads so once it is escaped
@@ -111,6 +112,11 @@ def segment_keys(table: pa.Table, by: Sequence[str]) -> tuple[IntArray, list[str
         joint = "" if place == 0 else "|"
         keys = [keys[b] + joint + values[h] for b, h in zip(before, here, strict=True)]
     return codes.astype(np.int64), keys
+
+
+def split_key(key: str) -> list[str]:
+    """Return the values that a key of :func:`segment_keys` joins, each still escaped."""
+    return re.findall(r"(?:^|\|)((?:[^|\\]|\\.)*)", key)
 
 
 def _coded(column: pa.ChunkedArray) -> tuple[IntArray, list[str]]:

@@ -12,7 +12,7 @@ Snapshot of the whole, as if it had been read by itself: no row is summarised tw
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = ["REST", "SegmentChoice", "SegmentedSnapshots", "Segments", "count_segments",
-           "read_segments"]  # fmt: skip
+           "merge_segments", "read_segments"]  # fmt: skip
 
 REST: Final = r"\rest"  # stands for the pooled rows; no value reads so, its backslash is doubled
 _ROWS_AT_ONCE: Final = 65_536
@@ -212,18 +212,7 @@ class SegmentedSnapshots:
         SchemaError
             If they have other segments, or their Snapshots do not fit together.
         """
-        if self.choice != other.choice:
-            raise SchemaError(
-                "the two windows have other segments",
-                where="merge",
-                remedy="Read both with the segments that were chosen on the reference",
-            )
-        parts = dict(self.parts)
-        for key, part in other.parts.items():
-            parts[key] = merge([parts[key], part]) if key in parts else part
-        return SegmentedSnapshots(
-            self.choice, self.schema, parts, self.outside.merge(other.outside)
-        )
+        return merge_segments([self, other])
 
     def _part(self, key: str) -> Snapshot:
         part = self.parts.get(key)
@@ -231,14 +220,41 @@ class SegmentedSnapshots:
         return Snapshot.empty(schema) if part is None else recoded(part, schema)
 
 
-def count_segments(batches: Iterable[Any], segments: Segments, where: str) -> SegmentCounts:
+def merge_segments(windows: Sequence[SegmentedSnapshots]) -> SegmentedSnapshots:
+    """Join parts of a window that were read with the same segments: at least one part.
+
+    Raises
+    ------
+    SchemaError
+        If they have other segments, or their Snapshots do not fit together.
+    """
+    if any(window.choice != windows[0].choice for window in windows):
+        raise SchemaError(
+            "the windows have other segments",
+            where="merge",
+            remedy="Read all with the segments that were chosen on the reference",
+        )
+    pieces: dict[str, list[Snapshot]] = {}
+    for window in windows:
+        for key, part in window.parts.items():
+            pieces.setdefault(key, []).append(part)
+    return SegmentedSnapshots(
+        windows[0].choice,
+        windows[0].schema,
+        {key: merge(parts) for key, parts in pieces.items()},
+        SegmentCounts.merged(window.outside for window in windows),
+    )
+
+
+def count_segments(batches: Iterable[Any], by: tuple[str, ...], where: str) -> SegmentCounts:
     """Count the rows of each value, for :meth:`Segments.choose`.
 
     Parameters
     ----------
     batches : iterable of frames
         They need hold the columns of the segments only.
-    segments : Segments
+    by : tuple of str
+        Their columns.
     where : str
         Names the data in messages.
 
@@ -250,14 +266,14 @@ def count_segments(batches: Iterable[Any], segments: Segments, where: str) -> Se
     counts = SegmentCounts()
     for batch in batches:
         table, _ = to_table(batch, where=where)
-        for name in segments.by:
+        for name in by:
             if name not in table.column_names:
                 raise SchemaError(
                     f"the segment column {name!r} is not in the data",
                     where=where,
                     remedy=f"Columns are: {', '.join(table.column_names[:20])}",
                 )
-        counts = counts.merge(SegmentCounts.of(table, segments.by))
+        counts = counts.merge(SegmentCounts.of(table, by))
     return counts
 
 

@@ -13,13 +13,15 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.arrow import to_table
+from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
 from whydrift.discovery.snapshot.frequent import FrequentValues
+from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Column, ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.summary import ColumnSummary
 from whydrift.discovery.snapshot.timeline import Timeline
-from whydrift.discovery.snapshot.totals import Totals
+from whydrift.discovery.snapshot.totals import CoMissing, Totals
 
 __all__ = ["OTHER", "ColumnSummary", "Snapshot", "sample_limit"]
 
@@ -145,7 +147,20 @@ class Snapshot:
                 "there are no rows", where=where, remedy="Give a window that has data"
             )
         from whydrift.discovery.snapshot.build import read_window
+        from whydrift.discovery.snapshot.stream import read_stream
 
+        # With the rules of a reference a long table is read like a stream: the same, in less time.
+        if schema is not None and schema.blocks is not None:
+            window = read_stream(
+                [table],
+                schema=schema,
+                kinds=kinds or {},
+                roles=roles or {},
+                sample_rows=sample_rows,
+                salt=random_state,
+                where=where,
+            )
+            return replace(window, notes=tuple(dict.fromkeys([*notes, *window.notes])))
         return read_window(
             table,
             list(notes),
@@ -210,7 +225,16 @@ class Snapshot:
     @classmethod
     def empty(cls, schema: Schema) -> Snapshot:
         """Return the window of no rows: joined with any other of this schema it is that other."""
-        return cls(schema, 0, {}, read_only(np.empty((0, 0))), ())
+        hashes, most = np.empty(0, dtype=np.uint64), sample_limit(len(schema))
+        return cls(
+            schema,
+            0,
+            {},
+            read_only(np.empty((0, 0))),
+            (),
+            draw=Draw(np.empty(0), hashes, hashes, np.empty(0, np.int64), 1.0, most, 0),
+            totals=Totals(Moments.none(()), CoMissing.of((), {}), Copies()),
+        )
 
     def merge(self, other: Snapshot) -> Snapshot:
         """Return one window of the rows of both: parts of one window, read with one schema.

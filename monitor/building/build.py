@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.errors import NoRows
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
@@ -31,7 +31,7 @@ from whydrift.monitor.source.retry import Retry
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["build", "build_segments", "choose_segments", "snapshot_on"]
+__all__ = ["build", "build_segments", "choose_segments", "count_values", "snapshot_on"]
 
 W = TypeVar("W")
 
@@ -127,8 +127,10 @@ def build(
 
     Raises
     ------
+    NoRows
+        If there are none.
     SchemaError
-        If there are no rows, or parts do not fit together.
+        If parts do not fit together.
     SourceError, ClusterError, Cancelled
         If a part cannot be read, workers are lost, or ``cancel`` said so.
     """
@@ -202,8 +204,28 @@ def choose_segments(
     SchemaError, SourceError, ClusterError, Cancelled
         As in :func:`build`; also if there is no such column.
     """
-    counts = (on or OneProcess()).map(_Count(segments), shares_of(parts, retry), cancel=cancel)
-    return segments.choose(SegmentCounts.merged(counts))
+    return segments.choose(count_values(parts, segments.by, on=on, cancel=cancel, retry=retry))
+
+
+def count_values(
+    parts: Sequence[Part],
+    by: tuple[str, ...],
+    *,
+    on: Cluster | None = None,
+    cancel: Cancel = never,
+    retry: Retry | None = None,
+) -> SegmentCounts:
+    """Return the rows of each value of some columns.
+
+    Parameters
+    ----------
+    by : tuple of str
+        The columns; of several each combination of values counts.
+    parts, on, cancel, retry
+        As in :func:`choose_segments`.
+    """
+    counts = (on or OneProcess()).map(_Count(by), shares_of(parts, retry), cancel=cancel)
+    return SegmentCounts.merged(counts)
 
 
 def _reduced(
@@ -215,8 +237,8 @@ def _reduced(
     return window
 
 
-def _no_rows(where: str) -> SchemaError:
-    return SchemaError("there are no rows", where=where, remedy="Give a window that has data")
+def _no_rows(where: str) -> NoRows:
+    return NoRows("there are no rows", where=where, remedy="Give a window that has data")
 
 
 def _telling(
@@ -291,10 +313,10 @@ class _ReadHead:
 class _Count:
     """Counts the rows of each value in a share."""
 
-    segments: Segments
+    by: tuple[str, ...]
 
     def __call__(self, share: Share) -> SegmentCounts:
         def read(tables: Iterator[pa.Table]) -> SegmentCounts:
-            return count_segments(tables, self.segments, share.where)
+            return count_segments(tables, self.by, share.where)
 
         return read_share(share, read) or SegmentCounts()

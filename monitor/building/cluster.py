@@ -29,8 +29,8 @@ class Recipe(Protocol[W]):
     def rows(self, window: W) -> int:
         """Return the rows of a window."""
 
-    def join(self, one: W, other: W) -> W:
-        """Return one window of the rows of both."""
+    def join(self, windows: Sequence[W]) -> W:
+        """Return one window of the rows of all."""
 
     def pack(self, window: W) -> Packed:
         """Return a window as it travels."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -126,8 +126,8 @@ class DaskCluster:
         counts = [submit(_rows, leaf) for leaf in leaves]
         tasks = [*leaves, *counts]
 
-        def join(one: Future, other: Future) -> Future:
-            tasks.append(submit(_joined, shared, one, other))
+        def join(some: Sequence[Future]) -> Future:
+            tasks.append(submit(_joined, shared, *some))
             return tasks[-1]
 
         whole = fold(leaves, join)
@@ -148,12 +148,12 @@ class DaskCluster:
         try:
             while True:
                 called_off(cancel, where)
-                is_done = task.done()
-                try:
+                # Of what is done the result may be lost on its way, and is waited for again; only
+                # an error that the work raised is final.
+                if task.status == "error":
+                    return task.result()
+                with suppress(TimeoutError):
                     return task.result(timeout=_SECONDS_BETWEEN_LOOKS)
-                except TimeoutError:
-                    if is_done:  # the work itself raised it
-                        raise
         except KilledWorker as error:
             raise ClusterError(
                 "the workers that read this were lost one after the other",
@@ -214,10 +214,11 @@ def _rows(packed: Packed) -> int:
     return rows
 
 
-def _joined(recipe: Recipe[Any], one: Packed, other: Packed) -> Packed:
-    if not one["rows"] or not other["rows"]:
-        return one if one["rows"] else other
-    return recipe.pack(recipe.join(recipe.unpack(one), recipe.unpack(other)))
+def _joined(recipe: Recipe[Any], *some: Packed) -> Packed:
+    filled = [packed for packed in some if packed["rows"]]
+    if len(filled) < 2:
+        return filled[0] if filled else {"rows": 0}
+    return recipe.pack(recipe.join([recipe.unpack(packed) for packed in filled]))
 
 
 def _check_same_version(asked_by: str) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from whydrift.discovery.snapshot.merge import merge
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.segment_counts import SegmentCounts
-from whydrift.discovery.snapshot.segments import SegmentChoice, SegmentedSnapshots, read_segments
+from whydrift.discovery.snapshot.segments import (
+    SegmentChoice,
+    SegmentedSnapshots,
+    merge_segments,
+    read_segments,
+)
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.discovery.snapshot.stream import read_stream
 from whydrift.monitor.building.cluster import Packed, Recipe, Told
@@ -60,9 +66,9 @@ class OfWhole:
         """Return the rows of a window."""
         return window.rows
 
-    def join(self, one: Snapshot, other: Snapshot) -> Snapshot:
-        """Return one window of the rows of both."""
-        return one.merge(other)
+    def join(self, windows: Sequence[Snapshot]) -> Snapshot:
+        """Return one window of the rows of all."""
+        return merge(windows)
 
     def pack(self, window: Snapshot) -> Packed:
         """Return a window as it travels."""
@@ -116,9 +122,9 @@ class OfSegments:
         """Return the rows of a window."""
         return sum(part.rows for part in window.parts.values())
 
-    def join(self, one: SegmentedSnapshots, other: SegmentedSnapshots) -> SegmentedSnapshots:
-        """Return the segments of the rows of both."""
-        return one.merge(other)
+    def join(self, windows: Sequence[SegmentedSnapshots]) -> SegmentedSnapshots:
+        """Return the segments of the rows of all."""
+        return merge_segments(windows)
 
     def pack(self, window: SegmentedSnapshots) -> Packed:
         """Return a window as it travels."""

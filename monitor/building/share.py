@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Share", "shares_of"]
 
-_ROWS: Final = 1_048_576  # parts of fewer are read together
+_ROWS: Final = 262_144  # parts of fewer are read together
 _MOST_OF_ONE: Final = 1 << 40  # more rows than any part has
 
 

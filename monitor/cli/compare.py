@@ -105,7 +105,7 @@ def compare(
     from whydrift.monitor.cli.graph_output import check_graph_format
     from whydrift.monitor.cli.outputs import check_outputs
     from whydrift.monitor.cli.progress import shown_progress
-    from whydrift.monitor.cli.workers import as_workers_see_it, dask_workers
+    from whydrift.monitor.cli.workers import dask_workers
 
     words = parse_fail_on(fail_on)
     files = {"--json": json_file, "--html": html, "--markdown": markdown, "--junit": junit,
@@ -119,8 +119,8 @@ def compare(
         from whydrift.monitor.cli.data import data_given
 
         diagnosis = judge(
-            data_given(as_workers_see_it(reference, workers), query),
-            data_given(as_workers_see_it(current, workers), current_query or query),
+            data_given(reference, query, workers),
+            data_given(current, current_query or query, workers),
             graph=graph,
             knowledge=knowledge or (None if graph else said.knowledge),
             target=target or said.target, prediction=prediction or said.prediction,

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from whydrift.monitor.building import Cluster
     from whydrift.monitor.source.base import Source
 
 __all__ = ["data_given"]
 
 
-def data_given(data: str, query: str | None) -> Source:
+def data_given(data: str, query: str | None, workers: Cluster | None = None) -> Source:
     """Return the source of a path or address, or of a query to a database.
 
     Parameters
@@ -20,6 +22,8 @@ def data_given(data: str, query: str | None) -> Source:
         As it was typed.
     query : str, optional
         SQL, or the file that holds it after an @.
+    workers : Cluster, optional
+        Who will read it: they were started in another folder, so that they are given whole paths.
 
     Raises
     ------
@@ -29,6 +33,8 @@ def data_given(data: str, query: str | None) -> Source:
     from whydrift.monitor.source.opening import as_source
     from whydrift.monitor.source.text_file import read_text
 
+    if workers is not None and query is None and "://" not in data:
+        data = os.path.abspath(data)  # noqa: PTH100 - a glob or template is no Path
     if query is not None and query.startswith("@"):
         query = read_text(Path(query[1:]))
     return as_source(data, query=query, side="DATA")

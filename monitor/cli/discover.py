@@ -84,7 +84,7 @@ def discover(
     from whydrift.monitor.cli.graph_output import check_graph_format, write_graph
     from whydrift.monitor.cli.outputs import check_outputs
     from whydrift.monitor.cli.progress import shown_progress
-    from whydrift.monitor.cli.workers import as_workers_see_it, dask_workers
+    from whydrift.monitor.cli.workers import dask_workers
     from whydrift.monitor.diagnosis.limits import check_seed
 
     if not 0 <= bootstrap <= _MOST_RESAMPLES:
@@ -111,16 +111,11 @@ def discover(
         from whydrift.monitor.source.snapshots import read_snapshot
 
         known = None if knowledge is None else as_knowledge(knowledge)
+        sources = [data_given(each, query, workers) for each in data]
         windows: tuple[Snapshot, ...] = ()
-        for named in data:
-            windows += (
-                read_snapshot(
-                    data_given(as_workers_see_it(named, workers), query),
-                    schema=windows[0].schema if windows else None,
-                    progress=progress,
-                    workers=workers,
-                ),
-            )
+        for source in sources:
+            schema = windows[0].schema if windows else None
+            windows += (read_snapshot(source, schema=schema, progress=progress, workers=workers),)
         found = learn_graph(
             windows, method=method, test=test, score=score, alpha=alpha,
             orientation=orientation, knowledge=known, bootstrap=bootstrap,

@@ -142,6 +142,9 @@ def migrate(
 def gc(
     config: ConfigFile = None,
     url: StoreUrl = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be deleted, and delete nothing.")
+    ] = False,
     json_file: Json = None,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -154,6 +157,7 @@ def gc(
     What a monitor's reference still reads stays, whatever its age. Doing it twice does no harm.
 
     Try:
+      whydrift store gc -c whydrift.yaml --dry-run
       whydrift store gc -c whydrift.yaml
     """
     from whydrift.monitor.store.collect import collect
@@ -171,11 +175,12 @@ def gc(
     keep = Keep(said.snapshots, said.samples, said.results, said.hourly)
     now = datetime.now(UTC)
     with _opened(config, url) as opened:
-        done = collect(opened, keep, now=now, live=_live(settings, opened, now))
+        live = _live(settings, opened, now)
+        done = collect(opened, keep, now=now, live=live, dry_run=dry_run)
     _answer(
         json_file,
-        {"schema": "whydrift/store-gc/1", **done.to_dict()},
-        lambda: _show_collected(done),
+        {"schema": "whydrift/store-gc/1", "dry_run": dry_run, **done.to_dict()},
+        lambda: _show_collected(done, dry_run),
         quiet=quiet,
     )
     return Status.NOTHING
@@ -301,23 +306,24 @@ def _show_problems(problems: list[Problem]) -> None:
         screen.print("all that is kept is whole")
 
 
-def _show_collected(done: Collected) -> None:
+def _show_collected(done: Collected, dry_run: bool) -> None:
     from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.terminal import console
 
     screen = console()
+    would = "would be " if dry_run else ""
     said = (
-        (done.snapshots, "windows deleted"),
-        (done.superseded, "replaced revisions deleted"),
-        (done.samples, "samples deleted, their counts kept"),
-        (done.results, "results deleted"),
-        (done.joined, f"windows joined into {done.days} days"),
-        (done.files, "left-over files deleted"),
+        (done.snapshots, "windows", "deleted"),
+        (done.superseded, "replaced revisions", "deleted"),
+        (done.samples, "samples", "deleted, their counts kept"),
+        (done.results, "results", "deleted"),
+        (done.joined, "windows", f"joined into {done.days} days"),
+        (done.files, "left-over files", "deleted"),
     )
-    for count, words in said:
+    for count, what, words in said:
         if count:
-            screen.print(f"{count:,} {words}")
-    if not any(count for count, _ in said):
+            screen.print(f"{count:,} {what} {would}{words}")
+    if not any(count for count, _, _ in said):
         screen.print("nothing to delete")
     for text in done.kept:
         screen.print(clean(f"kept as it is: {text}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from whydrift.monitor.building import Cluster, DaskSettings
 
-__all__ = ["as_workers_see_it", "dask_workers"]
+__all__ = ["dask_workers"]
 
 
 @contextmanager
@@ -42,10 +41,3 @@ def dask_workers(
         settings = replace(settings, address=address)
     with connected(settings) as workers:
         yield workers
-
-
-def as_workers_see_it(data: str, workers: Cluster | None) -> str:
-    """Return a path in full: workers were started in another folder."""
-    if workers is None or "://" in data:
-        return data
-    return os.path.abspath(data)  # noqa: PTH100 - a glob or template is no Path

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from pydantic_core import PydanticCustomError
 
 from whydrift.discovery.errors import WhydriftError, nearest
+from whydrift.monitor.source.address import masked
 
-__all__ = ["Settings", "problem", "told"]
+__all__ = ["Settings", "problem", "shown_value", "told"]
 
 _Value = TypeVar("_Value")
 
@@ -28,6 +29,13 @@ def problem(what: str, remedy: str, *path: str | int) -> PydanticCustomError:
     return PydanticCustomError(
         "whydrift", "{what}. {remedy}", {"what": what, "remedy": remedy, "path": list(path)}
     )
+
+
+def shown_value(value: Any) -> str:
+    """Return the beginning of a value as messages quote it, passwords in addresses masked."""
+    if value is None:
+        return "nothing"
+    return f"{masked(value) if isinstance(value, str) else value!r:.40}"
 
 
 def told(read: Callable[[Any], _Value]) -> Callable[[Any], _Value]:
@@ -61,6 +69,7 @@ class Settings(BaseModel):
                     hint = f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(known)}"
                     raise problem(f"unknown key {key!r}", hint, str(key))
         elif not isinstance(value, BaseModel):
-            shown = "nothing" if value is None else f"{value!r:.40}"
-            raise problem(f"a mapping is expected, not {shown}", "Write `key: value` lines")
+            raise problem(
+                f"a mapping is expected, not {shown_value(value)}", "Write `key: value` lines"
+            )
         return value

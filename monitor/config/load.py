@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from whydrift.discovery.errors import ConfigError, nearest
+from whydrift.monitor.config.base import shown_value
 from whydrift.monitor.config.documents import Documents, read_documents
 from whydrift.monitor.config.expand import KEEP_UNSET, Expansion
 from whydrift.monitor.config.model import Config
@@ -117,9 +118,10 @@ def _told(
     context = details.get("ctx", {})
     path = (*_path(details["loc"], value), *context.get("path", ()))
     what, remedy = _words(details, path)
-    if path in from_outside and details["type"] == "whydrift" and _SECRET.intersection(path):
-        # The value came from a variable or a file, and may be what nobody should read.
-        what = "its value, which comes from outside, does not fit"
+    if path in from_outside:
+        # It may be what nobody should read, in a wrong place.
+        what = "its value, which comes from a variable or a file, does not fit"
+        remedy = "See what the variable or file holds, and what belongs there"
     return ConfigError(what, where=documents.place(path), remedy=remedy)
 
 
@@ -145,7 +147,7 @@ def _words(details: ErrorDetails, path: Place) -> tuple[str, str]:
     context = details.get("ctx", {})
     kind = details["type"]
     key = next((step for step in reversed(path) if isinstance(step, str)), "value")
-    shown = "this value" if _SECRET.intersection(path) else f"{details['input']!r:.40}"
+    shown = "this value" if _SECRET.intersection(path) else shown_value(details["input"])
     match kind:
         case "whydrift":
             return context["what"], context["remedy"]

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
-from whydrift.monitor.config.base import Settings, problem
+from whydrift.monitor.config.base import Settings, problem, told
 from whydrift.monitor.config.expand import is_unset
 from whydrift.monitor.config.values import (
     Count,
@@ -152,35 +152,15 @@ class Dask(Settings):
     """A Dask scheduler. Its wire format can run code, so that it must be ours alone."""
 
     address: Text
-    tls: Tls | None = None
+    tls: Tls | None = Field(default=None, description="else those of Dask's own configuration")
 
-    @model_validator(mode="after")
-    def _is_safe(self) -> Dask:
-        scheme, separator, rest = self.address.partition("://")
-        if not separator:
-            scheme, rest = "tcp", self.address
-        if scheme == "inproc":
-            return self
-        if scheme not in {"tcp", "tls"}:
-            raise problem(
-                f"{self.address!r} is no address of a Dask scheduler",
-                "Write tls://scheduler:8786, or tcp://127.0.0.1:8786",
-                "address",
-            )
-        if scheme == "tls" and self.tls is None:
-            raise problem(
-                "a tls:// address needs certificates",
-                "Add tls: {ca: ca.pem, cert: cert.pem, key: key.pem}",
-                "address",
-            )
-        if scheme == "tcp" and not is_loopback(rest.rpartition(":")[0]):
-            raise problem(
-                f"{self.address!r} leaves this machine without TLS, and Dask's wire format can "
-                "run code",
-                "Use tls:// with certificates, or a scheduler on 127.0.0.1",
-                "address",
-            )
-        return self
+    @field_validator("address")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        from whydrift.monitor.building.dask_address import check_address
+
+        told(check_address)(value)
+        return value
 
 
 class Event(Settings):

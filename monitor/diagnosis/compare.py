@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from whydrift.discovery.errors import NoRows
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
@@ -136,6 +137,8 @@ def compare(
 
     Raises
     ------
+    NoRows
+        If the current window has none, or no past one has any.
     SchemaError
         If the windows have no usable column in common, or a named column is absent.
     GraphError
@@ -147,7 +150,8 @@ def compare(
     check_numbers(level, floor, random_state)
     make_test = registered(mechanism_test)
     all_given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
-    given, expired = with_rows(all_given)
+    _require_rows(all_given, current)
+    given, reference_weights, expired = with_rows(all_given, reference_weights)
     if all_given and not (given and current.has_sample):
         return counts_only(
             all_given, current, target=target, prediction=prediction, graph=graph, level=level
@@ -365,6 +369,14 @@ def compare(
         version=version("whydrift"),
         evidence=Evidence(recorded.reference, recorded.current),
     )
+
+
+def _require_rows(references: Sequence[Snapshot], current: Snapshot) -> None:
+    for where, windows in (("reference", references), ("current", (current,))):
+        if windows and not any(window.rows for window in windows):
+            raise NoRows(
+                "the window has no rows", where=where, remedy="Give a window that has data"
+            )
 
 
 def _past(windows: tuple[Snapshot, ...], weights: Sequence[float] | None) -> Pooled:

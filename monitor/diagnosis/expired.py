@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import uuid4
 
+from whydrift.discovery.errors import OptionError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -33,15 +34,30 @@ _CODE = ReasonCode.SAMPLE_EXPIRED
 
 
 def with_rows(
-    references: Sequence[Snapshot],
-) -> tuple[tuple[Snapshot, ...], tuple[Note, ...]]:
-    """Return the past windows whose rows are still kept, and a note of those that are left out."""
-    kept = tuple(w for w in references if w.has_sample)
-    if len(kept) == len(references):
-        return kept, ()
-    gone = len(references) - len(kept)
+    references: Sequence[Snapshot], weights: Sequence[float] | None
+) -> tuple[tuple[Snapshot, ...], Sequence[float] | None, tuple[Note, ...]]:
+    """Return the past windows whose rows are still kept, their weights, and a note of the others.
+
+    Raises
+    ------
+    OptionError
+        If there is not a weight for each.
+    """
+    if weights is not None and len(weights) != len(references):
+        raise OptionError(
+            f"there are {len(weights)} weights of {len(references)} past windows",
+            where="reference_weights",
+            remedy="Give one positive number for each past window",
+        )
+    has_rows = [bool(w.rows) and w.has_sample for w in references]
+    kept = tuple(w for w, has in zip(references, has_rows, strict=True) if has)
+    if weights is not None:
+        weights = [weight for weight, has in zip(weights, has_rows, strict=True) if has]
+    gone = sum(not w.has_sample for w in references)
+    if not gone:
+        return kept, weights, ()
     text = f"{gone} of {len(references)} past windows have no sample any more and are left out"
-    return kept, (Note(_CODE.value, None, text),)
+    return kept, weights, (Note(_CODE.value, None, text),)
 
 
 def counts_only(

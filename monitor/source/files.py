@@ -36,7 +36,7 @@ __all__ = ["FilePart", "Files", "FilesSource", "read_noted"]
 T = TypeVar("T")
 
 _ASKED_AT_ONCE: Final = 8
-_PART_ROWS: Final = 1_048_576  # row groups are read together until they have as many rows
+_PART_ROWS: Final = 262_144  # row groups are read together until they have as many rows
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ class FilesSource:
     def parts(self, rows: Rows, tell: Tell = untold) -> Sequence[FilePart]:
         """Return the shares of the files that may hold rows of the window.
 
-        A file is one, or as many as its row groups make of about a million rows each.
+        A file is one, or as many as its row groups make of about 262,144 rows each.
 
         Raises
         ------

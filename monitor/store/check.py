@@ -77,12 +77,10 @@ def check(store: Store, progress: Progress = silent) -> list[Problem]:
         If the database cannot be reached.
     """
     found = [*_database(store), *_current(store)]
-    records = store.list_snapshots(current=None)
-    for number, record in enumerate(records):
-        progress("reading snapshots", number, len(records))
-        found.extend(_snapshot(store, record))
-    found.extend(_graphs(store))
-    found.extend(_results(store, progress))
+    for monitor in store.list_monitors():
+        found.extend(_snapshots(store, monitor.name, progress))
+        found.extend(_graphs(store, monitor.name))
+        found.extend(_results(store, monitor.name, progress))
     found.extend(_left_over(store))
     return found
 
@@ -116,6 +114,13 @@ def _current(store: Store) -> Iterator[Problem]:
                 )
 
 
+def _snapshots(store: Store, monitor: str, progress: Progress) -> Iterator[Problem]:
+    records = store.list_snapshots(monitor=monitor, current=None)
+    for number, record in enumerate(records):
+        progress(f"reading windows of {monitor}", number, len(records))
+        yield from _snapshot(store, record)
+
+
 def _snapshot(store: Store, record: SnapshotRecord) -> Iterator[Problem]:
     try:
         with store.database.reading() as connection:
@@ -131,8 +136,8 @@ def _snapshot(store: Store, record: SnapshotRecord) -> Iterator[Problem]:
         yield Problem(ProblemKind.SNAPSHOT, f"snapshot {record.key}", what, _RESTORE)
 
 
-def _graphs(store: Store) -> Iterator[Problem]:
-    for record in store.list_graphs():
+def _graphs(store: Store, monitor: str) -> Iterator[Problem]:
+    for record in store.list_graphs(monitor):
         try:
             with store.database.reading() as connection:
                 graphs.get(connection, record.monitor, version=record.version)
@@ -140,10 +145,10 @@ def _graphs(store: Store) -> Iterator[Problem]:
             yield Problem(ProblemKind.GRAPH, error.where, error.what, error.remedy)
 
 
-def _results(store: Store, progress: Progress) -> Iterator[Problem]:
-    records = store.list_results(current=None)
+def _results(store: Store, monitor: str, progress: Progress) -> Iterator[Problem]:
+    records = store.list_results(monitor=monitor, current=None)
     for number, record in enumerate(records):
-        progress("reading results", number, len(records))
+        progress(f"reading results of {monitor}", number, len(records))
         try:
             with store.database.reading() as connection:
                 results.get(connection, record.id)
@@ -153,16 +158,9 @@ def _results(store: Store, progress: Progress) -> Iterator[Problem]:
 
 
 def _left_over(store: Store) -> Iterator[Problem]:
-    names = store.content.files()
-    if not names:
-        return
     with store.database.reading() as connection:
-        used = set(
-            connection.execute(
-                sa.select(tables.snapshot.c.file).where(tables.snapshot.c.file.is_not(None))
-            ).scalars()
-        )
-    for name in sorted(set(names) - used):
+        names = snapshots.unused(connection, store.content.files())
+    for name in names:
         yield Problem(
             ProblemKind.LEFT_OVER,
             f"{store.content.folder}/{name}",

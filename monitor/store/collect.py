@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, tzinfo
 from functools import reduce
 from typing import Any, Final, TypeVar
+
+from sqlalchemy import Connection
 
 from whydrift.discovery.errors import SchemaError, StoreError
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.store import results, snapshots
 from whydrift.monitor.store.engine import pragma
 from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
-from whydrift.monitor.store.retention import Day, Keep, expired_results, plan, superseded
+from whydrift.monitor.store.retention import Day, Keep, Plan, expired_results, plan, superseded
 from whydrift.monitor.store.statements import lock_monitor
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.interval import Interval
@@ -73,7 +75,12 @@ class Collected:
 
 
 def collect(
-    store: Store, keep: Keep, *, now: datetime, live: Mapping[str, Live] | None = None
+    store: Store,
+    keep: Keep,
+    *,
+    now: datetime,
+    live: Mapping[str, Live] | None = None,
+    dry_run: bool = False,
 ) -> Collected:
     """Delete, strip and join what has been kept long enough.
 
@@ -84,6 +91,8 @@ def collect(
     now : datetime
     live : mapping of str to Live, optional
         By monitor. Of one that is not in it nothing is needed, and days are those of UTC.
+    dry_run : bool
+        Only count what would be done.
 
     Raises
     ------
@@ -92,43 +101,74 @@ def collect(
     """
     done = Collected()
     for monitor in store.list_monitors():
-        about = (live or {}).get(monitor.name, Live())
-        _windows(store, monitor.name, keep, now, about, done)
-        records = store.list_results(monitor=monitor.name, current=None)
-        for batch in _batches(expired_results(records, keep, now=now, zone=about.zone)):
-            with store.database.writing() as connection:
-                done.results += sum(results.delete(connection, record) for record in batch)
-    with store.database.writing() as connection:
-        done.files += store.content.remove_unused(connection, store.content.files())
+        todo = _todo(store, monitor.name, keep, now, (live or {}).get(monitor.name, Live()))
+        (_count if dry_run else _carry_out)(store, todo, done)
+    with store.database.reading() as connection:
+        unused = snapshots.unused(connection, store.content.files())
+    if dry_run:
+        done.files += len(unused)
+        return done
+    if unused:
+        with store.database.writing() as connection:
+            done.files += store.content.remove_unused(connection, unused)
     _give_back(store)
     return done
 
 
-def _windows(
-    store: Store, monitor: str, keep: Keep, now: datetime, about: Live, done: Collected
-) -> None:
-    records = store.list_snapshots(monitor=monitor, current=None)
-    for batch in _batches(superseded(records, now=now)):
-        files: list[str] = []
-        with store.database.writing() as connection:
-            for record in batch:
-                files += snapshots.delete_superseded(connection, record)
-        done.superseded += len(batch)
-        _remove(store, files)
-    todo = plan(
-        [r for r in records if r.current], keep, now=now, zone=about.zone, needed=about.needed
+@dataclass(frozen=True)
+class _Todo:
+    """What is to be done with what is kept of a monitor."""
+
+    superseded: tuple[SnapshotRecord, ...]
+    plan: Plan
+    results: tuple[ResultRecord, ...]
+
+
+def _todo(store: Store, monitor: str, keep: Keep, now: datetime, about: Live) -> _Todo:
+    windows = store.list_snapshots(monitor=monitor, current=None)
+    current = [w for w in windows if w.current]
+    return _Todo(
+        superseded(windows, now=now),
+        plan(current, keep, now=now, zone=about.zone, needed=about.needed),
+        expired_results(
+            store.list_results(monitor=monitor, current=None), keep, now=now, zone=about.zone
+        ),
     )
-    for batch in _batches(todo.delete):
-        files = []
-        with store.database.writing() as connection:
-            for record in batch:
-                files += snapshots.delete(connection, record)
+
+
+def _count(_store: Store, todo: _Todo, done: Collected) -> None:
+    done.superseded += len(todo.superseded)
+    done.snapshots += len(todo.plan.delete)
+    done.samples += len(todo.plan.strip)
+    done.results += len(todo.results)
+    done.days += len(todo.plan.days)
+    done.joined += sum(day.joins for day in todo.plan.days)
+
+
+def _carry_out(store: Store, todo: _Todo, done: Collected) -> None:
+    for batch in _batches(todo.superseded):
+        _delete(store, batch, snapshots.delete_superseded)
+        done.superseded += len(batch)
+    for batch in _batches(todo.plan.delete):
+        _delete(store, batch, snapshots.delete)
         done.snapshots += len(batch)
-        _remove(store, files)
-    for record in todo.strip:
+    for record in todo.plan.strip:
         _strip(store, record, done)
-    for day in todo.days:
+    for day in todo.plan.days:
         _join(store, day, done)
+    for expired in _batches(todo.results):
+        with store.database.writing() as connection:
+            done.results += sum(results.delete(connection, record) for record in expired)
+
+
+def _delete(
+    store: Store,
+    batch: list[SnapshotRecord],
+    delete: Callable[[Connection, SnapshotRecord], list[str]],
+) -> None:
+    with store.database.writing() as connection:
+        files = [name for record in batch for name in delete(connection, record)]
+    _remove(store, files)
 
 
 def _strip(store: Store, record: SnapshotRecord, done: Collected) -> None:
@@ -168,7 +208,7 @@ def _join(store: Store, day: Day, done: Collected) -> None:
         done.kept.append(f"{day.key} was not joined: {error}")
         return
     done.days += 1
-    done.joined += sum(record.key != day.key for record in day.windows)
+    done.joined += day.joins
     _remove(store, files)
 
 

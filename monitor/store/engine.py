@@ -13,6 +13,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from whydrift.discovery.errors import StoreError, nearest
 from whydrift.monitor.store.file_system import file_system, is_network
@@ -134,6 +135,10 @@ class Database:
                 raise  # a bug of ours, not a matter of the database's
             raise StoreError(
                 _first_line(error), where=self.where, remedy=_remedy(error, self.is_sqlite)
+            ) from error
+        except PoolTimeout as error:
+            raise StoreError(
+                "all connections are busy", where=self.where, remedy="Use fewer threads at once"
             ) from error
 
 

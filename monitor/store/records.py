@@ -8,7 +8,30 @@ from datetime import datetime
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["GraphRecord", "MonitorRecord", "ResultRecord", "SnapshotRecord", "WindowKey"]
+__all__ = [
+    "GraphRecord",
+    "MonitorRecord",
+    "ResultRecord",
+    "SnapshotRecord",
+    "WindowKey",
+    "check_name",
+]
+
+
+def check_name(name: str) -> None:
+    """Raise where a name holds what no database takes as text.
+
+    Raises
+    ------
+    StoreError
+    """
+    # PostgreSQL's text has no NUL; half of a surrogate pair is no character.
+    if "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):
+        raise StoreError(
+            f"the name {name!r} cannot be stored as text",
+            where="store",
+            remedy="Name it without NUL characters and lone surrogates",
+        )
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -34,13 +57,7 @@ class WindowKey:
 
     def __post_init__(self) -> None:
         for name in (self.monitor, self.segment):
-            # PostgreSQL's text has no NUL; half of a surrogate pair is no character.
-            if "\0" in name or any("\ud800" <= c <= "\udfff" for c in name):
-                raise StoreError(
-                    f"the name {name!r} holds what cannot be stored as text",
-                    where=f"monitor {self.monitor!r}",
-                    remedy="Give it a name without NUL characters and lone surrogates",
-                )
+            check_name(name)
 
     def __str__(self) -> str:
         whose = f"{self.monitor}/{self.segment}" if self.segment else self.monitor

@@ -49,6 +49,11 @@ class Day:
     part: str
     windows: tuple[SnapshotRecord, ...]
 
+    @property
+    def joins(self) -> int:
+        """How many windows it takes in, beside the day that is there already."""
+        return sum(window.key != self.key for window in self.windows)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -99,6 +104,7 @@ def plan(
             w
             for w in free
             if w.has_sample
+            and w.rows
             and w.id not in delete
             and w.id not in joined
             and _is_older(w, keep.samples, now, zone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -12,10 +13,10 @@ from whydrift.discovery.errors import SchemaError, StoreError
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.store import tables
 from whydrift.monitor.store.content import Content, sha256
-from whydrift.monitor.store.records import SnapshotRecord, WindowKey
+from whydrift.monitor.store.records import SnapshotRecord, WindowKey, check_name
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
-__all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite"]
+__all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite", "unused"]
 
 _TABLE: Final = tables.snapshot
 _FORMAT: Final = "parquet"
@@ -32,6 +33,7 @@ def put(
     at: datetime,
 ) -> SnapshotRecord:
     """Keep a window: nothing where it is there already, else its next revision, now current."""
+    check_name(part)
     written = window.to_bytes()
     lock_monitor(connection, key.monitor)
     same = sa.and_(of_window(_TABLE, key), _TABLE.c.part == part)
@@ -139,6 +141,12 @@ def delete_superseded(connection: sa.Connection, record: SnapshotRecord) -> list
     """Delete one revision that a later one replaced, and return the file that it named."""
     query = sa.delete(_TABLE).where(_TABLE.c.id == record.id, sa.not_(_TABLE.c.current))
     return [name for name in connection.execute(query.returning(_TABLE.c.file)).scalars() if name]
+
+
+def unused(connection: sa.Connection, files: Iterable[str]) -> list[str]:
+    """Return those of the files that no row names."""
+    named = sa.select(_TABLE.c.file).where(_TABLE.c.file.is_not(None))
+    return sorted(set(files) - set(connection.execute(named).scalars()))
 
 
 def _first(connection: sa.Connection, query: sa.Select[Any]) -> SnapshotRecord | None:

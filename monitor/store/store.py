@@ -21,7 +21,9 @@ from whydrift.monitor.store.records import (
     SnapshotRecord,
     WindowKey,
 )
+from whydrift.monitor.store.statements import lock_monitor
 from whydrift.monitor.store.version import require_head
+from whydrift.monitor.window.interval import Interval
 
 __all__ = ["Store", "open_database", "open_store"]
 
@@ -121,6 +123,46 @@ class Store:
         """
         with self.database.writing() as connection:
             return snapshots.put(connection, self.content, key, window, part=part, at=self.clock())
+
+    def put_window(
+        self, monitor: str, interval: Interval, windows: Mapping[tuple[str, str], Snapshot]
+    ) -> tuple[SnapshotRecord, ...]:
+        """Keep a window with all its segments: all of them, or nothing.
+
+        Parameters
+        ----------
+        monitor : str
+        interval : Interval
+        windows : mapping of (str, str) to Snapshot
+            By segment (empty for the whole) and part. What was kept of this window and is not
+            here any more becomes empty.
+
+        Raises
+        ------
+        StoreError, SchemaError
+            As in :meth:`put_snapshot`.
+        """
+        at = self.clock()
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            kept = snapshots.listed(
+                connection, monitor=monitor, segment=None, part=None, start=interval.start,
+                end=interval.end, current=True,
+            )  # fmt: skip
+            gone = [
+                (r.key.segment, r.part)
+                for r in kept
+                if r.key.interval == interval and (r.key.segment, r.part) not in windows
+            ]
+            schema = next(iter(windows.values())).schema
+            every = {**windows, **dict.fromkeys(gone, Snapshot.empty(schema))}
+            return tuple(
+                snapshots.put(
+                    connection, self.content, WindowKey(monitor, interval, segment), window,
+                    part=part, at=at,
+                )
+                for (segment, part), window in every.items()
+            )  # fmt: skip
 
     def find_snapshot(self, key: WindowKey, *, part: str = "") -> SnapshotRecord | None:
         """Return what is known of the current revision of a window."""

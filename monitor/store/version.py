@@ -122,6 +122,7 @@ def migrate(database: Database) -> tuple[str | None, str]:
             return before, wanted
         if before is not None and before not in {s.revision for s in scripts.walk_revisions()}:
             raise _newer_or_older(before, database.where)
+        # What alembic.command.upgrade does, on our own connection: it runs in its transaction.
         context = MigrationContext.configure(
             connection,
             opts={

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 from tests.building.parts import window, workers
 from tests.cli.conftest import Left, shell
 
-pytest.importorskip("distributed", reason="Dask is not installed")
+Security = pytest.importorskip("distributed", reason="Dask is not installed").Security
+DEPLOY = Path(__file__).parent.parent.parent / "deploy"
 
 
 @pytest.fixture(scope="module")
@@ -70,19 +73,22 @@ def test_discover_draws_its_bootstrap_on_the_workers(folder, address, tmp_path, 
     assert graphs[0]["stability"]["draws"] == 6
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 def test_tls_with_the_certificates_of_the_configuration(folder, tmp_path, here, call):
-    security = pytest.importorskip("distributed").Security.temporary()
-    files = {}
-    for name in ("ca_file", "client_cert", "client_key"):
-        files[name] = tmp_path / f"{name}.pem"
-        files[name].write_text(getattr(security, f"tls_{name}"))
+    made = tmp_path / "certificates"
+    subprocess.run([DEPLOY / "certificates.sh", made], check=True, timeout=60)
+    named = {"tls_ca_file": str(made / "ca.pem")}
+    for role in ("scheduler", "worker", "client"):
+        named |= {f"tls_{role}_cert": str(made / f"{role}.pem"),
+                  f"tls_{role}_key": str(made / f"{role}.key")}  # fmt: skip
+    security = Security(require_encryption=True, **named)
     with workers(1, security=security, protocol="tls://") as address:
         assert address.startswith("tls://")
         config = tmp_path / "whydrift.yaml"
         config.write_text(
             "version: 1\n"
-            f"dask:\n  address: {address}\n  tls:\n    ca: {files['ca_file']}\n"
-            f"    cert: {files['client_cert']}\n    key: {files['client_key']}\n"
+            f"dask:\n  address: {address}\n  tls:\n    ca: {made / 'ca.pem'}\n"
+            f"    cert: {made / 'client.pem'}\n    key: {made / 'client.key'}\n"
             "sources:\n  windows: {files: may, time_column: at}\n"
             "monitors:\n  - {name: shop, source: windows, columns: {target: y, cluster: user}}\n"
         )

@@ -64,6 +64,10 @@ def test_info_shows_each_monitor_and_its_json_says_the_same(call, filled, tmp_pa
 
 
 def test_gc_keeps_to_the_configuration_and_does_no_more_the_second_time(call, filled, tmp_path):
+    dry = call("store", "gc", "-c", filled, "--dry-run")
+    assert "1 windows would be deleted" in dry.out and "1 samples would be deleted" in dry.out
+    with opened(tmp_path) as store:
+        assert len(store.list_snapshots()) == 4
     told = call("store", "gc", "-c", filled, "--json", tmp_path / "gc.json")
     assert told.status == 0, told.err
     assert "1 windows deleted" in told.out and "1 samples deleted" in told.out

@@ -27,6 +27,8 @@ def test_counts_moments_and_quantiles_outlive_the_rows(windows):
     read = Snapshot.from_bytes(left.to_bytes())
     assert not read.has_sample and read.to_bytes() == left.to_bytes()
     assert left.without_sample().to_bytes() == left.to_bytes()
+    empty = Snapshot.empty(whole.schema)
+    assert empty.without_sample() == empty and empty.has_sample
 
 
 def test_what_is_joined_with_a_window_without_rows_has_none_either(windows):

@@ -33,7 +33,7 @@ FRAME = pd.DataFrame(
 )
 WHOLE = Snapshot.from_frame(FRAME, sample_rows=200)
 RULE = Segments(("country",), top=3, min_rows=100)
-CHOICE = RULE.choose(count_segments([FRAME], RULE, "data"))
+CHOICE = RULE.choose(count_segments([FRAME], RULE.by, "data"))
 slow = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
@@ -66,7 +66,7 @@ def test_the_values_with_the_most_rows_are_segments_and_the_rest_is_pooled():
     assert CHOICE.chosen == ("fr", "de", "it")
     assert CHOICE.pooled == ("es", r"\N")
     assert Segments(("country",), top=20, min_rows=400).choose(
-        count_segments([FRAME], RULE, "data")
+        count_segments([FRAME], RULE.by, "data")
     ).chosen == ("fr", "de")
     assert SegmentChoice.from_dict(CHOICE.to_dict()) == CHOICE
 
@@ -114,7 +114,7 @@ def test_with_too_many_values_the_common_ones_are_found_and_new_ones_are_not_tol
     users = [f"u{k}" for k in range(3_000)] + ["bot"] * 700
     frames = [pa.table({"user": users[start::7]}) for start in range(7)]
     rule = Segments(("user",))
-    choice = rule.choose(count_segments(frames, rule, "data"))
+    choice = rule.choose(count_segments(frames, rule.by, "data"))
     assert choice == SegmentChoice(("user",), ("bot",), None)
     assert SegmentedSnapshots(choice, WHOLE.schema).new_values is None
 
@@ -127,7 +127,7 @@ def test_a_rule_that_cannot_be_is_refused(options):
 
 def test_an_unknown_segment_column_is_named():
     with pytest.raises(SchemaError, match="'land' is not in the data"):
-        count_segments([FRAME], Segments(("land",)), "june.parquet")
+        count_segments([FRAME], ("land",), "june.parquet")
 
 
 # ---- their Snapshots --------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def test_windows_of_other_segments_are_not_merged():
 
 def test_combinations_of_columns_are_segments():
     rule = Segments(("country", "device"), top=2, min_rows=1)
-    choice = rule.choose(count_segments([FRAME], rule, "data"))
+    choice = rule.choose(count_segments([FRAME], rule.by, "data"))
     assert sorted(choice.chosen) == ["fr|desk", "fr|phone"]
     found = read([FRAME], choice)
     for key in choice.chosen:

@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 from whydrift.discovery import SchemaError, Snapshot, infer_schema
 from whydrift.discovery.snapshot.blocks import BlockKind, block_seconds
 from whydrift.discovery.snapshot.copies import Copies
+from whydrift.discovery.snapshot.infer import read_content
 from whydrift.discovery.snapshot.moments import Moments
+from whydrift.discovery.snapshot.row_hash import content_hashes
 from whydrift.discovery.snapshot.snapshot import sample_limit
 
 ROWS = 600
@@ -227,6 +229,15 @@ def test_repeats_among_more_rows_than_are_remembered_are_estimated():
     assert whole.repeats(200_000) == pytest.approx(20_000, rel=0.06)  # some six standard errors
 
 
+def test_a_text_has_one_number_whatever_stands_beside_it_and_however_it_is_stored():
+    texts = ["ab", "cd", None, "é"]
+    ways = [pa.array(texts), pa.array([*texts, "longer", " "]), pa.array(texts).dictionary_encode()]
+    numbers = [content_hashes(read_content(pa.chunked_array([way])))[:4] for way in ways]
+    assert len(set(numbers[0].tolist())) == 4
+    for other in numbers[1:]:
+        np.testing.assert_array_equal(numbers[0], other)
+
+
 # ---- the sample --------------------------------------------------------------------------------
 def test_rows_in_one_block_are_kept_or_dropped_together_once_it_is_thinned():
     seconds = np.arange(100_000) / 20.0
@@ -331,6 +342,21 @@ def test_moments_survive_a_large_offset_and_gaps():
     assert Moments.merged([none, merged]) is merged
     in_turn = Moments.merged([parts[2], Moments.merged([parts[1], none, parts[0]])])
     np.testing.assert_allclose(in_turn.covariance(), expected, rtol=1e-6)
+
+
+def test_of_many_columns_the_rows_that_have_all_are_summed_up():
+    values = RNG.normal(size=(500, 210))
+    values[:40, 7] = np.nan
+    frame = pa.table({f"x{k}": column for k, column in enumerate(values.T)})
+    whole = Snapshot.from_frame(frame)
+    parts = [Snapshot.from_frame(frame.slice(k, 250), schema=whole.schema) for k in (0, 250)]
+    for moments in (whole.totals.moments, parts[0].merge(parts[1]).totals.moments):
+        assert moments.count.tolist() == [[460]]
+        np.testing.assert_allclose(
+            moments.covariance(), np.cov(values[40:], rowvar=False), atol=1e-12
+        )
+    assert whole.summaries["x7"].count == 460
+    assert whole.summaries["x8"].mean == pytest.approx(values[:, 8].mean(), abs=1e-15)
 
 
 def test_quantiles_are_exact_while_all_rows_are_here_and_close_after():
@@ -462,7 +488,14 @@ def test_changed_bytes_foreign_bytes_and_later_formats_are_refused():
         WHOLE["rows", 100].take(np.arange(5)).to_bytes()
 
 
-def test_a_window_of_fifty_columns_takes_at_most_eight_megabytes():
+def test_a_window_of_fifty_columns_takes_at_most_eight_megabytes_however_long():
     rng = np.random.default_rng(0)
     frame = pa.table({f"x{k}": rng.normal(size=40_000) for k in range(50)})
-    assert len(Snapshot.from_frame(frame).to_bytes()) <= 8_000_000
+    window = Snapshot.from_frame(frame)
+    more = [frame.set_column(0, "x0", pa.array(rng.normal(size=40_000))) for _ in range(3)]
+    sizes = [
+        len(w.to_bytes())
+        for w in (window, Snapshot.from_batches([frame, *more], schema=window.schema))
+    ]
+    assert max(sizes) <= 8_000_000
+    assert sizes[1] == pytest.approx(sizes[0], rel=0.02)

@@ -42,8 +42,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/w.db"
-    server = request.getfixturevalue("postgres")
-    return server.url(server.new_database())
+    address: str = request.getfixturevalue("postgres").new_schema()
+    return address
 
 
 @pytest.fixture

@@ -90,6 +90,27 @@ def test_names_that_no_database_takes_are_refused():
             key(segment=name)
 
 
+def test_a_full_disk_is_told_and_leaves_the_store_as_it_was(tmp_path, monkeypatch):
+    import errno
+
+    def full(_descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with open_store(f"sqlite:///{tmp_path}/w.db") as store:
+        before = store.put_snapshot(key(), window(1))
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "fsync", full)
+            with pytest.raises(StoreError, match="no space left on device"):
+                store.put_snapshot(key(), window(2, rows=2000, columns=80))
+        assert store.list_snapshots(current=None) == (before,)
+        assert check(store) == []
+
+
+def test_a_version_that_no_database_takes_is_refused(store):
+    with pytest.raises(StoreError, match="cannot be stored"):
+        store.put_snapshot(key(), window(1), part="v\0")
+
+
 def test_graphs_are_versioned_and_the_same_graph_is_no_new_version(store):
     one, two = Graph.from_pairs([("a", "b")]), Graph.from_pairs([("b", "a")])
     first = store.put_graph("m", one, learned_from="28 windows to 2026-05-04")

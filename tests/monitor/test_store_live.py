@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, timedelta
 
 from tests.monitor.conftest import START
 from tests.monitor.test_store_retention import hours, record
@@ -73,5 +73,4 @@ def test_windows_of_the_version_before_are_needed():
 def test_a_monitor_without_windows_needs_what_may_come():
     rule = LastWindows(28)
     found = needed(rule, [], since=NOW - timedelta(days=1), now=NOW, zone=UTC)
-    assert found.start == NOW - timedelta(days=1)
-    assert found.end > datetime.max.replace(tzinfo=UTC) - timedelta(days=3_000_000)
+    assert found.start == NOW - timedelta(days=1) and found.end > NOW

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.monitor.conftest import NOW, START, diagnosis, key, window
+from whydrift import Snapshot
 from whydrift.monitor.store import SnapshotRecord, WindowKey
 from whydrift.monitor.store.check import check
 from whydrift.monitor.store.collect import Collected, Live, collect
@@ -99,7 +100,10 @@ def test_hours_become_a_day_that_holds_all_their_rows(store):
         store.put_snapshot(key(hour, segment="fr"), part)
     store.put_snapshot(key(24), parts[0])
     keep = replace(KEEP, hourly=Duration(27, "d"))
+    would = collect(store, keep, now=NOW, live={"m": Live(UTC)}, dry_run=True)
+    assert len(store.list_snapshots()) == 49
     done = collect(store, keep, now=NOW, live={"m": Live(UTC)})
+    assert done == would
     assert (done.days, done.joined, done.kept) == (2, 48, [])
     assert [w.key for w in store.list_snapshots(segment="")] == [key(0, hours=24), key(24)]
     (day,) = store.list_snapshots(segment="fr")
@@ -145,6 +149,17 @@ def test_an_expired_sample_leaves_the_counts(store):
     assert collect(store, keep, now=NOW) == Collected()
 
 
+def test_a_window_without_rows_has_no_sample_to_expire_and_is_joined_like_any_other(store):
+    whole = window(0)
+    store.put_snapshot(key(0), Snapshot.empty(whole.schema))
+    keep = Keep(LONG, Duration(7, "d"), LONG)
+    assert collect(store, keep, now=NOW) == Collected()
+    store.put_snapshot(key(1), whole)
+    assert collect(store, replace(KEEP, hourly=Duration(7, "d")), now=NOW).joined == 2
+    (day,) = store.list_snapshots()
+    assert day.rows == whole.rows and check(store) == []
+
+
 def test_windows_results_and_revisions_go_when_they_are_old_and_files_with_them(store):
     rules = store.put_config("m", "")
     store.put_snapshot(key(0), window(1, rows=2000, columns=80))
@@ -154,7 +169,10 @@ def test_windows_results_and_revisions_go_when_they_are_old_and_files_with_them(
     store.put_result(key(0), diagnosis("d2", "both"), config_hash=rules)
     store.put_result(key(1000), diagnosis("d3"), config_hash=rules)
     keep = Keep(Duration(20, "d"), LONG, Duration(20, "d"))
+    would = collect(store, keep, now=NOW + timedelta(days=3), dry_run=True)
+    assert len(store.list_snapshots(current=None)) == 3
     done = collect(store, keep, now=NOW + timedelta(days=3))
+    assert done == would
     assert (done.superseded, done.snapshots, done.results) == (1, 1, 2)
     assert [w.key for w in store.list_snapshots(current=None)] == [key(1000)]
     assert [r.id for r in store.list_results(current=None)] == ["d3"]

@@ -1,0 +1,397 @@
+"""The windows of a monitor: read from its source, kept in the store, found again as references."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from whydrift.discovery.arrays import IntArray
+from whydrift.discovery.errors import ConfigError, NoRows, SourceError
+from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
+from whydrift.discovery.snapshot.segment_counts import split_key
+from whydrift.discovery.snapshot.segments import REST, SegmentChoice, Segments
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.building.build import build, build_segments, count_values
+from whydrift.monitor.building.cluster import Cancel, Cluster
+from whydrift.monitor.building.one_process import OneProcess
+from whydrift.monitor.source.base import Part, Rows, Source
+from whydrift.monitor.source.reading import never, stream
+from whydrift.monitor.source.registry import open_source
+from whydrift.monitor.store.records import SnapshotRecord, WindowKey
+from whydrift.monitor.store.store import Store
+from whydrift.monitor.window.by_rows import RowWindows
+from whydrift.monitor.window.calendar import Stage
+from whydrift.monitor.window.duration import Duration
+from whydrift.monitor.window.interval import Interval
+from whydrift.monitor.window.late import Arrival, LateRows, late_rows
+from whydrift.monitor.window.reference import (
+    FixedReference,
+    LastWindows,
+    PastWindow,
+    Reference,
+    choose_reference,
+)
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from whydrift.monitor.config.model import Config
+    from whydrift.monitor.config.monitor import Monitor
+
+__all__ = ["History"]
+
+_DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
+_MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
+_OTHER_VERSIONS: Final = "(other)"
+_TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
+
+
+@dataclass(frozen=True)
+class History:
+    """The windows of one monitor.
+
+    Parameters
+    ----------
+    monitor : Monitor
+        Its configuration.
+    source : Source
+        Where its rows, with their labels, come from.
+    store : Store
+    on : Cluster
+        Where rows are read: in this process by default.
+    """
+
+    monitor: Monitor
+    source: Source
+    store: Store
+    on: Cluster = field(default_factory=OneProcess)
+
+    @classmethod
+    def of(
+        cls, config: Config, name: str | None, store: Store, on: Cluster | None = None
+    ) -> History:
+        """Return that of a monitor of a configuration.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such monitor.
+        SourceError
+            If what its source needs is not installed.
+        """
+        monitor = config.monitor_named(name)
+        source = open_source(config.reader_of(monitor))
+        return cls(monitor, source, store, on or OneProcess())
+
+    # ---- reading -------------------------------------------------------------------------------
+    def record(
+        self, interval: Interval, *, progress: Progress = silent, cancel: Cancel = never
+    ) -> tuple[SnapshotRecord, ...]:
+        """Read a window, and keep it and its segments; one without rows is kept as empty.
+
+        A window that is there already and has other rows or labels now gets its next revision;
+        else nothing changes.
+
+        Raises
+        ------
+        SourceError, SchemaError, StoreError, ClusterError, Cancelled
+            Then nothing of it is kept.
+        """
+        windows = self._read(interval, progress, cancel)
+        return self.store.put_window(self.monitor.name, interval, windows)
+
+    def pending(self, since: datetime, now: datetime, *, most: int = 100) -> tuple[Interval, ...]:
+        """Return the windows that end after ``since`` and can be read now, oldest first.
+
+        Parameters
+        ----------
+        since : datetime
+            The end of the last one that is known.
+        now : datetime
+        most : int
+            Windows to return at most.
+        """
+        plan, zone = self.monitor.window.cut(), self.monitor.window.timezone
+        if isinstance(plan, RowWindows):
+            until = self.monitor.window.delay.before(now, zone)
+            return plan.cut(self._times(since, until), since, until, most=most)
+        due = plan.due(since, now, Stage.FEATURES)
+        return tuple(window for window, _ in zip(due, range(most), strict=False))
+
+    def refresh(self, interval: Interval, now: datetime) -> LateRows:
+        """Read a window again where rows came late, as far as its monitor allows.
+
+        Raises
+        ------
+        SourceError, StoreError
+            If it cannot be read, or was never kept.
+        """
+        known = [r for r in self._kept(interval, interval) if r.key.interval == interval]
+        if not known:
+            raise SourceError(
+                f"the window {interval} was not read before",
+                where=f"monitor {self.monitor.name!r}",
+                remedy="Record it first",
+            )
+        settings, late = self.monitor.window, self.monitor.late
+        plan = settings.cut()
+        ready = (
+            settings.delay.after(interval.end, settings.timezone)
+            if isinstance(plan, RowWindows)
+            else plan.ready(interval, Stage.FEATURES)
+        )
+        allow = late.allow if late.then == "recompute" else Duration(0, "s")
+        times = self._times(interval.start, interval.end)
+        found = late_rows(
+            sum(r.rows for r in known), sum(len(batch) for batch in times),
+            ready=ready, now=now, allow=allow, zone=settings.timezone,
+        )  # fmt: skip
+        if found.arrival is Arrival.RECOMPUTE:
+            self.record(interval)
+        return found
+
+    # ---- references ----------------------------------------------------------------------------
+    def reference(
+        self,
+        interval: Interval,
+        *,
+        segment: str = "",
+        version: str | None = None,
+        accepted_from: datetime | None = None,
+    ) -> tuple[Reference, tuple[Snapshot, ...]]:
+        """Return the past windows that a window is judged against, by the monitor's rule.
+
+        Parameters
+        ----------
+        interval : Interval
+            The window under judgement.
+        segment : str
+        version : str, optional
+            The model's version in that window.
+        accepted_from : datetime, optional
+            From when on what came was said to be the new normal.
+        """
+        zone = self.monitor.window.timezone
+        records = {
+            (r.key.interval, r.part): r
+            for r in self.store.list_snapshots(monitor=self.monitor.name, segment=segment)
+        }
+        told = self._told(segment)
+        past = [
+            replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
+            for (span, part), r in records.items()
+        ]
+        rule = self.monitor.reference.rule(zone)
+        found = choose_reference(
+            rule, interval, past, zone=zone, version=version, accepted_from=accepted_from
+        )
+        by_window: dict[Interval, list[Snapshot]] = {}
+        for window in found.windows:
+            record = records[window.interval, window.version or ""]
+            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
+        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+
+    def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
+        """Return a window that was kept, all versions of the model together.
+
+        Raises
+        ------
+        StoreError
+            If it cannot be read.
+        SourceError
+            If it was never kept.
+        """
+        key = WindowKey(self.monitor.name, interval, segment)
+        parts = [r for r in self._kept(interval, interval, segment) if r.key == key]
+        if not parts:
+            raise SourceError(
+                "this window was not read yet", where=str(key), remedy="Record it first"
+            )
+        return reduce(Snapshot.merge, (self.store.get_snapshot(r) for r in parts))
+
+    # ---- inside --------------------------------------------------------------------------------
+    def _read(
+        self, interval: Interval, progress: Progress, cancel: Cancel
+    ) -> dict[tuple[str, str], Snapshot]:
+        """Return the window by segment (empty for the whole) and version of the model."""
+        time = self._time_column()
+        parts = self.source.parts(Rows(None, time, interval.start, interval.end))
+        schema = self._schema()
+        settings = {
+            "schema": schema, "kinds": self._kinds(), "roles": self._roles(), "on": self.on,
+            "progress": progress, "cancel": cancel, "where": f"{self.source.where}, {interval}",
+        }  # fmt: skip
+        version = self.monitor.columns.version
+        by = self.monitor.segments.by if self.monitor.segments else ()
+        if not by and version is None:
+            try:
+                return {("", ""): build(parts, **settings)}  # type: ignore[arg-type]
+            except NoRows:
+                return self._empty(schema, ())
+        chosen = self._segments(interval)
+        columns = (*by, *(() if version is None else (version,)))
+        choice = self._choice(parts, columns, chosen)
+        try:
+            found = build_segments(parts, choice, **settings)  # type: ignore[arg-type]
+        except NoRows:
+            return self._empty(schema, chosen)
+        pieces = {**found.segments, REST: found.rest}
+        return _sorted_out(pieces, chosen, has_segments=bool(by), has_versions=version is not None)
+
+    def _choice(
+        self, parts: Sequence[Part], columns: tuple[str, ...], chosen: tuple[str, ...]
+    ) -> SegmentChoice:
+        """Return which pieces are read apart: each segment, or what each version has of it."""
+        if self.monitor.columns.version is None:
+            return SegmentChoice(columns, chosen, None)
+        counts = count_values(parts, columns, on=self.on)
+        versions: dict[str, int] = {}
+        for key, rows in counts.rows.items():
+            version = split_key(key)[-1]
+            versions[version] = versions.get(version, 0) + rows
+        common = sorted(versions, key=lambda name: (-versions[name], name))[:_MOST_VERSIONS]
+        keys = tuple(k for k, _ in counts.commonest() if split_key(k)[-1] in common)
+        return SegmentChoice(columns, keys, None)
+
+    def _segments(self, interval: Interval) -> tuple[str, ...]:
+        """Return the segments: those that are kept already, else chosen on the reference's rows."""
+        rule = self.monitor.segments
+        if rule is None:
+            return ()
+        records = self.store.list_snapshots(monitor=self.monitor.name)
+        known = {r.key.segment for r in records}
+        if known:
+            return tuple(sorted(known - {"", REST}))
+        stretch = self._reference_stretch(interval)
+        rows = Rows(rule.by, self._time_column(), stretch.start, stretch.end)
+        counts = count_values(self.source.parts(rows), rule.by, on=self.on)
+        segments = Segments(rule.by, rule.top, rule.min_rows)
+        return tuple(sorted(segments.choose(counts).chosen))
+
+    def _reference_stretch(self, interval: Interval) -> Interval:
+        """Return from when on rows tell which segments are large, up to the end of a window."""
+        zone = self.monitor.window.timezone
+        rule = self.monitor.reference.rule(zone)
+        if isinstance(rule, FixedReference):
+            return rule.stretch
+        if isinstance(rule, LastWindows):
+            back = rule.last if isinstance(rule.last, Duration) else None
+            start = (
+                interval.start - rule.last * interval.length
+                if isinstance(rule.last, int)
+                else (back or Duration(0, "s")).before(interval.start, zone)
+            )
+            return Interval(start, interval.end)
+        return interval
+
+    def _empty(
+        self, schema: Schema | None, segments: tuple[str, ...]
+    ) -> dict[tuple[str, str], Snapshot]:
+        if schema is None:
+            raise SourceError(
+                "the first window has no rows, so that its columns are not known",
+                where=self.source.where,
+                remedy="Begin with a window that has data",
+            )
+        names = ("", *segments, *((REST,) if self.monitor.segments else ()))
+        return {(name, ""): Snapshot.empty(schema) for name in names}
+
+    def _schema(self) -> Schema | None:
+        """Return the schema of the latest window that is kept; None at the beginning."""
+        records = self.store.list_snapshots(monitor=self.monitor.name, segment="")
+        filled = [r for r in records if r.rows]
+        return self.store.get_snapshot(filled[-1]).schema if filled else None
+
+    def _roles(self) -> Mapping[str, Role]:
+        columns = self.monitor.columns
+        named = {
+            self._time_column(): Role.TIME, columns.target: Role.TARGET,
+            columns.prediction: Role.PREDICTION, columns.cluster: Role.CLUSTER,
+            columns.version: Role.VERSION,
+        }  # fmt: skip
+        there = set(self.source.schema().names)
+        return {name: role for name, role in named.items() if name is not None and name in there}
+
+    def _kinds(self) -> Mapping[str, ColumnKind]:
+        there = set(self.source.schema().names)
+        kinds = {n: ColumnKind.IGNORED for n in self.monitor.columns.ignore if n in there}
+        return {**kinds, self._time_column(): ColumnKind.TIMESTAMP}
+
+    def _time_column(self) -> str:
+        if self.source.time_column is None:
+            raise ConfigError(
+                "its source has no time column, so that no row belongs to a window",
+                where=f"monitor {self.monitor.name!r}",
+                remedy="Write time_column: COLUMN under its source",
+            )
+        return self.source.time_column
+
+    def _times(self, start: datetime, end: datetime) -> Iterator[IntArray]:
+        """Yield the times of the rows, in microseconds since 1970; none where there are none."""
+        name = self._time_column()
+        try:
+            for table in stream(self.source, Rows((name,), name, start, end)):
+                yield _microseconds(table.column(name))
+        except SourceError as error:
+            if not error.what.startswith("no row lies between"):
+                raise
+
+    def _kept(self, first: Interval, last: Interval, segment: str = "") -> list[SnapshotRecord]:
+        return list(
+            self.store.list_snapshots(
+                monitor=self.monitor.name, segment=segment, start=first.start, end=last.end
+            )
+        )
+
+    def _told(self, segment: str) -> dict[Interval, PastWindow]:
+        """Return what results say of past windows: whether they had faults, or drifted."""
+        told: dict[Interval, PastWindow] = {}
+        for record in self.store.list_results(monitor=self.monitor.name, segment=segment):
+            found = self.store.get_result(record.id) or {}
+            before = told.get(record.key.interval, PastWindow(record.key.interval, 0))
+            told[record.key.interval] = replace(
+                before,
+                has_fault=before.has_fault or bool(found.get("fault")),
+                has_drift=before.has_drift or record.verdict in _DRIFTED,
+            )
+        return told
+
+
+def _sorted_out(
+    pieces: Mapping[str, Snapshot],
+    chosen: tuple[str, ...],
+    *,
+    has_segments: bool,
+    has_versions: bool,
+) -> dict[tuple[str, str], Snapshot]:
+    """Return what was read apart by segment and version, and the whole as the sum of all."""
+    found: dict[tuple[str, str], Snapshot] = {}
+
+    def add(key: tuple[str, str], piece: Snapshot) -> None:
+        found[key] = found[key].merge(piece) if key in found else piece
+
+    for key, piece in pieces.items():
+        *values, version = split_key(key) if has_versions and key != REST else [key, ""]
+        if has_versions and key == REST:
+            version = _OTHER_VERSIONS
+        if has_versions and not piece.rows:
+            continue
+        add(("", version), piece)
+        if has_segments:
+            name = key if not has_versions else "|".join(values)
+            add((name if name in chosen else REST, version), piece)
+    return found
+
+
+def _microseconds(column: pa.ChunkedArray) -> IntArray:
+    import pyarrow as pa
+
+    times = column.drop_null().cast(pa.timestamp("us", tz=column.type.tz), safe=False)
+    found: IntArray = np.asarray(times.cast(pa.int64()).to_numpy(), dtype=np.int64)
+    return found

@@ -1,0 +1,216 @@
+"""The whole way: files of a configuration, windows in a store, references, a comparison."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import whydrift as wd
+from whydrift.discovery.errors import NoRows, SourceError
+from whydrift.monitor.config.load import parse_config
+from whydrift.monitor.history import History
+from whydrift.monitor.store import Store
+from whydrift.monitor.window.interval import Interval
+from whydrift.monitor.window.late import Arrival
+
+PARIS = ZoneInfo("Europe/Paris")
+FIRST = datetime(2026, 3, 20, tzinfo=PARIS)
+CONFIG = """
+version: 1
+sources:
+  rows:
+    files: "{folder}/rows-*.parquet"
+    time_column: at
+  labels: {{files: "{folder}/labels.parquet"}}
+monitors:
+  - name: prices
+    source: rows
+    columns: {{target: y, ignore: [id]{columns}}}
+    window: {{{window}, timezone: Europe/Paris}}
+    late: {{allow: 3d}}
+    reference: {{last: 5d}}
+{more}
+"""
+
+
+def rows(day: int, count: int = 480, shift: float = 0.0, version: str = "1") -> pa.Table:
+    """Rows of one local day, spread over its hours, in no order."""
+    rng = np.random.default_rng(day)
+    start = (FIRST + timedelta(days=day)).astimezone(UTC)
+    seconds = ((FIRST + timedelta(days=day + 1)).astimezone(UTC) - start).total_seconds()
+    times = [start + timedelta(seconds=s) for s in rng.uniform(0, seconds, count)]
+    x = rng.normal(size=count) + shift
+    return pa.table(
+        {
+            "id": pa.array(day * 10_000 + np.arange(count)),
+            "at": pa.array(times, pa.timestamp("us", tz="UTC")),
+            "x": x,
+            "land": rng.choice(["DE", "FR", "a|b"], count, p=[0.5, 0.4, 0.1]),
+            "version": [version] * count,
+            "y": x + rng.normal(size=count),
+        }
+    )
+
+
+def history(
+    folder: Path, store: Store, window: str = "every: 1d", columns: str = "", more: str = ""
+) -> History:
+    text = CONFIG.format(folder=folder, window=window, columns=columns, more=more)
+    return History.of(parse_config(text), None, store)
+
+
+def write(folder: Path, day: int, table: pa.Table) -> None:
+    pq.write_table(table, folder / f"rows-{day:02}.parquet")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for day in range(12):
+        write(tmp_path, day, rows(day))
+    return tmp_path
+
+
+def days(found: History, upto: int) -> tuple[Interval, ...]:
+    return found.pending(FIRST, FIRST + timedelta(days=upto))
+
+
+def test_local_days_are_read_kept_and_found_as_a_reference(folder: Path, store: Store) -> None:
+    write(folder, 11, rows(11, shift=2.0))
+    found = history(folder, store)
+    windows = days(found, 12)
+    assert len(windows) == 12
+    assert all(a.end == b.start for a, b in pairwise(windows))
+    assert min(w.length for w in windows) == timedelta(hours=23)  # 29 March
+    for window in windows:
+        (record,) = found.record(window)
+        assert record.rows == 480
+    reference, past = found.reference(windows[-1])
+    assert [w.rows for w in reference.windows] == [480] * 5
+    result = wd.compare(list(past), found.window(windows[-1]), target="y", graph=[("x", "y")])
+    assert result.ranking == ("x",)
+    assert result.columns["y"].verdict == "inherited"
+
+
+def test_reading_twice_changes_nothing(folder: Path, store: Store) -> None:
+    found = history(folder, store)
+    (window,) = days(found, 1)
+    assert found.record(window) == found.record(window)
+
+
+def test_late_rows_are_taken_up_while_they_are_allowed(folder: Path, store: Store) -> None:
+    found = history(folder, store)
+    (window,) = days(found, 1)
+    found.record(window)
+    assert found.refresh(window, window.end).arrival is Arrival.NOTHING
+    write(folder, 20, rows(0, count=30))
+    late = found.refresh(window, window.end + timedelta(days=1))
+    assert (late.arrival, late.change) == (Arrival.RECOMPUTE, 30)
+    assert found.window(window).rows == 510
+    write(folder, 21, rows(0, count=7))
+    late = found.refresh(window, window.end + timedelta(days=4))
+    assert (late.arrival, late.change) == (Arrival.TOO_LATE, 7)
+    assert found.window(window).rows == 510
+
+
+def test_labels_that_come_later_make_a_revision_with_the_same_rows(
+    folder: Path, store: Store
+) -> None:
+    for day in range(12):
+        write(folder, day, rows(day).drop_columns(["y"]))
+    table = rows(0)
+    some = table.select(["id", "y"])
+    pq.write_table(some.slice(0, 100), folder / "labels.parquet")
+    found = history(folder, store, more="    labels: {source: labels, join: [id]}")
+    (window,) = days(found, 1)
+    (first,) = found.record(window)
+    before = found.window(window)
+    pq.write_table(some, folder / "labels.parquet")
+    (second,) = found.record(window)
+    after = found.window(window)
+    assert (first.revision, second.revision) == (1, 2)
+    assert (before.summaries["y"].missing, after.summaries["y"].missing) == (380, 0)
+    np.testing.assert_array_equal(before.column("x"), after.column("x"))
+
+
+def test_segments_are_chosen_once_and_add_up_to_the_whole(folder: Path, store: Store) -> None:
+    more = "    segments: {by: [land], top: 2, min_rows: 100}"
+    found = history(folder, store, more=more)
+    windows = days(found, 3)
+    for window in windows:
+        kept = {r.key.segment: r.rows for r in found.record(window)}
+        assert set(kept) == {"", "DE", "FR", r"\rest"}
+        assert kept[""] == 480 == kept["DE"] + kept["FR"] + kept[r"\rest"]
+    assert found.window(windows[2], segment="DE").rows > 200
+    assert len(found.reference(windows[2], segment="FR")[1]) == 2
+
+
+def test_each_version_of_the_model_is_a_part_of_its_own(folder: Path, store: Store) -> None:
+    write(folder, 2, pa.concat_tables([rows(2, 300), rows(2, 180, version="2")]))
+    more = "    segments: {by: [land], top: 2, min_rows: 100}"
+    found = history(folder, store, columns=", version: version", more=more)
+    windows = days(found, 3)
+    for window in windows:
+        found.record(window)
+    kept = store.list_snapshots(monitor="prices", segment="", start=windows[2].start)
+    assert {r.part: r.rows for r in kept} == {"1": 300, "2": 180}
+    assert found.window(windows[2]).rows == 480
+    parts = store.list_snapshots(monitor="prices", segment="DE", start=windows[2].start)
+    assert {r.part for r in parts} == {"1", "2"}
+    # A part whose rows are gone when the window is read again is empty, not what it was.
+    write(folder, 2, rows(2, 300))
+    found.record(windows[2])
+    assert found.window(windows[2]).rows == 300
+
+
+def test_a_gap_is_kept_as_an_empty_window_and_is_no_reference(folder: Path, store: Store) -> None:
+    (folder / "rows-03.parquet").unlink()
+    found = history(folder, store)
+    windows = days(found, 5)
+    kept = [found.record(window)[0] for window in windows]
+    assert [r.rows for r in kept] == [480, 480, 480, 0, 480]
+    reference, past = found.reference(windows[4])
+    assert len(past) == 3
+    assert [reason for _, reason in reference.left_out] == ["it has no rows"]
+    with pytest.raises(NoRows, match="no rows"):
+        wd.compare(list(past), found.window(windows[3]))
+
+
+def test_windows_of_so_many_rows_follow_each_other(folder: Path, store: Store) -> None:
+    found = history(folder, store, window="rows: 1000")
+    windows = found.pending(FIRST, FIRST + timedelta(days=12))
+    assert len(windows) == 5
+    assert [found.record(w)[0].rows for w in windows] == [1_000] * 5
+    assert found.pending(windows[-1].end, FIRST + timedelta(days=12)) == ()
+
+
+def test_faults_and_drift_keep_a_window_out_of_references(folder: Path, store: Store) -> None:
+    found = history(folder, store)
+    windows = days(found, 5)
+    for window in windows:
+        found.record(window)
+    digest = store.put_config("prices", "version: 1")
+    told = {"schema": "whydrift/diagnosis/1", "stage": "features", "columns": {},
+            "seconds": {"total": 0.1}, "whydrift": {"version": "0"}}  # fmt: skip
+    for k, (verdict, fault) in enumerate([("none", False), ("none", True), ("mechanism", False)]):
+        diagnosis = {**told, "id": f"d{k}", "verdict": verdict, "fault": fault}
+        key = next(r.key for r in store.list_snapshots() if r.key.interval == windows[k])
+        store.put_result(key, diagnosis, config_hash=digest)
+    reference, _ = found.reference(windows[4])
+    assert [windows.index(w.interval) for w in reference.windows] == [0, 3]
+    assert len(reference.left_out) == 2
+
+
+def test_a_window_that_was_never_read_is_said_to_be_none(folder: Path, store: Store) -> None:
+    found = history(folder, store)
+    (window,) = days(found, 1)
+    with pytest.raises(SourceError, match="Record it first"):
+        found.window(window)
+    with pytest.raises(SourceError, match="Record it first"):
+        found.refresh(window, window.end)
