@@ -141,7 +141,7 @@ class FilesSource:
                 remedy="Name the time column",
             )
         kinds = partition_types(listed)
-        if rows.time_column in kinds:
+        if rows.time_column in kinds and not _has_own(listed[0], rows.time_column):
             listed = tuple(f for f in listed if _may_hold(f, rows, kinds[rows.time_column]))
         if not listed and bounded:
             return ()
@@ -352,6 +352,14 @@ def _shares(
         share.append(group)
     if share:
         yield tuple(share)
+
+
+def _has_own(listed: Listed, name: str) -> bool:
+    """Whether a file has a column itself: that counts, and says more than its folder's name."""
+    with reading(listed.stored.where, listed.stored.address):
+        file = formatted(listed.stored)
+        head = None if file is None else _head(listed, file, untold, Rows())
+    return head is not None and name in head.schema.names
 
 
 def _may_hold(file: Listed, rows: Rows, kind: pa.DataType) -> bool:

@@ -116,7 +116,8 @@ def is_hidden(path: PurePath) -> bool:
 
 def _glob(pattern: str) -> tuple[Path, ...]:
     expanded = os.path.expanduser(pattern)  # noqa: PTH111 - Path would fold the pattern's "**"
-    matched = sorted(Path(name) for name in glob.glob(expanded, recursive=True))  # noqa: PTH207
+    # A pattern with two "**" finds a file once for each way to reach it.
+    matched = sorted({Path(name) for name in glob.glob(expanded, recursive=True)})  # noqa: PTH207
     files = tuple(p for p in matched if p.is_file() and not p.name.startswith("_"))
     if not files:
         raise NothingThere(

@@ -175,6 +175,42 @@ def test_a_window_without_a_way_to_choose_it_is_refused(lite):
         rows_of(open_source(Sql(lite, "select * from sales")), Rows(start=DAY, end=NEXT))
 
 
+def test_a_window_that_the_query_bounds_at_one_end_only_is_refused(lite):
+    """Else rows after the window would count as its own."""
+    query = "select * from sales where ts >= :start"
+    with pytest.raises(SourceError, match="has no :end"):
+        rows_of(open_source(Sql(lite, query)), Rows(start=DAY, end=NEXT))
+    assert len(rows_of(open_source(Sql(lite, query)), Rows(None, "ts", DAY, NEXT))) == 4
+
+
+@pytest.mark.parametrize("kind", ["lite", "server"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from sales -- where ts >= :start and ts < :end",
+        "select * from sales; -- all of it;\n",
+        "select * from sales /* :start; */ ;\n;",
+        "with own as (select * from sales) select * from own",
+        """select *, '{"a":1} 50%; -- :end' as "x:y" from sales""",
+    ],
+)
+def test_texts_and_comments_of_a_query_bind_nothing_and_hide_nothing(request, kind, query):
+    source = open_source(Sql(request.getfixturevalue(kind), query))
+    with pytest.raises(SourceError, match="neither :start nor :end"):
+        source.parts(Rows(start=DAY, end=NEXT))
+    assert set(source.schema().names) >= {"id", "ts", "price"}
+    table = rows_of(source, Rows(("id",), "ts", DAY, NEXT))
+    assert table.to_pydict() == {"id": [4, 5, 6, 7]}
+    if "x:y" in query:
+        assert rows_of(source)["x:y"][0].as_py() == '{"a":1} 50%; -- :end'
+
+
+def test_two_columns_of_one_name_are_told(lite):
+    query = "select a.id, b.id from sales a join sales b on a.id = b.id"
+    with pytest.raises(SourceError, match="two columns named 'id'"):
+        rows_of(open_source(Sql(lite, query)))
+
+
 def test_a_missing_database_file_is_not_made(tmp_path, lite):
     with pytest.raises(SourceError, match=r"no such file.*Did you mean"):
         rows_of(open_source(Sql(f"sqlite:///{tmp_path}/shops.db", "select 1")))
