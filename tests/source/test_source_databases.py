@@ -238,6 +238,13 @@ def test_addresses_and_queries_take_variables_of_the_environment(lite, monkeypat
     assert rows_of(open_source(Sql("${SHOP_DB}", "select id from ${TABLE}"))).num_rows == 16
 
 
+def test_what_a_variable_holds_is_no_variable_again(lite, monkeypatch):
+    monkeypatch.setenv("SHOP", f"{lite}?note=${{SECRET}}")
+    source = as_source("${SHOP}", query="select '$${SECRET}' as x")
+    assert source.where.endswith("?note=${SECRET}")
+    assert rows_of(source)["x"].to_pylist() == ["${SECRET}"]
+
+
 def test_a_query_beside_a_file_is_refused(tmp_path):
     with pytest.raises(SourceError, match="this is no database"):
         as_source(str(tmp_path / "a.csv"), query="select 1")
