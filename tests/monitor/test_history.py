@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 import whydrift as wd
 from whydrift.discovery.errors import NoRows, SourceError
 from whydrift.monitor.config.load import parse_config
+from whydrift.monitor.config.monitor import Reference
 from whydrift.monitor.history import History
 from whydrift.monitor.store import Store
 from whydrift.monitor.window.interval import Interval
@@ -214,3 +216,60 @@ def test_a_window_that_was_never_read_is_said_to_be_none(folder: Path, store: St
         found.window(window)
     with pytest.raises(SourceError, match="Record it first"):
         found.refresh(window, window.end)
+
+
+def test_what_later_windows_brought_does_not_change_one_that_is_read_again(
+    folder: Path, store: Store
+) -> None:
+    table = rows(2)
+    new = pa.array(["XX"] * len(table))
+    table = table.set_column(table.schema.get_field_index("land"), "land", new)
+    write(folder, 2, table.append_column("new", new))
+    found = history(folder, store)
+    windows = days(found, 3)
+    kept = [found.record(window) for window in windows]
+    assert [found.record(window) for window in windows] == kept
+
+
+def test_windows_of_rows_that_slide_go_on_sliding(folder: Path, store: Store) -> None:
+    """Asked one by one, or many at once: the same windows."""
+    found = history(folder, store, window="rows: 1000, step: 400")
+    now = FIRST + timedelta(days=12)
+    at_once = found.pending(FIRST, now)
+    since, one_by_one = FIRST.astimezone(UTC), []
+    while windows := found.pending(since, now, most=1):
+        assert found.record(windows[0])[0].rows == 1_000
+        one_by_one += windows
+        since = windows[0].end
+    assert tuple(one_by_one) == at_once
+    assert len(at_once) == 12
+
+
+def test_segments_are_looked_for_until_one_is_large_enough(folder: Path, store: Store) -> None:
+    found = history(folder, store)
+    windows = days(found, 3)
+    found.record(windows[0])  # before anybody asked for segments
+    found = history(folder, store, more="    segments: {by: [land], top: 2, min_rows: 300}")
+    assert {r.key.segment for r in found.record(windows[0])} == {"", r"\rest"}
+    assert {r.key.segment for r in found.record(windows[1])} == {"", "DE", "FR", r"\rest"}
+
+
+def test_the_last_windows_are_counted_once_for_all_versions(folder: Path, store: Store) -> None:
+    for day in range(4):
+        write(folder, day, pa.concat_tables([rows(day, 300), rows(day, 180, version="2")]))
+    found = history(folder, store, columns=", version: version")
+    reference = Reference(last=2)
+    found = replace(found, monitor=found.monitor.model_copy(update={"reference": reference}))
+    windows = days(found, 4)
+    for window in windows:
+        found.record(window)
+    chosen, past = found.reference(windows[3])
+    assert {w.interval for w in chosen.windows} == {*windows[1:3]}
+    assert [snapshot.rows for snapshot in past] == [480, 480]
+
+
+def test_a_column_that_was_never_there_is_told(folder: Path, store: Store) -> None:
+    found = history(folder, store, columns=", prediction: versio")
+    (window,) = days(found, 1)
+    with pytest.raises(SourceError, match="no column 'versio'. Did you mean 'version'"):
+        found.record(window)
