@@ -13,6 +13,7 @@ import numpy as np
 from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.errors import ConfigError, NoRows, SourceError
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.infer import NO_VALUE
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.segment_counts import split_key
 from whydrift.discovery.snapshot.segments import REST, SegmentChoice, Segments
@@ -21,8 +22,9 @@ from whydrift.monitor.building.build import build, build_segments, count_values
 from whydrift.monitor.building.cluster import Cancel, Cluster
 from whydrift.monitor.building.one_process import OneProcess
 from whydrift.monitor.source.base import Part, Rows, Source
-from whydrift.monitor.source.reading import never, stream
+from whydrift.monitor.source.reading import batches_of, in_tables, never
 from whydrift.monitor.source.registry import open_source
+from whydrift.monitor.source.retry import Retry, StartAgain
 from whydrift.monitor.source.selected import require_columns
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey
 from whydrift.monitor.store.store import Store
@@ -124,7 +126,10 @@ class History:
             until = self.monitor.window.delay.before(now, zone)
             start = self._last_start(since) if plan.slides else since
             again = plan.rows // (plan.step or plan.rows)  # those that may end by then
-            found = plan.cut(self._times(start, until), start, until, most=most + again)
+            found = Retry().call(
+                lambda: plan.cut(self._times(start, until), start, until, most=most + again),
+                of=StartAgain,
+            )
             return tuple(window for window in found if window.end > since)[:most]
         due = plan.due(since, now, Stage.FEATURES)
         return tuple(window for window, _ in zip(due, range(most), strict=False))
@@ -152,9 +157,12 @@ class History:
             else plan.ready(interval, Stage.FEATURES)
         )
         allow = late.allow if late.then == "recompute" else Duration(0, "s")
-        times = self._times(interval.start, interval.end)
+        rows = Retry().call(
+            lambda: sum(len(batch) for batch in self._times(interval.start, interval.end)),
+            of=StartAgain,
+        )
         found = late_rows(
-            sum(r.rows for r in known), sum(len(batch) for batch in times),
+            sum(r.rows for r in known), rows,
             ready=ready, now=now, allow=allow, zone=settings.timezone,
         )  # fmt: skip
         if found.arrival is Arrival.RECOMPUTE:
@@ -327,8 +335,43 @@ class History:
         filled = [r for r in records if r.rows]
         own = [r for r in filled if r.key.interval == interval]
         if own:
-            return _before(self.store.get_snapshot(own[-1]).schema)
-        return self.store.get_snapshot(filled[-1]).schema if filled else None
+            schema = _before(self.store.get_snapshot(own[-1]).schema)
+        elif filled:
+            schema = self.store.get_snapshot(filled[-1]).schema
+        else:
+            return None
+        return self._with_what_came(schema, filled[0], interval)
+
+    def _with_what_came(
+        self, schema: Schema, oldest: SnapshotRecord, interval: Interval
+    ) -> Schema:
+        """Return the schema with the kinds of columns that had no value yet, as labels at first.
+
+        The kind is the one in the oldest window, whose labels come first; else it is read off the
+        rows, where they have values now.
+        """
+        blank = {c.name for c in schema.columns if c.why == NO_VALUE}
+        blank -= {*self.monitor.columns.ignore}
+        if not blank:
+            return schema
+        found = {
+            c.name: c
+            for c in _before(self.store.get_snapshot(oldest).schema).columns
+            if c.name in blank and c.why != NO_VALUE
+        }
+        there = self.source.schema().names
+        rest = [name for name in there if name in blank and name not in found]
+        for table in self._tables(tuple(rest), interval.start, interval.end) if rest else ():
+            if not rest:
+                break
+            for column in Snapshot.from_frame(table.select(rest)).schema.columns:
+                if column.why != NO_VALUE:
+                    found[column.name] = column
+                    rest.remove(column.name)
+        columns = (
+            replace(found[c.name], role=c.role) if c.name in found else c for c in schema.columns
+        )
+        return replace(schema, columns=tuple(columns))
 
     def _kinds_and_roles(
         self, schema: Schema | None
@@ -367,12 +410,15 @@ class History:
     def _times(self, start: datetime, end: datetime) -> Iterator[IntArray]:
         """Yield the times of the rows, in microseconds since 1970; none where there are none."""
         name = self._time_column()
-        try:
-            for table in stream(self.source, Rows((name,), name, start, end)):
-                yield _microseconds(table.column(name))
-        except SourceError as error:
-            if not error.what.startswith("no row lies between"):
-                raise
+        for table in self._tables((name,), start, end):
+            yield _microseconds(table.column(name))
+
+    def _tables(
+        self, columns: tuple[str, ...], start: datetime, end: datetime
+    ) -> Iterator[pa.Table]:
+        """Yield some columns of the rows; none where there are none."""
+        rows = Rows(columns, self._time_column(), start, end)
+        yield from in_tables(batches_of(self.source, rows, retry=Retry()), self.source.where)
 
     def _kept(self, first: Interval, last: Interval, segment: str = "") -> list[SnapshotRecord]:
         return list(

@@ -19,11 +19,11 @@ _COLON: Final = re.compile(r"(?<!\\):")
 
 
 def plain_query(text: str) -> str:
-    """Return a query that can stand within another one, in which only real bounds are bound.
+    r"""Return a query that can stand within another one, in which only real bounds are bound.
 
     A semicolon at its end goes, with comments after it; a last line that is a comment is ended, so
     that it hides nothing of what follows; colons in texts, quoted names and comments are written
-    ``\\:``.
+    ``\:``.
     """
     pieces: list[str] = []
     done = 0

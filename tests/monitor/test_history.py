@@ -271,5 +271,34 @@ def test_the_last_windows_are_counted_once_for_all_versions(folder: Path, store:
 def test_a_column_that_was_never_there_is_told(folder: Path, store: Store) -> None:
     found = history(folder, store, columns=", prediction: versio")
     (window,) = days(found, 1)
-    with pytest.raises(SourceError, match="no column 'versio'. Did you mean 'version'"):
+    with pytest.raises(SourceError, match=r"no column 'versio'\. Did you mean 'version'"):
         found.record(window)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "binary"])
+def test_a_target_that_had_no_value_in_the_first_windows_is_taken_up_with_its_labels(
+    folder: Path, store: Store, kind: str
+) -> None:
+    """As always where windows are judged on their features first."""
+    labels = pa.concat_tables([rows(day).select(["id", "y"]) for day in range(12)])
+    if kind == "binary":
+        signs = pa.array(["yes" if y.as_py() > 0 else "no" for y in labels["y"]])
+        labels = labels.set_column(1, "y", signs)
+    for day in range(12):
+        write(folder, day, rows(day).drop_columns(["y"]))
+    pq.write_table(labels.slice(11 * 480), folder / "labels.parquet")  # of none of the windows
+    found = history(folder, store, more="    labels: {source: labels, join: [id]}")
+    windows = days(found, 4)
+    first = [found.record(window) for window in windows]
+    assert found.window(windows[0]).schema["y"].kind == "ignored"
+    assert [found.record(window) for window in windows] == first
+    pq.write_table(labels, folder / "labels.parquet")
+    for window in windows:
+        assert found.record(window)[0].revision == 2
+    kept = [found.window(window) for window in windows]
+    assert {str(s.schema["y"].kind) for s in kept} == {kind}
+    assert {s.schema["y"].role for s in kept} == {"target"}
+    assert len({s.schema["y"].categories for s in kept}) == 1
+    assert [s.summaries["y"].missing for s in kept] == [0, 0, 0, 0]
+    result = wd.compare(kept[:3], kept[3], target="y", graph=[("x", "y")])
+    assert result.columns["y"].verdict == "stable"
