@@ -197,7 +197,13 @@ class Schema:
         return replace(
             self,
             columns=tuple(
-                replace(c, kind=ColumnKind(kinds[c.name]), why="set by the user", categories=())
+                replace(
+                    c,
+                    kind=ColumnKind(kinds[c.name]),
+                    why="set by the user",
+                    categories=(),
+                    known=None,
+                )
                 if c.name in kinds
                 else c
                 for c in self.columns

@@ -40,8 +40,8 @@ __all__ = ["REST", "SegmentChoice", "SegmentedSnapshots", "Segments", "count_seg
 REST: Final = r"\rest"  # stands for the pooled rows; no value reads so, its backslash is doubled
 _ROWS_AT_ONCE: Final = 65_536
 # Rows that wait for others of their segment, in all, so that few small pieces are summarised: of 50
-# columns or more 105 MB of numbers.
-_MOST_WAITING: Final = 262_144
+# columns or more 52 MB of numbers.
+_MOST_WAITING: Final = 131_072
 _MOST_WAITING_VALUES: Final = 50 * _MOST_WAITING
 _LEAST_WAITING: Final = 16_384
 _MOST_PIECES: Final = 8  # of a segment, before they are joined

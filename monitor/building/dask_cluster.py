@@ -265,8 +265,7 @@ def _check_package(client: Client, package: str, address: str) -> None:
                 where=address,
                 remedy=f"Install {package}=={own} on all workers (pip install 'whydrift[dask]')",
             )
-        if isinstance(theirs, BaseException):
-            raise theirs
+        _check_answer(worker, theirs, address)
         if (theirs if package in _SAME else _release(theirs)) != wanted:
             raise ClusterError(
                 f"the worker {worker} has {package} {theirs}, and here is {own}",
@@ -279,14 +278,24 @@ def _check_python(client: Client, address: str) -> None:
     import platform
 
     own = platform.python_version()
-    found: Mapping[str, str] = client.run(platform.python_version)
+    found: Mapping[str, Any] = client.run(platform.python_version, on_error="return")
     for worker, theirs in found.items():
+        _check_answer(worker, theirs, address)
         if _release(theirs) != _release(own):
             raise ClusterError(
                 f"the worker {worker} runs Python {theirs}, and here is {own}",
                 where=address,
                 remedy="Run the same Python on both sides",
             )
+
+
+def _check_answer(worker: str, answer: object, address: str) -> None:
+    if isinstance(answer, BaseException):
+        raise ClusterError(
+            f"the worker {worker} does not answer ({_reason(answer)})",
+            where=address,
+            remedy="See its log; if it was lost just now, start again",
+        ) from answer
 
 
 def _release(text: str) -> str:

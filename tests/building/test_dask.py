@@ -161,6 +161,7 @@ def test_workers_of_another_version_or_without_whydrift_are_told(address, monkey
 
     assert "does not have whydrift" in run_with(PackageNotFoundError("whydrift"))
     assert "has whydrift 0.0.7, and here is" in run_with("0.0.7")
+    assert "does not answer (gone)" in run_with(OSError("gone"))
 
 
 def test_a_part_of_the_cluster_that_listens_to_the_network_is_refused(address, monkeypatch):

@@ -21,6 +21,7 @@ from whydrift.monitor.source.files import Files
 from whydrift.monitor.source.joined import Joined
 from whydrift.monitor.source.reading import stream
 from whydrift.monitor.source.registry import Plugin, names, open_source
+from whydrift.monitor.source.sql import Sql
 
 DAY = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -217,3 +218,39 @@ def test_a_package_adds_a_source_by_an_entry_point():
 def test_a_plug_in_that_is_missing_or_broken_is_told(name, kind, says):
     with pytest.raises(kind, match=says):
         open_source(Plugin(name))
+
+
+def test_all_settings_are_offered_by_one_package_which_loads_none_before_it_is_used():
+    import subprocess
+
+    script = (
+        "import sys, whydrift.monitor.source as s; before = 'whydrift.monitor.source.sql' in "
+        "sys.modules; [getattr(s, name) for name in s.__all__]; s.Sql('sqlite://', 'select 1'); "
+        "print(before, 'sqlalchemy' in sys.modules, 'ibis' in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "False", "False"]
+
+
+def test_labels_of_a_database_are_asked_for_the_window_and_the_delay(tmp_path):
+    import sqlite3
+
+    path = tmp_path / "labels.db"
+    with sqlite3.connect(path) as connection:
+        connection.execute("create table labels (id int, price real, ts text)")
+        connection.executemany(
+            "insert into labels values (?, ?, ?)",
+            [(1, 10.0, "2026-05-04 12:00:00"), (2, 20.0, "2026-05-06 12:00:00"),
+             (3, 30.0, "2026-05-20 12:00:00")],
+        )  # fmt: skip
+    connection.close()
+    rows = placed(tmp_path, "rows", id=[3, 2, 1], ts=pa.array([DAY] * 3))
+    query = "select id, price from labels where ts >= :start and ts < :end"
+    for days, found in ((0, [None, None, 10.0]), (7, [None, 20.0, 10.0])):
+        settings = Joined(rows, Sql(f"sqlite:///{path}", query), ("id",), None, timedelta(days))
+        table = pa.concat_tables(
+            stream(open_source(settings), Rows(None, "ts", DAY, DAY + timedelta(days=1)))
+        )
+        assert table["price"].to_pylist() == found
