@@ -342,9 +342,7 @@ class History:
             return None
         return self._with_what_came(schema, filled[0], interval)
 
-    def _with_what_came(
-        self, schema: Schema, oldest: SnapshotRecord, interval: Interval
-    ) -> Schema:
+    def _with_what_came(self, schema: Schema, oldest: SnapshotRecord, interval: Interval) -> Schema:
         """Return the schema with the kinds of columns that had no value yet, as labels at first.
 
         The kind is the one in the oldest window, whose labels come first; else it is read off the

@@ -141,8 +141,10 @@ class FilesSource:
                 remedy="Name the time column",
             )
         kinds = partition_types(listed)
-        if rows.time_column in kinds and not _has_own(listed[0], rows.time_column):
-            listed = tuple(f for f in listed if _may_hold(f, rows, kinds[rows.time_column]))
+        if rows.time_column in kinds:
+            near = tuple(f for f in listed if _may_hold(f, rows, kinds[rows.time_column]))
+            if not _has_own((near or listed)[0], rows.time_column):
+                listed = near
         if not listed and bounded:
             return ()
         heads = _heads(listed, tell, rows)
