@@ -10,6 +10,7 @@ import pytest
 
 from whydrift.discovery.errors import ConfigError
 from whydrift.monitor.config import Config, load_config, parse_config
+from whydrift.monitor.config.expand import KEEP_UNSET, is_unset
 from whydrift.monitor.config.redact import monitor_text, redacted
 from whydrift.monitor.config.values import masked_url
 from whydrift.monitor.source.base import Rows
@@ -493,3 +494,17 @@ def test_values_from_outside_are_filled_in_once(kind, tmp_path):
     if isinstance(source, SqlSource):
         (part,) = source.parts(Rows())
         assert part.settings.query == "select '${Z}'"
+
+
+def test_a_password_that_looks_half_like_a_variable_is_one(tmp_path):
+    text = "version: 1\nstore: {url: '${URL}'}\nmonitors: [{name: m, source: {files: a.csv}}]\n"
+    url = "postgresql://u:a${b@db/x"
+    assert not is_unset(url, {KEEP_UNSET: True})
+    config = parse_config(text, environment={"URL": url}, keep_unset=True)
+    assert config.store.url.get_secret_value() == url
+    assert is_unset("postgresql://u:${B}@db/x", {KEEP_UNSET: True})
+
+
+def test_characters_that_no_yaml_has_are_told():
+    with pytest.raises(ConfigError, match="special characters are not allowed"):
+        parse_config("version: 1\0")
