@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -203,6 +204,34 @@ def test_texts_and_comments_of_a_query_bind_nothing_and_hide_nothing(request, ki
     assert table.to_pydict() == {"id": [4, 5, 6, 7]}
     if "x:y" in query:
         assert rows_of(source)["x:y"][0].as_py() == '{"a":1} 50%; -- :end'
+
+
+def test_casts_of_postgres_stand_beside_bounds(server):
+    query = "select id::text as id from sales where ts >= :start::timestamptz and ts < :end"
+    assert (
+        rows_of(open_source(Sql(server, query)), Rows(start=DAY, end=NEXT))["id"][0].as_py() == "4"
+    )
+
+
+def test_values_that_arrow_has_no_type_for_are_text(server):
+    query = """select '10.0.0.1'::inet as at, '{"a": 1}'::jsonb as j, array[1, 2] as l, tag
+               from sales"""
+    table = rows_of(open_source(Sql(server, query)))
+    first = {"at": "10.0.0.1", "j": '{"a": 1}', "l": "[1, 2]", "tag": str(UUID(int=1))}
+    assert table.slice(0, 1).to_pylist() == [first]
+
+
+def test_a_uuid_in_a_warehouse_is_text(server):
+    source = open_source(Warehouse(server.replace("+psycopg", ""), table="sales"))
+    assert set(rows_of(source)["tag"].to_pylist()) == {str(UUID(int=1))}
+
+
+@pytest.mark.parametrize("kind", ["duck", "server"])
+def test_a_query_of_a_warehouse_may_end_in_a_comment(request, kind):
+    url = request.getfixturevalue(kind).replace("+psycopg", "")
+    for end in ("; -- all of it", " -- all of it", ";\n;"):
+        source = open_source(Warehouse(url, query=f"select * from sales{end}", time_column="ts"))
+        assert len(rows_of(source, Rows(None, "ts", DAY, NEXT))) == 4
 
 
 def test_two_columns_of_one_name_are_told(lite):
