@@ -21,7 +21,7 @@ from whydrift.monitor.source.formats import Format, Formatted, formatted
 from whydrift.monitor.source.joining import fitted, joined_schema, kept_columns
 from whydrift.monitor.source.listing import Listed, list_files, partition_types, partition_value
 from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
-from whydrift.monitor.source.paths import NothingThere
+from whydrift.monitor.source.paths import HeaderOnly, NothingThere
 from whydrift.monitor.source.selected import require_columns, timed, with_column
 from whydrift.monitor.source.storage import is_local
 from whydrift.monitor.source.template import is_template
@@ -153,7 +153,7 @@ class FilesSource:
         if rows.time_column is not None:
             require_columns((rows.time_column,), schema.names, self.where)
         if not any(head.has_rows for head in heads) and not bounded:
-            raise SourceError(
+            raise HeaderOnly(
                 "the file has a header but no rows" if len(heads) == 1 else "no file has any rows",
                 where=self.where,
                 remedy="Give a window that has data",
