@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.snapshot.snapshot import Snapshot
     from whydrift.monitor.cli.suspects import Suspects
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.source.base import Source
 
 __all__ = ["init"]
 
@@ -47,11 +49,12 @@ def init(
       whydrift init 'data/2026-05-*.csv' -o whydrift.yaml
     """
     from whydrift.discovery.errors import OptionError
-    from whydrift.discovery.snapshot.snapshot import Snapshot as Taken
     from whydrift.monitor.cli.outputs import check_outputs, is_standard_output, write_text
     from whydrift.monitor.cli.progress import shown_progress
     from whydrift.monitor.cli.suspects import suspect_roles
-    from whydrift.monitor.source.files import read_noted
+    from whydrift.monitor.source.base import Rows
+    from whydrift.monitor.source.opening import as_source
+    from whydrift.monitor.source.snapshots import snapshot_of
 
     check_outputs({"-o": output}, inputs=(data,))
     on_stdout = output is not None and is_standard_output(output)
@@ -62,42 +65,75 @@ def init(
             remedy="Name another file, or overwrite it with --force",
         )
     with shown_progress(quiet) as progress:
-        table, notes = read_noted(data)
-        snapshot = Taken.from_frame(table, where=data)
+        source = as_source(data, side="DATA")
+        snapshot = snapshot_of(source, Rows(), progress=progress)
         suspects = suspect_roles(snapshot)
-        verdict = None if quiet or on_stdout else _first_verdict(table, suspects, progress)
+        verdict = None
+        if not quiet and not on_stdout:
+            verdict = _first_verdict(source, snapshot, suspects, progress)
     if output is not None:
         from whydrift.monitor.cli.configuration import configuration
 
         write_text(output, configuration(snapshot, suspects, data), "-o")
     if not quiet and not on_stdout:
-        _show(replace(snapshot, notes=(*notes, *snapshot.notes)), suspects, verdict, output)
+        _show(snapshot, suspects, verdict, output)
     return Status.NOTHING
 
 
-def _first_verdict(table: pa.Table, suspects: Suspects, progress: Progress) -> Diagnosis | str:
+def _first_verdict(
+    source: Source, whole: Snapshot, suspects: Suspects, progress: Progress
+) -> Diagnosis | str:
     """Compare the first half of the rows with the second, or say why that tells nothing."""
     from whydrift.discovery.errors import WhydriftError
-    from whydrift.discovery.snapshot.arrow import to_table
     from whydrift.monitor.api import compare
-    from whydrift.monitor.windows import in_time_order
 
-    if table.num_rows < _LEAST_ROWS:
+    if whole.rows < _LEAST_ROWS:
         return f"fewer than {_LEAST_ROWS} rows: too few to compare two halves"
-    table = to_table(table)[0]
-    time, target, prediction = suspects.time, suspects.target, suspects.prediction
+    target, prediction = suspects.target, suspects.prediction
     try:
-        if time is not None:
-            table = in_time_order(table, time, "data")
-        half = table.num_rows // 2
+        first, second = _halves(source, whole, suspects.time, progress)
         return compare(
-            table.slice(0, half), table.slice(half), target=target,
-            prediction=prediction if target is not None else None, time_column=time,
-            progress=progress,
+            first, second, target=target, prediction=prediction if target is not None else None,
+            time_column=suspects.time, progress=progress,
         )  # fmt: skip
     except WhydriftError as error:
         # Roles were guessed: what does not fit them is no mistake of the user's.
         return str(error)
+
+
+def _halves(
+    source: Source, whole: Snapshot, time: str | None, progress: Progress
+) -> tuple[Snapshot, Snapshot]:
+    """Read the source once more for each half, so that it is never held whole."""
+    from whydrift.discovery.snapshot.snapshot import Snapshot as Taken
+    from whydrift.monitor.source.base import Rows
+    from whydrift.monitor.source.reading import stream
+    from whydrift.monitor.source.snapshots import snapshot_of
+
+    middle = whole.rows // 2
+    if time is None:
+        first = Taken.from_batches(_cut(stream(source, Rows(), progress=progress), 0, middle))
+        rest = _cut(stream(source, Rows(), progress=progress), middle, whole.rows)
+        return first, Taken.from_batches(rest, schema=first.schema)
+    seconds = float(whole.quantiles(time, [0.5])[0])
+    at = datetime.fromtimestamp(seconds, UTC)
+    kinds, roles = {time: "timestamp"}, {time: "time"}
+    first = snapshot_of(
+        source, Rows(None, time, None, at), kinds=kinds, roles=roles, progress=progress
+    )
+    return first, snapshot_of(
+        source, Rows(None, time, at, None), schema=first.schema, progress=progress
+    )
+
+
+def _cut(tables: Iterator[pa.Table], start: int, end: int) -> Iterator[pa.Table]:
+    """Yield the rows from one place to another."""
+    place = 0
+    for table in tables:
+        low, high = max(start - place, 0), min(end - place, table.num_rows)
+        if low < high:
+            yield table.slice(low, high - low)
+        place += table.num_rows
 
 
 def _show(

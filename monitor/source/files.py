@@ -31,7 +31,7 @@ from whydrift.monitor.source.trouble import reading
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["FilePart", "Files", "FilesSource", "read_noted"]
+__all__ = ["FilePart", "Files", "FilesSource"]
 
 T = TypeVar("T")
 
@@ -374,21 +374,3 @@ def _may_hold(file: Listed, rows: Rows, kind: pa.DataType) -> bool:
     if rows.start is None and rows.end is None:
         return True
     return bool(within(times, rows.start, rows.end)[0].as_py())
-
-
-def read_noted(path: str | os.PathLike[str]) -> tuple[pa.Table, tuple[Note, ...]]:
-    """Read files as one table in memory, and tell what had to be mended on the way.
-
-    Raises
-    ------
-    SourceError
-        If the files cannot be read, or have no rows.
-    """
-    import pyarrow as pa
-
-    from whydrift.monitor.source.reading import stream
-
-    notes: list[Note] = []
-    source = FilesSource(Files(os.fspath(path)))
-    tables = list(stream(source, Rows(), tell=notes.append))
-    return pa.concat_tables(tables, promote_options="permissive"), tuple(dict.fromkeys(notes))

@@ -15,8 +15,9 @@ from pyarrow import feather, parquet
 import whydrift.monitor.source.delimited as delimited
 from whydrift import read_snapshot
 from whydrift.discovery.errors import SourceError
+from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.source.base import Rows
-from whydrift.monitor.source.files import Files, FilesSource, read_noted
+from whydrift.monitor.source.files import Files, FilesSource
 from whydrift.monitor.source.paths import resolve
 from whydrift.monitor.source.reading import stream
 
@@ -26,6 +27,14 @@ TABLE = pa.table({"a": [1, 2, 3], "b": ["x", "y", "x"]})
 def wrote(path: Path, contents: bytes | str) -> Path:
     path.write_bytes(contents if isinstance(contents, bytes) else contents.encode())
     return path
+
+
+def read_noted(path: object) -> tuple[pa.Table, tuple[Note, ...]]:
+    """Read files as one table, and what had to be mended on the way."""
+    notes: list[Note] = []
+    source = FilesSource(Files(os.fspath(path)))  # type: ignore[arg-type]
+    tables = list(stream(source, Rows(), tell=notes.append))
+    return pa.concat_tables(tables, promote_options="permissive"), tuple(dict.fromkeys(notes))
 
 
 def read_table(path: object, *, columns: list[str] | None = None) -> pa.Table:
