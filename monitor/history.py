@@ -52,6 +52,7 @@ __all__ = ["History"]
 
 _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
+_MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
@@ -277,6 +278,12 @@ class History:
             versions[version] = versions.get(version, 0) + rows
         common = sorted(versions, key=lambda name: (-versions[name], name))[:_MOST_VERSIONS]
         keys = tuple(k for k, _ in counts.commonest() if split_key(k)[-1] in common)
+        if counts.error or len(keys) > _MOST_PIECES:
+            raise ConfigError(
+                f"a window has more than {_MOST_PIECES:,} segments and versions of the model",
+                where=f"monitor {self.monitor.name!r}, segments.by",
+                remedy="Name columns of fewer values, or leave out columns.version",
+            )
         return SegmentChoice(columns, keys, None)
 
     def _segments(self, interval: Interval) -> tuple[str, ...]:

@@ -14,7 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import whydrift as wd
-from whydrift.discovery.errors import NoRows, SourceError
+from whydrift.discovery.errors import ConfigError, NoRows, SourceError
+from whydrift.monitor import history as history_module
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Reference
 from whydrift.monitor.history import History
@@ -302,3 +303,15 @@ def test_a_target_that_had_no_value_in_the_first_windows_is_taken_up_with_its_la
     assert [s.summaries["y"].missing for s in kept] == [0, 0, 0, 0]
     result = wd.compare(kept[:3], kept[3], target="y", graph=[("x", "y")])
     assert result.columns["y"].verdict == "stable"
+
+
+def test_segments_by_a_column_of_too_many_values_are_refused_beside_versions(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each version has a part of each value, known or not: they would fill the memory."""
+    monkeypatch.setattr(history_module, "_MOST_PIECES", 100)
+    more = "    segments: {by: [id], top: 2, min_rows: 1}"
+    found = history(folder, store, columns=", version: version", more=more)
+    (window,) = days(found, 1)
+    with pytest.raises(ConfigError, match="more than 100 segments"):
+        found.record(window)
