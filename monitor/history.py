@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ import numpy as np
 from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.errors import ConfigError, NoRows, SourceError
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.snapshot.infer import NO_VALUE
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.segment_counts import split_key
 from whydrift.discovery.snapshot.segments import REST, SegmentChoice, Segments
@@ -21,8 +22,10 @@ from whydrift.monitor.building.build import build, build_segments, count_values
 from whydrift.monitor.building.cluster import Cancel, Cluster
 from whydrift.monitor.building.one_process import OneProcess
 from whydrift.monitor.source.base import Part, Rows, Source
-from whydrift.monitor.source.reading import never, stream
+from whydrift.monitor.source.reading import batches_of, in_tables, never
 from whydrift.monitor.source.registry import open_source
+from whydrift.monitor.source.retry import Retry, StartAgain
+from whydrift.monitor.source.selected import require_columns
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.by_rows import RowWindows
@@ -35,6 +38,7 @@ from whydrift.monitor.window.reference import (
     LastWindows,
     PastWindow,
     Reference,
+    ReferenceRule,
     choose_reference,
 )
 
@@ -48,6 +52,7 @@ __all__ = ["History"]
 
 _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
+_MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
@@ -120,7 +125,13 @@ class History:
         plan, zone = self.monitor.window.cut(), self.monitor.window.timezone
         if isinstance(plan, RowWindows):
             until = self.monitor.window.delay.before(now, zone)
-            return plan.cut(self._times(since, until), since, until, most=most)
+            start = self._last_start(since) if plan.slides else since
+            again = plan.rows // (plan.step or plan.rows)  # those that may end by then
+            found = Retry().call(
+                lambda: plan.cut(self._times(start, until), start, until, most=most + again),
+                of=StartAgain,
+            )
+            return tuple(window for window in found if window.end > since)[:most]
         due = plan.due(since, now, Stage.FEATURES)
         return tuple(window for window, _ in zip(due, range(most), strict=False))
 
@@ -147,9 +158,12 @@ class History:
             else plan.ready(interval, Stage.FEATURES)
         )
         allow = late.allow if late.then == "recompute" else Duration(0, "s")
-        times = self._times(interval.start, interval.end)
+        rows = Retry().call(
+            lambda: sum(len(batch) for batch in self._times(interval.start, interval.end)),
+            of=StartAgain,
+        )
         found = late_rows(
-            sum(r.rows for r in known), sum(len(batch) for batch in times),
+            sum(r.rows for r in known), rows,
             ready=ready, now=now, allow=allow, zone=settings.timezone,
         )  # fmt: skip
         if found.arrival is Arrival.RECOMPUTE:
@@ -178,16 +192,17 @@ class History:
             From when on what came was said to be the new normal.
         """
         zone = self.monitor.window.timezone
-        records = {
-            (r.key.interval, r.part): r
-            for r in self.store.list_snapshots(monitor=self.monitor.name, segment=segment)
-        }
-        told = self._told(segment)
+        rule = self.monitor.reference.rule(zone)
+        since = _since(rule, interval, zone)
+        kept = self.store.list_snapshots(
+            monitor=self.monitor.name, segment=segment, start=since, end=interval.start
+        )
+        records = {(r.key.interval, r.part): r for r in kept}
+        told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
         past = [
             replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
             for (span, part), r in records.items()
         ]
-        rule = self.monitor.reference.rule(zone)
         found = choose_reference(
             rule, interval, past, zone=zone, version=version, accepted_from=accepted_from
         )
@@ -216,15 +231,21 @@ class History:
         return reduce(Snapshot.merge, (self.store.get_snapshot(r) for r in parts))
 
     # ---- inside --------------------------------------------------------------------------------
+    def _last_start(self, end: datetime) -> datetime:
+        """Return where the latest kept window that ends then begins; that moment if none does."""
+        kept = self.store.list_snapshots(monitor=self.monitor.name, segment="", end=end)
+        return max((r.key.interval.start for r in kept if r.key.interval.end == end), default=end)
+
     def _read(
         self, interval: Interval, progress: Progress, cancel: Cancel
     ) -> dict[tuple[str, str], Snapshot]:
         """Return the window by segment (empty for the whole) and version of the model."""
         time = self._time_column()
         parts = self.source.parts(Rows(None, time, interval.start, interval.end))
-        schema = self._schema()
+        schema = self._schema(interval)
+        kinds, roles = self._kinds_and_roles(schema)
         settings = {
-            "schema": schema, "kinds": self._kinds(), "roles": self._roles(), "on": self.on,
+            "schema": schema, "kinds": kinds, "roles": roles, "on": self.on,
             "progress": progress, "cancel": cancel, "where": f"{self.source.where}, {interval}",
         }  # fmt: skip
         version = self.monitor.columns.version
@@ -257,17 +278,26 @@ class History:
             versions[version] = versions.get(version, 0) + rows
         common = sorted(versions, key=lambda name: (-versions[name], name))[:_MOST_VERSIONS]
         keys = tuple(k for k, _ in counts.commonest() if split_key(k)[-1] in common)
+        if counts.error or len(keys) > _MOST_PIECES:
+            raise ConfigError(
+                f"a window has more than {_MOST_PIECES:,} segments and versions of the model",
+                where=f"monitor {self.monitor.name!r}, segments.by",
+                remedy="Name columns of fewer values, or leave out columns.version",
+            )
         return SegmentChoice(columns, keys, None)
 
     def _segments(self, interval: Interval) -> tuple[str, ...]:
-        """Return the segments: those that are kept already, else chosen on the reference's rows."""
+        """Return the segments: those that are kept already, else chosen on the reference's rows.
+
+        As long as none was large enough, they are looked for again.
+        """
         rule = self.monitor.segments
         if rule is None:
             return ()
         records = self.store.list_snapshots(monitor=self.monitor.name)
-        known = {r.key.segment for r in records}
+        known = {r.key.segment for r in records} - {"", REST}
         if known:
-            return tuple(sorted(known - {"", REST}))
+            return tuple(sorted(known))
         stretch = self._reference_stretch(interval)
         rows = Rows(rule.by, self._time_column(), stretch.start, stretch.end)
         counts = count_values(self.source.parts(rows), rule.by, on=self.on)
@@ -302,26 +332,76 @@ class History:
         names = ("", *segments, *((REST,) if self.monitor.segments else ()))
         return {(name, ""): Snapshot.empty(schema) for name in names}
 
-    def _schema(self) -> Schema | None:
-        """Return the schema of the latest window that is kept; None at the beginning."""
+    def _schema(self, interval: Interval) -> Schema | None:
+        """Return the schema to read a window with; None at the beginning.
+
+        It is that of the latest; where the window was read before, the one that it was read with
+        then, so that the same rows give the same content, whatever later windows brought.
+        """
         records = self.store.list_snapshots(monitor=self.monitor.name, segment="")
         filled = [r for r in records if r.rows]
-        return self.store.get_snapshot(filled[-1]).schema if filled else None
+        own = [r for r in filled if r.key.interval == interval]
+        if own:
+            schema = _before(self.store.get_snapshot(own[-1]).schema)
+        elif filled:
+            schema = self.store.get_snapshot(filled[-1]).schema
+        else:
+            return None
+        return self._with_what_came(schema, filled[0], interval)
 
-    def _roles(self) -> Mapping[str, Role]:
-        columns = self.monitor.columns
-        named = {
-            self._time_column(): Role.TIME, columns.target: Role.TARGET,
-            columns.prediction: Role.PREDICTION, columns.cluster: Role.CLUSTER,
-            columns.version: Role.VERSION,
+    def _with_what_came(self, schema: Schema, oldest: SnapshotRecord, interval: Interval) -> Schema:
+        """Return the schema with the kinds of columns that had no value yet, as labels at first.
+
+        The kind is the one in the oldest window, whose labels come first; else it is read off the
+        rows, where they have values now.
+        """
+        blank = {c.name for c in schema.columns if c.why == NO_VALUE}
+        blank -= {*self.monitor.columns.ignore}
+        if not blank:
+            return schema
+        found = {
+            c.name: c
+            for c in _before(self.store.get_snapshot(oldest).schema).columns
+            if c.name in blank and c.why != NO_VALUE
+        }
+        there = self.source.schema().names
+        rest = [name for name in there if name in blank and name not in found]
+        for table in self._tables(tuple(rest), interval.start, interval.end) if rest else ():
+            if not rest:
+                break
+            for column in Snapshot.from_frame(table.select(rest)).schema.columns:
+                if column.why != NO_VALUE:
+                    found[column.name] = column
+                    rest.remove(column.name)
+        columns = (
+            replace(found[c.name], role=c.role) if c.name in found else c for c in schema.columns
+        )
+        return replace(schema, columns=tuple(columns))
+
+    def _kinds_and_roles(
+        self, schema: Schema | None
+    ) -> tuple[Mapping[str, ColumnKind], Mapping[str, Role]]:
+        """Return what the configuration says of columns.
+
+        Raises
+        ------
+        SourceError
+            If the source has no column of a name, nor had it before.
+        """
+        columns, time = self.monitor.columns, self._time_column()
+        there = self.source.schema().names
+        roles = {
+            columns.target: Role.TARGET, columns.prediction: Role.PREDICTION,
+            columns.cluster: Role.CLUSTER, columns.version: Role.VERSION,
         }  # fmt: skip
-        there = set(self.source.schema().names)
-        return {name: role for name, role in named.items() if name is not None and name in there}
-
-    def _kinds(self) -> Mapping[str, ColumnKind]:
-        there = set(self.source.schema().names)
-        kinds = {n: ColumnKind.IGNORED for n in self.monitor.columns.ignore if n in there}
-        return {**kinds, self._time_column(): ColumnKind.TIMESTAMP}
+        named = {name: role for name, role in roles.items() if name is not None}
+        known = [*there, *(() if schema is None else schema.names)]
+        require_columns(named, known, self.source.where)
+        kinds = {name: ColumnKind.IGNORED for name in columns.ignore if name in there}
+        return (
+            {**kinds, time: ColumnKind.TIMESTAMP},
+            {time: Role.TIME, **{name: role for name, role in named.items() if name in there}},
+        )
 
     def _time_column(self) -> str:
         if self.source.time_column is None:
@@ -335,12 +415,15 @@ class History:
     def _times(self, start: datetime, end: datetime) -> Iterator[IntArray]:
         """Yield the times of the rows, in microseconds since 1970; none where there are none."""
         name = self._time_column()
-        try:
-            for table in stream(self.source, Rows((name,), name, start, end)):
-                yield _microseconds(table.column(name))
-        except SourceError as error:
-            if not error.what.startswith("no row lies between"):
-                raise
+        for table in self._tables((name,), start, end):
+            yield _microseconds(table.column(name))
+
+    def _tables(
+        self, columns: tuple[str, ...], start: datetime, end: datetime
+    ) -> Iterator[pa.Table]:
+        """Yield some columns of the rows; none where there are none."""
+        rows = Rows(columns, self._time_column(), start, end)
+        yield from in_tables(batches_of(self.source, rows, retry=Retry()), self.source.where)
 
     def _kept(self, first: Interval, last: Interval, segment: str = "") -> list[SnapshotRecord]:
         return list(
@@ -349,10 +432,14 @@ class History:
             )
         )
 
-    def _told(self, segment: str) -> dict[Interval, PastWindow]:
-        """Return what results say of past windows: whether they had faults, or drifted."""
+    def _told(
+        self, segment: str, since: datetime | None, until: Interval
+    ) -> dict[Interval, PastWindow]:
+        """Return what results say of windows before one: whether they had faults, or drifted."""
         told: dict[Interval, PastWindow] = {}
-        for record in self.store.list_results(monitor=self.monitor.name, segment=segment):
+        for record in self.store.list_results(
+            monitor=self.monitor.name, segment=segment, start=since, end=until.start
+        ):
             found = self.store.get_result(record.id) or {}
             before = told.get(record.key.interval, PastWindow(record.key.interval, 0))
             told[record.key.interval] = replace(
@@ -361,6 +448,23 @@ class History:
                 has_drift=before.has_drift or record.verdict in _DRIFTED,
             )
         return told
+
+
+def _since(rule: ReferenceRule, interval: Interval, zone: tzinfo) -> datetime | None:
+    """Return from when on windows may count; None where only their number says so."""
+    match rule:
+        case FixedReference(stretch):
+            return stretch.start
+        case LastWindows(Duration() as last, _, _):
+            return last.before(interval.start, zone)
+        case _:
+            return None
+
+
+def _before(schema: Schema) -> Schema:
+    """Return the schema that a window was read with: without the categories that it brought."""
+    columns = (replace(c, categories=c.categories[: c.known]) for c in schema.columns)
+    return replace(schema, columns=tuple(columns))
 
 
 def _sorted_out(

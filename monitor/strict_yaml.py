@@ -63,18 +63,21 @@ def read_yaml(text: str, where: str) -> Document:
     """
     import yaml
 
-    loader = _loader_class()(text)
+    loader = None
     try:
+        loader = _loader_class()(text)
         node = loader.get_single_node()
     except (yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         place = f", line {mark.line + 1} column {mark.column + 1}" if mark else ""
-        reason = getattr(error, "problem", None) or "nested too deeply"
+        # The reader of characters calls it a reason, the parser a problem.
+        reason = getattr(error, "problem", None) or getattr(error, "reason", "nested too deeply")
         raise ConfigError(
             f"not YAML ({reason})", where=where + place, remedy="Mend the file there"
         ) from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     lines: dict[Place, int] = {}
     value = None if node is None else _Builder(loader, where, lines).build(node, ())
     return Document(value, lines, where)

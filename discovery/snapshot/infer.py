@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -16,7 +16,9 @@ from whydrift.discovery.snapshot.schema import Column, ColumnKind
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Coded", "Content", "as_numbers", "infer_column", "read_content"]
+__all__ = ["NO_VALUE", "Coded", "Content", "as_numbers", "infer_column", "read_content"]
+
+NO_VALUE: Final = "no value at all"  # why a column is ignored that may have values another time
 
 _LARGEST = 1e150
 
@@ -248,7 +250,7 @@ def infer_column(name: str, content: Content) -> tuple[Column, tuple[Note, ...]]
         notes.append(
             Note("all_missing", name, f"column {name!r} has no usable value; it is left out")
         )
-        return Column(name, ColumnKind.IGNORED, why="no value at all"), tuple(notes)
+        return Column(name, ColumnKind.IGNORED, why=NO_VALUE), tuple(notes)
     if content.storage == "other":
         notes.append(
             Note(

@@ -120,4 +120,7 @@ class Expansion:
 
 def is_unset(text: str, context: Any) -> bool:
     """Whether a value was left as it is written, for a reader that does not need it."""
-    return bool(context and context.get(KEEP_UNSET)) and ("${" in text or "{file:" in text)
+    if not (context and context.get(KEEP_UNSET)):
+        return False
+    # A password may hold the characters ${ without meaning a variable.
+    return "{file:" in text or any(found["name"] for found in _VARIABLE.finditer(text))

@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from whydrift.monitor.config.base import Settings, problem
 from whydrift.monitor.config.values import DurationText, Names, SecretUrl, Slug, Text
+from whydrift.monitor.source.address import as_written
 from whydrift.monitor.window.duration import Duration
 
 if TYPE_CHECKING:
@@ -77,7 +78,10 @@ class Source(Settings):
         return self
 
     def reader(self) -> ReaderSettings:
-        """Return the settings that `monitor.source.registry.open_source` takes."""
+        """Return the settings that `monitor.source.registry.open_source` takes.
+
+        Variables are filled in by then: what their values hold is no variable again.
+        """
         from whydrift.monitor.source.files import Files
         from whydrift.monitor.source.registry import Plugin
         from whydrift.monitor.source.sql import Sql
@@ -85,13 +89,15 @@ class Source(Settings):
 
         time = self.time_column
         if self.files is not None:
-            return Files(self.files, time, self.storage)
+            return Files(as_written(self.files), time, self.storage)
         if self.sql is not None:
-            url, seconds = self.sql.url.get_secret_value(), self.sql.timeout.least_seconds
-            return Sql(url, self.sql.query, time, seconds)
+            url = as_written(self.sql.url.get_secret_value())
+            return Sql(url, as_written(self.sql.query), time, self.sql.timeout.least_seconds)
         if self.warehouse is not None:
-            url = self.warehouse.url.get_secret_value()
-            return Warehouse(url, self.warehouse.table, self.warehouse.query, time)
+            url, query = as_written(self.warehouse.url.get_secret_value()), self.warehouse.query
+            return Warehouse(
+                url, self.warehouse.table, None if query is None else as_written(query), time
+            )
         assert self.plugin is not None
         return Plugin(self.plugin.name, self.plugin.options, time)
 

@@ -9,10 +9,12 @@ from urllib.parse import unquote
 
 from whydrift.discovery.errors import SourceError, nearest
 
-__all__ = ["expanded", "masked", "scheme_of", "without_secrets"]
+__all__ = ["as_written", "expanded", "masked", "scheme_of", "without_secrets"]
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+)://")
-_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
+_VARIABLE = re.compile(
+    r"\$(?P<escaped>\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\}"
+)
 _USER = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+://)([^/@]*?)(?::([^/]*))?@")
 _SECRET = re.compile(
     r"([?&;][^=&;]*(?:pass|pwd|secret|token|sig|key|credential)[^=&;]*=)([^&;#]*)", re.IGNORECASE
@@ -29,7 +31,8 @@ def scheme_of(text: str) -> str | None:
 def expanded(text: str, *, where: str, environ: Mapping[str, str] | None = None) -> str:
     """Return the text with ``${NAME}`` and ``${NAME:-default}`` from the environment.
 
-    So that no password need stand in a list of processes or in a file.
+    So that no password need stand in a list of processes or in a file. ``$${`` stands for the
+    characters ``${``.
 
     Raises
     ------
@@ -39,7 +42,9 @@ def expanded(text: str, *, where: str, environ: Mapping[str, str] | None = None)
     known = os.environ if environ is None else environ
 
     def value(found: re.Match[str]) -> str:
-        name, default = found.group(1), found.group(2)
+        if found["escaped"]:
+            return found["escaped"]
+        name, default = found["name"], found["default"]
         if name in known:
             return known[name]
         if default is not None:
@@ -53,6 +58,11 @@ def expanded(text: str, *, where: str, environ: Mapping[str, str] | None = None)
         )
 
     return _VARIABLE.sub(value, text)
+
+
+def as_written(text: str) -> str:
+    """Return the text that :func:`expanded` turns into this one, whatever it holds."""
+    return text.replace("${", "$${")
 
 
 def masked(address: str) -> str:

@@ -21,7 +21,7 @@ from whydrift.monitor.source.formats import Format, Formatted, formatted
 from whydrift.monitor.source.joining import fitted, joined_schema, kept_columns
 from whydrift.monitor.source.listing import Listed, list_files, partition_types, partition_value
 from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
-from whydrift.monitor.source.paths import NothingThere
+from whydrift.monitor.source.paths import HeaderOnly, NothingThere
 from whydrift.monitor.source.selected import require_columns, timed, with_column
 from whydrift.monitor.source.storage import is_local
 from whydrift.monitor.source.template import is_template
@@ -142,7 +142,9 @@ class FilesSource:
             )
         kinds = partition_types(listed)
         if rows.time_column in kinds:
-            listed = tuple(f for f in listed if _may_hold(f, rows, kinds[rows.time_column]))
+            near = tuple(f for f in listed if _may_hold(f, rows, kinds[rows.time_column]))
+            if not _has_own((near or listed)[0], rows.time_column):
+                listed = near
         if not listed and bounded:
             return ()
         heads = _heads(listed, tell, rows)
@@ -151,7 +153,7 @@ class FilesSource:
         if rows.time_column is not None:
             require_columns((rows.time_column,), schema.names, self.where)
         if not any(head.has_rows for head in heads) and not bounded:
-            raise SourceError(
+            raise HeaderOnly(
                 "the file has a header but no rows" if len(heads) == 1 else "no file has any rows",
                 where=self.where,
                 remedy="Give a window that has data",
@@ -352,6 +354,14 @@ def _shares(
         share.append(group)
     if share:
         yield tuple(share)
+
+
+def _has_own(listed: Listed, name: str) -> bool:
+    """Whether a file has a column itself: that counts, and says more than its folder's name."""
+    with reading(listed.stored.where, listed.stored.address):
+        file = formatted(listed.stored)
+        head = None if file is None else _head(listed, file, untold, Rows())
+    return head is not None and name in head.schema.names
 
 
 def _may_hold(file: Listed, rows: Rows, kind: pa.DataType) -> bool:

@@ -16,6 +16,7 @@ from whydrift.discovery.errors import SourceError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.row_hash import content_hashes
 from whydrift.monitor.source.base import Rows, Source, Tell, untold
+from whydrift.monitor.source.paths import HeaderOnly
 from whydrift.monitor.source.reading import batches_of
 from whydrift.monitor.source.retry import Retry
 from whydrift.monitor.source.selected import require_columns
@@ -164,8 +165,10 @@ class JoinedPart:
             at = labels.time_column
             held = _Labels(_Key(settings.keys, of_rows, labels.where), at, stack)
             read = self._of_labels(labels, taken)
-            for batch in batches_of(labels, read, tell=tell, retry=retry):
-                held.add(batch)
+            # A table of labels may be there before the first label is.
+            with contextlib.suppress(HeaderOnly):
+                for batch in batches_of(labels, read, tell=tell, retry=retry):
+                    held.add(batch)
             rows = batches_of(source, self._of_rows(of_rows.names), tell=tell, retry=retry)
             for joined in held.joined(
                 rows, [of_labels.field(n) for n in taken if n in wanted], counted

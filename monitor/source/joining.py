@@ -75,9 +75,13 @@ def _joined_type(name: str, types: Mapping[Any, str], tell: Tell) -> pa.DataType
         return next(iter(types))
     schemas = [pa.schema([pa.field(name, kind)]) for kind in types]
     try:
-        return pa.unify_schemas(schemas, promote_options="permissive").field(0).type
+        kind = pa.unify_schemas(schemas, promote_options="permissive").field(0).type
     except pa.ArrowException:
         pass
+    else:
+        # Nanoseconds end in 2262: another file's 9999-12-31 would wrap around to 1816.
+        is_finest = pa.types.is_timestamp(kind) and kind.unit == "ns"
+        return pa.timestamp("us", tz=kind.tz) if is_finest else kind
     for kind, where in types.items():
         try:
             pa.nulls(0, kind).cast(pa.string())

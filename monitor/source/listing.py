@@ -136,7 +136,8 @@ def _in_store(text: str, options: Mapping[str, Any]) -> list[str]:
     system, path = file_system(text, options)
     system.invalidate_cache()  # a process that lives long must see what came since it last looked
     if glob.has_magic(path):
-        found = [p for p in sorted(system.glob(path)) if not PurePosixPath(p).name.startswith("_")]
+        matched = sorted(set(system.glob(path)))
+        found = [p for p in matched if not PurePosixPath(p).name.startswith("_")]
         if not found:
             raise NothingThere(
                 "no file matches this pattern", where=masked(text), remedy="Check it"

@@ -33,10 +33,10 @@ def as_source(data: Any, *, query: str | None = None, side: str = "data") -> Sou
         If it is none of these.
     """
     if isinstance(data, (str, os.PathLike)):
-        address = os.fspath(data)
+        given = os.fspath(data)
         if query is None:
-            return FilesSource(Files(address))
-        address = expanded(address, where=side)
+            return FilesSource(Files(given))
+        address = expanded(given, where=side)
         if not is_database(address):
             raise SourceError(
                 "a query is given, but this is no database",
@@ -46,10 +46,10 @@ def as_source(data: Any, *, query: str | None = None, side: str = "data") -> Sou
         if scheme_of(address) == "duckdb":
             from whydrift.monitor.source.warehouse import Warehouse, WarehouseSource
 
-            return WarehouseSource(Warehouse(address, query=query))
+            return WarehouseSource(Warehouse(given, query=query))
         from whydrift.monitor.source.sql import Sql, SqlSource
 
-        return SqlSource(Sql(address, query))
+        return SqlSource(Sql(given, query))
     from whydrift.monitor.source.registry import is_settings, open_source
 
     if is_settings(data):

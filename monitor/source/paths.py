@@ -9,8 +9,8 @@ from pathlib import Path, PurePath
 from whydrift.discovery.errors import SourceError, nearest
 
 __all__ = [
-    "COMPRESSED", "READABLE", "NothingThere", "is_data_file", "is_hidden", "missing_file",
-    "resolve",
+    "COMPRESSED", "READABLE", "HeaderOnly", "NothingThere", "is_data_file", "is_hidden",
+    "missing_file", "resolve",
 ]  # fmt: skip
 
 READABLE = "Parquet, CSV or TSV (plain, .gz, .zst, .bz2), Arrow, Feather"
@@ -23,6 +23,10 @@ COMPRESSED = {".gz": "gzip", ".zst": "zstd", ".zstd": "zstd", ".bz2": "bz2"}
 
 class NothingThere(SourceError):  # noqa: N818 - the name says the matter better than "...Error"
     """No file has this name."""
+
+
+class HeaderOnly(SourceError):  # noqa: N818 - as above
+    """Files have columns, but not a single row."""
 
 
 def resolve(path: str | os.PathLike[str]) -> tuple[Path, ...]:
@@ -116,7 +120,8 @@ def is_hidden(path: PurePath) -> bool:
 
 def _glob(pattern: str) -> tuple[Path, ...]:
     expanded = os.path.expanduser(pattern)  # noqa: PTH111 - Path would fold the pattern's "**"
-    matched = sorted(Path(name) for name in glob.glob(expanded, recursive=True))  # noqa: PTH207
+    # A pattern with two "**" finds a file once for each way to reach it.
+    matched = sorted({Path(name) for name in glob.glob(expanded, recursive=True)})  # noqa: PTH207
     files = tuple(p for p in matched if p.is_file() and not p.name.startswith("_"))
     if not files:
         raise NothingThere(

@@ -16,6 +16,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
 from whydrift.discovery.errors import SourceError, unknown_name
+from whydrift.monitor.source.address import expanded, masked, scheme_of
 from whydrift.monitor.source.base import Source
 from whydrift.monitor.source.files import Files, FilesSource
 from whydrift.monitor.source.joined import Joined, JoinedSource
@@ -51,10 +52,11 @@ Settings = Files | Sql | Warehouse | Joined | Plugin
 _SOURCES: Final[Mapping[type, Callable[[Any], Source]]] = {
     Files: FilesSource,
     Sql: SqlSource,
-    Warehouse: WarehouseSource,
+    Warehouse: lambda settings: _of_warehouse(settings),
     Joined: lambda settings: JoinedSource(settings, open_source),
     Plugin: lambda settings: _plugged(settings),
 }
+_POSTGRES: Final = ("postgres", "postgresql")
 _BUILT_IN: Final = ("files", "sql", "warehouse")
 
 
@@ -80,6 +82,14 @@ def open_source(settings: Settings) -> Source:
         fails.
     """
     return _SOURCES[type(settings)](settings)
+
+
+def _of_warehouse(settings: Warehouse) -> Source:
+    scheme = scheme_of(expanded(settings.url, where=masked(settings.url)))
+    if settings.query is None or settings.table is not None or scheme not in _POSTGRES:
+        return WarehouseSource(settings)
+    # ibis 12.0 looks at a query's columns by a view that sqlglot 30 cannot drop any more.
+    return SqlSource(Sql(settings.url, settings.query, settings.time_column))
 
 
 def _entry_points() -> dict[str, EntryPoint]:

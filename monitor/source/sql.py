@@ -16,6 +16,7 @@ from whydrift.monitor.source.address import expanded, masked
 from whydrift.monitor.source.base import BATCH_ROWS, Rows, Tell, untold
 from whydrift.monitor.source.database_trouble import asking
 from whydrift.monitor.source.paths import missing_file
+from whydrift.monitor.source.query_text import plain_query
 from whydrift.monitor.source.selected import require_columns, timed
 from whydrift.monitor.source.times import Times
 from whydrift.monitor.source.values import ColumnTypes
@@ -72,7 +73,7 @@ class SqlSource:
     def __init__(self, settings: Sql) -> None:
         where = masked(settings.url)
         url = expanded(settings.url, where=where)
-        query = expanded(settings.query, where="query").strip().rstrip(";")
+        query = plain_query(expanded(settings.query, where="query"))
         self._settings = Sql(url, query, settings.time_column, settings.timeout_seconds)
         self.time_column = settings.time_column
         self.binds_window = bool(_bounds(query))
@@ -108,9 +109,12 @@ class SqlSource:
                 where=self.where,
                 remedy="Write the dates into the query, or give start and end",
             )
-        if bounded and not bound and rows.time_column is None:
+        asked = {n for n in ("start", "end") if getattr(rows, n) is not None}
+        if asked - bound and rows.time_column is None:
+            missing = " nor ".join(f":{name}" for name in ("start", "end") if name in asked - bound)
             raise SourceError(
-                "a window is asked for, but the query has neither :start nor :end",
+                "a window is asked for, but the query has "
+                f"{'neither' if len(asked - bound) > 1 else 'no'} {missing}",
                 where=self.where,
                 remedy="Write `where ts >= :start and ts < :end`, or name the time column",
             )
@@ -246,10 +250,21 @@ class SqlPart:
                     {name: value for name, value in values.items() if name in names},
                     execution_options={"yield_per": BATCH_ROWS},
                 )
+                _require_different(list(result.keys()), self.where)
                 description = result.cursor.description if result.cursor is not None else ()
                 yield result, ColumnTypes(list(result.keys()), _stated(backend, description or ()))
                 result.close()
                 connection.rollback()
+
+
+def _require_different(names: Sequence[str], where: str) -> None:
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise SourceError(
+            f"the query gives two columns named {twice!r}",
+            where=where,
+            remedy=f"Name one of them otherwise: select … as {twice}_2",
+        )
 
 
 def _bounds(query: str) -> set[str]:

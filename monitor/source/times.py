@@ -55,8 +55,7 @@ class Times:
         try:
             if pa.types.is_integer(kind) or pa.types.is_floating(kind):
                 if self._unit is None:
-                    largest = pc.max(pc.abs(column)).as_py()
-                    self._unit = next((u for least, u in _EPOCHS if (largest or 0) >= least), None)
+                    self._unit = _unit(column)
                 if self._unit is None:
                     # Nothing but nulls says nothing yet; small numbers are no times.
                     return None if column.null_count < len(column) else _none(len(column))
@@ -71,6 +70,19 @@ class Times:
             return _in_utc(column)
         except pa.ArrowException:
             return None
+
+
+def _unit(column: pa.ChunkedArray) -> str | None:
+    """Return the unit that most numbers are in, None where none is large enough to be a time.
+
+    Not the largest number, nor all: 0 and 9999-12-31 stand for "never" in many systems.
+    """
+    import pyarrow.compute as pc
+
+    sizes = pc.abs(pc.cast(column, "float64", safe=False))
+    sizes = sizes.filter(pc.greater_equal(sizes, _EPOCHS[-1][0]))
+    middle = pc.quantile(sizes, 0.5, interpolation="lower")[0].as_py()
+    return next((u for least, u in _EPOCHS if middle is not None and middle >= least), None)
 
 
 def no_times(name: str, holds: str, where: str) -> SchemaError:

@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -118,6 +117,6 @@ def _array(values: Sequence[Any], kind: pa.DataType) -> pa.Array:
 def _text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
-    if isinstance(value, (UUID, int, float, Decimal, date, time)):
-        return str(value)
-    return json.dumps(value, default=str, sort_keys=True)
+    if isinstance(value, (dict, list, tuple)):
+        return json.dumps(value, default=str, sort_keys=True)
+    return str(value)

@@ -12,6 +12,7 @@ from whydrift.discovery.errors import SourceError
 from whydrift.monitor.source.address import expanded, masked, without_secrets
 from whydrift.monitor.source.base import BATCH_ROWS, Rows, Tell, untold
 from whydrift.monitor.source.database_trouble import is_passing
+from whydrift.monitor.source.query_text import whole_query
 from whydrift.monitor.source.selected import require_columns, timed
 from whydrift.monitor.source.times import Times
 from whydrift.monitor.source.trouble import Interrupted
@@ -70,7 +71,7 @@ class WarehouseSource:
             )
         query = settings.query
         if query is not None:
-            query = expanded(query, where="query").strip().rstrip(";")
+            query = whole_query(expanded(query, where="query"))
         url = expanded(settings.url, where=where)
         self._settings = Warehouse(url, settings.table, query, settings.time_column)
         self.time_column = settings.time_column
@@ -152,12 +153,14 @@ class WarehousePart:
                 rows = rows.filter(at >= self._literal(wanted.start, at, is_end=False))
             if wanted.end is not None:
                 rows = rows.filter(at < self._literal(wanted.end, at, is_end=True))
-        if wanted.columns is None:
-            return rows
-        names = list(wanted.columns)
-        if wanted.time_column is not None and wanted.time_column not in names:
-            names.append(wanted.time_column)
-        return rows.select(*names)
+        if wanted.columns is not None:
+            names = list(wanted.columns)
+            if wanted.time_column is not None and wanted.time_column not in names:
+                names.append(wanted.time_column)
+            rows = rows.select(*names)
+        # Drivers give them as objects of Python, which Arrow does not take for text.
+        named = [name for name, kind in rows.schema().items() if kind.is_uuid() or kind.is_inet()]
+        return rows.mutate(**{name: rows[name].cast("string") for name in named}) if named else rows
 
     def _literal(self, instant: datetime, column: Any, *, is_end: bool) -> Any:
         """Return an instant as a literal of the column's type, which ibis writes in the dialect."""

@@ -51,6 +51,11 @@ class RowWindows:
                 remedy="Write at least 1 row, and a step from 1 to the rows of a window",
             )
 
+    @property
+    def slides(self) -> bool:
+        """Whether windows overlap."""
+        return self.step is not None and self.step < self.rows
+
     def cut(
         self, times: Iterable[IntArray], start: datetime, until: datetime, *, most: int = 100
     ) -> tuple[Interval, ...]:
@@ -62,11 +67,12 @@ class RowWindows:
             Batches of the rows' times, in microseconds since 1970 and in any order; no more than
             ``most`` windows of them are held.
         start : datetime
-            Where the first window begins: the end of the last one that is known.
+            Where the first window begins: the end of the last one that is known; of windows that
+            slide its start, then it comes first again.
         until : datetime
             Rows from here on may still be on their way.
         most : int
-            Windows to return at most; where more are complete, ask again from the last one's end.
+            Windows to return at most; where more are complete, ask again from the last one.
         """
         first, last = _micros(start), _micros(until)
         step = self.step or self.rows
@@ -76,10 +82,11 @@ class RowWindows:
             held = held.joined(batch[(batch >= first) & (batch < last)]).earliest(room)
         total = np.cumsum(held.rows)
         windows: list[Interval] = []
-        begin, before = 0, 0  # the first time of the window, and the rows before it
+        begin, before, closes = 0, 0, first  # the first time of the window, the rows before it
         while len(windows) < most and before + self.rows <= (total[-1] if len(total) else 0):
-            # Windows begin at a row's own time, the first where it was told to.
-            opens = first if begin == 0 else int(held.times[begin])
+            # Windows that slide begin at a row's own time. Others begin where the one before ended,
+            # and the first where it was told to: rows that come late lie in no gap between them.
+            opens = first if begin == 0 else int(held.times[begin] if self.slides else closes + 1)
             closes = int(held.times[np.searchsorted(total, before + self.rows)])
             windows.append(Interval(_instant(opens), _instant(closes) + _MICROSECOND))
             begin = int(np.searchsorted(total, before + step)) + 1

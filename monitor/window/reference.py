@@ -152,7 +152,8 @@ def choose_reference(
     chosen: list[PastWindow] = []
     left_out: list[tuple[PastWindow, str]] = []
     for window in reversed(wanted):
-        if most is not None and len(chosen) == most:
+        # Parts of one window, one for each version of the model, count as one.
+        if most is not None and len({w.interval for w in (*chosen, window)}) > most:
             break
         if chosen and _clashes(window, chosen[-1]):
             continue

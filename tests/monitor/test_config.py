@@ -10,8 +10,12 @@ import pytest
 
 from whydrift.discovery.errors import ConfigError
 from whydrift.monitor.config import Config, load_config, parse_config
+from whydrift.monitor.config.expand import KEEP_UNSET, is_unset
 from whydrift.monitor.config.redact import monitor_text, redacted
 from whydrift.monitor.config.values import masked_url
+from whydrift.monitor.source.base import Rows
+from whydrift.monitor.source.registry import open_source
+from whydrift.monitor.source.sql import SqlSource
 from whydrift.monitor.window.by_rows import RowWindows
 from whydrift.monitor.window.calendar import TimeWindows
 from whydrift.monitor.window.duration import Duration
@@ -471,3 +475,36 @@ def test_the_files_that_ship_are_read():
         monitor.window.cut()
         monitor.reference.rule(monitor.window.timezone)
         whole.reader_of(monitor)
+
+
+@pytest.mark.parametrize("kind", ["files", "sql", "warehouse"])
+def test_values_from_outside_are_filled_in_once(kind, tmp_path):
+    """A password may hold ${X}, and $${X} is text: neither is looked up again when it is read."""
+    literal = "/${X}/$${Y}"
+    address = f"sqlite:///{tmp_path}${{P}}"
+    written = {
+        "files": "{files: '${P}'}",
+        "sql": f"{{sql: {{url: '{address}', query: \"select '$${{Z}}'\"}}}}",
+        "warehouse": f"{{warehouse: {{url: '{address}', table: t}}}}",
+    }[kind]
+    text = f"version: 1\nmonitors:\n  - {{name: m, source: {written}}}\n"
+    config = parse_config(text, environment={"P": literal})
+    source = open_source(config.reader_of(config.monitors[0]))
+    assert source.where.partition(",")[0].endswith(literal)
+    if isinstance(source, SqlSource):
+        (part,) = source.parts(Rows())
+        assert part.settings.query == "select '${Z}'"
+
+
+def test_a_password_that_looks_half_like_a_variable_is_one(tmp_path):
+    text = "version: 1\nstore: {url: '${URL}'}\nmonitors: [{name: m, source: {files: a.csv}}]\n"
+    url = "postgresql://u:a${b@db/x"
+    assert not is_unset(url, {KEEP_UNSET: True})
+    config = parse_config(text, environment={"URL": url}, keep_unset=True)
+    assert config.store.url.get_secret_value() == url
+    assert is_unset("postgresql://u:${B}@db/x", {KEEP_UNSET: True})
+
+
+def test_characters_that_no_yaml_has_are_told():
+    with pytest.raises(ConfigError, match="special characters are not allowed"):
+        parse_config("version: 1\0")

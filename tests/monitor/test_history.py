@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -13,8 +14,10 @@ import pyarrow.parquet as pq
 import pytest
 
 import whydrift as wd
-from whydrift.discovery.errors import NoRows, SourceError
+from whydrift.discovery.errors import ConfigError, NoRows, SourceError
+from whydrift.monitor import history as history_module
 from whydrift.monitor.config.load import parse_config
+from whydrift.monitor.config.monitor import Reference
 from whydrift.monitor.history import History
 from whydrift.monitor.store import Store
 from whydrift.monitor.window.interval import Interval
@@ -214,3 +217,101 @@ def test_a_window_that_was_never_read_is_said_to_be_none(folder: Path, store: St
         found.window(window)
     with pytest.raises(SourceError, match="Record it first"):
         found.refresh(window, window.end)
+
+
+def test_what_later_windows_brought_does_not_change_one_that_is_read_again(
+    folder: Path, store: Store
+) -> None:
+    table = rows(2)
+    new = pa.array(["XX"] * len(table))
+    table = table.set_column(table.schema.get_field_index("land"), "land", new)
+    write(folder, 2, table.append_column("new", new))
+    found = history(folder, store)
+    windows = days(found, 3)
+    kept = [found.record(window) for window in windows]
+    assert [found.record(window) for window in windows] == kept
+
+
+def test_windows_of_rows_that_slide_go_on_sliding(folder: Path, store: Store) -> None:
+    """Asked one by one, or many at once: the same windows."""
+    found = history(folder, store, window="rows: 1000, step: 400")
+    now = FIRST + timedelta(days=12)
+    at_once = found.pending(FIRST, now)
+    since, one_by_one = FIRST.astimezone(UTC), []
+    while windows := found.pending(since, now, most=1):
+        assert found.record(windows[0])[0].rows == 1_000
+        one_by_one += windows
+        since = windows[0].end
+    assert tuple(one_by_one) == at_once
+    assert len(at_once) == 12
+
+
+def test_segments_are_looked_for_until_one_is_large_enough(folder: Path, store: Store) -> None:
+    found = history(folder, store)
+    windows = days(found, 3)
+    found.record(windows[0])  # before anybody asked for segments
+    found = history(folder, store, more="    segments: {by: [land], top: 2, min_rows: 300}")
+    assert {r.key.segment for r in found.record(windows[0])} == {"", r"\rest"}
+    assert {r.key.segment for r in found.record(windows[1])} == {"", "DE", "FR", r"\rest"}
+
+
+def test_the_last_windows_are_counted_once_for_all_versions(folder: Path, store: Store) -> None:
+    for day in range(4):
+        write(folder, day, pa.concat_tables([rows(day, 300), rows(day, 180, version="2")]))
+    found = history(folder, store, columns=", version: version")
+    reference = Reference(last=2)
+    found = replace(found, monitor=found.monitor.model_copy(update={"reference": reference}))
+    windows = days(found, 4)
+    for window in windows:
+        found.record(window)
+    chosen, past = found.reference(windows[3])
+    assert {w.interval for w in chosen.windows} == {*windows[1:3]}
+    assert [snapshot.rows for snapshot in past] == [480, 480]
+
+
+def test_a_column_that_was_never_there_is_told(folder: Path, store: Store) -> None:
+    found = history(folder, store, columns=", prediction: versio")
+    (window,) = days(found, 1)
+    with pytest.raises(SourceError, match=r"no column 'versio'\. Did you mean 'version'"):
+        found.record(window)
+
+
+@pytest.mark.parametrize("kind", ["continuous", "binary"])
+def test_a_target_that_had_no_value_in_the_first_windows_is_taken_up_with_its_labels(
+    folder: Path, store: Store, kind: str
+) -> None:
+    """As always where windows are judged on their features first."""
+    labels = pa.concat_tables([rows(day).select(["id", "y"]) for day in range(12)])
+    if kind == "binary":
+        signs = pa.array(["yes" if y.as_py() > 0 else "no" for y in labels["y"]])
+        labels = labels.set_column(1, "y", signs)
+    for day in range(12):
+        write(folder, day, rows(day).drop_columns(["y"]))
+    pq.write_table(labels.slice(11 * 480), folder / "labels.parquet")  # of none of the windows
+    found = history(folder, store, more="    labels: {source: labels, join: [id]}")
+    windows = days(found, 4)
+    first = [found.record(window) for window in windows]
+    assert found.window(windows[0]).schema["y"].kind == "ignored"
+    assert [found.record(window) for window in windows] == first
+    pq.write_table(labels, folder / "labels.parquet")
+    for window in windows:
+        assert found.record(window)[0].revision == 2
+    kept = [found.window(window) for window in windows]
+    assert {str(s.schema["y"].kind) for s in kept} == {kind}
+    assert {s.schema["y"].role for s in kept} == {"target"}
+    assert len({s.schema["y"].categories for s in kept}) == 1
+    assert [s.summaries["y"].missing for s in kept] == [0, 0, 0, 0]
+    result = wd.compare(kept[:3], kept[3], target="y", graph=[("x", "y")])
+    assert result.columns["y"].verdict == "stable"
+
+
+def test_segments_by_a_column_of_too_many_values_are_refused_beside_versions(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each version has a part of each value, known or not: they would fill the memory."""
+    monkeypatch.setattr(history_module, "_MOST_PIECES", 100)
+    more = "    segments: {by: [id], top: 2, min_rows: 1}"
+    found = history(folder, store, columns=", version: version", more=more)
+    (window,) = days(found, 1)
+    with pytest.raises(ConfigError, match="more than 100 segments"):
+        found.record(window)

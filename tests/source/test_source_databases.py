@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from uuid import UUID
 
 import pyarrow as pa
 import pytest
@@ -175,6 +176,70 @@ def test_a_window_without_a_way_to_choose_it_is_refused(lite):
         rows_of(open_source(Sql(lite, "select * from sales")), Rows(start=DAY, end=NEXT))
 
 
+def test_a_window_that_the_query_bounds_at_one_end_only_is_refused(lite):
+    """Else rows after the window would count as its own."""
+    query = "select * from sales where ts >= :start"
+    with pytest.raises(SourceError, match="has no :end"):
+        rows_of(open_source(Sql(lite, query)), Rows(start=DAY, end=NEXT))
+    assert len(rows_of(open_source(Sql(lite, query)), Rows(None, "ts", DAY, NEXT))) == 4
+
+
+@pytest.mark.parametrize("kind", ["lite", "server"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        "select * from sales -- where ts >= :start and ts < :end",
+        "select * from sales; -- all of it;\n",
+        "select * from sales /* :start; */ ;\n;",
+        "with own as (select * from sales) select * from own",
+        """select *, '{"a":1} 50%; -- :end' as "x:y" from sales""",
+    ],
+)
+def test_texts_and_comments_of_a_query_bind_nothing_and_hide_nothing(request, kind, query):
+    source = open_source(Sql(request.getfixturevalue(kind), query))
+    with pytest.raises(SourceError, match="neither :start nor :end"):
+        source.parts(Rows(start=DAY, end=NEXT))
+    assert set(source.schema().names) >= {"id", "ts", "price"}
+    table = rows_of(source, Rows(("id",), "ts", DAY, NEXT))
+    assert table.to_pydict() == {"id": [4, 5, 6, 7]}
+    if "x:y" in query:
+        assert rows_of(source)["x:y"][0].as_py() == '{"a":1} 50%; -- :end'
+
+
+def test_casts_of_postgres_stand_beside_bounds(server):
+    query = "select id::text as id from sales where ts >= :start::timestamptz and ts < :end"
+    assert (
+        rows_of(open_source(Sql(server, query)), Rows(start=DAY, end=NEXT))["id"][0].as_py() == "4"
+    )
+
+
+def test_values_that_arrow_has_no_type_for_are_text(server):
+    query = """select '10.0.0.1'::inet as at, '{"a": 1}'::jsonb as j, array[1, 2] as l, tag
+               from sales"""
+    table = rows_of(open_source(Sql(server, query)))
+    first = {"at": "10.0.0.1", "j": '{"a": 1}', "l": "[1, 2]", "tag": str(UUID(int=1))}
+    assert table.slice(0, 1).to_pylist() == [first]
+
+
+def test_a_uuid_in_a_warehouse_is_text(server):
+    source = open_source(Warehouse(server.replace("+psycopg", ""), table="sales"))
+    assert set(rows_of(source)["tag"].to_pylist()) == {str(UUID(int=1))}
+
+
+@pytest.mark.parametrize("kind", ["duck", "server"])
+def test_a_query_of_a_warehouse_may_end_in_a_comment(request, kind):
+    url = request.getfixturevalue(kind).replace("+psycopg", "")
+    for end in ("; -- all of it", " -- all of it", ";\n;"):
+        source = open_source(Warehouse(url, query=f"select * from sales{end}", time_column="ts"))
+        assert len(rows_of(source, Rows(None, "ts", DAY, NEXT))) == 4
+
+
+def test_two_columns_of_one_name_are_told(lite):
+    query = "select a.id, b.id from sales a join sales b on a.id = b.id"
+    with pytest.raises(SourceError, match="two columns named 'id'"):
+        rows_of(open_source(Sql(lite, query)))
+
+
 def test_a_missing_database_file_is_not_made(tmp_path, lite):
     with pytest.raises(SourceError, match=r"no such file.*Did you mean"):
         rows_of(open_source(Sql(f"sqlite:///{tmp_path}/shops.db", "select 1")))
@@ -200,6 +265,13 @@ def test_addresses_and_queries_take_variables_of_the_environment(lite, monkeypat
     monkeypatch.setenv("SHOP_DB", lite)
     monkeypatch.setenv("TABLE", "sales")
     assert rows_of(open_source(Sql("${SHOP_DB}", "select id from ${TABLE}"))).num_rows == 16
+
+
+def test_what_a_variable_holds_is_no_variable_again(lite, monkeypatch):
+    monkeypatch.setenv("SHOP", f"{lite}?note=${{SECRET}}")
+    source = as_source("${SHOP}", query="select '$${SECRET}' as x")
+    assert source.where.endswith("?note=${SECRET}")
+    assert rows_of(source)["x"].to_pylist() == ["${SECRET}"]
 
 
 def test_a_query_beside_a_file_is_refused(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -294,3 +295,36 @@ def test_a_snapshot_carries_the_notes_of_reading(tmp_path):
     assert snapshot.rows == 2
     assert "encoding_fallback" in {n.code for n in snapshot.notes}
     assert read_snapshot(path, columns=["a"]).schema.names == ("a",)
+
+
+def test_a_file_that_a_pattern_reaches_in_two_ways_is_read_once(tmp_path):
+    (tmp_path / "a/b/c").mkdir(parents=True)
+    wrote(tmp_path / "a/b/c/t.csv", CSV)
+    assert len(read_table(tmp_path / "**" / "**" / "*.csv")) == len(TABLE)
+
+
+def test_a_folder_named_by_day_hides_no_times_of_the_files_in_it(tmp_path):
+    (tmp_path / "ts=2026-05-04").mkdir()
+    hours = [datetime(2026, 5, 4, hour, tzinfo=UTC) for hour in range(24)]
+    parquet.write_table(pa.table({"ts": hours}), tmp_path / "ts=2026-05-04/t.parquet")
+    window = Rows(None, "ts", hours[6], hours[12])
+    assert len(pa.concat_tables(stream(FilesSource(Files(str(tmp_path))), window))) == 6
+
+
+def test_a_far_date_does_not_wrap_around_where_another_file_has_nanoseconds(tmp_path):
+    far, near = datetime(9999, 12, 31), datetime(2026, 5, 4)
+    for name, unit, time in (("a", "us", far), ("b", "ns", near)):
+        parquet.write_table(
+            pa.table({"t": pa.array([time], pa.timestamp(unit))}), tmp_path / f"{name}.parquet"
+        )
+    assert read_table(tmp_path).column("t").to_pylist() == [far, near]
+
+
+@pytest.mark.parametrize("never", [0, -1, 253_402_300_799])
+def test_a_number_that_stands_for_never_does_not_change_the_unit_of_times(tmp_path, never):
+    start = datetime(2026, 5, 4, tzinfo=UTC)
+    seconds = [int(start.timestamp()) + i for i in range(3)]
+    lines = "".join(f"{value}\n" for value in ["ts", never, *seconds])
+    window = Rows(None, "ts", start, datetime(2026, 5, 5, tzinfo=UTC))
+    source = FilesSource(Files(str(wrote(tmp_path / "t.csv", lines))))
+    assert len(pa.concat_tables(stream(source, window))) == 3

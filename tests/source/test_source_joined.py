@@ -60,6 +60,17 @@ def test_each_row_comes_once_in_its_order_with_its_label_or_without(tmp_path):
     assert "1 rows have no id" in told["labels_without_key"]
 
 
+@pytest.mark.parametrize("name", ["labels", "labels.csv"])
+def test_a_table_of_labels_that_has_no_row_yet_leaves_all_rows_without(tmp_path, name):
+    rows = placed(tmp_path, "rows", id=[3, 1], x=[1.0, 2.0])
+    labels = placed(tmp_path, name, id=pa.array([], pa.int64()), price=pa.array([], pa.float64()))
+    if name.endswith(".csv"):
+        (tmp_path / name).write_text("id,price\n")
+    table, told = joined(rows, labels)
+    assert table.to_pydict() == {"id": [3, 1], "x": [1.0, 2.0], "price": [None, None]}
+    assert "0 of 2 rows" in told["labels_partly"]
+
+
 @pytest.mark.usefixtures("either")
 def test_of_several_labels_the_last_in_time_counts_and_a_note_says_so(tmp_path):
     rows = placed(tmp_path, "rows", id=["a", "b"])

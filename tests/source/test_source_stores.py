@@ -268,7 +268,7 @@ def test_a_folder_outside_the_window_is_not_opened_where_folders_are_the_time(
     monkeypatch.setattr(files_module, "formatted", lambda s: opened.append(s.address) or once(s))
     window = Rows(time_column="day", start=DAY, end=DAY.replace(day=5))
     assert rows_of(tmp_path, window)["a"].to_pylist() == [4]
-    assert len(opened) == 1
+    assert len(set(opened)) == 1
 
 
 @pytest.mark.parametrize(

@@ -22,11 +22,11 @@ def cut(plan: RowWindows, times: list[int], pieces: int = 1, **settings: object)
 
 
 def test_each_window_holds_its_rows_and_begins_where_the_last_ended() -> None:
-    assert cut(RowWindows(3), [10, 20, 30, 40, 50, 60, 70]) == [(0, 31), (40, 61)]
+    assert cut(RowWindows(3), [10, 20, 30, 40, 50, 60, 70]) == [(0, 31), (31, 61)]
 
 
 def test_rows_of_one_time_stay_together() -> None:
-    assert cut(RowWindows(3), [10, 20, 30, 30, 30, 40, 50, 60]) == [(0, 31), (40, 61)]
+    assert cut(RowWindows(3), [10, 20, 30, 30, 30, 40, 50, 60]) == [(0, 31), (31, 61)]
 
 
 def test_windows_slide_by_rows() -> None:
