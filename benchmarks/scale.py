@@ -301,7 +301,7 @@ def print_rows(folder: Path, sizes: list[int], peers: str) -> None:
         memory = f"{ours.megabytes - nothing:.0f}"
         print(f"| {rows:,} | {read} | {ours} | {ratio} | {speed} | {memory} | {size} | {two} |",
               flush=True)  # fmt: skip
-    print("\nThe peers on the same files, as far as they come in ten minutes:\n")
+    print("\nThe peers on the same files, as far as they come in seven minutes:\n")
     print("| rows | whydrift: two Snapshots and the check, s | MB | whylogs: one profile, s | MB | "
           "Evidently: drift of columns, s | MB |\n|---|---|---|---|---|---|---|")  # fmt: skip
     stopped: set[str] = set()
@@ -319,7 +319,7 @@ def print_rows(folder: Path, sizes: list[int], peers: str) -> None:
             if name in stopped:
                 cells += ["–", "–"]
                 continue
-            found = measure(name, *paths, python=peers, limit=600)
+            found = measure(name, *paths, python=peers, limit=420)
             cells += [str(found), f"{found.megabytes:.0f}"]
             if found.seconds is None:
                 stopped.add(name)
