@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Sequence
 from pathlib import Path, PurePath
 
 from whydrift.discovery.errors import SourceError, nearest
@@ -101,7 +102,7 @@ def _folder(folder: Path) -> tuple[Path, ...]:
         raise SourceError(
             "permission denied", where=str(folder), remedy="Ask for the right to read this folder"
         ) from error
-    tables = tuple(p for p in files if is_data_file(p))
+    tables = _once([p for p in files if is_data_file(p)])
     if not tables:
         has = ", ".join(p.name for p in files[:5]) + (" …" if len(files) > 5 else "")
         raise NothingThere(
@@ -110,6 +111,16 @@ def _folder(folder: Path) -> tuple[Path, ...]:
             remedy=f"Give a folder with files of {READABLE}",
         )
     return tables
+
+
+def _once(files: Sequence[Path]) -> tuple[Path, ...]:
+    """Leave out links, such as ``latest.parquet``, to files that are there by another name."""
+    own: dict[str, Path] = {}
+    for path in files:
+        real = os.path.realpath(path)
+        if real not in own or real == str(path.absolute()):
+            own[real] = path
+    return tuple(path for path in files if own[os.path.realpath(path)] is path)
 
 
 def is_hidden(path: PurePath) -> bool:
@@ -122,7 +133,7 @@ def _glob(pattern: str) -> tuple[Path, ...]:
     expanded = os.path.expanduser(pattern)  # noqa: PTH111 - Path would fold the pattern's "**"
     # A pattern with two "**" finds a file once for each way to reach it.
     matched = sorted({Path(name) for name in glob.glob(expanded, recursive=True)})  # noqa: PTH207
-    files = tuple(p for p in matched if p.is_file() and not p.name.startswith("_"))
+    files = _once([p for p in matched if p.is_file() and not p.name.startswith("_")])
     if not files:
         raise NothingThere(
             "no file matches this pattern",

@@ -328,3 +328,14 @@ def test_a_number_that_stands_for_never_does_not_change_the_unit_of_times(tmp_pa
     window = Rows(None, "ts", start, datetime(2026, 5, 5, tzinfo=UTC))
     source = FilesSource(Files(str(wrote(tmp_path / "t.csv", lines))))
     assert len(pa.concat_tables(stream(source, window))) == 3
+
+
+def test_a_link_to_a_file_that_is_there_too_does_not_count_its_rows_twice(tmp_path):
+    (tmp_path / "in").mkdir()
+    wrote(tmp_path / "in" / "z.csv", CSV)
+    (tmp_path / "in" / "latest.csv").symlink_to("z.csv")
+    (tmp_path / "now").symlink_to("in")
+    assert [p.name for p in resolve(tmp_path)] == ["z.csv"]
+    assert [p.name for p in resolve(tmp_path / "in")] == ["z.csv"]
+    assert resolve(tmp_path / "*" / "*.csv") == (tmp_path / "in" / "z.csv",)
+    assert resolve(tmp_path / "now" / "latest.csv") == (tmp_path / "now" / "latest.csv",)
