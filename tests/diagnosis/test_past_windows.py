@@ -114,7 +114,9 @@ def test_the_variance_between_windows_is_found():
         residual[: windows * rows] += tau * rng.normal(size=windows)[parts]
         window = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)][:, None]
         product = residual[:, None]
-        extra, freedom = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
+        extra, freedom = between_windows(
+            product, np.ones_like(product), window, parts, np.ones(1), np.empty((len(parts), 0))
+        )
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
     assert np.mean(estimates) == pytest.approx(tau**2, rel=0.1)
     assert freedom == windows - 1 + 10
@@ -127,7 +129,9 @@ def test_no_variance_is_invented_where_windows_are_alike():
     for _ in range(50):
         window = np.r_[np.full(3_000, -0.03), np.ones(100)][:, None]
         product = rng.normal(size=(3_100, 1))
-        found, _ = between_windows(product, np.ones_like(product), window, parts, np.ones(1))
+        found, _ = between_windows(
+            product, np.ones_like(product), window, parts, np.ones(1), np.empty((len(parts), 0))
+        )
         extra.append(found[0])
     assert np.mean(extra) < 0.15 * 100  # of the 100 that sampling alone gives
 
@@ -140,6 +144,51 @@ def test_hours_and_weekdays_count_where_the_past_shows_what_is_usual():
     assert calendar_columns(hours[: 8 * 24], split=7 * 24)[1] == ("hour",)  # one Monday before
     assert calendar_columns(hours[:25], split=24)[1] == ()
     assert calendar_columns(np.full(50, np.nan), split=40)[1] == ()
+
+
+def test_what_windows_of_a_weekday_have_in_common_is_no_difference_between_days():
+    rng = np.random.default_rng(5)
+    windows, rows, tau = 28, 200, 0.2
+    parts = np.repeat(np.arange(windows), rows)
+    hours = rng.integers(0, 24, windows * rows)
+    calendar = np.column_stack(
+        [*(hours == h for h in range(1, 24)), *(parts % 7 == d for d in range(1, 7))]
+    ).astype(float)
+    estimates = []
+    for _ in range(30):
+        residual = rng.normal(size=windows * rows + rows)
+        residual[: windows * rows] += tau * rng.normal(size=windows)[parts] - (parts % 7 == 0) * 0.5
+        window = np.r_[np.full(windows * rows, -1 / (windows + 1)), np.full(rows, 1.0)][:, None]
+        product = residual[:, None]
+        extra, freedom = between_windows(
+            product, np.ones_like(product), window, parts, np.ones(1), calendar
+        )
+        estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
+    assert np.mean(estimates) == pytest.approx(tau**2, rel=0.15)
+    assert freedom == windows - 7 + 10
+
+
+def one_day(day, rng, shift=0.0):
+    """A day of a week with a season, ordinary days differing by 0.03 sd."""
+    clock = MONDAY + (day + np.sort(rng.random(300))) * DAY
+    a = rng.normal(size=300)
+    usual = 0.3 * np.sin(2 * np.pi * (day % 7) / 7) + 0.03 * rng.normal()
+    y = 0.7 * a + usual + shift + rng.normal(size=300)
+    return pd.DataFrame({"at": pd.to_datetime(clock, unit="s"), "a": a, "y": y})
+
+
+@pytest.mark.parametrize("count", [14, 17, 28])
+def test_a_break_is_found_and_measured_in_a_window_of_one_weekday(count):
+    """The outcome's fit on a Tuesday is partly of this Tuesday: its change must not hide in it."""
+    rng = np.random.default_rng(count)
+    past = [one_day(day, rng) for day in range(count)]
+    now = one_day(count, rng, shift=-0.6)
+    found = wd.compare(past, now, graph=[("a", "y")], target="y", time_column="at")
+    assert found.ranking == ("y",)
+    effect = found.columns["y"].effect
+    true = -0.6 / pd.concat(past)["y"].std()
+    assert effect.low < true < effect.high
+    assert effect.value == pytest.approx(true, abs=0.2)
 
 
 def test_a_season_is_no_alarm():

@@ -12,6 +12,7 @@ current one included: with K alike windows, (1 + 1/K) L².
 References
 ----------
 DerSimonian & Laird (1986), Meta-analysis in clinical trials.
+Raudenbush (1994), Random effects models, in The handbook of research synthesis.
 Smyth (2004), Linear models and empirical Bayes methods for assessing differential expression.
 """
 
@@ -26,6 +27,8 @@ __all__ = ["LEAST_WINDOWS", "between_windows"]
 LEAST_WINDOWS = 14  # below, their variance is known too badly to be of use
 _LEAST_INFORMATION = 5.0  # of a window: rows of equal weight where the regressor is not zero
 _LEAST_TOLD = 3  # windows
+_FOR_CERTAIN = 3.0  # times as far apart as by chance
+_LEAST_SHARED = 0.25  # of the largest difference between windows; smaller ones are chance
 # Scores of one column borrow from each other, as if their mean had been seen so often.
 _PRIOR_WINDOWS = 10.0
 
@@ -36,6 +39,7 @@ def between_windows(
     window: FloatArray,
     parts: IntArray,
     inflation: FloatArray,
+    calendar: FloatArray,
 ) -> tuple[FloatArray, float]:
     """Return what to add to each score's variance, and the degrees of freedom of that.
 
@@ -51,6 +55,10 @@ def between_windows(
     inflation : ndarray of shape (n_scores,)
         By how much dependence between rows raises each score's variance above that of
         independent rows.
+    calendar : ndarray of shape (n_past, n_columns)
+        Indicators of hours and weekdays that the residuals were fitted on: what windows of one
+        weekday have in common is no difference between ordinary ones. A change of the current
+        window is partly in the fit of its weekday, and so in those residuals.
     """
     # Of unit size, so that scores can borrow from each other: where rows in order are differenced
     # the level's regressor is 1 − ρ.
@@ -66,16 +74,18 @@ def between_windows(
     share = regressors**2 * window
     loads = (np.add.reduceat(share[:past], first, axis=0) ** 2).sum(axis=0)
     loads += share[past:].sum(axis=0) ** 2
+    usual = _usual(calendar, first)
     between = np.zeros(len(loads))
     windows = np.zeros(len(loads))
     for k in range(len(loads)):
         told = rows[:, k] >= _LEAST_INFORMATION
-        if told.sum() < _LEAST_TOLD:
+        spare = int(told.sum()) - int(np.linalg.matrix_rank(usual[told]))
+        if spare < _LEAST_TOLD - 1:
             continue
         theta = total[told, k] / information[told, k]
         error = max(float(inflation[k]), 1.0) * square[told, k] / information[told, k] ** 2
-        between[k] = _method_of_moments(theta, np.maximum(error, 1e-12))
-        windows[k] = told.sum()
+        between[k] = _method_of_moments(theta, np.maximum(error, 1e-12), usual[told], spare)
+        windows[k] = spare + 1
     known = windows > 0
     if not known.any():
         return np.zeros(len(loads)), float("inf")
@@ -86,9 +96,46 @@ def between_windows(
     return np.where(known, np.maximum(mixed, 0.0), max(common, 0.0)) * loads * size**2, freedom
 
 
-def _method_of_moments(theta: FloatArray, error: FloatArray) -> float:
-    """Return the variance between the means beyond their errors; negative where they are alike."""
+def _usual(calendar: FloatArray, first: IntArray) -> FloatArray:
+    """Return what windows have in common by the calendar: a level, and levels of a weekday or hour.
+
+    Days do not differ by the hours that they are made of, but for chance: only what windows differ
+    in for certain counts.
+
+    Parameters
+    ----------
+    calendar : ndarray of shape (n_past, n_columns)
+        Indicators.
+    first : ndarray of int, shape (n_windows,)
+        The first row of each window.
+
+    Returns
+    -------
+    ndarray of shape (n_windows, n_kept)
+        The first column is 1, the others are orthogonal to it and to each other.
+    """
+    rows = np.diff([*first, len(calendar)])[:, None]
+    shares = np.add.reduceat(calendar, first, axis=0) / rows
+    overall = calendar.mean(axis=0)
+    by_chance = (overall * (1 - overall) / rows).mean(axis=0)
+    differ = ((shares - overall) ** 2).mean(axis=0) > _FOR_CERTAIN * by_chance
+    level = np.ones((len(first), 1))
+    if not differ.any():
+        return level
+    apart = shares[:, differ] - shares[:, differ].mean(axis=0)
+    directions, sizes, _ = np.linalg.svd(apart, full_matrices=False)
+    return np.column_stack([level, directions[:, sizes > _LEAST_SHARED * sizes[0]]])
+
+
+def _method_of_moments(
+    theta: FloatArray, error: FloatArray, usual: FloatArray, spare: int
+) -> float:
+    """Return the variance of means about their regression on ``usual`` beyond their errors.
+
+    Negative where they are more alike than that. ``spare`` are the degrees of freedom left.
+    """
     weight = 1 / error
-    centre = float(weight @ theta / weight.sum())
-    excess = float(weight @ (theta - centre) ** 2) - (len(theta) - 1)
-    return excess / float(weight.sum() - weight @ weight / weight.sum())
+    inverse = np.linalg.pinv(usual.T @ (usual * weight[:, None]), rcond=1e-9, hermitian=True)
+    rest = theta - usual @ (inverse @ (usual.T @ (weight * theta)))
+    taken = float(np.trace(inverse @ (usual.T @ (usual * (weight**2)[:, None]))))
+    return (float(weight @ rest**2) - spare) / (float(weight.sum()) - taken)

@@ -93,6 +93,26 @@ class Design:
         propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling], start)
         return cls(rows, matrix, linear, names, propensity, gram, telling)
 
+    def beside_calendar(self, window: FloatArray) -> FloatArray:
+        """Return the window's residual less what the calendar says of it, 0 where it is 0.
+
+        A window of one weekday is compared with past ones of that day, and the outcome's fit on
+        that day is partly its own: without this, effects would come out too small.
+
+        Parameters
+        ----------
+        window : ndarray of shape (n_rows,)
+            w − e.
+        """
+        calendar = self.matrix[:, self.telling :]
+        if not calendar.shape[1]:
+            return window
+        told = np.column_stack([np.ones(len(window)), calendar]) * (window != 0)[:, None]
+        ridge = np.diag([1e-8, *np.ones(calendar.shape[1])])
+        fitted = told @ np.linalg.solve(told.T @ told + ridge, told.T @ window)
+        out: FloatArray = window - fitted
+        return out
+
     def within(self, rows: BoolArray, current: FloatArray) -> Design:
         """Return the design on some of its rows, with a window model of their own.
 

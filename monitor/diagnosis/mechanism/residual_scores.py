@@ -255,6 +255,7 @@ class _Work:
         in_order: bool = False,
     ) -> None:
         self.matrix = design.matrix
+        self.calendar = design.matrix[:, design.telling :]
         self.linear = design.linear
         self.names = design.names
         self.current = current
@@ -263,7 +264,7 @@ class _Work:
         self.plain = design  # not differenced: what spreads follow
         self._before: _Before | None = None
         chance = design.propensity.chance
-        window = window_residual(current, chance)
+        window = design.beside_calendar(window_residual(current, chance))
         self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
         self.plain_window = window  # by the row's own parents, where the others are differenced
         self._regression = _Regression(design)
@@ -661,8 +662,9 @@ def _with_between(
     alone = ((stacked * window) ** 2).sum(axis=0)
     inflation = np.divide(own, alone, out=np.ones_like(own), where=alone > 0)
     extra, freedom = between_windows(
-        stacked, np.column_stack(scores.by), window, work.parts, inflation
-    )
+        stacked, np.column_stack(scores.by), window, work.parts, inflation,
+        work.calendar[: len(work.parts)],
+    )  # fmt: skip
     variance = moments.variance + np.diag(extra)
     wider = np.sqrt(np.divide(own + extra, own, out=np.ones_like(own), where=own > 0))
     skewness = moments.skewness / wider**3
