@@ -168,7 +168,8 @@ class Window:
                 "this Snapshot was not built with the reference's schema "
                 f"(column {theirs.name!r} differs)",
                 where=self.where,
-                remedy="Build it with Snapshot.from_frame(frame, schema=reference.schema)",
+                remedy="Read it with the reference's: read_snapshot(data, schema=reference.schema)"
+                " or Snapshot.from_frame(frame, schema=reference.schema)",
             )
 
 

@@ -38,7 +38,7 @@ def sample_limit(columns: int) -> int:
     return min(_SAMPLE_ROWS, _MOST_BYTES // (8 * columns))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Snapshot:
     """One window of data: counts over all rows, and a sample of blocks of rows.
 

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.source.address import masked
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -20,8 +21,10 @@ _PLAIN = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")
 _YAML_WORDS = frozenset(("y", "n", "yes", "no", "on", "off", "true", "false", "null"))
 
 
-def configuration(snapshot: Snapshot, suspects: Suspects, data: str) -> str:
-    """Return a YAML configuration with one monitor over the files that were looked at.
+def configuration(
+    snapshot: Snapshot, suspects: Suspects, data: str, query: str | None = None
+) -> str:
+    """Return a YAML configuration with one monitor over what was looked at.
 
     Parameters
     ----------
@@ -30,12 +33,14 @@ def configuration(snapshot: Snapshot, suspects: Suspects, data: str) -> str:
     suspects : Suspects
         Guessed roles.
     data : str
-        The path, glob or folder, as the user wrote it.
+        The path, glob, folder or address, as the user wrote it.
+    query : str, optional
+        What was selected from a database.
     """
     name = _monitor_name(data)
     return "\n".join(
         [
-            f"# Written by `whydrift init` from {_comment(data)}: {snapshot.rows:,} rows, "
+            f"# Written by `whydrift init` from {_comment(masked(data))}: {snapshot.rows:,} rows, "
             f"{len(snapshot.schema)} columns.",
             "# Lines marked CHECK are guesses from names and kinds: put them right.",
             "# `whydrift compare A B --config` takes columns, loss, floor and knowledge from here;",
@@ -49,8 +54,7 @@ def configuration(snapshot: Snapshot, suspects: Suspects, data: str) -> str:
             "",
             "sources:",
             f"  {name}:",
-            "    # {date} stands for the day of a window: data/dt={date}/*.parquet",
-            f"    files: {_scalar(data)}",
+            *_where(data, query),
             *_optional("    time_column: ", suspects.time, "CHECK: puts rows into windows"),
             "",
             "monitors:",
@@ -101,6 +105,23 @@ def _loss(snapshot: Snapshot, suspects: Suspects) -> list[str]:
     if prediction.kind is ColumnKind.CONTINUOUS:
         return ["    loss: log_loss"]
     return ["    loss: zero_one"]
+
+
+def _where(data: str, query: str | None) -> list[str]:
+    if query is None:
+        return [
+            "    # {date} stands for the day of a window: data/dt={date}/*.parquet",
+            f"    files: {_scalar(data)}",
+        ]
+    # A variable stays one; a password that was typed does not get into a file.
+    is_open = masked(data) == data
+    url = json.dumps(data) if is_open else '"${DATABASE_URL}"  # set it: it held a password'
+    return [
+        "    sql:",
+        f"      url: {url}",
+        "      # CHECK: windows are read faster where it selects them: ts >= :start and ts < :end",
+        f"      query: {json.dumps(query)}",
+    ]
 
 
 def _optional(key: str, name: str | None, comment: str) -> list[str]:

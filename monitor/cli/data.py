@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from whydrift.monitor.building import Cluster
     from whydrift.monitor.source.base import Source
 
-__all__ = ["data_given"]
+__all__ = ["data_given", "query_given"]
 
 
 def data_given(data: str, query: str | None, workers: Cluster | None = None) -> Source:
@@ -31,10 +31,20 @@ def data_given(data: str, query: str | None, workers: Cluster | None = None) -> 
         If a database is named without a query, or the other way round, or there is no such file.
     """
     from whydrift.monitor.source.opening import as_source
-    from whydrift.monitor.source.text_file import read_text
 
     if workers is not None and query is None and "://" not in data:
         data = os.path.abspath(data)  # noqa: PTH100 - a glob or template is no Path
-    if query is not None and query.startswith("@"):
-        query = read_text(Path(query[1:]))
-    return as_source(data, query=query, side="DATA")
+    return as_source(data, query=query_given(query), side="DATA")
+
+
+def query_given(query: str | None) -> str | None:
+    """Return the text of a query, which may lie in the file that an @ names.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file.
+    """
+    from whydrift.monitor.source.text_file import read_text
+
+    return read_text(Path(query[1:])) if query is not None and query.startswith("@") else query

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from whydrift.monitor.cli.exits import Status
-from whydrift.monitor.cli.options import DATA_HELP, Debug, Quiet, path_given
+from whydrift.monitor.cli.options import DATA_HELP, Debug, Query, Quiet, path_given
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,6 +38,7 @@ def init(
             help="Write a commented configuration there (YAML); - is standard output alone.",
         ),
     ] = None,
+    query: Query = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite an existing file.")] = False,
     quiet: Quiet = False,
     debug: Debug = False,
@@ -47,13 +48,14 @@ def init(
     Try:
       whydrift init may.parquet
       whydrift init 'data/2026-05-*.csv' -o whydrift.yaml
+      whydrift init '${DB}' --query 'select * from prices' -o whydrift.yaml
     """
     from whydrift.discovery.errors import OptionError
+    from whydrift.monitor.cli.data import data_given, query_given
     from whydrift.monitor.cli.outputs import check_outputs, is_standard_output, write_text
     from whydrift.monitor.cli.progress import shown_progress
     from whydrift.monitor.cli.suspects import suspect_roles
     from whydrift.monitor.source.base import Rows
-    from whydrift.monitor.source.opening import as_source
     from whydrift.monitor.source.snapshots import snapshot_of
 
     check_outputs({"-o": output}, inputs=(data,))
@@ -65,7 +67,7 @@ def init(
             remedy="Name another file, or overwrite it with --force",
         )
     with shown_progress(quiet) as progress:
-        source = as_source(data, side="DATA")
+        source = data_given(data, query)
         snapshot = snapshot_of(source, Rows(), progress=progress)
         suspects = suspect_roles(snapshot)
         verdict = None
@@ -74,7 +76,7 @@ def init(
     if output is not None:
         from whydrift.monitor.cli.configuration import configuration
 
-        write_text(output, configuration(snapshot, suspects, data), "-o")
+        write_text(output, configuration(snapshot, suspects, data, query_given(query)), "-o")
     if not quiet and not on_stdout:
         _show(snapshot, suspects, verdict, output)
     return Status.NOTHING

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.discovery.snapshot.schema import Column, ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["Suspects", "suspect_roles"]
@@ -16,6 +16,7 @@ _PREDICTION = re.compile(r"(^|_)(pred|prediction|predicted|y_?hat|y_pred|score)(
 _STEM = re.compile(r"^(pred|prediction|predicted)_|_(hat|pred|prediction|predicted|score)$", re.I)
 _TIME = re.compile(r"(^|_)(time|timestamp|date|day|ts|at)$", re.IGNORECASE)
 _CLUSTER = re.compile(r"(^|_)(user|customer|client|account|session|device|patient)(_?id)?$", re.I)
+_LEAST_CLUSTERS = 30  # of fewer none can tell how much they vary
 _VERSION = re.compile(r"(^|_)(model_)?version$", re.IGNORECASE)
 
 
@@ -55,7 +56,15 @@ def suspect_roles(snapshot: Snapshot) -> Suspects:
         target=target,
         prediction=prediction,
         time=time,
-        cluster=next((c.name for c in schema if _CLUSTER.search(c.name)), None),
+        cluster=next((c.name for c in schema if _is_cluster(c, snapshot)), None),
         version=next((c.name for c in schema if _VERSION.search(c.name)), None),
         ignored=tuple(c.name for c in schema if c.kind in {ColumnKind.ID, ColumnKind.IGNORED}),
     )
+
+
+def _is_cluster(column: Column, snapshot: Snapshot) -> bool:
+    """Whether a column looks like who rows are of: of three devices each is a kind of device."""
+    if not _CLUSTER.search(column.name):
+        return False
+    counts = snapshot.summaries[column.name].category_counts
+    return not counts or sum(rows > 0 for rows in counts) >= _LEAST_CLUSTERS

@@ -100,7 +100,7 @@ def list_files(
     if scheme == "file":
         text = unquote(text[len("file://") :])
     if not is_template(text) or (is_local(text) and Path(text).exists()):
-        return _listed(text, options, frozenset())
+        return _listed(text, options, _written(text))
     said = named_by_template(text)
     if start is None or end is None:
         return _listed(pattern(text), options, said)
@@ -165,6 +165,16 @@ def _root(text: str) -> str:
         if glob.has_magic(step) and not (is_local(text) and Path(text).exists()):
             return "/".join(whole[:count])
     return text
+
+
+def _written(text: str) -> frozenset[str]:
+    """Return the keys whose value the path says itself, as in ``dt=2026-05-0[1-5]``.
+
+    They are how rows were chosen and no column of the rows: else one window's folder would have a
+    column that the folders of another have not. ``country=*`` chooses nothing.
+    """
+    pairs = (step.partition("=") for step in text.split("/") if "=" in step)
+    return frozenset(key for key, _, value in pairs if value.strip("*"))
 
 
 def _partition(path: str, root: str) -> list[tuple[str, str | None]]:

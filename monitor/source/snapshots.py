@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from whydrift.discovery.errors import OptionError
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind, Role, Schema
@@ -76,6 +77,7 @@ def read_snapshot(
     """
     source = as_source(data, query=query)
     wanted = None if columns is None else tuple(columns)
+    start, end = _aware(start, "start"), _aware(end, "end")
     roles, kinds = dict(roles or {}), dict(kinds or {})
     time_column = time_column or source.time_column
     if time_column is not None and (wanted is None or time_column in wanted):
@@ -85,6 +87,19 @@ def read_snapshot(
         source, Rows(wanted, time_column, start, end), schema=schema, kinds=kinds, roles=roles,
         progress=progress, workers=workers,
     )  # fmt: skip
+
+
+def _aware(moment: datetime | None, name: str) -> datetime | None:
+    """Return a moment with its time zone, UTC where it has none."""
+    if moment is None:
+        return None
+    if not isinstance(moment, datetime):
+        raise OptionError(
+            f"{moment!r} is no moment",
+            where=name,
+            remedy="Give a datetime, such as datetime(2026, 5, 4, tzinfo=UTC)",
+        )
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def snapshot_of(

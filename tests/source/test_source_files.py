@@ -14,7 +14,7 @@ from pyarrow import feather, parquet
 
 import whydrift.monitor.source.delimited as delimited
 from whydrift import read_snapshot
-from whydrift.discovery.errors import SourceError
+from whydrift.discovery.errors import OptionError, SourceError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.source.base import Rows
 from whydrift.monitor.source.files import Files, FilesSource
@@ -339,3 +339,26 @@ def test_a_link_to_a_file_that_is_there_too_does_not_count_its_rows_twice(tmp_pa
     assert [p.name for p in resolve(tmp_path / "in")] == ["z.csv"]
     assert resolve(tmp_path / "*" / "*.csv") == (tmp_path / "in" / "z.csv",)
     assert resolve(tmp_path / "now" / "latest.csv") == (tmp_path / "now" / "latest.csv",)
+
+
+def test_a_key_whose_value_the_path_names_is_no_column(tmp_path: Path) -> None:
+    for day in (1, 2, 3):
+        folder = tmp_path / f"dt=2026-05-0{day}" / "country=fr"
+        folder.mkdir(parents=True)
+        parquet.write_table(TABLE, folder / "part.parquet")
+    one = read_table(tmp_path / "dt=2026-05-03")
+    several = read_table(f"{tmp_path}/dt=2026-05-0[12]/country=*/*.parquet")
+    assert one.column_names == several.column_names == ["a", "b", "country"]
+    assert "dt" in read_table(tmp_path).column_names
+
+
+def test_a_window_without_a_zone_is_in_utc(tmp_path: Path) -> None:
+    times = pa.array([datetime(2026, 5, 4, hour, tzinfo=UTC) for hour in range(24)])
+    parquet.write_table(pa.table({"at": times, "x": range(24)}), tmp_path / "t.parquet")
+    found = read_snapshot(
+        tmp_path / "t.parquet", time_column="at", start=datetime(2026, 5, 4, 6),
+        end=datetime(2026, 5, 4, 12, tzinfo=UTC),
+    )  # fmt: skip
+    assert found.rows == 6
+    with pytest.raises(OptionError, match="Give a datetime"):
+        read_snapshot(tmp_path / "t.parquet", time_column="at", start="2026-05-04")  # type: ignore[arg-type]
