@@ -87,7 +87,7 @@ def wide(rows: int, seed: int, shift: float) -> Iterator[pa.Table]:
             if j % 5:
                 level = (level >> 1) + (last >> 1)
             if shift and j == 0:
-                level = np.minimum(level + (rng.random(n) < shift), 31).astype(np.int8)
+                level = np.minimum(level + round(shift * 9.2), 31).astype(np.int8)  # sd 9.2
             columns[f"x{j}"] = pa.DictionaryArray.from_arrays(pa.array(level), levels)
             last = level
         yield pa.table(columns)
