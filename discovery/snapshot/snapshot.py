@@ -38,7 +38,7 @@ def sample_limit(columns: int) -> int:
     return min(_SAMPLE_ROWS, _MOST_BYTES // (8 * columns))
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Snapshot:
     """One window of data: counts over all rows, and a sample of blocks of rows.
 
@@ -428,6 +428,11 @@ class Snapshot:
             # Of rows that are not here the times were not counted.
             timeline=Timeline.of(known) if is_whole and known.size else None,
         )
+
+    def __repr__(self) -> str:
+        kept = len(self.sample)
+        sample = "" if kept == self.rows else f", {kept:,} of them sampled"
+        return f"Snapshot({self.rows:,} rows{sample}, {len(self.schema)} columns)"
 
     def _repr_html_(self) -> str:
         import html

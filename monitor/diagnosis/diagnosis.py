@@ -417,6 +417,9 @@ class Diagnosis:
 
         save_html(self, path)
 
+    def __str__(self) -> str:
+        return self.summary
+
     def _repr_html_(self) -> str:
         from whydrift.monitor.report import notebook_view
 

@@ -52,6 +52,13 @@ splits = st.integers(0, 2**32 - 1).map(
 slow = settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+def test_a_window_is_shown_in_a_line_and_equals_itself_alone():
+    window = Snapshot.from_frame(pd.DataFrame({"x": np.arange(20_000) / 7}))
+    assert repr(window) == "Snapshot(20,000 rows, 16,384 of them sampled, 1 columns)"
+    assert window == window
+    assert window != Snapshot.from_frame(pd.DataFrame({"x": [1.5, 2.5]}))
+
+
 def parts_of(which, label):
     """Read the rows of each label, in their order, as a part of a window."""
     whole = WHOLE[which]
