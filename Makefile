@@ -33,7 +33,7 @@ demo: $(VENV)/.installed ## run the demonstration on real data
 	@$(BIN)/whydrift demo
 
 test: $(VENV)/.developing ## run all tests
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n auto
 
 lint: $(VENV)/.developing ## check style and the direction of imports
 	@$(BIN)/ruff check .
