@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final, TextIO
 
 from whydrift.discovery.errors import WhydriftError
@@ -32,7 +33,8 @@ _SHORTEST_SECRET: Final = 4  # shorter ones would blank out ordinary words
 _LEVEL_COLOURS: Final = {"WARNING": "\x1b[33m", "ERROR": "\x1b[31m", "CRITICAL": "\x1b[1;31m"}
 _END_COLOUR: Final = "\x1b[0m"
 
-_context: ContextVar[Mapping[str, str]] = ContextVar("whydrift_log_context", default={})
+_NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
+_context: ContextVar[Mapping[str, str]] = ContextVar("whydrift_log_context", default=_NOTHING)
 
 
 class LogFormat(StrEnum):
@@ -146,7 +148,7 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         event, fields = _parts(record)
-        line = {"at": _time(record), "level": record.levelname.lower(), "event": event}
+        line: dict[str, object] = {"at": _time(record), "level": record.levelname.lower(), "event": event}
         line |= {k: _plain(v) for k, v in fields.items() if v is not None}
         if record.exc_info or record.exc_text:
             line["traceback"] = record.exc_text or self.formatException(record.exc_info)  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = ["Begin", "Cancel", "Craft", "Do", "Done", "Failed", "Logged", "Stop", "work"]
+__all__ = ["Begin", "Bench", "Cancel", "Cancelled", "Craft", "Do", "Done", "Failed", "Logged", "Stop", "work"]
 
 _Task = TypeVar("_Task", contravariant=True)
 _Result = TypeVar("_Result", covariant=True)
@@ -37,11 +37,23 @@ _ONE_THREAD: Final = (
 )  # fmt: skip
 
 
+class Bench(Protocol[_Task, _Result]):
+    """Where tasks are done: it holds what they need, such as a store."""
+
+    def do(self, task: _Task, cancelled: Cancelled) -> _Result:
+        """Do one task; give it up where it was cancelled meanwhile."""
+        ...
+
+    def close(self) -> None:
+        """Let go of what is held."""
+        ...
+
+
 class Craft(Protocol[_Task, _Result]):
     """What a worker is told once: how its tasks are done. It travels, so that it can be pickled."""
 
-    def begin(self) -> Callable[[_Task, Cancelled], _Result]:
-        """Open what tasks need (a store), in the worker, and return what does one of them."""
+    def begin(self) -> Bench[_Task, _Result]:
+        """Open, in the worker, what tasks need."""
         ...
 
 
@@ -146,17 +158,19 @@ def work(pipe: Connection, parent: int, memory: int, log_level: int) -> None:
     cancelled = threading.Event()
     threading.Thread(target=_listen, args=(pipe, tasks, cancelled), daemon=True).start()
     craft: Craft[Any, Any] | None = None
-    do: Callable[[Any, Cancelled], Any] | None = None
+    bench: Bench[Any, Any] | None = None
     while True:
         match tasks.get():
             case Begin(craft=new):
-                craft, do = new, None
+                if bench is not None:
+                    bench.close()
+                craft, bench = new, None
             case Do(task=task):
                 assert craft is not None, "a task came before its craft"
                 try:
                     # Here, so that what cannot be opened fails one task, and is tried at the next.
-                    do = do or craft.begin()
-                    answer: Done | Failed = Done(do(task, cancelled.is_set))
+                    bench = bench or craft.begin()
+                    answer: Done | Failed = Done(bench.do(task, cancelled.is_set))
                 except MemoryError:
                     answer = Failed("memory ran out", is_memory=True)
                 except Exception as error:  # the one broad catch: neighbours go on

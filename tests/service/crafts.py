@@ -20,10 +20,10 @@ class Odd:
 
     name: str = "first"
 
-    def begin(self) -> Callable[[tuple[Any, ...], Callable[[], bool]], Any]:
+    def begin(self) -> Odd:
         if self.name == "locked":
             raise SourceError("it is locked", where="store", remedy="Wait")
-        return self.do
+        return self
 
     def do(self, task: tuple[Any, ...], cancelled: Callable[[], bool]) -> Any:
         match task:
@@ -63,8 +63,10 @@ class Odd:
                     EventLog("test").info("spoke", text=text)
                     logging.getLogger("library").warning("careful: %s", text)
                 return None
-            case _:
-                raise AssertionError(task)
+        raise AssertionError(task)
+
+    def close(self) -> None:
+        pass
 
 
 class _Unreadable:
