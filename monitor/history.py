@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -54,7 +54,6 @@ _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
 _MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
-_INSTANT: Final = timedelta(microseconds=1)
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -107,9 +106,9 @@ class History:
         Raises
         ------
         NoRows
-            If it has none, and no window before it had, so that its columns are not known.
+            If it has none, nor had any window before, so that no columns are known.
         SourceError, SchemaError, StoreError, ClusterError, Cancelled
-            Then nothing of it is kept.
+            Whatever is raised: nothing of the window is kept.
         """
         windows = self._read(interval, progress, cancel)
         return self.store.put_window(self.monitor.name, interval, windows)
@@ -181,7 +180,6 @@ class History:
         segment: str = "",
         version: str | None = None,
         accepted_from: datetime | None = None,
-        accepted_until: datetime | None = None,
     ) -> tuple[Reference, tuple[Snapshot, ...]]:
         """Return the past windows that a window is judged against, by the monitor's rule.
 
@@ -194,8 +192,6 @@ class History:
             The model's version in that window.
         accepted_from : datetime, optional
             From when on what came was said to be the new normal.
-        accepted_until : datetime, optional
-            When that was said: windows before it count, though they drifted.
         """
         zone = self.monitor.window.timezone
         rule = self.monitor.reference.rule(zone)
@@ -205,14 +201,6 @@ class History:
         )
         records = {(r.key.interval, r.part): r for r in kept}
         told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
-        if accepted_from is not None and accepted_until is not None:
-            stretch = Interval(accepted_from, max(accepted_until, accepted_from + _INSTANT))
-            told = {
-                w: replace(past, has_drift=False)
-                if stretch.start <= w.start and w.end <= stretch.end
-                else past
-                for w, past in told.items()
-            }
         past = [
             replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
             for (span, part), r in records.items()
@@ -454,11 +442,10 @@ class History:
         for record in self.store.list_results(
             monitor=self.monitor.name, segment=segment, start=since, end=until.start
         ):
-            found = self.store.get_result(record.id) or {}
             before = told.get(record.key.interval, PastWindow(record.key.interval, 0))
             told[record.key.interval] = replace(
                 before,
-                has_fault=before.has_fault or bool(found.get("fault")),
+                has_fault=before.has_fault or record.fault,
                 has_drift=before.has_drift or record.verdict in _DRIFTED,
             )
         return told
