@@ -9,12 +9,7 @@ from platform import python_version
 from typing import Final
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.core import (
-    CounterMetricFamily,
-    GaugeMetricFamily,
-    HistogramMetricFamily,
-    Metric,
-)
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
@@ -33,11 +28,6 @@ from whydrift.monitor.service.series import (
 
 __all__ = ["MetricsCollector"]
 
-_METRICS: Final = {
-    "gauge": GaugeMetricFamily,
-    "counter": CounterMetricFamily,
-    "histogram": HistogramMetricFamily,
-}
 _OPEN_METRICS: Final = "application/openmetrics-text"
 _END: Final = b"# EOF\n"
 _VERSIONS: Final = (python_version(), version("whydrift"))
@@ -162,9 +152,7 @@ def _same(a: tuple[Block, ...], b: tuple[Block, ...]) -> bool:
 
 
 def _metric(family: Family) -> Metric:
-    return _METRICS[family.kind](
-        family.name.removesuffix("_total"), family.documentation, labels=family.labels
-    )
+    return Metric(family.name.removesuffix("_total"), family.documentation, family.kind)
 
 
 def _written(series: Iterable[Series]) -> dict[str, str]:
@@ -182,7 +170,8 @@ def _line(series: Series) -> str:
         pairs.append(f'le="{series.bound}"')
         pairs.sort()  # by name, as prometheus_client writes them
     labels = f"{{{','.join(pairs)}}}" if pairs else ""
-    return f"{series.family}{series.suffix}{labels} {floatToGoString(series.value)}\n"
+    value: str = floatToGoString(series.value)  # type: ignore[no-untyped-call]
+    return f"{series.family}{series.suffix}{labels} {value}\n"
 
 
 def _escaped(value: str) -> str:
