@@ -172,8 +172,8 @@ def _of_segment(monitor: MonitorView, segment: str) -> Iterator[Series]:
             yield Series("whydrift_verdict", labels, found.verdict == verdict.value)
     newest = monitor.results[segment][-1]
     if newest.conditional_shift is not None:
-        labels = (name, segment, newest.target)
-        yield Series("whydrift_conditional_shift", labels, newest.conditional_shift)
+        whose = (name, segment, newest.target)
+        yield Series("whydrift_conditional_shift", whose, newest.conditional_shift)
     if segment != WHOLE or monitor.empty is None:
         rows, end = "whydrift_window_rows", "whydrift_window_end_timestamp_seconds"
         yield Series(rows, (name, segment, "reference"), newest.reference_rows)
