@@ -14,10 +14,11 @@ from whydrift.monitor.service.work import Check, CheckReport
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
     from whydrift.monitor.service.worker import Cancelled
+    from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.state import Lease
     from whydrift.monitor.store.store import Store
 
-__all__ = ["CheckBench", "CheckTask", "Checking"]
+__all__ = ["CheckBench", "CheckTask", "Checking", "CleanTask"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,19 @@ class CheckTask:
 
     check: Check
     lease: Lease
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CleanTask:
+    """Delete what was kept long enough.
+
+    Parameters
+    ----------
+    at : datetime
+        What time it is.
+    """
+
     at: datetime
 
 
@@ -81,11 +95,15 @@ class CheckBench:
         url = config.store.url.get_secret_value()
         self._store: Store = open_store(url, create=False, clock=self._now)
 
-    def do(self, task: CheckTask, cancelled: Cancelled) -> CheckReport:
-        """Do a check."""
+    def do(self, task: CheckTask | CleanTask, cancelled: Cancelled) -> CheckReport | Collected:
+        """Do a check, or clean up."""
+        self._clock = _from(task.at)
+        if isinstance(task, CleanTask):
+            from whydrift.monitor.service.cleaning import clean
+
+            return clean(self._config, self._store, task.at)
         from whydrift.monitor.service.check import perform
 
-        self._clock = _from(task.at)
         check = task.check
         with about(monitor=check.monitor, window=check.interval or "by rows", kind=check.kind):
             return perform(

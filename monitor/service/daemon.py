@@ -12,14 +12,17 @@ import time
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from whydrift.discovery.errors import LeaseLost, StoreError, WhydriftError
 from whydrift.monitor.service.busy import Busy
-from whydrift.monitor.service.checking import CheckTask, Checking
+from whydrift.monitor.service.checking import Checking, CheckTask, CleanTask
+from whydrift.monitor.service.collector import MetricsCollector
 from whydrift.monitor.service.counters import Counters
 from whydrift.monitor.service.holdings import Holdings
 from whydrift.monitor.service.logs import EventLog, Secrets, about, error_fields
+from whydrift.monitor.service.notify.base import Attempt, Outcome
+from whydrift.monitor.service.notify.notifications import Notifications
 from whydrift.monitor.service.pool import Ended, Limits, Pool, Trouble, TroubleKind
 from whydrift.monitor.service.reload import differences, secrets_in
 from whydrift.monitor.service.schedule import back_off, backfill_checks, due_checks, next_due
@@ -32,17 +35,23 @@ if TYPE_CHECKING:
     from whydrift.monitor.config.monitor import Monitor
     from whydrift.monitor.service.board import Board
     from whydrift.monitor.service.clock import Clock
+    from whydrift.monitor.service.reports import ReportQueue
+    from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.store import Store
     from whydrift.monitor.window.interval import Interval
 
-__all__ = ["Daemon", "limits_of"]
+__all__ = ["Daemon", "Task", "limits_of", "write_configuration"]
 
 _LOOK_AT_LEAST: Final = timedelta(seconds=60)  # at what is due: other processes write too
 _LOOK_AGAIN: Final = timedelta(seconds=10)  # where a result is overdue, and waits to be tried again
 _AFTER_TROUBLE: Final = timedelta(seconds=30)  # where not even the error could be written
 _ALIVE_SECONDS: Final = 60.0  # so long a loop may take for one turn
 _MOST_WAITING: Final = 1000  # checks of a monitor, when somebody asks for one more
+_SECONDS_TO_SEND: Final = 1.0  # for what is being sent when the daemon ends
+_CLEANING: Final = "@cleaning"  # no monitor can have this name
 _log = EventLog("daemon")
+
+Task: TypeAlias = CheckTask | CleanTask
 
 
 def limits_of(config: Config) -> Limits:
@@ -67,6 +76,7 @@ class Daemon:
     board : Board
     secrets : Secrets
         Masked in the log; those of a new configuration are added.
+    reports : ReportQueue
     monotonic : callable
         Seconds.
     """
@@ -78,19 +88,23 @@ class Daemon:
         read_config: Callable[[], Config],
         store: Store,
         holdings: Holdings,
-        pool: Pool[CheckTask, CheckReport],
+        pool: Pool[Task, CheckReport | Collected],
         clock: Clock,
         counters: Counters,
         board: Board,
         secrets: Secrets,
+        reports: ReportQueue,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store, self.clock, self.counters, self.board = store, clock, counters, board
         self._config, self._read_config = config, read_config
         self._holdings, self._pool, self._secrets = holdings, pool, secrets
+        self.reports = reports
+        self._metrics = MetricsCollector(board, counters)
         self._monotonic = monotonic
-        self._turns: Turns[Check] = Turns(config.checks.workers)
-        self._over: deque[Ended[CheckTask, CheckReport]] = deque()
+        self._notifications = self._notifying(config)
+        self._turns: Turns[Check | CleanTask] = Turns(config.checks.workers)
+        self._over: deque[Ended[Task, CheckReport | Collected]] = deque()
         self._next_look: dict[str, datetime] = {}
         self._touched: set[str] = set()
         self._reloading = threading.Lock()
@@ -109,16 +123,18 @@ class Daemon:
             self._pool.equip(Checking(config), config.checks.workers, limits_of(config))
         if lost := self._to_cancel:
             self._to_cancel = frozenset()
-            self._pool.cancel(lambda task: task.check.monitor in lost)
+            self._pool.cancel(lambda task: _of(task) in lost)
         for ended in self._pool.wait(seconds):
-            check = ended.task.check
-            self._turns.over(check.monitor, failed=_failed(ended))
             self._over.append(ended)
+            self._turns.over(_of(ended.task), failed=_failed(ended))
         while not self._is_stopping and self._pool.idle:
             turn = self._turns.next()
             if turn is None:
                 break
             monitor, check = turn
+            if isinstance(check, CleanTask):
+                self._pool.begin(check)
+                continue
             lease = self._holdings.get(monitor)
             if lease is None:  # lost since it was found due
                 self._turns.over(monitor, failed=False)
@@ -183,14 +199,34 @@ class Daemon:
         touched, self._touched = self._touched, set()
         self.board.refresh(self.store, self.config(), self.clock(), touched=touched)
 
+    def deliver(self) -> None:
+        """Begin to tell who is to be told.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer.
+        """
+        self._notifications.tick()
+
+    def clean(self) -> None:
+        """Let a worker delete what was kept long enough."""
+        if not self._is_stopping:
+            self._turns.offer(_CLEANING, [CleanTask(self.clock())])
+            self._pool.wake()
+
     def stop(self) -> None:
         """Begin nothing more."""
         self._is_stopping = True
 
+    def close(self) -> None:
+        """Let what is being sent end, for a moment; the rest waits in the store."""
+        self._notifications.close(_SECONDS_TO_SEND)
+
     @property
-    def is_idle(self) -> bool:
-        """Whether no check is being done, and none waits to be noted."""
-        return not self._turns.running and not self._over
+    def running(self) -> int:
+        """How many checks are being done."""
+        return len(self._turns.running)
 
     @property
     def waiting(self) -> int:
@@ -222,7 +258,10 @@ class Daemon:
             self._secrets.add(secrets_in(read))
             difference, config = differences(self._config, read)
             write_configuration(self.store, config)
+            notifications, before = self._notifying(config), self._notifications
             self._config = config
+            self._notifications = notifications
+            before.close(_SECONDS_TO_SEND)
             self._to_equip = config
             self._turns.workers = config.checks.workers
             self._holdings.seconds = config.checks.lease.least_seconds
@@ -259,6 +298,10 @@ class Daemon:
         if not view.is_loaded:
             return "The last results are being read from the store."
         return None if view.is_store_up else "The store does not answer."
+
+    def metrics(self, accept: str | None = None) -> tuple[bytes, str]:
+        """Return the answer to a scrape, and its content type."""
+        return self._metrics.metrics_text(accept)
 
     def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         """Let a monitor be looked at now.
@@ -319,14 +362,36 @@ class Daemon:
             latest if due is None else now + _LOOK_AGAIN if due <= now else min(due, latest)
         )
 
-    def _note(self, ended: Ended[CheckTask, CheckReport], now: datetime) -> None:
-        """Write how a check went: into the log, the counters and, where it failed, the store."""
-        check = ended.task.check
+    def _notifying(self, config: Config) -> Notifications:
+        return Notifications(config, self.store, clock=self.clock, told=self._told)
+
+    def _told(self, attempt: Attempt) -> None:
+        self.counters.notified(attempt.notifier, attempt.outcome.value)
+        fields = {"notifier": attempt.notifier, "what": attempt.what, "to": attempt.where}
+        if attempt.outcome is Outcome.OK:
+            _log.info("notified", **fields)
+        else:
+            _log.error(
+                "not_notified", **fields, error=attempt.error,
+                will="be tried again" if attempt.outcome is Outcome.ERROR else "not be tried again",
+            )  # fmt: skip
+
+    def _note(self, ended: Ended[Task, CheckReport | Collected], now: datetime) -> None:
+        """Write how a task went: into the log, the counters and, where it failed, the store."""
+        task = ended.task
+        if isinstance(task, CleanTask):
+            if ended.trouble is None:
+                _log.info("cleaned", seconds=ended.seconds)
+            else:
+                _log.error("not_cleaned", seconds=ended.seconds, error=ended.trouble)
+            return
+        check = task.check
         with about(monitor=check.monitor, window=check.interval or "by rows", kind=check.kind):
-            report = ended.result
-            if report is None:
-                assert ended.trouble is not None
-                report = self._failed(ended, ended.trouble, now)
+            found = ended.result
+            report = (
+                found if isinstance(found, CheckReport)
+                else self._failed(task, ended.seconds, ended.trouble, now)
+            )  # fmt: skip
             if report is None:
                 return
             self.counters.check_finished(report)
@@ -341,10 +406,11 @@ class Daemon:
                     _log.info("check_finished", **fields, summary=report.summary)
 
     def _failed(
-        self, ended: Ended[CheckTask, CheckReport], trouble: Trouble, now: datetime
+        self, task: CheckTask, seconds: float, trouble: Trouble | None, now: datetime
     ) -> CheckReport | None:
         """Write a check that its worker could not report on; None where it is another's now."""
-        check, lease = ended.task.check, ended.task.lease
+        assert trouble is not None
+        check, lease = task.check, task.lease
         if trouble.kind is TroubleKind.CANCELLED:
             _log.info("check_called_off")
             return None
@@ -373,7 +439,7 @@ class Daemon:
             # It is due as before; not at once, or it would be tried without pause.
             self._next_look[check.monitor] = now + _AFTER_TROUBLE
             _log.error("error_not_kept", **error_fields(unwritten))
-        return CheckReport(check, CheckOutcome.ERROR, ended.seconds, 0, error)
+        return CheckReport(check, CheckOutcome.ERROR, seconds, 0, error)
 
 
 def write_configuration(store: Store, config: Config) -> None:
@@ -394,8 +460,13 @@ def write_configuration(store: Store, config: Config) -> None:
         )
 
 
-def _failed(ended: Ended[CheckTask, CheckReport]) -> bool:
-    if ended.result is not None:
+def _of(task: Task) -> str:
+    """Return the monitor that a task is of."""
+    return _CLEANING if isinstance(task, CleanTask) else task.check.monitor
+
+
+def _failed(ended: Ended[Task, CheckReport | Collected]) -> bool:
+    if isinstance(ended.result, CheckReport):
         return ended.result.outcome is CheckOutcome.ERROR
     return ended.trouble is not None and ended.trouble.kind is not TroubleKind.CANCELLED
 
