@@ -357,3 +357,17 @@ def test_closing_while_a_receiver_hangs_takes_no_longer_than_is_granted(store, c
         assert sender.wait(5)
     (waiting,) = store.outbox_due(clock() + timedelta(hours=2), notifier="hook")
     assert waiting.done_at is None  # the next start sends it
+
+
+def test_an_answer_that_does_not_come_is_not_waited_for_forever():
+    from whydrift.monitor.service.notify.base import Outcome, Request
+    from whydrift.monitor.service.notify.post import Post
+
+    with receiver("hang") as told:
+        post = Post(timeout=0.2)
+        began = time.monotonic()
+        answer = post.send(Request(told.url, b"{}"), NOW)
+        told.leave.set()
+        post.close()
+    assert answer.outcome is Outcome.ERROR and answer.error == "no answer within 0.2 s"
+    assert time.monotonic() - began < 2
