@@ -23,10 +23,39 @@ if TYPE_CHECKING:
     from whydrift.monitor.config.service import Notifier
     from whydrift.monitor.store.store import Store
 
-__all__ = ["Notifications"]
+__all__ = ["Notifications", "deliver_due"]
 
 _SWEEP: Final = timedelta(minutes=10)
 _ORPHANED: Final = timedelta(hours=24)
+
+
+def deliver_due(
+    config: Config,
+    store: Store,
+    *,
+    clock: Clock,
+    told: Callable[[Attempt], None],
+    seconds: float = 30.0,
+) -> bool:
+    """Tell all who are to be told now, once; whether it ended in time.
+
+    For a process that does not stay: what fails is tried again by the next one.
+
+    Raises
+    ------
+    ConfigError
+        If a file that a notifier names cannot be read.
+    StoreError
+        If the store cannot be read or written.
+    """
+    if not config.notify:
+        return True
+    sender = Notifications(config, store, clock=clock, told=told)
+    try:
+        sender.tick()
+        return sender.wait(seconds)
+    finally:
+        sender.close(0.0)
 
 
 class _Lane(Protocol):

@@ -24,6 +24,7 @@ __all__ = ["TIMEOUT_SECONDS", "Post", "host_of"]
 TIMEOUT_SECONDS: Final = 10.0
 _AGAIN: Final = frozenset({408, 425, 429})  # and all from 500 on
 _MOST_READ: Final = 2048  # bytes of an answer: enough for what went wrong
+_ANSWER_SECONDS: Final = 1.0  # for which the words of an answer are waited
 _MOST_SHOWN: Final = 160  # characters
 _LONGEST_WAIT: Final = 86_400.0  # seconds that a receiver can make us wait
 _SHORTEST_SECRET: Final = 4
@@ -76,13 +77,12 @@ class Post:
         """
         import httpx
 
-        deadline = time.monotonic() + self._timeout
         headers = {"Content-Type": "application/json", **request.headers}
         try:
             with self._opened().stream(
                 "POST", request.url, content=request.body, headers=headers
             ) as response:
-                return self._answer(response, _beginning(response, deadline), now)
+                return self._answer(response, _beginning(response), now)
         except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
             return Delivered(Outcome.DEAD, self._masked(f"this is no URL ({error})", request.url))
         except httpx.TimeoutException:
@@ -160,13 +160,13 @@ def _trusting(ca: str) -> ssl.SSLContext:
         ) from error
 
 
-def _beginning(response: httpx.Response, deadline: float) -> bytes:
+def _beginning(response: httpx.Response) -> bytes:
     """Return the first bytes of an answer; one that drips is left when time is up."""
     import httpx
 
-    found = b""
+    found, deadline = b"", time.monotonic() + _ANSWER_SECONDS
     try:
-        for chunk in response.iter_raw(512):
+        for chunk in response.iter_raw():
             found += chunk
             if len(found) >= _MOST_READ or time.monotonic() > deadline:
                 break

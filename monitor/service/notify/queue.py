@@ -77,6 +77,8 @@ class Queue:
             now = self.clock()
             if self._not_before is not None and now < self._not_before:
                 return
+            if not self.store.outbox_due(now, notifier=self.name, limit=1):
+                return  # most often: to look does not lock what to claim does
             waiting = self.store.outbox_due(now, notifier=self.name, limit=1, claim=_CLAIM)
             if not waiting:
                 return
