@@ -35,7 +35,7 @@ def write_hours(folder: Path, first: int, last: int, *, rows: int = 60, shift: f
         whole.rename(folder / f"{hour:05}.parquet")
 
 
-def monitor(name: str, folder: Path, *, reference: int = 3, since: int = 3, more: str = "") -> str:
+def monitor(name: str, folder: Path, *, reference: int = 2, since: int = 4, more: str = "") -> str:
     """Return the configuration of one monitor, of windows of an hour."""
     moment = (BEGIN + since * HOUR).isoformat()
     return (
