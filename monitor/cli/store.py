@@ -83,6 +83,15 @@ def check(
     config: ConfigFile = None,
     url: StoreUrl = None,
     json_file: Json = None,
+    only_digest: Annotated[
+        bool,
+        typer.Option(
+            "--digest",
+            help="Only print a hash of what was kept and found, to compare two stores: whatever "
+            "happened in between, and on either engine, equal histories have equal ones. --json "
+            "adds that of each table.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
@@ -94,12 +103,19 @@ def check(
 
     Try:
       whydrift store check -c whydrift.yaml
+      whydrift store check -c whydrift.yaml --digest
       whydrift store check -c whydrift.yaml --quiet || mail -s 'damaged' oncall@example.org
     """
     from whydrift.monitor.cli.progress import shown_progress
     from whydrift.monitor.store.check import check as read_all
+    from whydrift.monitor.store.digest import digest
 
     _check_output(json_file)
+    if only_digest:
+        with _opened(config, url) as opened:
+            found = digest(opened)
+        _answer(json_file, found.to_dict(), lambda: typer.echo(found.total))
+        return Status.NOTHING
     with _opened(config, url) as opened, shown_progress(quiet) as progress:
         problems = read_all(opened, progress)
     is_damaged = any(p.kind.is_damage for p in problems)
