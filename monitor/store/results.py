@@ -15,7 +15,7 @@ from whydrift.monitor.store.content import sha256
 from whydrift.monitor.store.records import ResultRecord, WindowKey
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
-__all__ = ["delete", "find", "get", "listed", "put"]
+__all__ = ["by_id", "delete", "find", "get", "listed", "page", "put"]
 
 _TABLE: Final = tables.result
 _COLUMNS: Final = [c for c in _TABLE.c if c.name not in {"json", "sha256"}]
@@ -104,6 +104,12 @@ def find(connection: sa.Connection, key: WindowKey, stage: str) -> ResultRecord 
     return None if row is None else _record(row)
 
 
+def by_id(connection: sa.Connection, identity: str) -> ResultRecord | None:
+    """Return what is known of a result, whether it still counts or not."""
+    row = connection.execute(sa.select(*_COLUMNS).where(_TABLE.c.id == identity)).first()
+    return None if row is None else _record(row)
+
+
 def get(connection: sa.Connection, identity: str) -> dict[str, Any] | None:
     """Return a diagnosis as it was written.
 
@@ -149,6 +155,34 @@ def listed(
         query = query.where(_TABLE.c.current if current else sa.not_(_TABLE.c.current))
     order = (_TABLE.c[n] for n in ("window_start", "monitor", "segment", "stage", "at", "id"))
     return tuple(_record(row) for row in connection.execute(query.order_by(*order)))
+
+
+def page(
+    connection: sa.Connection,
+    *,
+    monitor: str | None = None,
+    segment: str | None = None,
+    stage: str | None = None,
+    verdict: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    before: tuple[datetime, str] | None = None,
+    limit: int,
+) -> tuple[ResultRecord, ...]:
+    """Return some of the results that count, those of the newest windows first.
+
+    ``before`` is the window's end and the id of the last one of the page before.
+    """
+    query = sa.select(*_COLUMNS).where(_TABLE.c.current, *within(_TABLE, monitor, segment, start, end))
+    for column, word in ((_TABLE.c.stage, stage), (_TABLE.c.verdict, verdict)):
+        if word is not None:
+            query = query.where(column == word)
+    if before is not None:
+        at, identity = before
+        is_older = sa.and_(_TABLE.c.window_end == at, _TABLE.c.id < identity)
+        query = query.where(sa.or_(_TABLE.c.window_end < at, is_older))
+    query = query.order_by(_TABLE.c.window_end.desc(), _TABLE.c.id.desc()).limit(limit)
+    return tuple(_record(row) for row in connection.execute(query))
 
 
 def delete(connection: sa.Connection, record: ResultRecord) -> int:

@@ -285,6 +285,41 @@ class Store:
                 current=current,
             )  # fmt: skip
 
+    def page_results(
+        self,
+        *,
+        monitor: str | None = None,
+        segment: str | None = None,
+        stage: str | None = None,
+        verdict: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        before: tuple[datetime, str] | None = None,
+        limit: int = 100,
+    ) -> tuple[ResultRecord, ...]:
+        """Return some of the results that count, those of the newest windows first.
+
+        Parameters
+        ----------
+        monitor, segment, stage, verdict : str, optional
+            ``segment=""`` is the whole; all by default.
+        start, end : datetime, optional
+            Between which the windows lie wholly.
+        before : (datetime, str), optional
+            End of the window and id of the last one of the page before.
+        limit : int
+        """
+        with self.database.reading() as connection:
+            return results.page(
+                connection, monitor=monitor, segment=segment, stage=stage, verdict=verdict,
+                start=start, end=end, before=before, limit=limit,
+            )  # fmt: skip
+
+    def result_record(self, identity: str) -> ResultRecord | None:
+        """Return what is known of a result by its id, whether it still counts or not."""
+        with self.database.reading() as connection:
+            return results.by_id(connection, identity)
+
     def put_config(self, monitor: str, text: str) -> str:
         """Keep the configuration that a monitor runs with, secrets masked; return its hash."""
         with self.database.writing() as connection:

@@ -38,6 +38,10 @@ class Links:
         """Return the address of a page: its path from the host's root."""
         return self.prefix + _path(parts, query)
 
+    def whole_page(self, *parts: str) -> str:
+        """Return the address of a page, whole where ``web.external_url`` is set."""
+        return self.base + _path(parts, {})
+
     def api(self, *parts: str, **query: str | None) -> str:
         """Return the address of an answer of the API, whole where ``web.external_url`` is set."""
         return self.base + _path(("api", "v1", *parts), query)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
+    from whydrift.monitor.service.board import BoardView
     from whydrift.monitor.service.clock import Clock
     from whydrift.monitor.service.reports import ReportQueue
     from whydrift.monitor.store.store import Store
@@ -32,6 +33,9 @@ class Service(Protocol):
     def config(self) -> Config:
         """Return the configuration in force."""
 
+    def board(self) -> BoardView:
+        """Return what was last read of all monitors."""
+
     def is_alive(self) -> bool:
         """Whether the loop that looks for due checks still turns."""
 
@@ -53,9 +57,7 @@ class Service(Protocol):
     def metrics(self) -> bytes:
         """Return all series in the text format of Prometheus, version 0.0.4."""
 
-    def submit_check(
-        self, monitor: str, interval: Interval | None, *, recompute: bool
-    ) -> None:
+    def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         """Let a monitor be looked at now.
 
         Parameters
