@@ -52,7 +52,9 @@ def kept_answer(
     }  # fmt: skip
     if policy is not None:
         headers["Content-Security-Policy"] = policy
-    known = {t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")}
+    known = {
+        t.strip().removeprefix("W/") for t in request.headers.get("if-none-match", "").split(",")
+    }
     if f'"{tag}"' in known or "*" in known:
         return Response(None, 304, headers)
     text = content if isinstance(content, str) else _text(content)

@@ -86,9 +86,7 @@ def alerts(
         since=None if since is None else read_moment(since, "since"),
     )
     severities = {m.name: m.alert.severity for m in service.config().monitors}
-    return json_answer(
-        {"alerts": [alert_view(a, severities.get(a.monitor), links) for a in found]}
-    )
+    return json_answer({"alerts": [alert_view(a, severities.get(a.monitor), links) for a in found]})
 
 
 @router.get("/events")

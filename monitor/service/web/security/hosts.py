@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 __all__ = ["host_name", "known_hosts", "refused_host"]
 
-_HOST: Final = re.compile(r"^(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?$")
+_HOST: Final = re.compile(
+    r"^(?:\[(?P<six>[0-9a-fA-F:.]+)\]|(?P<name>[A-Za-z0-9._-]+))(?::\d{1,5})?$"
+)
 
 
 def host_name(text: str) -> str | None:
@@ -49,7 +51,9 @@ def refused_host(head: Head, known: frozenset[str]) -> Problem | None:
     given = head.one("host")
     name = None if given is None else host_name(given)
     if name is None:
-        return Problem(400, "host", "There must be one Host header, and in it a name or an address.")
+        return Problem(
+            400, "host", "There must be one Host header, and in it a name or an address."
+        )
     if name in known or _is_address(name):
         return None
     return Problem(421, "host", f"This is not {name}: its owner has to write it under web.hosts.")

@@ -42,6 +42,9 @@ def _is_ours(origin: str, head: Head, web: Web) -> bool:
         return False
     if parts.scheme not in {"http", "https"} or not parts.netloc:
         return False
-    if ours is not None and (parts.scheme, parts.netloc.lower()) == (ours.scheme, ours.netloc.lower()):
+    if ours is not None and (parts.scheme, parts.netloc.lower()) == (
+        ours.scheme,
+        ours.netloc.lower(),
+    ):
         return True
     return parts.netloc.lower() == (head.one("host") or "").lower()
