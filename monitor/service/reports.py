@@ -1,0 +1,317 @@
+"""Root-cause reports on demand: any kept windows against any others, without the raw data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import reduce
+from typing import TYPE_CHECKING, Final
+
+from whydrift.discovery.errors import OptionError, nearest
+from whydrift.discovery.snapshot.schema import Column, Role
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
+from whydrift.monitor.window.interval import Interval
+
+if TYPE_CHECKING:
+    from whydrift.discovery.graph import Graph
+    from whydrift.monitor.config.model import Config
+    from whydrift.monitor.config.monitor import Monitor
+    from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.store.store import Store
+
+__all__ = ["ReportRequest", "Side", "make_report"]
+
+_NEWEST: Final = 28  # windows of a version, where nobody says which
+_LEVEL: Final = 0.05  # of a comparison that nobody is paged for
+_MOST_NAMES: Final = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Which kept windows make one side of a report.
+
+    Parameters
+    ----------
+    start, end : datetime, optional
+        Between which windows lie wholly.
+    segment : str, optional
+        Empty for the whole, as is None on the current side; None on the reference side is the
+        segment of the current one.
+    version : str, optional
+        Of the model; all by default.
+
+    Raises
+    ------
+    OptionError
+        If the end does not come after the start.
+    """
+
+    start: datetime | None = None
+    end: datetime | None = None
+    segment: str | None = None
+    version: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.start is not None and self.end is not None and self.end <= self.start:
+            raise OptionError(
+                f"the end {self.end.isoformat()} does not come after the start",
+                where="report",
+                remedy="Write the earlier one first",
+            )
+
+    @property
+    def has_range(self) -> bool:
+        """Whether it says when."""
+        return self.start is not None or self.end is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRequest:
+    """What is to be compared: by default the newest judged window, with its reference."""
+
+    monitor: str
+    reference: Side = Side()
+    current: Side = Side()
+
+
+@dataclass(frozen=True, slots=True)
+class _Windows:
+    """Kept windows of one segment, in the order of time, none overlapping another."""
+
+    segment: str
+    parts: dict[Interval, list[SnapshotRecord]]
+
+    def snapshots(self, store: Store) -> list[Snapshot]:
+        return [
+            reduce(Snapshot.merge, (store.get_snapshot(part) for part in parts))
+            for parts in self.parts.values()
+        ]
+
+
+def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnosis:
+    """Tell why the windows of one side differ from those of the other.
+
+    A single judged window with no other reference named is judged as it was in its time: by the
+    same graph and level, against its reference.
+
+    Parameters
+    ----------
+    config : Config
+    store : Store
+    request : ReportRequest
+
+    Raises
+    ------
+    ConfigError
+        If there is no such monitor.
+    OptionError
+        If no such windows are kept; the message says which there are.
+    StoreError, SchemaError
+        If they cannot be read, or not be compared.
+    """
+    from whydrift.monitor.diagnosis.compare import compare
+
+    monitor = config.monitor_named(request.monitor)
+    current = _current(store, monitor, request.current)
+    judged = _judged(store, monitor, current)
+    chosen = _reference(config, store, monitor, request, current)
+    mine, theirs = current.snapshots(store), chosen.snapshots(store)
+    window, past = reduce(Snapshot.merge, mine), _alike(theirs, len(mine))
+    graph = _graph(store, monitor, judged)
+    if monitor.segments is not None and chosen.segment != current.segment:
+        # What the sides were chosen by differs between them, and is no finding.
+        roles = {name: Role.VERSION for name in monitor.segments.by if name in window.schema}
+        window, past = window.with_roles(roles), [w.with_roles(roles) for w in past]
+        graph = None if graph is None else graph.with_nodes(n for n in graph.nodes if n not in roles)
+    window = _with_categories(window, past[-1])
+    found = compare(
+        past,
+        window,
+        graph=graph,
+        knowledge=None if graph is not None else monitor.graph.knowledge,
+        method="auto" if graph is not None else monitor.graph.method,
+        target=monitor.columns.target,
+        prediction=monitor.columns.prediction,
+        cluster=monitor.columns.cluster,
+        loss=monitor.loss,
+        floor=monitor.floor,
+        level=_level(store, judged),
+    )
+    return replace(found, monitor=monitor.name, segment=current.segment)
+
+
+# ---- which windows -----------------------------------------------------------------------------
+def _current(store: Store, monitor: Monitor, side: Side) -> _Windows:
+    segment = side.segment or ""
+    if not side.has_range and side.version is None:
+        told = [r for r in store.latest_results(monitor.name) if r.key.segment == segment]
+        if told:
+            newest = max(told, key=lambda r: r.key.interval.end).key.interval
+            return _kept(store, monitor, replace(side, start=newest.start, end=newest.end), segment)
+    found = _kept(store, monitor, side, segment)
+    if side.has_range:
+        return found
+    return _newest(found, _NEWEST if side.version is not None else 1)
+
+
+def _reference(
+    config: Config, store: Store, monitor: Monitor, request: ReportRequest, current: _Windows
+) -> _Windows:
+    side = request.reference
+    segment = current.segment if side.segment is None else side.segment
+    if side.has_range:
+        return _kept(store, monitor, side, segment)
+    if side.version is not None:
+        return _newest(_kept(store, monitor, side, segment), _NEWEST)
+    if segment != current.segment:
+        spans = tuple(current.parts)
+        there = _kept(
+            store, monitor, Side(spans[0].start, spans[-1].end, segment, request.current.version),
+            segment,
+        )  # fmt: skip
+        return there
+    return _by_rule(config, store, monitor, request.current, current)
+
+
+def _by_rule(
+    config: Config, store: Store, monitor: Monitor, side: Side, current: _Windows
+) -> _Windows:
+    """Return the past windows that the first one of the current side is judged against."""
+    from whydrift.monitor.history import History
+    from whydrift.monitor.service.references import accepted_for
+
+    first = next(iter(current.parts))
+    accepted = accepted_for(first, store.list_events(monitor=monitor.name, kinds=("accept",)))
+    found, records = History.of(config, monitor.name, store).choice(
+        first,
+        segment=current.segment,
+        version=side.version,
+        accepted_from=None if accepted is None else accepted.start,
+        accepted_until=None if accepted is None else accepted.until,
+    )
+    if not found.windows:
+        raise OptionError(
+            f"there is no usable past window before {first}",
+            where=f"monitor {monitor.name!r}, reference",
+            remedy=f"Name a range; {_there_are(store, monitor)}",
+        )
+    parts: dict[Interval, list[SnapshotRecord]] = {}
+    for past, record in zip(found.windows, records, strict=True):
+        parts.setdefault(past.interval, []).append(record)
+    return _Windows(current.segment, parts)
+
+
+def _kept(store: Store, monitor: Monitor, side: Side, segment: str) -> _Windows:
+    """Return the windows with rows that lie in a range.
+
+    Raises
+    ------
+    OptionError
+        If there are none; the message says which there are.
+    """
+    parts: dict[Interval, list[SnapshotRecord]] = {}
+    for record in store.list_snapshots(
+        monitor=monitor.name, segment=segment, part=side.version, start=side.start, end=side.end
+    ):
+        if record.rows:
+            parts.setdefault(record.key.interval, []).append(record)
+    if not parts:
+        what = f"segment {segment!r} " if segment else ""
+        what += f"version {side.version!r} " if side.version is not None else ""
+        raise OptionError(
+            f"no window {f'of {what}' if what else ''}with rows lies there",
+            where=f"monitor {monitor.name!r}, {_range(side)}",
+            remedy=_there_are(store, monitor, segment, side.version),
+        )
+    return _Windows(segment, {w: parts[w] for w in _apart(parts)})
+
+
+def _apart(windows: Iterable[Interval]) -> list[Interval]:
+    """Return those that do not overlap, the latest first chosen: rows count once."""
+    chosen: list[Interval] = []
+    for window in sorted(windows, reverse=True):
+        if not chosen or not window.overlaps(chosen[-1]):
+            chosen.append(window)
+    return chosen[::-1]
+
+
+def _newest(found: _Windows, most: int) -> _Windows:
+    return _Windows(found.segment, dict(list(found.parts.items())[-most:]))
+
+
+def _range(side: Side) -> str:
+    ends = ("…" if t is None else t.isoformat().replace("+00:00", "Z") for t in (side.start, side.end))
+    return "..".join(ends) if side.has_range else "any time"
+
+
+def _there_are(
+    store: Store, monitor: Monitor, segment: str = "", version: str | None = None
+) -> str:
+    """Return in a sentence which windows there are, and what else could have been meant."""
+    records = [r for r in store.list_snapshots(monitor=monitor.name) if r.rows]
+    if not records:
+        return "Nothing is kept of it yet"
+    spans = {r.key.interval for r in records}
+    first, last = min(w.start for w in spans), max(w.end for w in spans)
+    parts = [f"{len(spans):,} windows are kept, from {Interval(first, last)}".replace("/", " to ")]
+    segments = sorted({r.key.segment for r in records} - {""})
+    if segment and segment not in segments:
+        guess = nearest(segment, segments)
+        listed = ", ".join(segments[:_MOST_NAMES]) or "none"
+        parts.append(f"Did you mean {guess!r}?" if guess else f"Segments: {listed}")
+    versions = sorted({r.part for r in records} - {""})
+    if version is not None:
+        parts.append(f"Versions: {', '.join(versions[:_MOST_NAMES]) or 'none'}")
+    return ". ".join(parts)
+
+
+# ---- how they are judged -----------------------------------------------------------------------
+def _judged(store: Store, monitor: Monitor, current: _Windows) -> ResultRecord | None:
+    """Return the last word on the current side, where it is one judged window."""
+    if len(current.parts) != 1:
+        return None
+    span = next(iter(current.parts))
+    told = store.list_results(
+        monitor=monitor.name, segment=current.segment, start=span.start, end=span.end
+    )
+    return max(told, key=lambda r: r.stage == "labels", default=None)
+
+
+def _graph(store: Store, monitor: Monitor, judged: ResultRecord | None) -> Graph | None:
+    """Return the graph that was in force when the window was judged, else the latest."""
+    found = None if judged is None else store.get_graph(monitor.name, at=judged.at)
+    found = found or store.get_graph(monitor.name)
+    return None if found is None else found[1]
+
+
+def _level(store: Store, judged: ResultRecord | None) -> float:
+    said = None if judged is None else store.get_result(judged.id)
+    return _LEVEL if said is None else float(said["error_control"]["level"])
+
+
+def _alike(windows: list[Snapshot], size: int) -> list[Snapshot]:
+    """Return past windows as long as the current side: days that differ are told from drift so."""
+    if size == 1:
+        return windows
+    groups = [windows[max(0, end - size) : end] for end in range(len(windows), 0, -size)][::-1]
+    if len(groups) > 1 and len(groups[0]) < size:
+        groups = groups[1:]
+    return [reduce(Snapshot.merge, group) for group in groups]
+
+
+def _with_categories(window: Snapshot, reference: Snapshot) -> Snapshot:
+    """Return a window that knows the categories which came to the reference after it was read."""
+
+    def longest(column: Column) -> Column:
+        if column.name not in reference.schema:
+            return column
+        other = reference.schema[column.name].categories
+        own = column.categories
+        if len(other) <= len(own) or other[: len(own)] != own:
+            return column
+        return replace(column, categories=other)
+
+    columns = tuple(longest(column) for column in window.schema.columns)
+    return replace(window, schema=replace(window.schema, columns=columns))
