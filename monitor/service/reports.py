@@ -21,11 +21,12 @@ if TYPE_CHECKING:
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
     from whydrift.monitor.store.store import Store
 
-__all__ = ["ReportRequest", "Side", "make_report"]
+__all__ = ["ReportRequest", "Side", "make_report", "with_pictures"]
 
 _NEWEST: Final = 28  # windows of a version, where nobody says which
 _LEVEL: Final = 0.05  # of a comparison that nobody is paged for
 _MOST_NAMES: Final = 10
+_MOST_DRAWN: Final = 16_384  # rows of the past windows together
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +141,37 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
         level=_level(store, judged),
     )
     return replace(found, monitor=monitor.name, segment=current.segment)
+
+
+def with_pictures(config: Config, store: Store, diagnosis: Diagnosis) -> Diagnosis:
+    """Return a stored diagnosis with the windows behind it, as far as they are kept, to draw.
+
+    Raises
+    ------
+    OptionError
+        If its window, or all before it, are gone.
+    StoreError, SchemaError
+        If they cannot be read.
+    """
+    from whydrift.discovery.snapshot.pool import pool
+    from whydrift.monitor.diagnosis.evidence import Evidence
+    from whydrift.monitor.service.references import CachedStore
+
+    record = store.get_result_record(diagnosis.id)
+    if record is None or diagnosis.monitor is None:
+        raise OptionError(
+            "this diagnosis is of no stored window",
+            where="pictures",
+            remedy="Look at it without pictures",
+        )
+    reading, key = CachedStore.of(store), record.key
+    monitor = config.monitor_named(key.monitor)
+    side = Side(key.interval.start, key.interval.end, key.segment)
+    current = _kept(store, monitor, side, key.segment)
+    past = _by_rule(config, store, monitor, side, current).snapshots(reading)
+    window = reduce(Snapshot.merge, current.snapshots(reading))
+    reference = pool([w for w in past if w.has_sample] or past, most_rows=_MOST_DRAWN).snapshot
+    return replace(diagnosis, evidence=Evidence(reference, _with_categories(window, reference)))
 
 
 # ---- which windows -----------------------------------------------------------------------------

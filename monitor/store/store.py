@@ -279,6 +279,11 @@ class Store(Memory):
                 current=current,
             )  # fmt: skip
 
+    def get_result_record(self, identity: str) -> ResultRecord | None:
+        """Return what is known of a result, without the diagnosis."""
+        with self.database.reading() as connection:
+            return results.record(connection, identity)
+
     def page_results(
         self,
         *,
@@ -288,31 +293,25 @@ class Store(Memory):
         verdict: str | None = None,
         start: datetime | None = None,
         end: datetime | None = None,
-        before: tuple[datetime, str] | None = None,
         limit: int = 100,
+        after: tuple[datetime, str] | None = None,
     ) -> tuple[ResultRecord, ...]:
-        """Return some of the results that count, those of the newest windows first.
+        """Return the results that count, newest first, a page at a time.
 
         Parameters
         ----------
         monitor, segment, stage, verdict : str, optional
-            ``segment=""`` is the whole; all by default.
         start, end : datetime, optional
-            Between which the windows lie wholly.
-        before : (datetime, str), optional
-            End of the window and id of the last one of the page before.
+            Windows that lie wholly between them.
         limit : int
+        after : tuple of datetime and str, optional
+            End of the window and id of the last one of the page before.
         """
         with self.database.reading() as connection:
             return results.page(
                 connection, monitor=monitor, segment=segment, stage=stage, verdict=verdict,
-                start=start, end=end, before=before, limit=limit,
+                start=start, end=end, limit=limit, after=after,
             )  # fmt: skip
-
-    def result_record(self, identity: str) -> ResultRecord | None:
-        """Return what is known of a result by its id, whether it still counts or not."""
-        with self.database.reading() as connection:
-            return results.by_id(connection, identity)
 
     def latest_results(self, monitor: str | None = None) -> tuple[ResultRecord, ...]:
         """Return the results that count of the newest window of each monitor, segment, stage."""

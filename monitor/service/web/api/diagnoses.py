@@ -48,7 +48,7 @@ def diagnoses(
         verdict=None if verdict is None else verdict.value,
         start=None if start is None else read_moment(start, "from"),
         end=None if end is None else read_moment(end, "to"),
-        before=None if last is None else (last.end, last.id),
+        after=None if last is None else (last.end, last.id),
         limit=limit + 1,
     )
     shown, following = found[:limit], None

@@ -165,7 +165,7 @@ def column_history(
         stage=stage,
         start=None if start is None else read_moment(start, "from"),
         end=None if end is None else read_moment(end, "to"),
-        before=None if last is None else (last.end, last.id),
+        after=None if last is None else (last.end, last.id),
         limit=limit + 1,
     )
     rows = []
