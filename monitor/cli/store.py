@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from whydrift.monitor.config import Config
     from whydrift.monitor.store import Store
     from whydrift.monitor.store.check import Problem
-    from whydrift.monitor.store.collect import Collected, Live
+    from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.information import Information
 
 __all__ = ["STORE_VERBS", "check", "gc", "info", "migrate", "store"]
@@ -164,8 +164,7 @@ def gc(
       whydrift store gc -c whydrift.yaml --dry-run
       whydrift store gc -c whydrift.yaml
     """
-    from whydrift.monitor.store.collect import collect
-    from whydrift.monitor.store.retention import Keep
+    from whydrift.monitor.service.cleaning import clean
 
     _check_output(json_file)
     if config is None:
@@ -175,12 +174,8 @@ def gc(
             remedy="Add -c FILE (see `store.keep` there)",
         )
     settings = _settings(config)
-    said = settings.store.keep
-    keep = Keep(said.snapshots, said.samples, said.results, said.hourly)
-    now = datetime.now(UTC)
     with _opened(config, url) as opened:
-        live = _live(settings, opened, now)
-        done = collect(opened, keep, now=now, live=live, dry_run=dry_run)
+        done = clean(settings, opened, datetime.now(UTC), dry_run=dry_run)
     _answer(
         json_file,
         {"schema": "whydrift/store-gc/1", "dry_run": dry_run, **done.to_dict()},
@@ -232,21 +227,6 @@ def _url(config: Path | None, url: str | None) -> str:
             remedy="Set it as the service does, or give --store URL",
         )
     return found
-
-
-def _live(settings: Config, opened: Store, now: datetime) -> dict[str, Live]:
-    """Return what the configured monitors need of what is kept."""
-    from whydrift.monitor.store.collect import Live
-    from whydrift.monitor.store.live import needed, oldest_judged
-
-    live = {}
-    for monitor in settings.monitors:
-        zone = monitor.window.timezone
-        since = oldest_judged(monitor.window.cut(), now=now, late=monitor.late.allow, zone=zone)
-        windows = opened.list_snapshots(monitor=monitor.name)
-        stretch = needed(monitor.reference.rule(zone), windows, since=since, now=now, zone=zone)
-        live[monitor.name] = Live(zone, (stretch,))
-    return live
 
 
 def _check_output(json_file: Path | None) -> None:

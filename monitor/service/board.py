@@ -13,8 +13,9 @@ from whydrift.discovery.errors import StoreError
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget
 from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Stage
-from whydrift.monitor.service.schedule import next_due
-from whydrift.monitor.store.state import AlertState, CheckOutcome, MonitorState
+from whydrift.monitor.service.schedule import next_due, stages_of
+from whydrift.monitor.store.information import size
+from whydrift.monitor.store.state import AlertState, CheckOutcome, MonitorState, VisitKind
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
@@ -287,17 +288,20 @@ class Board:
         firing: dict[str, set[AlertKey]] = {}
         for alert in store.list_alerts(states=[AlertState.FIRING]):
             firing.setdefault(alert.monitor, set()).add(alert.key)
-        leases = {lease.monitor: lease for lease in store.list_leases() if lease.expires_at > now}
+        leases = {lease.monitor: lease for lease in store.list_leases()}
         monitors = {}
         for monitor in config.monitors:
             name = monitor.name
             before = self._view.monitors.get(name)
             keys = frozenset(firing.get(name, ()))
             shown, omitted = _segments(
-                by_monitor[name], {key.segment for key in keys}, before, config.metrics
+                _of_stages(by_monitor[name], stages_of(monitor)),
+                {key.segment for key in keys},
+                before,
+                config.metrics,
             )
             known = self._known(
-                store, monitor, shown, now, is_touched=name in touched or name in fresh
+                store, config, monitor, shown, now, is_touched=name in touched or name in fresh
             )
             lease = leases.get(name)
             view = MonitorView(
@@ -348,6 +352,7 @@ class Board:
     def _known(
         self,
         store: Store,
+        config: Config,
         monitor: Monitor,
         results: Mapping[str, tuple[ResultNumbers, ...]],
         now: datetime,
@@ -355,10 +360,11 @@ class Board:
         is_touched: bool,
     ) -> _Read:
         known = self._read.get(monitor.name)
-        is_old = known is None or now - known.at >= _READ_AGAIN or now < known.at
-        is_due = known is not None and known.next_due is not None and known.next_due <= now
-        if known is not None and not (is_touched or is_old or is_due):
-            return known
+        if known is not None and not is_touched:
+            is_fresh = timedelta() <= now - known.at < _READ_AGAIN
+            has_come = known.next_due is not None and known.at < known.next_due <= now
+            if is_fresh and not has_come:
+                return known
         month = timedelta(days=DAYS_PER_MONTH)
         ledger = store.spent(monitor.name, now - month)
         # A ratio is of what was granted; how it is shared out does not matter.
@@ -366,7 +372,7 @@ class Board:
         self._read[monitor.name] = _Read(
             store.get_state(monitor.name),
             ledger.ratio(now.timestamp(), budget),
-            next_due(monitor, store, now),
+            next_due(monitor, store, now, most=config.checks.catch_up),
             _empty_window(store, monitor.name, results),
             now,
         )
@@ -377,7 +383,7 @@ class Board:
         if since is not None and timedelta() <= now - since < _MEASURE_AGAIN:
             return self._view.store_bytes
         self._measured = now
-        return store.size()
+        return size(store)
 
 
 def _empty_window(
@@ -388,16 +394,27 @@ def _empty_window(
     Such a window has no diagnosis: the last one with rows must not speak for it.
     """
     whole = results.get(WHOLE, ())
-    since = whole[-1].end if whole else None
     visits = [
         visit
-        for visit in store.list_visits(monitor, start=since)
-        if visit.outcome.is_final and visit.outcome is not CheckOutcome.SKIPPED
+        for visit in store.list_visits(monitor, start=whole[-1].start if whole else None)
+        if visit.outcome.is_final
+        and visit.outcome is not CheckOutcome.SKIPPED
+        and not (whole and visit.interval.end <= whole[-1].end)
     ]
     if not visits:
         return None
     newest = max(visits, key=lambda visit: (visit.interval.end, visit.at))
     return newest.interval.end if newest.outcome is CheckOutcome.NO_DATA else None
+
+
+def _of_stages(
+    results: Iterable[ResultNumbers], stages: Collection[VisitKind]
+) -> list[ResultNumbers]:
+    """Leave out old results of a stage that the configuration no longer has."""
+    found = list(results)
+    newest = max((r.end for r in found), default=None)
+    words = {kind.value for kind in stages}
+    return [r for r in found if r.stage.value in words or r.end == newest]
 
 
 def _segments(

@@ -137,7 +137,9 @@ class Holdings:
             held = list(self._held.values())
         ours = held if self._presence is None else [*held, self._presence]
         asked = self._monotonic()
-        kept = {lease.monitor: lease for lease in self._store.renew_leases(ours, seconds=self.seconds)}
+        kept = {
+            lease.monitor: lease for lease in self._store.renew_leases(ours, seconds=self.seconds)
+        }
         if self._presence is not None:
             self._presence = kept.pop(self._presence.monitor, None)
         with self._lock:
@@ -157,15 +159,13 @@ class Holdings:
         leases = self._store.list_leases()
         if self._is_alone:
             if not self._was_cleared:  # a daemon that died cannot give them up itself
-                self._store.release_leases([l for l in leases if l.holder != self._holder])
+                self._store.release_leases([one for one in leases if one.holder != self._holder])
                 self._was_cleared = True
             return ()
         if self._presence is None:
             named = {lease.monitor for lease in leases}
             free = (n for n in map(_PRESENCE.format, range(1, len(leases) + 2)) if n not in named)
-            self._presence = self._store.take_lease(
-                next(free), self._holder, seconds=self.seconds
-            )
+            self._presence = self._store.take_lease(next(free), self._holder, seconds=self.seconds)
         return leases
 
     def _give_up(
@@ -174,7 +174,7 @@ class Holdings:
         with self._lock:
             idle = [name for name in self._held if name not in busy]
             gone = [name for name in idle if name not in monitors]
-            too_many = len(self._held) - len(gone) - share
+            too_many = sum(name in monitors for name in self._held) - share
             # From the end: those that were taken first, and are known best, stay.
             surplus = [name for name in reversed(idle) if name in monitors][: max(too_many, 0)]
             leases = [self._held.pop(name) for name in (*gone, *surplus)]
@@ -184,9 +184,7 @@ class Holdings:
             self._store.release_leases(leases)
         return tuple(lease.monitor for lease in leases)
 
-    def _take(
-        self, free: Iterable[str], released: Collection[str], share: int
-    ) -> tuple[str, ...]:
+    def _take(self, free: Iterable[str], released: Collection[str], share: int) -> tuple[str, ...]:
         now = self._monotonic()
         wanted = [name for name in free if name not in self._held]
         self._free_since = {name: self._free_since.get(name, now) for name in wanted}

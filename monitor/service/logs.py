@@ -148,7 +148,11 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         event, fields = _parts(record)
-        line: dict[str, object] = {"at": _time(record), "level": record.levelname.lower(), "event": event}
+        line: dict[str, object] = {
+            "at": _time(record),
+            "level": record.levelname.lower(),
+            "event": event,
+        }
         line |= {k: _plain(v) for k, v in fields.items() if v is not None}
         if record.exc_info or record.exc_text:
             line["traceback"] = record.exc_text or self.formatException(record.exc_info)  # type: ignore[arg-type]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, quote_plus
 
 from whydrift.discovery.errors import ConfigError, WhydriftError
 
@@ -13,6 +15,8 @@ if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
 
 __all__ = ["Difference", "differences", "read_whole", "secrets_in"]
+
+_LIKE_A_SECRET: Final = re.compile("pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
 
 
 def read_whole(path: Path, *, environment: Mapping[str, str] | None = None) -> Config:
@@ -113,11 +117,13 @@ def _secrets(value: Any) -> Iterator[str]:
         except ArgumentError:
             yield text
             return
-        # Of the address of a store or a source the password alone: the rest helps whoever reads.
-        if url.password:
-            yield str(url.password)
         if url.drivername in {"http", "https"}:
             yield text
+        # Of the address of a store or a source the password alone: the rest helps whoever reads.
+        hidden = [url.password, *(v for k, v in url.query.items() if _LIKE_A_SECRET.search(k))]
+        for word in hidden:
+            if isinstance(word, str) and word:
+                yield from (word, quote(word, safe=""), quote_plus(word))
     elif isinstance(value, BaseModel):
         for name in type(value).model_fields:
             yield from _secrets(getattr(value, name))

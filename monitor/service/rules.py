@@ -133,8 +133,8 @@ _LOSS: Final = (
     " $labels.monitor $labels.segment) }} Change of the loss:"
     " {{ . | first | value | humanize }}"
     '{{ with query (printf "max(whydrift_loss_change_low{monitor=%q, segment=%q}) > 0"'
-    " $labels.monitor $labels.segment) }}, more than chance{{ else }}, no more than chance{{ end }}."
-    "{{ end }}"
+    " $labels.monitor $labels.segment) }}, more than chance"
+    "{{ else }}, no more than chance{{ end }}.{{ end }}"
 )
 _HELD: Final = " The alert stays while newer results are missing."
 
@@ -147,14 +147,15 @@ def _drift(kind: AlertKind, summary: str, description: str) -> Alert:
         "== 1",
         alert_severity(kind, ""),
         f"{_WHO}: {summary}",
-        f"{description}{_COLUMNS}{_LOSS}{_WINDOW}{_HELD} Value: {{{{ $value }}}}.",
+        f"{description}{_COLUMNS}{_LOSS}{_WINDOW}{_HELD}",
         kind=kind,
     )
 
 
-_UNDETERMINED: Final = (
-    f'min by (monitor, segment, target) (whydrift_verdict{{{_ONLY}verdict="undetermined"}}%s)'
-)
+def _undetermined(offset: str = "") -> str:
+    series = f'whydrift_verdict{{{_ONLY}verdict="undetermined"}}'
+    return f"min by (monitor, segment, target) ({series}{offset})"
+
 
 ALERTS: Final = (
     _drift(
@@ -185,9 +186,10 @@ ALERTS: Final = (
     ),
     Alert(
         "WhydriftUndetermined",
-        _UNDETERMINED % "",
-        f"== 1\nand min_over_time(({_UNDETERMINED % ''})[3d:1h]) == 1\n"
-        f"and {_UNDETERMINED % ' offset 3d'} == 1",
+        _undetermined(),
+        # Not of a monitor that is new: three days ago it was undetermined already.
+        f"== 1\nand min_over_time(({_undetermined()})[3d:1h]) == 1\n"
+        f"and {_undetermined(' offset 3d')} == 1",
         "info",
         f"{_WHO}: no verdict for three days",
         "Every window of the last three days was undetermined: nobody watches this target.",
@@ -234,7 +236,7 @@ ALERTS: Final = (
         "",
         "critical",
         "no whydrift is scraped",
-        "Prometheus has had no metrics of any whydrift for five minutes. Value: {{ $value }}.",
+        "Prometheus has had no metrics of any whydrift for five minutes.",
         wait="5m",
         is_of_monitor=False,
     ),
@@ -254,8 +256,7 @@ ALERTS: Final = (
         "== 0",
         "critical",
         "{{ $labels.instance }}: the store does not answer",
-        "Nothing is judged and nothing is written; pages and metrics show what was last read."
-        " Value: {{ $value }}.",
+        "Nothing is judged and nothing is written; pages and metrics show what was last read.",
         wait="5m",
         is_of_monitor=False,
     ),
@@ -265,7 +266,7 @@ ALERTS: Final = (
         "== 0",
         "warning",
         "{{ $labels.instance }}: the new configuration was refused",
-        "It runs on with the one before; the log says what is wrong. Value: {{ $value }}.",
+        "It runs on with the one before; the log says what is wrong.",
         wait="10m",
         is_of_monitor=False,
     ),
@@ -325,10 +326,17 @@ def rules_text(config: Config | None = None, links: Links = Links()) -> str:
     """Return the rules as a file; parameters as for :func:`rules`."""
     import yaml
 
+    class Blocks(yaml.SafeDumper):
+        """Writes text of several lines as such."""
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Blocks.add_representer(str, text)
     head = "# Written by `whydrift export rules`: write it again when monitors change.\n"
-    return head + yaml.safe_dump(
-        rules(config, links), sort_keys=False, width=100, allow_unicode=True
-    )
+    # Expressions stay on the lines that they were written on.
+    return head + yaml.dump(rules(config, links), Dumper=Blocks, sort_keys=False, width=10_000)
 
 
 def _written(alert: Alert, monitors: Iterable[Monitor], links: Links) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,7 +24,7 @@ _PUT_BACK: Final = timedelta(seconds=2)  # less is what clocks are trimmed by
 _log = EventLog("ticks")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass
 class Tick:
     """Something to do again and again.
 
@@ -39,15 +39,24 @@ class Tick:
     name: str
     seconds: float
     do: Callable[[], object]
+    _failures: int = field(default=0, init=False)
 
     def turn(self) -> None:
-        """Do it once; what goes wrong is told, and does not keep it from the next turn."""
+        """Do it once; what goes wrong is told once, and does not keep it from the next turn."""
         try:
             self.do()
         except WhydriftError as error:
-            _log.error("tick_failed", tick=self.name, **error_fields(error))
+            self._failures += 1
+            if self._failures == 1:
+                _log.error("tick_failed", tick=self.name, **error_fields(error))
         except Exception as error:  # a bug must not end the daemon: it has other things to do
-            _log.bug("tick_failed", tick=self.name, **error_fields(error))
+            self._failures += 1
+            if self._failures == 1:
+                _log.bug("tick_failed", tick=self.name, **error_fields(error))
+        else:
+            if self._failures:
+                _log.info("tick_works_again", tick=self.name, failed=self._failures)
+            self._failures = 0
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Generic, TypeVar
 
 __all__ = ["Turns"]
@@ -43,6 +43,11 @@ class Turns(Generic[_Task]):
         with self._lock:
             return sum(len(tasks) for tasks in self._waiting.values())
 
+    def waiting_of(self, monitor: str) -> int:
+        """Return how many tasks of a monitor wait."""
+        with self._lock:
+            return len(self._waiting.get(monitor, ()))
+
     def has(self, monitor: str) -> bool:
         """Whether a task of the monitor waits or is being done."""
         with self._lock:
@@ -55,6 +60,14 @@ class Turns(Generic[_Task]):
             if not self._waiting[monitor]:
                 del self._waiting[monitor]
             elif monitor not in self._order:
+                self._order.append(monitor)
+
+    def add_first(self, monitor: str, tasks: Sequence[_Task]) -> None:
+        """Let these wait before what waits of the monitor."""
+        with self._lock:
+            before = self._waiting.setdefault(monitor, deque())
+            before.extendleft(task for task in reversed(tasks) if task not in before)
+            if monitor not in self._order:
                 self._order.append(monitor)
 
     def drop(self, monitor: str) -> None:

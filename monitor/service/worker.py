@@ -22,7 +22,19 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-__all__ = ["Begin", "Bench", "Cancel", "Cancelled", "Craft", "Do", "Done", "Failed", "Logged", "Stop", "work"]
+__all__ = [
+    "Begin",
+    "Bench",
+    "Cancel",
+    "Cancelled",
+    "Craft",
+    "Do",
+    "Done",
+    "Failed",
+    "Logged",
+    "Stop",
+    "work",
+]
 
 _Task = TypeVar("_Task", contravariant=True)
 _Result = TypeVar("_Result", covariant=True)
