@@ -180,6 +180,7 @@ class History:
         segment: str = "",
         version: str | None = None,
         accepted_from: datetime | None = None,
+        accepted_until: datetime | None = None,
     ) -> tuple[Reference, tuple[Snapshot, ...]]:
         """Return the past windows that a window is judged against, read; see :meth:`choice`."""
         found, records = self.choice(
@@ -211,6 +212,8 @@ class History:
             The model's version in that window.
         accepted_from : datetime, optional
             From when on what came was said to be the new normal.
+        accepted_until : datetime, optional
+            When that was said: windows before it count, though they drifted.
         """
         zone = self.monitor.window.timezone
         rule = self.monitor.reference.rule(zone)

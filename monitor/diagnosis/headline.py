@@ -51,9 +51,7 @@ def headline(diagnosis: Diagnosis) -> tuple[Word, ...]:
     )
 
 
-def words_for(
-    verdict: Verdict, *, fault: bool, conditional_shift: bool | None
-) -> tuple[Word, ...]:
+def words_for(verdict: Verdict, *, fault: bool, conditional_shift: bool | None) -> tuple[Word, ...]:
     """Return the words of :func:`headline` from what a list of diagnoses knows of each."""
     words = [Word("fault", "fault")] if fault else []
     untold = verdict in {Verdict.NONE, Verdict.UNDETERMINED}

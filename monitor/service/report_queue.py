@@ -272,9 +272,7 @@ class ReportQueue:
         job = ended.task
         if ended.result is not None:
             made = ended.result
-            job = replace(
-                job, state=ReportState.DONE, diagnosis=made.diagnosis, html=made.html
-            )
+            job = replace(job, state=ReportState.DONE, diagnosis=made.diagnosis, html=made.html)
         else:
             assert ended.trouble is not None
             job = replace(job, state=ReportState.FAILED, error=self._reason(ended))

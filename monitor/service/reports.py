@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import reduce
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import OptionError, nearest
 from whydrift.discovery.snapshot.schema import Column, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
+from whydrift.monitor.diagnosis.diagnosis import Window
+from whydrift.monitor.store.records import SnapshotRecord
+from whydrift.monitor.store.state import VisitKind
 from whydrift.monitor.window.interval import Interval
 
 if TYPE_CHECKING:
@@ -84,7 +86,16 @@ class _Windows:
     segment: str
     parts: dict[Interval, list[SnapshotRecord]]
 
+    def window(self, rows: int) -> Window:
+        """Return what a diagnosis says of them."""
+        spans = list(self.parts)
+        first, last = (
+            t.isoformat().replace("+00:00", "Z") for t in (spans[0].start, spans[-1].end)
+        )
+        return Window(rows, first, last)
+
     def snapshots(self, store: Store) -> list[Snapshot]:
+        """Read them."""
         return [
             reduce(Snapshot.merge, (store.get_snapshot(part) for part in parts))
             for parts in self.parts.values()
@@ -112,35 +123,39 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
     StoreError, SchemaError
         If they cannot be read, or not be compared.
     """
-    from whydrift.monitor.diagnosis.compare import compare
+    from whydrift.monitor.service.judging import compared
+    from whydrift.monitor.service.references import CachedStore
 
-    monitor = config.monitor_named(request.monitor)
+    monitor, store = config.monitor_named(request.monitor), CachedStore.of(store)
     current = _current(store, monitor, request.current)
-    judged = _judged(store, monitor, current)
+    told = _told(store, monitor, current)
     chosen = _reference(config, store, monitor, request, current)
     mine, theirs = current.snapshots(store), chosen.snapshots(store)
     window, past = reduce(Snapshot.merge, mine), _alike(theirs, len(mine))
-    graph = _graph(store, monitor, judged)
+    graph = _graph(store, monitor, told)
     if monitor.segments is not None and chosen.segment != current.segment:
         # What the sides were chosen by differs between them, and is no finding.
         roles = {name: Role.VERSION for name in monitor.segments.by if name in window.schema}
         window, past = window.with_roles(roles), [w.with_roles(roles) for w in past]
-        graph = None if graph is None else graph.with_nodes(n for n in graph.nodes if n not in roles)
-    window = _with_categories(window, past[-1])
-    found = compare(
+        graph = (
+            None if graph is None else graph.with_nodes(n for n in graph.nodes if n not in roles)
+        )
+    own = told.get(current.segment)
+    found = compared(
+        monitor,
         past,
-        window,
-        graph=graph,
-        knowledge=None if graph is not None else monitor.graph.knowledge,
-        method="auto" if graph is not None else monitor.graph.method,
-        target=monitor.columns.target,
-        prediction=monitor.columns.prediction,
-        cluster=monitor.columns.cluster,
-        loss=monitor.loss,
-        floor=monitor.floor,
-        level=_level(store, judged),
+        _with_categories(window, past[-1]),
+        VisitKind.LABELS if own is None else VisitKind(own["stage"]),
+        graph,
+        _LEVEL if own is None else float(own["error_control"]["level"]),
     )
-    return replace(found, monitor=monitor.name, segment=current.segment)
+    return replace(
+        found,
+        monitor=monitor.name,
+        segment=current.segment or None,
+        reference=chosen.window(found.reference.rows),
+        current=current.window(found.current.rows),
+    )
 
 
 def with_pictures(config: Config, store: Store, diagnosis: Diagnosis) -> Diagnosis:
@@ -199,11 +214,10 @@ def _reference(
         return _newest(_kept(store, monitor, side, segment), _NEWEST)
     if segment != current.segment:
         spans = tuple(current.parts)
-        there = _kept(
+        return _kept(
             store, monitor, Side(spans[0].start, spans[-1].end, segment, request.current.version),
             segment,
         )  # fmt: skip
-        return there
     return _by_rule(config, store, monitor, request.current, current)
 
 
@@ -219,7 +233,7 @@ def _by_rule(
     found, records = History.of(config, monitor.name, store).choice(
         first,
         segment=current.segment,
-        version=side.version,
+        version=side.version or _commonest_version(current.parts[first]),
         accepted_from=None if accepted is None else accepted.start,
         accepted_until=None if accepted is None else accepted.until,
     )
@@ -233,6 +247,12 @@ def _by_rule(
     for past, record in zip(found.windows, records, strict=True):
         parts.setdefault(past.interval, []).append(record)
     return _Windows(current.segment, parts)
+
+
+def _commonest_version(parts: Iterable[SnapshotRecord]) -> str | None:
+    """Return the version of the model that has most of a window's rows."""
+    rows = {r.part: r.rows for r in parts if r.part}
+    return max(rows, key=lambda part: (rows[part], part), default=None)
 
 
 def _kept(store: Store, monitor: Monitor, side: Side, segment: str) -> _Windows:
@@ -274,8 +294,13 @@ def _newest(found: _Windows, most: int) -> _Windows:
 
 
 def _range(side: Side) -> str:
-    ends = ("…" if t is None else t.isoformat().replace("+00:00", "Z") for t in (side.start, side.end))
-    return "..".join(ends) if side.has_range else "any time"
+    if not side.has_range:
+        return "any time"
+    return "..".join("…" if t is None else _written(t) for t in (side.start, side.end))
+
+
+def _written(moment: datetime) -> str:
+    return moment.isoformat().replace("+00:00", "Z")
 
 
 def _there_are(
@@ -300,27 +325,28 @@ def _there_are(
 
 
 # ---- how they are judged -----------------------------------------------------------------------
-def _judged(store: Store, monitor: Monitor, current: _Windows) -> ResultRecord | None:
-    """Return the last word on the current side, where it is one judged window."""
+def _told(store: Store, monitor: Monitor, current: _Windows) -> dict[str, dict[str, Any]]:
+    """Return the last word on the current side, where it is one judged window, by segment.
+
+    Of the whole too, whose result says which graph was in force.
+    """
     if len(current.parts) != 1:
-        return None
+        return {}
     span = next(iter(current.parts))
-    told = store.list_results(
-        monitor=monitor.name, segment=current.segment, start=span.start, end=span.end
-    )
-    return max(told, key=lambda r: r.stage == "labels", default=None)
+    told = {}
+    # Labels come after features, in the alphabet too.
+    for record in store.list_results(monitor=monitor.name, start=span.start, end=span.end):
+        if record.key.segment in {"", current.segment}:
+            told[record.key.segment] = store.get_result(record.id) or {}
+    return {segment: result for segment, result in told.items() if result}
 
 
-def _graph(store: Store, monitor: Monitor, judged: ResultRecord | None) -> Graph | None:
+def _graph(store: Store, monitor: Monitor, told: Mapping[str, Mapping[str, Any]]) -> Graph | None:
     """Return the graph that was in force when the window was judged, else the latest."""
-    found = None if judged is None else store.get_graph(monitor.name, at=judged.at)
+    learned = told.get("", {}).get("graph_learned")
+    found = None if learned is None else store.get_graph(monitor.name, version=learned["version"])
     found = found or store.get_graph(monitor.name)
     return None if found is None else found[1]
-
-
-def _level(store: Store, judged: ResultRecord | None) -> float:
-    said = None if judged is None else store.get_result(judged.id)
-    return _LEVEL if said is None else float(said["error_control"]["level"])
 
 
 def _alike(windows: list[Snapshot], size: int) -> list[Snapshot]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from importlib.metadata import version
 from typing import Any, Final, cast
 
@@ -14,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from whydrift.discovery.errors import StoreError, WhydriftError
+from whydrift.monitor.service.logs import EventLog
 from whydrift.monitor.service.web import api, basics, pages
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.pages.trouble import trouble_page
@@ -29,7 +29,7 @@ from whydrift.monitor.service.web.service import Service
 
 __all__ = ["create_app"]
 
-_LOG: Final = logging.getLogger(__name__)
+_LOG: Final = EventLog("web")
 _LEAST_TO_COMPRESS: Final = 1024  # bytes
 _CODES: Final = {404: "not_found", 405: "method"}
 _ABOUT: Final = (
@@ -58,8 +58,8 @@ def create_app(service: Service) -> ASGIApp:
     app.include_router(basics.router)
     app.include_router(api.router)
     app.include_router(pages.router)
-    for kind, tell in _TOLD.items():
-        app.add_exception_handler(kind, tell)
+    for kind, handler in _TOLD.items():
+        app.add_exception_handler(kind, handler)
     app.add_middleware(GZipMiddleware, minimum_size=_LEAST_TO_COMPRESS, compresslevel=5)
 
     def tell(head: Head, problem: Problem) -> Response:
@@ -89,7 +89,7 @@ def _refused(request: Request, error: Exception) -> Response:
 def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, WhydriftError)
     if isinstance(error, StoreError):
-        _LOG.warning("request_failed", extra={"path": request.url.path, "reason": str(error)})
+        _LOG.warning("store_unavailable", path=request.url.path, reason=str(error))
     return _told(request, problem_of(error))
 
 

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
     from whydrift.monitor.service.board import BoardView
     from whydrift.monitor.service.clock import Clock
-    from whydrift.monitor.service.reports import ReportQueue
+    from whydrift.monitor.service.report_queue import ReportQueue
     from whydrift.monitor.store.store import Store
     from whydrift.monitor.window.interval import Interval
 

@@ -39,9 +39,7 @@ def _paused(service: Service, monitor: str, caller: Caller, *, is_paused: bool) 
     if service.store.get_state(monitor).is_paused != is_paused:
         service.store.set_paused(monitor, is_paused)
         kind, text = ("pause", "paused") if is_paused else ("resume", "resumed")
-        service.store.put_event(
-            kind, text, at=service.clock(), actor=caller.name, monitor=monitor
-        )
+        service.store.put_event(kind, text, at=service.clock(), actor=caller.name, monitor=monitor)
     return json_answer({"monitor": monitor, "paused": is_paused})
 
 

@@ -16,7 +16,7 @@ __all__ = ["Acceptance", "CheckRequest", "EventRequest", "ReportBody", "ReportSi
 
 def _plain(text: str) -> str:
     # No database takes NUL or half a character, and no log line should be forged.
-    if any(ord(c) < 32 and c not in "\n\t" or "\ud800" <= c <= "\udfff" for c in text):
+    if any((ord(c) < 32 and c not in "\n\t") or "\ud800" <= c <= "\udfff" for c in text):
         raise ValueError("it holds control characters")
     if not text.strip():
         raise ValueError("it is empty")

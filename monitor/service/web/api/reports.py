@@ -31,7 +31,9 @@ _ID: Final = re.compile(r"^[0-9a-f]{32}$", re.ASCII)
 def ask(body: ReportBody, service: ServiceOf, links: LinksOf) -> Response:
     """Ask why any kept windows differ from any others; read the answer at ``Location``."""
     known_monitor(service, body.monitor)
-    request = ReportRequest(body.monitor, _side(body.reference, "reference"), _side(body.current, "current"))
+    request = ReportRequest(
+        body.monitor, _side(body.reference, "reference"), _side(body.current, "current")
+    )
     job = service.reports.submit(request)
     return json_answer(_view(job, links), 202, {"Location": links.api("reports", job.id)})
 

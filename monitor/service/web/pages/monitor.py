@@ -199,9 +199,7 @@ def _lanes(
         for column, verdict in (said.columns if said else {}).items():
             title = f"{column}: {verdict}, {record.key.interval}"
             link = links.page("diagnoses", record.id)
-            columns.setdefault(column, []).append(
-                Cell(record.key.interval, verdict, title, link)
-            )
+            columns.setdefault(column, []).append(Cell(record.key.interval, verdict, title, link))
     # What was a cause most often first; what was only undetermined comes last.
     order = sorted(columns, key=lambda c: (-sum(_is_cause(x.kind) for x in columns[c]),
                                            -len(columns[c]), c))  # fmt: skip
@@ -276,12 +274,11 @@ def _segments(store: Store, view: MonitorView, links: Links) -> list[dict[str, A
             continue
         said = _MEMORY.of(store, record.id)
         rows.append(
-            {"name": name, "record": record, "said": said, "is_firing": name in firing,
+            {"name": name, "said": said, "is_firing": name in firing,
              "page": links.page("monitors", view.name, segment=name),
              "diagnosis": links.page("diagnoses", record.id)}
         )  # fmt: skip
-    rows.sort(key=lambda r: (not r["is_firing"], r["record"].verdict == "none"))
-    return rows
+    return sorted(rows, key=lambda r: not r["is_firing"])
 
 
 def _left_out(
@@ -301,4 +298,3 @@ def _left_out(
         accepted_until=None if accepted is None else accepted.until,
     )
     return [(window.interval, reason) for window, reason in found.left_out][-_MOST_LEFT_OUT:]
-

@@ -18,7 +18,7 @@ from whydrift.monitor.service.web.requests import ServiceOf
 if TYPE_CHECKING:
     from whydrift.monitor.service.board import MonitorView, ResultNumbers
 
-__all__ = ["Row", "firing_words", "result_words", "row_of", "router"]
+__all__ = ["Row", "firing_words", "result_words", "router", "row_of"]
 
 router: Final = APIRouter()
 

@@ -33,6 +33,4 @@ def report_page(job: ReportJob, links: Links) -> Response:
         policy = {"Content-Security-Policy": content_policy(styles=[report_style()])}
         return Response(job.html, 200, policy, "text/html")
     headers = {} if job.state.is_over else {"Refresh": "1"}
-    return html_page(
-        links, "report.waiting.html.j2", title="Report", headers=headers, job=job
-    )
+    return html_page(links, "report.waiting.html.j2", title="Report", headers=headers, job=job)

@@ -1,4 +1,4 @@
-"""What all pages share: the frame, the style, what they may load, what is wrong with the service."""
+"""What all pages share: the frame, the style, what they may load, what is wrong."""
 
 from __future__ import annotations
 
@@ -111,7 +111,9 @@ def _banners(service: Service) -> tuple[str, ...]:
     if not board.is_loaded:
         found.append("The last results are not loaded yet.")
     elif not board.is_store_up:
-        found.append(f"The store does not answer. What is shown was read {_since(board.at, service)}.")
+        found.append(
+            f"The store does not answer. What is shown was read {_since(board.at, service)}."
+        )
     elif board.at is not None and service.clock() - board.at > _OLD:
         found.append(f"What is shown was read {_since(board.at, service)}.")
     return tuple(found)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+from whydrift.monitor.service.logs import EventLog
 from whydrift.monitor.service.web.problems import Problem
 from whydrift.monitor.service.web.security.access import OPEN_PATHS, caller_of, refused_access
 from whydrift.monitor.service.web.security.body import read_body, refused_body, replayed
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Guard"]
 
-_LOG = logging.getLogger(__name__)
+_LOG: Final = EventLog("web")
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,7 @@ class Guard:
     tell: Callable[[Head, Problem], Response]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or let the application answer it."""
         if scope["type"] != "http":  # no WebSocket is offered, nor is there a life to tell of
             return
         web = self.web()
@@ -74,7 +75,7 @@ class Guard:
             inner = {**scope, "method": method, "path": head.path, "root_path": "", "state": state}
             await self.app(inner, found, answer)
         except Exception:  # the one broad catch: a bug must not tell a stranger how we are made
-            _LOG.exception("request_failed", extra={"method": head.method, "path": head.path})
+            _LOG.bug("request_failed", method=head.method, path=head.path)
             if has_begun:
                 raise
             bug = Problem(500, "bug", "This is a bug in whydrift; its log tells more.")
