@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +54,7 @@ _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
 _MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
+_INSTANT: Final = timedelta(microseconds=1)
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -223,6 +224,14 @@ class History:
         )
         records = {(r.key.interval, r.part): r for r in kept}
         told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
+        if accepted_from is not None and accepted_until is not None:
+            stretch = Interval(accepted_from, max(accepted_until, accepted_from + _INSTANT))
+            told = {
+                w: replace(past, has_drift=False)
+                if stretch.start <= w.start and w.end <= stretch.end
+                else past
+                for w, past in told.items()
+            }
         past = [
             replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
             for (span, part), r in records.items()

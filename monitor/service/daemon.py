@@ -33,9 +33,9 @@ from whydrift.monitor.store.state import CheckOutcome
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
     from whydrift.monitor.config.monitor import Monitor
-    from whydrift.monitor.service.board import Board
+    from whydrift.monitor.service.board import Board, BoardView
     from whydrift.monitor.service.clock import Clock
-    from whydrift.monitor.service.reports import ReportQueue
+    from whydrift.monitor.service.report_queue import ReportQueue
     from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.store import Store
     from whydrift.monitor.window.interval import Interval
@@ -96,7 +96,8 @@ class Daemon:
         reports: ReportQueue,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.store, self.clock, self.counters, self.board = store, clock, counters, board
+        self.store, self.clock, self.counters = store, clock, counters
+        self._board = board
         self._config, self._read_config = config, read_config
         self._holdings, self._pool, self._secrets = holdings, pool, secrets
         self.reports = reports
@@ -197,7 +198,7 @@ class Daemon:
     def refresh(self) -> None:
         """Bring the board up to date."""
         touched, self._touched = self._touched, set()
-        self.board.refresh(self.store, self.config(), self.clock(), touched=touched)
+        self._board.refresh(self.store, self.config(), self.clock(), touched=touched)
 
     def deliver(self) -> None:
         """Begin to tell who is to be told.
@@ -294,14 +295,19 @@ class Daemon:
 
     def why_not_ready(self) -> str | None:
         """Return in a sentence why nothing can be answered yet; None where all is well."""
-        view = self.board.view
+        view = self._board.view
         if not view.is_loaded:
             return "The last results are being read from the store."
         return None if view.is_store_up else "The store does not answer."
 
-    def metrics(self, accept: str | None = None) -> tuple[bytes, str]:
-        """Return the answer to a scrape, and its content type."""
-        return self._metrics.metrics_text(accept)
+    def board(self) -> BoardView:
+        """Return what was last read of all monitors."""
+        return self._board.view
+
+    def metrics(self) -> bytes:
+        """Return all series in the text format of Prometheus, version 0.0.4."""
+        body, _ = self._metrics.metrics_text()
+        return body
 
     def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         """Let a monitor be looked at now.
@@ -399,7 +405,11 @@ class Daemon:
             fields = {"outcome": report.outcome, "seconds": report.seconds, "rows": report.rows}
             match report.outcome:
                 case CheckOutcome.ERROR:
-                    _log.error("check_failed", seconds=report.seconds, error=report.summary)
+                    trace = ended.trouble and self._secrets.masked(ended.trouble.traceback)
+                    _log.error(
+                        "check_failed", seconds=report.seconds, error=report.summary,
+                        traceback=trace or None,
+                    )  # fmt: skip
                 case CheckOutcome.DRIFT:
                     _log.warning("check_finished", **fields, summary=report.summary)
                 case _:
@@ -415,8 +425,6 @@ class Daemon:
             _log.info("check_called_off")
             return None
         error = self._secrets.masked(str(trouble))
-        if trouble.traceback:
-            _log.error("bug", error=error, traceback=trouble.traceback)
         try:
             if check.interval is None:
                 self.store.fail_source(

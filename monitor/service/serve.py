@@ -22,7 +22,6 @@ from whydrift.monitor.service.systemd import Manager
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
     from whydrift.monitor.service.daemon import Daemon
-    from whydrift.monitor.store.store import Store
 
 __all__ = ["serve"]
 
@@ -128,11 +127,16 @@ def _begun(
     from whydrift.monitor.service.reload import secrets_in
     from whydrift.monitor.service.ticks import Tick, ticking
     from whydrift.monitor.service.web.app import create_app
+    from whydrift.monitor.store.opening import open_for_checks
 
     hidden.add(secrets_in(config))
     listener = bound(config.web)
     open_things.callback(listener.close)
-    store = _opened(config, open_things)
+    store = open_things.enter_context(
+        open_for_checks(
+            config.store.url.get_secret_value(), migrate=config.store.migrate, clock=clock
+        )
+    )
     write_configuration(store, config)
     holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
     counters, board = Counters(), Board(holder)
@@ -143,6 +147,8 @@ def _begun(
         log_level=logging.getLevelName(level.upper()),
     )  # fmt: skip
     open_things.callback(pool.close)
+    reports = ReportQueue(lambda: daemon.config(), clock)
+    open_things.callback(reports.close)
     daemon = Daemon(
         config,
         read_config=lambda: _read(path, listen),
@@ -153,6 +159,7 @@ def _begun(
         counters=counters,
         board=board,
         secrets=hidden,
+        reports=reports,
     )
     daemon.refresh()  # before the first scrape: else a restart would resolve alerts
     ended = threading.Event()
@@ -195,29 +202,6 @@ def _begun(
         _log.info("stopped", seconds=time.monotonic() - began, checks_ended=left)
 
     return daemon, stop
-
-
-def _opened(config: Config, open_things: ExitStack) -> Store:
-    """Open the store; its tables are brought up to date where the configuration allows it."""
-    from whydrift.monitor.store.lock import only_one
-    from whydrift.monitor.store.store import open_database, open_store
-    from whydrift.monitor.store.version import migrate
-
-    url = config.store.url.get_secret_value()
-    database = open_database(url, create=True)
-    try:
-        if database.path is not None:
-            open_things.enter_context(only_one(database.path))
-        said = config.store.migrate
-        if said == "auto" or (said is None and database.is_sqlite):
-            before, after = migrate(database)
-            if before != after:
-                _log.info("store_migrated", before=before or "nothing", after=after)
-    finally:
-        database.close()
-    store = open_store(url)
-    open_things.callback(store.close)
-    return store
 
 
 def _drive(daemon: Daemon, ended: threading.Event) -> None:
