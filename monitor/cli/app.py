@@ -29,13 +29,15 @@ _SHORT = {
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
-    "store": "What is kept of past windows: show, check, upgrade, clean up.",
+    "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
     "check": "Read all of it: is it whole?",
     "migrate": "Bring its tables to those of this whydrift, or make a store.",
+    "backup": "Copy it while it is in use.",
     "gc": "Delete what is older than store.keep says.",
+    "forget": "Delete what is kept of a monitor.",
 }
 
 app = typer.Typer(
