@@ -166,7 +166,9 @@ def gc(
     In the configuration, counted from a window's end:
       store: {keep: {snapshots: 400d, samples: 90d, results: 3y, hourly: 60d}}
     Without its sample a window keeps its counts. After `hourly` the windows of a day become one.
-    What a monitor's reference still reads stays, whatever its age. Doing it twice does no harm.
+    What a monitor's reference still reads stays, whatever its age, and so does what an alert that
+    lasts links to. Visits, alerts and events go with the results, messages 30 days after they were
+    sent. Doing it twice does no harm.
 
     Try:
       whydrift store gc -c whydrift.yaml --dry-run
@@ -275,6 +277,11 @@ def _show_collected(done: Collected, dry_run: bool) -> None:
         (done.superseded, "replaced revisions", "deleted"),
         (done.samples, "samples", "deleted, their counts kept"),
         (done.results, "results", "deleted"),
+        (done.visits, "visits", "deleted"),
+        (done.decisions, "decisions", "deleted"),
+        (done.alerts, "alerts that are over", "deleted"),
+        (done.messages, "messages that were sent", "deleted"),
+        (done.events, "events", "deleted"),
         (done.joined, "windows", f"joined into {done.days} days"),
         (done.files, "left-over files", "deleted"),
     )
