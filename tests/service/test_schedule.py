@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -134,7 +135,7 @@ def test_local_days_meet_each_other_where_clocks_change(zone: str) -> None:
     daemon.plan = replace(daemon.plan, most=1000)
     daemon.step(end, well)
     windows = sorted(w for w, kind in daemon.done if kind is VisitKind.FEATURES)
-    assert all(a.end == b.start for a, b in zip(windows, windows[1:], strict=False))
+    assert all(a.end == b.start for a, b in pairwise(windows))
     hours = {w.length / timedelta(hours=1) for w in windows}
     clocks = {"UTC": {24}, "Asia/Kolkata": {24}, "Australia/Lord_Howe": {23.5, 24, 24.5}}
     assert hours == clocks.get(zone, {23, 24, 25})
