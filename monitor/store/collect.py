@@ -8,7 +8,7 @@ from datetime import UTC, datetime, tzinfo
 from functools import reduce
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import ColumnElement, Connection, Table
 
 from whydrift.discovery.errors import SchemaError, StoreError
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -16,11 +16,11 @@ from whydrift.monitor.store import results, snapshots
 from whydrift.monitor.store.engine import pragma
 from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
 from whydrift.monitor.store.retention import Day, Keep, Plan, expired_results, plan, superseded
-from whydrift.monitor.store.statements import lock_monitor
+from whydrift.monitor.store.statements import delete_some, lock_monitor
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["Collected", "Live", "collect"]
+__all__ = ["Collected", "Live", "collect", "delete_rows", "give_back", "remove_unused_files"]
 
 _Record = TypeVar("_Record", SnapshotRecord, ResultRecord)
 
@@ -103,16 +103,34 @@ def collect(
     for monitor in store.list_monitors():
         todo = _todo(store, monitor.name, keep, now, (live or {}).get(monitor.name, Live()))
         (_count if dry_run else _carry_out)(store, todo, done)
+    if dry_run:
+        with store.database.reading() as connection:
+            done.files += len(snapshots.unused(connection, store.content.files()))
+        return done
+    done.files += remove_unused_files(store)
+    give_back(store)
+    return done
+
+
+def remove_unused_files(store: Store) -> int:
+    """Remove the files that no row names, and return how many there were."""
     with store.database.reading() as connection:
         unused = snapshots.unused(connection, store.content.files())
-    if dry_run:
-        done.files += len(unused)
-        return done
-    if unused:
+    if not unused:
+        return 0
+    with store.database.writing() as connection:
+        return store.content.remove_unused(connection, unused)
+
+
+def delete_rows(store: Store, table: Table, condition: ColumnElement[bool]) -> int:
+    """Delete rows, some at a time so that others need not wait, and return how many there were."""
+    total = 0
+    while True:
         with store.database.writing() as connection:
-            done.files += store.content.remove_unused(connection, unused)
-    _give_back(store)
-    return done
+            deleted = delete_some(connection, table, condition, most=_BATCH)
+        total += deleted
+        if deleted < _BATCH:
+            return total
 
 
 @dataclass(frozen=True)
@@ -222,7 +240,7 @@ def _remove(store: Store, files: list[str]) -> None:
             store.content.remove_unused(connection, files)
 
 
-def _give_back(store: Store) -> None:
+def give_back(store: Store) -> None:
     """Make SQLite's file smaller by what is free in it; PostgreSQL does so by itself."""
     if not store.database.is_sqlite:
         return

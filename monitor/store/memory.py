@@ -71,10 +71,25 @@ class Memory:
         with self.database.writing() as connection:
             return leases.renew(connection, lease, seconds)
 
+    def renew_leases(self, held: Iterable[Lease], *, seconds: float) -> tuple[Lease, ...]:
+        """Make many leases last, in one transaction; return those that are not lost."""
+        with self.database.writing() as connection:
+            # In one order, or two daemons that hold what the other wants could wait for each other.
+            asked = (
+                leases.renew(connection, lease, seconds)
+                for lease in sorted(held, key=lambda lease: lease.monitor)
+            )
+            return tuple(lease for lease in asked if lease is not None)
+
     def release_lease(self, lease: Lease) -> None:
         """Give a monitor up; nothing happens where the lease is lost already."""
+        self.release_leases([lease])
+
+    def release_leases(self, held: Iterable[Lease]) -> None:
+        """Give many monitors up, in one transaction."""
         with self.database.writing() as connection:
-            leases.release(connection, lease)
+            for lease in sorted(held, key=lambda lease: lease.monitor):
+                leases.release(connection, lease)
 
     def list_leases(self) -> tuple[Lease, ...]:
         """Return the leases that hold now."""
