@@ -15,6 +15,7 @@ from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
 from whydrift.monitor.cli.event import event
+from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
 from whydrift.monitor.cli.run import run
 from whydrift.monitor.cli.status import status
@@ -42,6 +43,7 @@ _SHORT = {
     "accept": "This is the new normal: alerts end, references begin there.",
     "event": "Note that something happened, such as a release.",
     "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
+    "export": "Rules for Prometheus, dashboards for Grafana.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
@@ -50,6 +52,16 @@ _SHORT_OF_STORE = {
     "backup": "Copy it while it is in use.",
     "gc": "Delete what is older than store.keep says.",
     "forget": "Delete what is kept of a monitor.",
+}
+_SHORT_OF_EXPORT = {
+    "rules": "Alerting and recording rules for Prometheus.",
+    "dashboards": "Dashboards for Grafana.",
+    "schema": "The configuration's JSON Schema, for editors.",
+}
+# Verbs that have verbs of their own.
+_SHORT_BELOW: Mapping[str, Mapping[str, str]] = {
+    "store": _SHORT_OF_STORE,
+    "export": _SHORT_OF_EXPORT,
 }
 
 app = typer.Typer(
@@ -97,15 +109,20 @@ app.callback(help=_help(whydrift.__doc__))(whydrift)
 for _name, _verb in _VERBS.items():
     app.command(_name, help=_help(_verb.__doc__), short_help=_SHORT[_name])(_verb)
 
-_of_store = typer.Typer(rich_markup_mode=None)
-_of_store.callback(help=_help(store.__doc__), short_help=_SHORT["store"])(store)
-for _name, _verb in STORE_VERBS.items():
-    _of_store.command(_name, help=_help(_verb.__doc__), short_help=_SHORT_OF_STORE[_name])(_verb)
-app.add_typer(_of_store, name="store")
+for _group, _root, _below in (
+    ("store", store, STORE_VERBS),
+    ("export", export, EXPORT_VERBS),
+):
+    _of_group = typer.Typer(rich_markup_mode=None)
+    _of_group.callback(help=_help(_root.__doc__), short_help=_SHORT[_group])(_root)
+    for _name, _verb in _below.items():
+        _short = _SHORT_BELOW[_group][_name]
+        _of_group.command(_name, help=_help(_verb.__doc__), short_help=_short)(_verb)
+    app.add_typer(_of_group, name=_group)
 
 
 def check_verb(argv: Sequence[str]) -> None:
-    """Raise where the first word is no verb, or the second none of `store`: the nearest is named.
+    """Raise where a word is no verb, or none of the verb before it: the nearest is named.
 
     Raises
     ------
@@ -123,6 +140,6 @@ def check_verb(argv: Sequence[str]) -> None:
                 where=" ".join(["whydrift", *argv[:depth]]),
                 remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Known: {', '.join(known)}",
             )
-        if word != "store":
+        if word not in _SHORT_BELOW:
             return
-        known = _SHORT_OF_STORE
+        known = _SHORT_BELOW[word]
