@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from whydrift.discovery.errors import OptionError, nearest
+from whydrift.monitor.cli.check_config import check_config
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
@@ -24,14 +25,16 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "check-config": check_config,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "check-config": "What is wrong with a configuration, what it will do, what it can see.",
     "store": "What is kept of past windows: show, check, upgrade, clean up.",
-    "export": "Rules for Prometheus, dashboards for Grafana.",
+    "export": "Rules for Prometheus, dashboards for Grafana, a schema for editors.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
