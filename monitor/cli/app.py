@@ -11,6 +11,7 @@ import typer
 
 from whydrift.discovery.errors import OptionError, nearest
 from whydrift.monitor.cli.accept import accept
+from whydrift.monitor.cli.check_config import check_config
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
@@ -36,6 +37,7 @@ _VERBS: dict[str, Callable[..., int]] = {
     "accept": accept,
     "event": event,
     "warmup": warmup,
+    "check-config": check_config,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
@@ -50,6 +52,9 @@ _SHORT = {
     "warmup": "Compile the searches into the cache, for images.",
     "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
     "export": "Rules for Prometheus, dashboards for Grafana.",
+    "check-config": "What is wrong with a configuration, what it will do, what it can see.",
+    "store": "What is kept of past windows: show, check, upgrade, clean up.",
+    "export": "Rules for Prometheus, dashboards for Grafana, a schema for editors.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
