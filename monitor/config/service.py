@@ -65,10 +65,11 @@ class Store(Settings):
 class Token(Settings):
     """Who may ask: the hash of a token, never the token."""
 
+    name: Slug = Field(description="for logs")
+    sha256: SecretStr = Field(description="of the token: printf %s TOKEN | sha256sum")
     role: Literal["metrics", "read", "operate"] = Field(
         default="read",
-        description="metrics: /metrics alone; read: look at everything; operate: change things too",
-    )
+        description="metrics: /metrics alone; read; operate: also accept, pause, reload",
     )
 
     @field_validator("sha256")

@@ -13,6 +13,7 @@ from whydrift.monitor.store import alerts, events, leases, ledger, outbox, visit
 from whydrift.monitor.store.engine import Database
 from whydrift.monitor.store.settle import settle
 from whydrift.monitor.store.state import (
+    AlertChange,
     AlertRecord,
     AlertState,
     CheckOutcome,
@@ -255,6 +256,40 @@ class Memory:
         """Return which decisions about a window were taken: a further one cannot page."""
         with self.database.reading() as connection:
             return ledger.decided(connection, monitor, interval)
+
+    def accept(
+        self,
+        monitor: str,
+        text: str,
+        *,
+        at: datetime,
+        actor: str,
+        window: Interval,
+        changes: Iterable[AlertChange],
+        messages: Iterable[Message],
+    ) -> EventRecord:
+        """Keep that what came is the new normal, and what that does to alerts, in one transaction.
+
+        Parameters
+        ----------
+        monitor, text : str
+        at : datetime
+        actor : str
+        window : Interval
+            From the first window that is normal to the last one that was judged.
+        changes : iterable of AlertChange
+            That close its alerts.
+        messages : iterable of Message
+        """
+        now = self.clock()
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            for change in changes:
+                alerts.change(connection, monitor, change, at=now)
+            outbox.put(connection, messages, at=now)
+            return events.put(
+                connection, "accept", text, at=at, actor=actor, monitor=monitor, window=window
+            )
 
     # ---- messages ------------------------------------------------------------------------------
     def put_messages(self, messages: Iterable[Message]) -> None:

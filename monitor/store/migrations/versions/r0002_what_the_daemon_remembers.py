@@ -122,7 +122,6 @@ def _schedule() -> None:
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("monitor", name="pk_lease"),
-        _of_monitor("lease"),
     )
 
 
@@ -185,6 +184,7 @@ def _outbox() -> None:
         sa.Column("notifier", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("monitor", sa.Text(), nullable=True),
+        sa.Column("segment", sa.Text(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created", _MOMENT, nullable=False),
