@@ -31,19 +31,20 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "check-config": check_config,
     "serve": serve,
     "run": run,
     "status": status,
     "accept": accept,
     "event": event,
     "warmup": warmup,
-    "check-config": check_config,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "check-config": "What is wrong with a configuration, what it will do, what it can see.",
     "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
     "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
     "status": "How each monitor stands: last window, verdict, alerts, budget.",
@@ -51,9 +52,6 @@ _SHORT = {
     "event": "Note that something happened, such as a release.",
     "warmup": "Compile the searches into the cache, for images.",
     "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
-    "export": "Rules for Prometheus, dashboards for Grafana.",
-    "check-config": "What is wrong with a configuration, what it will do, what it can see.",
-    "store": "What is kept of past windows: show, check, upgrade, clean up.",
     "export": "Rules for Prometheus, dashboards for Grafana, a schema for editors.",
 }
 _SHORT_OF_STORE = {
