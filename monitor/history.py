@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +54,7 @@ _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
 _MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
+_INSTANT: Final = timedelta(microseconds=1)
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -180,7 +181,27 @@ class History:
         segment: str = "",
         version: str | None = None,
         accepted_from: datetime | None = None,
+        accepted_until: datetime | None = None,
     ) -> tuple[Reference, tuple[Snapshot, ...]]:
+        """Return the past windows that a window is judged against, read; see :meth:`choice`."""
+        found, records = self.choice(
+            interval, segment=segment, version=version, accepted_from=accepted_from,
+            accepted_until=accepted_until,
+        )  # fmt: skip
+        by_window: dict[Interval, list[Snapshot]] = {}
+        for window, record in zip(found.windows, records, strict=True):
+            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
+        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+
+    def choice(
+        self,
+        interval: Interval,
+        *,
+        segment: str = "",
+        version: str | None = None,
+        accepted_from: datetime | None = None,
+        accepted_until: datetime | None = None,
+    ) -> tuple[Reference, tuple[SnapshotRecord, ...]]:
         """Return the past windows that a window is judged against, by the monitor's rule.
 
         Parameters
@@ -192,6 +213,8 @@ class History:
             The model's version in that window.
         accepted_from : datetime, optional
             From when on what came was said to be the new normal.
+        accepted_until : datetime, optional
+            When that was said: windows before it count, though they drifted.
         """
         zone = self.monitor.window.timezone
         rule = self.monitor.reference.rule(zone)
@@ -201,6 +224,14 @@ class History:
         )
         records = {(r.key.interval, r.part): r for r in kept}
         told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
+        if accepted_from is not None and accepted_until is not None:
+            stretch = Interval(accepted_from, max(accepted_until, accepted_from + _INSTANT))
+            told = {
+                w: replace(past, has_drift=False)
+                if stretch.start <= w.start and w.end <= stretch.end
+                else past
+                for w, past in told.items()
+            }
         past = [
             replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
             for (span, part), r in records.items()
@@ -208,11 +239,7 @@ class History:
         found = choose_reference(
             rule, interval, past, zone=zone, version=version, accepted_from=accepted_from
         )
-        by_window: dict[Interval, list[Snapshot]] = {}
-        for window in found.windows:
-            record = records[window.interval, window.version or ""]
-            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
-        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+        return found, tuple(records[w.interval, w.version or ""] for w in found.windows)
 
     def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
         """Return a window that was kept, all versions of the model together.

@@ -10,11 +10,19 @@ from typing import Annotated
 import typer
 
 from whydrift.discovery.errors import OptionError, nearest
+from whydrift.monitor.cli.accept import accept
+from whydrift.monitor.cli.check_config import check_config
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
+from whydrift.monitor.cli.event import event
+from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
+from whydrift.monitor.cli.run import run
+from whydrift.monitor.cli.serve import serve
+from whydrift.monitor.cli.status import status
 from whydrift.monitor.cli.store import STORE_VERBS, store
+from whydrift.monitor.cli.warmup import warmup
 
 __all__ = ["app", "check_verb"]
 
@@ -23,13 +31,28 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "check-config": check_config,
+    "serve": serve,
+    "run": run,
+    "status": status,
+    "accept": accept,
+    "event": event,
+    "warmup": warmup,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "check-config": "What is wrong with a configuration, what it will do, what it can see.",
+    "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
+    "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
+    "status": "How each monitor stands: last window, verdict, alerts, budget.",
+    "accept": "This is the new normal: alerts end, references begin there.",
+    "event": "Note that something happened, such as a release.",
+    "warmup": "Compile the searches into the cache, for images.",
     "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
+    "export": "Rules for Prometheus, dashboards for Grafana, a schema for editors.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
@@ -38,6 +61,16 @@ _SHORT_OF_STORE = {
     "backup": "Copy it while it is in use.",
     "gc": "Delete what is older than store.keep says.",
     "forget": "Delete what is kept of a monitor.",
+}
+_SHORT_OF_EXPORT = {
+    "rules": "Alerting and recording rules for Prometheus.",
+    "dashboards": "Dashboards for Grafana.",
+    "schema": "The configuration's JSON Schema, for editors.",
+}
+# Verbs that have verbs of their own.
+_SHORT_BELOW: Mapping[str, Mapping[str, str]] = {
+    "store": _SHORT_OF_STORE,
+    "export": _SHORT_OF_EXPORT,
 }
 
 app = typer.Typer(
@@ -85,15 +118,20 @@ app.callback(help=_help(whydrift.__doc__))(whydrift)
 for _name, _verb in _VERBS.items():
     app.command(_name, help=_help(_verb.__doc__), short_help=_SHORT[_name])(_verb)
 
-_of_store = typer.Typer(rich_markup_mode=None)
-_of_store.callback(help=_help(store.__doc__), short_help=_SHORT["store"])(store)
-for _name, _verb in STORE_VERBS.items():
-    _of_store.command(_name, help=_help(_verb.__doc__), short_help=_SHORT_OF_STORE[_name])(_verb)
-app.add_typer(_of_store, name="store")
+for _group, _root, _below in (
+    ("store", store, STORE_VERBS),
+    ("export", export, EXPORT_VERBS),
+):
+    _of_group = typer.Typer(rich_markup_mode=None)
+    _of_group.callback(help=_help(_root.__doc__), short_help=_SHORT[_group])(_root)
+    for _name, _verb in _below.items():
+        _short = _SHORT_BELOW[_group][_name]
+        _of_group.command(_name, help=_help(_verb.__doc__), short_help=_short)(_verb)
+    app.add_typer(_of_group, name=_group)
 
 
 def check_verb(argv: Sequence[str]) -> None:
-    """Raise where the first word is no verb, or the second none of `store`: the nearest is named.
+    """Raise where a word is no verb, or none of the verb before it: the nearest is named.
 
     Raises
     ------
@@ -111,6 +149,6 @@ def check_verb(argv: Sequence[str]) -> None:
                 where=" ".join(["whydrift", *argv[:depth]]),
                 remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Known: {', '.join(known)}",
             )
-        if word != "store":
+        if word not in _SHORT_BELOW:
             return
-        known = _SHORT_OF_STORE
+        known = _SHORT_BELOW[word]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain, count
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from whydrift.discovery.errors import ConfigError, nearest
 from whydrift.monitor.config.base import Settings, problem
@@ -36,19 +37,55 @@ def _some_monitors(value: Any) -> Any:
     return value
 
 
+def _named(notifiers: tuple[Notifier, ...]) -> tuple[Notifier, ...]:
+    """Give those without a name that of their kind, the second of a kind with a number."""
+    taken: set[str] = set()
+    for place, notifier in enumerate(notifiers):
+        if notifier.name in taken:
+            raise problem(
+                f"two notifiers are named {notifier.name!r}",
+                "Give each a name of its own",
+                place, "name",
+            )  # fmt: skip
+        taken |= {notifier.name} - {""}
+    found = []
+    for notifier in notifiers:
+        if not notifier.name:
+            numbered = (f"{notifier.kind}-{number}" for number in count(2))
+            name = next(n for n in chain([notifier.kind], numbered) if n not in taken)
+            taken.add(name)
+            notifier = notifier.model_copy(update={"name": name})
+        found.append(notifier)
+    return tuple(found)
+
+
 class Config(Settings):
     """All that a configuration says, checked; defaults stand for what it leaves out."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)]
-    store: Store = Store()
-    web: Web = Web()
-    metrics: Metrics = Metrics()
-    checks: Checks = Checks()
-    dask: Dask | None = None
-    sources: dict[Slug, Source] = Field(default_factory=dict)
-    monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)]
-    events: tuple[Event, ...] = ()
-    notify: tuple[Notifier, ...] = ()
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(
+        description="of this format: 1"
+    )
+    store: Store = Field(default=Store(), description="where windows, graphs and results are kept")
+    web: Web = Field(default=Web(), description="pages, metrics and API of the daemon")
+    metrics: Metrics = Field(default=Metrics(), description="how many series Prometheus gets")
+    checks: Checks = Field(
+        default=Checks(), description="how windows are judged: workers, limits, catching up"
+    )
+    dask: Dask | None = Field(
+        default=None, description="a cluster that builds windows of many rows"
+    )
+    sources: dict[Slug, Source] = Field(
+        default_factory=dict, description="where rows come from, by name"
+    )
+    monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)] = Field(
+        description="what is watched"
+    )
+    events: tuple[Event, ...] = Field(
+        default=(), description="what happened outside, shown beside verdicts"
+    )
+    notify: Annotated[tuple[Notifier, ...], AfterValidator(_named)] = Field(
+        default=(), description="who is told of alerts, beside or instead of rules for Prometheus"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:

@@ -13,6 +13,7 @@ from whydrift.monitor.store import alerts, events, leases, ledger, outbox, visit
 from whydrift.monitor.store.engine import Database
 from whydrift.monitor.store.settle import settle
 from whydrift.monitor.store.state import (
+    AlertChange,
     AlertRecord,
     AlertState,
     CheckOutcome,
@@ -215,6 +216,12 @@ class Memory:
             visits.put_failure(connection, monitor, error, next_at=next_at, at=self.clock())
             return visits.state(connection, monitor)
 
+    def put_next_look(self, monitor: str, next_at: datetime) -> None:
+        """Write when a source is asked again for its windows, after it had no more of them."""
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            visits.put_state(connection, monitor, next_at=next_at)
+
     # ---- alerts --------------------------------------------------------------------------------
     def list_alerts(
         self,
@@ -249,6 +256,40 @@ class Memory:
         """Return which decisions about a window were taken: a further one cannot page."""
         with self.database.reading() as connection:
             return ledger.decided(connection, monitor, interval)
+
+    def accept(
+        self,
+        monitor: str,
+        text: str,
+        *,
+        at: datetime,
+        actor: str,
+        window: Interval,
+        changes: Iterable[AlertChange],
+        messages: Iterable[Message],
+    ) -> EventRecord:
+        """Keep that what came is the new normal, and what that does to alerts, in one transaction.
+
+        Parameters
+        ----------
+        monitor, text : str
+        at : datetime
+        actor : str
+        window : Interval
+            From the first window that is normal to the last one that was judged.
+        changes : iterable of AlertChange
+            That close its alerts.
+        messages : iterable of Message
+        """
+        now = self.clock()
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            for change in changes:
+                alerts.change(connection, monitor, change, at=now)
+            outbox.put(connection, messages, at=now)
+            return events.put(
+                connection, "accept", text, at=at, actor=actor, monitor=monitor, window=window
+            )
 
     # ---- messages ------------------------------------------------------------------------------
     def put_messages(self, messages: Iterable[Message]) -> None:
