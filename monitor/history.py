@@ -183,6 +183,25 @@ class History:
         accepted_from: datetime | None = None,
         accepted_until: datetime | None = None,
     ) -> tuple[Reference, tuple[Snapshot, ...]]:
+        """Return the past windows that a window is judged against, read; see :meth:`choice`."""
+        found, records = self.choice(
+            interval, segment=segment, version=version, accepted_from=accepted_from,
+            accepted_until=accepted_until,
+        )  # fmt: skip
+        by_window: dict[Interval, list[Snapshot]] = {}
+        for window, record in zip(found.windows, records, strict=True):
+            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
+        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+
+    def choice(
+        self,
+        interval: Interval,
+        *,
+        segment: str = "",
+        version: str | None = None,
+        accepted_from: datetime | None = None,
+        accepted_until: datetime | None = None,
+    ) -> tuple[Reference, tuple[SnapshotRecord, ...]]:
         """Return the past windows that a window is judged against, by the monitor's rule.
 
         Parameters
@@ -220,11 +239,7 @@ class History:
         found = choose_reference(
             rule, interval, past, zone=zone, version=version, accepted_from=accepted_from
         )
-        by_window: dict[Interval, list[Snapshot]] = {}
-        for window in found.windows:
-            record = records[window.interval, window.version or ""]
-            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
-        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+        return found, tuple(records[w.interval, w.version or ""] for w in found.windows)
 
     def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
         """Return a window that was kept, all versions of the model together.
@@ -319,11 +334,18 @@ class History:
         return tuple(sorted(segments.choose(counts).chosen))
 
     def _reference_stretch(self, interval: Interval) -> Interval:
-        """Return from when on rows tell which segments are large, up to the end of a window."""
+        """Return from when on rows tell which segments are large, up to the end of a window.
+
+        Of a window before judging began that is all of the first reference: it is read one window
+        after the other, the oldest of which has few rows behind it.
+        """
         zone = self.monitor.window.timezone
         rule = self.monitor.reference.rule(zone)
         if isinstance(rule, FixedReference):
             return rule.stretch
+        began = self.store.get_state(self.monitor.name).began
+        if began is not None and interval.end <= began:
+            interval = Interval(began - interval.length, began)
         if isinstance(rule, LastWindows):
             back = rule.last if isinstance(rule.last, Duration) else None
             start = (

@@ -26,10 +26,8 @@ from whydrift.monitor.cli.store_options import (
 )
 
 if TYPE_CHECKING:
-    from whydrift.monitor.config import Config
-    from whydrift.monitor.store import Store
     from whydrift.monitor.store.check import Problem
-    from whydrift.monitor.store.collect import Collected, Live
+    from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.information import Information
 
 __all__ = ["STORE_VERBS", "check", "gc", "info", "migrate", "store"]
@@ -166,14 +164,15 @@ def gc(
     In the configuration, counted from a window's end:
       store: {keep: {snapshots: 400d, samples: 90d, results: 3y, hourly: 60d}}
     Without its sample a window keeps its counts. After `hourly` the windows of a day become one.
-    What a monitor's reference still reads stays, whatever its age. Doing it twice does no harm.
+    What a monitor's reference still reads stays, whatever its age, and so does what an alert that
+    lasts links to. Visits, alerts and events go with the results, messages 30 days after they were
+    sent. Doing it twice does no harm.
 
     Try:
       whydrift store gc -c whydrift.yaml --dry-run
       whydrift store gc -c whydrift.yaml
     """
-    from whydrift.monitor.store.collect import collect
-    from whydrift.monitor.store.retention import Keep
+    from whydrift.monitor.service.cleaning import clean
 
     check_output(json_file)
     if config is None:
@@ -183,12 +182,8 @@ def gc(
             remedy="Add -c FILE (see `store.keep` there)",
         )
     settings = settings_of(config)
-    said = settings.store.keep
-    keep = Keep(said.snapshots, said.samples, said.results, said.hourly)
-    now = datetime.now(UTC)
     with opened(config, url) as found:
-        live = _live(settings, found, now)
-        done = collect(found, keep, now=now, live=live, dry_run=dry_run)
+        done = clean(settings, found, datetime.now(UTC), dry_run=dry_run)
     answer(
         json_file,
         {"schema": "whydrift/store-gc/1", "dry_run": dry_run, **done.to_dict()},
@@ -206,21 +201,6 @@ STORE_VERBS: Mapping[str, Callable[..., int]] = {
     "gc": gc,
     "forget": forget,
 }
-
-
-def _live(settings: Config, opened: Store, now: datetime) -> dict[str, Live]:
-    """Return what the configured monitors need of what is kept."""
-    from whydrift.monitor.store.collect import Live
-    from whydrift.monitor.store.live import needed, oldest_judged
-
-    live = {}
-    for monitor in settings.monitors:
-        zone = monitor.window.timezone
-        since = oldest_judged(monitor.window.cut(), now=now, late=monitor.late.allow, zone=zone)
-        windows = opened.list_snapshots(monitor=monitor.name)
-        stretch = needed(monitor.reference.rule(zone), windows, since=since, now=now, zone=zone)
-        live[monitor.name] = Live(zone, (stretch,))
-    return live
 
 
 def _show_information(found: Information) -> None:
@@ -275,6 +255,11 @@ def _show_collected(done: Collected, dry_run: bool) -> None:
         (done.superseded, "replaced revisions", "deleted"),
         (done.samples, "samples", "deleted, their counts kept"),
         (done.results, "results", "deleted"),
+        (done.visits, "visits", "deleted"),
+        (done.decisions, "decisions", "deleted"),
+        (done.alerts, "alerts that are over", "deleted"),
+        (done.messages, "messages that were sent", "deleted"),
+        (done.events, "events", "deleted"),
         (done.joined, "windows", f"joined into {done.days} days"),
         (done.files, "left-over files", "deleted"),
     )

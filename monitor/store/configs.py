@@ -41,8 +41,18 @@ def monitors(connection: sa.Connection) -> tuple[MonitorRecord, ...]:
     return tuple(MonitorRecord(row.name, row.config_hash) for row in rows)
 
 
-def delete_unused(connection: sa.Connection) -> int:
-    """Delete the configurations that no monitor and no result has, and return how many."""
+def delete_unused(connection: sa.Connection, *, before: datetime | None = None) -> int:
+    """Delete the configurations that no monitor and no result has, and return how many.
+
+    Parameters
+    ----------
+    connection : Connection
+    before : datetime, optional
+        Only those that were written first at or before it.
+    """
     used = (tables.monitor.c.config_hash, tables.result.c.config_hash)
     is_used = (sa.select(sa.literal(1)).where(c == _TABLE.c.hash).exists() for c in used)
-    return connection.execute(sa.delete(_TABLE).where(sa.not_(sa.or_(*is_used)))).rowcount
+    query = sa.delete(_TABLE).where(sa.not_(sa.or_(*is_used)))
+    return connection.execute(
+        query if before is None else query.where(_TABLE.c.at <= before)
+    ).rowcount

@@ -10,7 +10,12 @@ import sqlalchemy as sa
 
 from whydrift.discovery.errors import StoreError, nearest
 from whydrift.monitor.store import configs, tables
-from whydrift.monitor.store.collect import delete_rows, give_back, remove_unused_files
+from whydrift.monitor.store.collect import (
+    count_rows,
+    delete_rows,
+    give_back,
+    remove_unused_files,
+)
 from whydrift.monitor.store.state import AlertState
 from whydrift.monitor.store.statements import lock_monitor
 from whydrift.monitor.store.store import Store
@@ -93,7 +98,7 @@ def forget(
     """
     _see_that_it_is_there(store, scope)
     if dry_run:
-        return Forgotten(**{name: _count(store, *what) for name, what in _rows(scope).items()})
+        return Forgotten(**{name: count_rows(store, *what) for name, what in _rows(scope).items()})
     if scope.is_all:
         _see_that_nobody_checks(store, scope.monitor)
     store.put_event(FORGET, str(scope), at=at, actor=actor, monitor=scope.monitor)
@@ -198,9 +203,3 @@ def _of(
         if is_over is not None:
             conditions.append(is_over)
     return sa.and_(*conditions)
-
-
-def _count(store: Store, table: sa.Table, condition: sa.ColumnElement[bool]) -> int:
-    with store.database.reading() as connection:
-        query = sa.select(sa.func.count()).select_from(table).where(condition)
-        return int(connection.execute(query).scalar_one())

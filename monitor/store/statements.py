@@ -62,7 +62,7 @@ def delete_some(
 ) -> int:
     """Delete rows, so many at most, and return how many were."""
     key = list(table.primary_key.columns)
-    some = sa.select(*key).where(condition).limit(most)
+    some = sa.select(*key).where(condition).limit(most).correlate(None)
     these = sa.tuple_(*key).in_(some) if len(key) > 1 else key[0].in_(some)
     return connection.execute(sa.delete(table).where(these)).rowcount
 
