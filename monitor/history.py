@@ -107,9 +107,9 @@ class History:
         Raises
         ------
         NoRows
-            If it has none, and no window before it had, so that its columns are not known.
+            If it has none, nor had any window before, so that no columns are known.
         SourceError, SchemaError, StoreError, ClusterError, Cancelled
-            Then nothing of it is kept.
+            Whatever is raised: nothing of the window is kept.
         """
         windows = self._read(interval, progress, cancel)
         return self.store.put_window(self.monitor.name, interval, windows)
@@ -183,6 +183,25 @@ class History:
         accepted_from: datetime | None = None,
         accepted_until: datetime | None = None,
     ) -> tuple[Reference, tuple[Snapshot, ...]]:
+        """Return the past windows that a window is judged against, read; see :meth:`choice`."""
+        found, records = self.choice(
+            interval, segment=segment, version=version, accepted_from=accepted_from,
+            accepted_until=accepted_until,
+        )  # fmt: skip
+        by_window: dict[Interval, list[Snapshot]] = {}
+        for window, record in zip(found.windows, records, strict=True):
+            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
+        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+
+    def choice(
+        self,
+        interval: Interval,
+        *,
+        segment: str = "",
+        version: str | None = None,
+        accepted_from: datetime | None = None,
+        accepted_until: datetime | None = None,
+    ) -> tuple[Reference, tuple[SnapshotRecord, ...]]:
         """Return the past windows that a window is judged against, by the monitor's rule.
 
         Parameters
@@ -220,11 +239,7 @@ class History:
         found = choose_reference(
             rule, interval, past, zone=zone, version=version, accepted_from=accepted_from
         )
-        by_window: dict[Interval, list[Snapshot]] = {}
-        for window in found.windows:
-            record = records[window.interval, window.version or ""]
-            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
-        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+        return found, tuple(records[w.interval, w.version or ""] for w in found.windows)
 
     def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
         """Return a window that was kept, all versions of the model together.
@@ -454,11 +469,10 @@ class History:
         for record in self.store.list_results(
             monitor=self.monitor.name, segment=segment, start=since, end=until.start
         ):
-            found = self.store.get_result(record.id) or {}
             before = told.get(record.key.interval, PastWindow(record.key.interval, 0))
             told[record.key.interval] = replace(
                 before,
-                has_fault=before.has_fault or bool(found.get("fault")),
+                has_fault=before.has_fault or record.fault,
                 has_drift=before.has_drift or record.verdict in _DRIFTED,
             )
         return told

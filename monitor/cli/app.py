@@ -10,13 +10,19 @@ from typing import Annotated
 import typer
 
 from whydrift.discovery.errors import OptionError, nearest
+from whydrift.monitor.cli.accept import accept
 from whydrift.monitor.cli.check_config import check_config
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
+from whydrift.monitor.cli.event import event
 from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
+from whydrift.monitor.cli.run import run
+from whydrift.monitor.cli.serve import serve
+from whydrift.monitor.cli.status import status
 from whydrift.monitor.cli.store import STORE_VERBS, store
+from whydrift.monitor.cli.warmup import warmup
 
 __all__ = ["app", "check_verb"]
 
@@ -26,6 +32,12 @@ _VERBS: dict[str, Callable[..., int]] = {
     "compare": compare,
     "discover": discover,
     "check-config": check_config,
+    "serve": serve,
+    "run": run,
+    "status": status,
+    "accept": accept,
+    "event": event,
+    "warmup": warmup,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
@@ -33,14 +45,22 @@ _SHORT = {
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
     "check-config": "What is wrong with a configuration, what it will do, what it can see.",
-    "store": "What is kept of past windows: show, check, upgrade, clean up.",
+    "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
+    "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
+    "status": "How each monitor stands: last window, verdict, alerts, budget.",
+    "accept": "This is the new normal: alerts end, references begin there.",
+    "event": "Note that something happened, such as a release.",
+    "warmup": "Compile the searches into the cache, for images.",
+    "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
     "export": "Rules for Prometheus, dashboards for Grafana, a schema for editors.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
     "check": "Read all of it: is it whole?",
     "migrate": "Bring its tables to those of this whydrift, or make a store.",
+    "backup": "Copy it while it is in use.",
     "gc": "Delete what is older than store.keep says.",
+    "forget": "Delete what is kept of a monitor.",
 }
 _SHORT_OF_EXPORT = {
     "rules": "Alerting and recording rules for Prometheus.",

@@ -67,8 +67,9 @@ class Token(Settings):
 
     name: Slug = Field(description="for logs")
     sha256: SecretStr = Field(description="of the token: printf %s TOKEN | sha256sum")
-    role: Literal["read", "operate"] = Field(
-        default="read", description="read, or operate: also accept, pause, reload"
+    role: Literal["metrics", "read", "operate"] = Field(
+        default="read",
+        description="metrics: /metrics alone; read; operate: also accept, pause, reload",
     )
 
     @field_validator("sha256")

@@ -15,7 +15,7 @@ from whydrift.monitor.store import tables
 from whydrift.monitor.store.state import AlertChange, AlertRecord, AlertState
 from whydrift.monitor.store.statements import read_json, written
 
-__all__ = ["change", "listed", "open_episodes"]
+__all__ = ["change", "expired", "listed", "open_episodes"]
 
 _TABLE: Final = tables.alert
 _IS_OPEN: Final = _TABLE.c.state != AlertState.RESOLVED.value
@@ -49,6 +49,8 @@ def change(connection: sa.Connection, monitor: str, done: AlertChange, *, at: da
     if row is not None:
         connection.execute(sa.update(_TABLE).where(_TABLE.c.id == row.id).values(**said))
         return
+    if done.step not in {Step.OPENED, Step.PENDING}:
+        return  # it was accepted while the window was judged
     key = {
         "monitor": monitor,
         "segment": done.key.segment,
@@ -83,6 +85,11 @@ def open_episodes(connection: sa.Connection, monitor: str) -> dict[AlertKey, Epi
         record.key: record.episode
         for record in map(_record, connection.execute(query.order_by(_TABLE.c.id)))
     }
+
+
+def expired(monitor: str, limit: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition for episodes of a monitor that were over by a moment."""
+    return sa.and_(_TABLE.c.monitor == monitor, sa.not_(_IS_OPEN), _TABLE.c.resolved <= limit)
 
 
 def _of_key(monitor: str, key: AlertKey) -> sa.ColumnElement[bool]:

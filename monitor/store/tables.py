@@ -174,6 +174,7 @@ result = sa.Table(
         postgresql_where=sa.text("current"),
     ),
     sa.Index("ix_result_end", "monitor", "segment", "window_end"),
+    sa.Index("ix_result_time", "window_end", "id"),
     # The newest of each monitor, segment and stage is what metrics ask for.
     sa.Index(
         "ix_result_latest",
@@ -219,7 +220,8 @@ visit = sa.Table(
 lease = sa.Table(
     "lease",
     METADATA,
-    _monitor(primary_key=True),
+    # Without a reference: a row stays when its monitor is forgotten, as its token has to grow.
+    sa.Column("monitor", sa.Text, primary_key=True),
     sa.Column("holder", sa.Text, nullable=False),
     sa.Column("token", sa.BigInteger, nullable=False),
     sa.Column("expires_at", Moment, nullable=False),
@@ -276,6 +278,7 @@ outbox = sa.Table(
     sa.Column("notifier", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("monitor", sa.Text, nullable=True),
+    sa.Column("segment", sa.Text, nullable=True),
     sa.Column("subject", sa.Text, nullable=True),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created", Moment, nullable=False),

@@ -24,6 +24,7 @@ def upgrade() -> None:
         "result", sa.Column("fault", sa.Boolean(), nullable=False, server_default=sa.false())
     )
     _fill_fault(op.get_bind())
+    op.create_index("ix_result_time", "result", ["window_end", "id"])
     op.create_index(
         "ix_result_latest",
         "result",
@@ -121,7 +122,6 @@ def _schedule() -> None:
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("monitor", name="pk_lease"),
-        _of_monitor("lease"),
     )
 
 
@@ -184,6 +184,7 @@ def _outbox() -> None:
         sa.Column("notifier", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("monitor", sa.Text(), nullable=True),
+        sa.Column("segment", sa.Text(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created", _MOMENT, nullable=False),
@@ -213,4 +214,5 @@ def downgrade() -> None:
     for table in ("event", "outbox", "ledger", "alert", "lease", "visit", "monitor_state"):
         op.drop_table(table)
     op.drop_index("ix_result_latest", "result")
+    op.drop_index("ix_result_time", "result")
     op.drop_column("result", "fault")
