@@ -16,12 +16,6 @@ receivers: [{{name: hook, webhook_configs: [{{url: "{hook}", send_resolved: true
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @dataclass
 class Alertmanager:
     """A server that can be stopped and started again with what it has kept."""
@@ -46,8 +40,8 @@ class Alertmanager:
         if self.peer is not None:
             cluster.append(f"--cluster.peer=127.0.0.1:{self.peer}")
         command = [
-            program("prometheus-alertmanager"), f"--config.file={config}", f"--storage.path={self.folder}",
-            f"--web.listen-address=127.0.0.1:{self.port}", *cluster,
+            program("prometheus-alertmanager"), f"--config.file={config}",
+            f"--storage.path={self.folder}", f"--web.listen-address=127.0.0.1:{self.port}", *cluster,
         ]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)
