@@ -2,9 +2,9 @@
 
     python replay.py DIR
 
-The rows are those of ``whydrift demo``. Past windows are ordinary; from then on the jury changes for
-an hour in every eight, wines get sweeter for another, and the laboratory's export breaks for a third.
-A window's rows go by its time alone: what is written twice is the same.
+The rows are those of ``whydrift demo``. Past windows are ordinary; from then on the jury changes
+for an hour in every eight, wines get sweeter for another, and the laboratory's export breaks for a
+third. A window's rows go by its time alone: what is written twice is the same.
 """
 
 from __future__ import annotations
