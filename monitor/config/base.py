@@ -69,7 +69,7 @@ class Settings(BaseModel):
                     hint = f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(known)}"
                     raise problem(f"unknown key {key!r}", hint, str(key))
         elif not isinstance(value, BaseModel):
-            raise problem(
-                f"a mapping is expected, not {shown_value(value)}", "Write `key: value` lines"
-            )
+            # Text in the place of a mapping is often the address in it, which may be a secret.
+            found = "text" if isinstance(value, str) else shown_value(value)
+            raise problem(f"a mapping is expected, not {found}", "Write `key: value` lines")
         return value

@@ -20,7 +20,7 @@ from whydrift.monitor.strict_yaml import Place, read_yaml
 __all__ = ["load_config", "parse_config"]
 
 _MOST_TOLD: Final = 5  # of several mistakes at once
-_SECRET: Final = frozenset(("url", "secret", "sha256"))
+_SECRET: Final = frozenset(("url", "urls", "secret", "sha256", "token", "routing_key"))
 
 
 def load_config(

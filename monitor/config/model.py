@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain, count
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from whydrift.discovery.errors import ConfigError, nearest
 from whydrift.monitor.config.base import Settings, problem
@@ -36,6 +37,28 @@ def _some_monitors(value: Any) -> Any:
     return value
 
 
+def _named(notifiers: tuple[Notifier, ...]) -> tuple[Notifier, ...]:
+    """Give those without a name that of their kind, the second of a kind with a number."""
+    taken: set[str] = set()
+    for place, notifier in enumerate(notifiers):
+        if notifier.name in taken:
+            raise problem(
+                f"two notifiers are named {notifier.name!r}",
+                "Give each a name of its own",
+                place, "name",
+            )  # fmt: skip
+        taken |= {notifier.name} - {""}
+    found = []
+    for notifier in notifiers:
+        if not notifier.name:
+            numbered = (f"{notifier.kind}-{number}" for number in count(2))
+            name = next(n for n in chain([notifier.kind], numbered) if n not in taken)
+            taken.add(name)
+            notifier = notifier.model_copy(update={"name": name})
+        found.append(notifier)
+    return tuple(found)
+
+
 class Config(Settings):
     """All that a configuration says, checked; defaults stand for what it leaves out."""
 
@@ -48,7 +71,7 @@ class Config(Settings):
     sources: dict[Slug, Source] = Field(default_factory=dict)
     monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)]
     events: tuple[Event, ...] = ()
-    notify: tuple[Notifier, ...] = ()
+    notify: Annotated[tuple[Notifier, ...], AfterValidator(_named)] = ()
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:

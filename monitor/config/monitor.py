@@ -201,6 +201,11 @@ class Monitor(Settings):
     labels: Labels | None = None
     columns: Columns = Columns()
     window: Window = Window()
+    since: Moment | None = Field(
+        default=None,
+        description="windows before it are recorded as the first reference, later ones judged; "
+        "without it, the newest complete window is the first that is judged",
+    )
     late: Late = Late()
     reference: Reference = Reference(last=Duration(28, "d"))
     segments: Segments | None = None
@@ -209,6 +214,11 @@ class Monitor(Settings):
     floor: Number | None = Field(default=None, ge=0)
     false_alarms_per_month: Number = Field(default=0.2, gt=0)
     alert: Alert = Alert()
+
+    @property
+    def since_instant(self) -> datetime | None:
+        """Where judging begins, in UTC: windows that start before it are the first reference."""
+        return None if self.since is None else _instant(self.since, self.window.timezone)
 
     @model_validator(mode="after")
     def _fits_together(self) -> Monitor:

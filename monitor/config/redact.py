@@ -18,12 +18,14 @@ def monitor_text(config: Config, name: str) -> str:
     """Return what a monitor's judgements depend on, as YAML: the same text for the same rules.
 
     Whom an alert is sent to is not in it, nor are defaults, nor the settings of other monitors:
-    a change there leaves its results as they are.
+    a change there leaves its results as they are. Nor is where it began, which is said once.
     """
     import yaml
 
     monitor = config.monitor_named(name)
-    said = monitor.model_dump(mode="json", by_alias=True, exclude_defaults=True, exclude={"alert"})
+    said = monitor.model_dump(
+        mode="json", by_alias=True, exclude_defaults=True, exclude={"alert", "since"}
+    )
     said["source"] = _source(config, monitor.source)
     if monitor.labels is not None:
         said["labels"]["source"] = _source(config, monitor.labels.source)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -21,10 +21,16 @@ from whydrift.monitor.config.values import (
 )
 from whydrift.monitor.window.duration import Duration
 
-__all__ = ["Checks", "Dask", "Event", "Keep", "Metrics", "Notifier", "Store", "Web"]
+__all__ = [
+    "Alertmanager", "Checks", "Dask", "Event", "Keep", "Metrics", "Notifier", "PagerDuty",
+    "Reports", "Slack", "Store", "Web", "Webhook",
+]  # fmt: skip
 
 _ADDRESS = re.compile(r"^(?P<host>\[[0-9a-fA-F:.]+\]|[^:\[\]\s]*):(?P<port>\d{1,5})$")
 _SHA256 = re.compile(r"^[0-9a-fA-F]{64}$")
+_WEB_URL = re.compile(r"^https?://[^/\s]+[^\s]*$")
+_NOTIFIERS: Final = ("alertmanager", "webhook", "slack", "pagerduty")
+_RUNBOOKS: Final = "https://github.com/whydrift/whydrift/blob/main/docs/runbooks/"
 
 
 class Keep(Settings):
@@ -43,6 +49,11 @@ class Store(Settings):
 
     url: SecretUrl = SecretStr("sqlite:///whydrift.db")
     keep: Keep = Keep()
+    migrate: Literal["auto", "manual"] | None = Field(
+        default=None,
+        description="whether the daemon brings older tables up to date itself; without it, in "
+        "SQLite only",
+    )
 
 
 class Token(Settings):
@@ -78,14 +89,29 @@ class Auth(Settings):
         return value
 
 
+class Reports(Settings):
+    """How many reports may be asked for over the web, and how long they take and stay."""
+
+    running: Count = Field(default=1, ge=1, description="at the same time")
+    waiting: Count = Field(default=16, ge=0, description="more than these are refused (429)")
+    timeout: DurationText = Duration(2, "m")
+    keep: DurationText = Duration(1, "d")
+
+
 class Web(Settings):
     """The web interface."""
 
     listen: Text = "127.0.0.1:9464"
-    external_url: Text | None = None
+    external_url: Text | None = Field(
+        default=None, description="under which people reach it: begins the links in alerts"
+    )
+    runbook_url: Text = Field(
+        default=_RUNBOOKS, description="begins the links to runbooks; Alert.md follows"
+    )
     hosts: tuple[Text, ...] = ("localhost",)
-    lifecycle: bool = False
+    lifecycle: bool = Field(default=False, description="whether POST /-/reload reloads")
     auth: Auth | Literal["none"] | None = None
+    reports: Reports = Reports()
 
     @field_validator("listen")
     @classmethod
@@ -95,10 +121,10 @@ class Web(Settings):
             raise problem(f"{value!r} is no address", "Write HOST:PORT, such as 127.0.0.1:9464")
         return value
 
-    @field_validator("external_url")
+    @field_validator("external_url", "runbook_url")
     @classmethod
-    def _is_web_url(cls, value: str | None) -> str | None:
-        if value is not None and not re.match(r"^https?://[^/\s]+", value):
+    def _is_web_url(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is not None and not _WEB_URL.match(value) and not is_unset(value, info.context):
             raise problem(f"{value!r:.60} is no URL", "Write https://whydrift.example")
         return value
 
@@ -128,7 +154,11 @@ class Web(Settings):
 class Metrics(Settings):
     """How many series Prometheus gets."""
 
-    max_columns: Count = Field(default=50, ge=0)
+    max_columns: Count = Field(default=50, ge=0, description="of each monitor")
+    max_segments: Count = Field(default=20, ge=0, description="of each monitor")
+    segment_columns: bool = Field(
+        default=False, description="whether segments have series of their columns too"
+    )
     max_series: Count = Field(default=10_000, ge=1)
 
 
@@ -137,7 +167,22 @@ class Checks(Settings):
 
     workers: Count = Field(default=2, ge=1)
     timeout: DurationText = Duration(10, "m")
-    memory: Size = 2 << 30
+    memory: Size = Field(default=2 << 30, description="of one worker")
+    recycle: Count = Field(default=300, ge=1, description="checks before a worker is replaced")
+    catch_up: Count = Field(
+        default=100, ge=1, description="windows of a monitor made up for; older ones are skipped"
+    )
+    lease: DurationText = Field(
+        default=Duration(60, "s"),
+        description="after which another daemon takes over from one that is gone",
+    )
+
+    @field_validator("lease")
+    @classmethod
+    def _is_long_enough(cls, value: Duration) -> Duration:
+        if not 5 <= value.least_seconds <= 3600:
+            raise problem(f"a lease of {value} is too short or too long", "Write 5s to 1h")
+        return value
 
 
 class Tls(Settings):
@@ -179,14 +224,109 @@ class Event(Settings):
         return value
 
 
+def _web_url(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    text = value.get_secret_value()
+    if not _WEB_URL.match(text) and not is_unset(text, info.context):
+        raise problem("this is no URL", "Write https://…, or ${NAME} of a variable that holds it")
+    return value
+
+
+def _filled(value: SecretStr | None) -> SecretStr | None:
+    if value is not None and not value.get_secret_value().strip():
+        raise problem("the secret is empty", "Set it, or leave the key out")
+    return value
+
+
+class Alertmanager(Settings):
+    """Alertmanagers that are told directly, where no Prometheus evaluates the rules."""
+
+    urls: tuple[SecretUrl, ...] = Field(
+        min_length=1, description="of every member of a cluster, never of a balancer before it"
+    )
+    token: SecretStr | None = Field(default=None, description="bearer token")
+    resend: DurationText = Duration(1, "m")
+    ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
+
+    @field_validator("urls", mode="before")
+    @classmethod
+    def _is_list(cls, value: object) -> object:
+        return [value] if isinstance(value, str) else value
+
+    @field_validator("urls")
+    @classmethod
+    def _are_web_urls(
+        cls, value: tuple[SecretStr, ...], info: ValidationInfo
+    ) -> tuple[SecretStr, ...]:
+        return tuple(_web_url(url, info) for url in value)
+
+    @field_validator("resend")
+    @classmethod
+    def _is_often_enough(cls, value: Duration) -> Duration:
+        if not 5 <= value.least_seconds <= 3600:
+            raise problem(f"to resend every {value} is too often or too rare", "Write 5s to 1h")
+        return value
+
+    _token_is_filled = field_validator("token")(_filled)
+
+
 class Webhook(Settings):
     """A URL that is told of alerts, each message signed with the secret."""
 
     url: SecretStr  # as secret as a password: whoever knows it can write there
     secret: SecretStr | None = None
+    ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
+
+    _is_web_url = field_validator("url")(_web_url)
+    _secret_is_filled = field_validator("secret")(_filled)
+
+
+class Slack(Settings):
+    """A channel, by the incoming webhook of Slack or of what is compatible with it."""
+
+    url: SecretStr
+    ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
+
+    _is_web_url = field_validator("url")(_web_url)
+
+
+class PagerDuty(Settings):
+    """A PagerDuty service, by its Events API v2."""
+
+    routing_key: SecretStr
+    url: SecretStr = Field(
+        default=SecretStr("https://events.pagerduty.com/v2/enqueue"),
+        description="of the EU: https://events.eu.pagerduty.com/v2/enqueue",
+    )
+    ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
+
+    _is_web_url = field_validator("url")(_web_url)
+    _key_is_filled = field_validator("routing_key")(_filled)
 
 
 class Notifier(Settings):
-    """Who is told."""
+    """Who is told: exactly one of alertmanager, webhook, slack and pagerduty.
 
-    webhook: Webhook
+    Its name is shown in metrics and logs; without one it is that of its kind.
+    """
+
+    name: Slug = ""
+    alertmanager: Alertmanager | None = None
+    webhook: Webhook | None = None
+    slack: Slack | None = None
+    pagerduty: PagerDuty | None = None
+
+    @model_validator(mode="after")
+    def _is_one_kind(self) -> Notifier:
+        named = [kind for kind in _NOTIFIERS if getattr(self, kind) is not None]
+        if len(named) != 1:
+            what = f"it names {' and '.join(named)}" if named else "it does not say who is told"
+            raise problem(
+                f"{what}: a notifier is one of {', '.join(_NOTIFIERS)}",
+                "Write one of them; each is an item of the list of its own",
+            )
+        return self
+
+    @property
+    def kind(self) -> str:
+        """``alertmanager``, ``webhook``, ``slack`` or ``pagerduty``."""
+        return next(kind for kind in _NOTIFIERS if getattr(self, kind) is not None)

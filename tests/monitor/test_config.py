@@ -124,6 +124,60 @@ def test_what_is_left_out_has_the_defaults_of_the_design():
     assert isinstance(only.window.cut(), TimeWindows)
 
 
+def test_notifiers_of_every_kind_have_names_of_their_own():
+    text = (
+        LEAST
+        + """notify:
+  - webhook: {url: "https://a.example/x", secret: s}
+  - {name: webhook-2, slack: {url: "https://hooks.slack.com/services/T0/B0/hush"}}
+  - webhook: {url: "http://b.example"}
+  - pagerduty: {routing_key: hush}
+  - alertmanager: {urls: ["http://am-1:9093", "https://u:hush@am-2/prefix"], resend: 30s}
+"""
+    )
+    found = parsed(text)
+    names = [notifier.name for notifier in found.notify]
+    assert names == ["webhook", "webhook-2", "webhook-3", "pagerduty", "alertmanager"]
+    assert [n.kind for n in found.notify][1] == "slack"
+    shown = json.dumps(redacted(found))
+    assert "hush" not in shown and "am-2" in shown
+
+
+def test_the_settings_of_the_daemon_have_defaults_and_limits():
+    least = parsed(LEAST)
+    assert (least.checks.catch_up, least.checks.recycle, least.checks.lease.least_seconds) == (
+        100, 300, 60,
+    )  # fmt: skip
+    assert least.metrics.max_segments == 20 and not least.metrics.segment_columns
+    assert least.store.migrate is None and least.web.runbook_url.endswith("/docs/runbooks/")
+    assert least.monitors[0].since_instant is None
+    paris = monitor("window: {timezone: Europe/Paris}\n    since: 2026-05-01")
+    assert paris.since_instant == datetime(2026, 4, 30, 22, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("item", "says"),
+    [
+        ("{name: a}", ["notify[0]", "does not say who is told"]),
+        ("{slack: {url: https://x}, webhook: {url: https://y}}", ["names webhook and slack"]),
+        ("{slack: https://hooks/hush}", ["notify[0].slack", "not text"]),
+        ("{slack: {url: hush}}", ["notify[0].slack.url", "this is no URL"]),
+        ("{pagerduty: {routing_key: ''}}", ["notify[0].pagerduty.routing_key", "empty"]),
+        ("{alertmanager: {urls: []}}", ["notify[0].alertmanager.urls", "empty"]),
+        ("{alertmanager: {urls: [hush]}}", ["notify[0].alertmanager.urls", "this is no URL"]),
+        ("{alertmanager: {urls: [http://x], resend: 1s}}", ["alertmanager.resend", "1s"]),
+        ("{alertmanager: {url: hush}}", ["alertmanager.url", "Did you mean 'urls'?"]),
+        ("{name: a, slack: {url: http://x}}, {name: a, slack: {url: http://y}}", ["two notifiers"]),
+    ],
+)
+def test_what_is_wrong_with_a_notifier_is_told_without_its_secret(item, says):
+    with pytest.raises(ConfigError) as caught:
+        parsed(LEAST + f"notify: [{item}]\n")
+    for words in ["w.yaml, line 5", *says]:
+        assert words in str(caught.value)
+    assert "hush" not in str(caught.value)
+
+
 def test_references_and_windows_can_be_written_in_every_way_of_the_design():
     paris = "window: {timezone: Europe/Paris}\n    "
     fixed = monitor(paris + "reference: {from: 2026-05-01, to: 2026-05-08}")
@@ -229,7 +283,7 @@ def test_what_is_wrong_with_a_monitor_is_told_in_its_place(line, says):
             LEAST + "events: [{at: 2026-05-04T09:00:00Z, kind: fix, text: x, monitor: b}]\n",
             ["events[0].monitor", "no monitor 'b'"],
         ),
-        (LEAST + "notify: [{slack: x}]\n", ["notify[0].slack", "unknown key"]),
+        (LEAST + "notify: [{slak: x}]\n", ["notify[0].slak", "Did you mean 'slack'?"]),
     ],
 )
 def test_what_is_wrong_elsewhere_is_told_in_its_place(text, says):
