@@ -23,6 +23,7 @@ __all__ = [
     "ConfigError",
     "DataWarning",
     "GraphError",
+    "LeaseLost",
     "NoRows",
     "OptionError",
     "SchemaError",
@@ -91,6 +92,10 @@ class SourceError(WhydriftError):
 
 class StoreError(WhydriftError):
     """What is kept of past windows cannot be read or written where it was said to be."""
+
+
+class LeaseLost(StoreError):  # noqa: N818 - as above
+    """Another process has taken over the monitor: what this one found is not written."""
 
 
 class ClusterError(WhydriftError):

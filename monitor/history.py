@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
 from functools import reduce
 from typing import TYPE_CHECKING, Final
 
@@ -54,6 +54,7 @@ _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
 _MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
+_INSTANT: Final = timedelta(microseconds=1)
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -105,6 +106,8 @@ class History:
 
         Raises
         ------
+        NoRows
+            If it has none, and no window before it had, so that its columns are not known.
         SourceError, SchemaError, StoreError, ClusterError, Cancelled
             Then nothing of it is kept.
         """
@@ -178,6 +181,7 @@ class History:
         segment: str = "",
         version: str | None = None,
         accepted_from: datetime | None = None,
+        accepted_until: datetime | None = None,
     ) -> tuple[Reference, tuple[Snapshot, ...]]:
         """Return the past windows that a window is judged against, by the monitor's rule.
 
@@ -190,6 +194,8 @@ class History:
             The model's version in that window.
         accepted_from : datetime, optional
             From when on what came was said to be the new normal.
+        accepted_until : datetime, optional
+            When that was said: windows before it count, though they drifted.
         """
         zone = self.monitor.window.timezone
         rule = self.monitor.reference.rule(zone)
@@ -199,6 +205,14 @@ class History:
         )
         records = {(r.key.interval, r.part): r for r in kept}
         told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
+        if accepted_from is not None and accepted_until is not None:
+            stretch = Interval(accepted_from, max(accepted_until, accepted_from + _INSTANT))
+            told = {
+                w: replace(past, has_drift=False)
+                if stretch.start <= w.start and w.end <= stretch.end
+                else past
+                for w, past in told.items()
+            }
         past = [
             replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
             for (span, part), r in records.items()
@@ -324,7 +338,7 @@ class History:
         self, schema: Schema | None, segments: tuple[str, ...]
     ) -> dict[tuple[str, str], Snapshot]:
         if schema is None:
-            raise SourceError(
+            raise NoRows(
                 "the first window has no rows, so that its columns are not known",
                 where=self.source.where,
                 remedy="Begin with a window that has data",

@@ -13,7 +13,7 @@ from whydrift.monitor.store.engine import pragma
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.store.version import head
 
-__all__ = ["Information", "MonitorInformation", "describe"]
+__all__ = ["Information", "MonitorInformation", "describe", "size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +80,20 @@ def describe(store: Store) -> Information:
     """
     with store.database.reading() as connection:
         monitors = tuple(_monitors(connection))
-        size = _size(connection, store)
-    return Information(store.database.where, head(), size, monitors)
+        total = _size(connection, store)
+    return Information(store.database.where, head(), total, monitors)
+
+
+def size(store: Store) -> int:
+    """Return how many bytes the store takes, files beside the database too.
+
+    Raises
+    ------
+    StoreError
+        If the database cannot be reached.
+    """
+    with store.database.reading() as connection:
+        return _size(connection, store)
 
 
 def _monitors(connection: sa.Connection) -> list[MonitorInformation]:
@@ -135,9 +147,9 @@ def _counts(connection: sa.Connection, query: sa.Select[Any]) -> dict[str, int]:
 
 def _size(connection: sa.Connection, store: Store) -> int:
     if store.database.is_sqlite:
-        size = int(pragma(connection, "page_count")) * int(pragma(connection, "page_size"))
+        pages = int(pragma(connection, "page_count")) * int(pragma(connection, "page_size"))
         folder = store.content.folder
-        return size + sum((folder / n).stat().st_size for n in store.content.files() if folder)
+        return pages + sum((folder / n).stat().st_size for n in store.content.files() if folder)
     names = list(tables.METADATA.tables)
     return sum(
         int(connection.execute(sa.select(sa.func.pg_total_relation_size(name))).scalar() or 0)

@@ -137,6 +137,8 @@ class ResultRecord:
     current : bool
         Whether it is the one that counts, of all of its stage and window.
     verdict : str
+    fault : bool
+        Whether recorded values broke.
     whydrift_version : str
         Of the program that judged.
     at : datetime
@@ -150,6 +152,7 @@ class ResultRecord:
     revision: int
     current: bool
     verdict: str
+    fault: bool
     whydrift_version: str
     at: datetime
 

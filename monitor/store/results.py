@@ -15,10 +15,11 @@ from whydrift.monitor.store.content import sha256
 from whydrift.monitor.store.records import ResultRecord, WindowKey
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
-__all__ = ["delete", "find", "get", "listed", "put"]
+__all__ = ["delete", "find", "get", "is_current", "latest", "listed", "put"]
 
 _TABLE: Final = tables.result
 _COLUMNS: Final = [c for c in _TABLE.c if c.name not in {"json", "sha256"}]
+_GROUP: Final = ("monitor", "segment", "stage")
 # What differs each time the same window is judged by the same rules.
 _PASSING: Final = frozenset(("id", "seconds", "whydrift"))
 
@@ -76,6 +77,7 @@ def put(
         "revision": 1 if latest is None else latest.revision + 1,
         "current": True,
         "verdict": verdict,
+        "fault": bool(diagnosis.get("fault")),
         "whydrift_version": version,
         "at": at,
     }
@@ -102,6 +104,42 @@ def find(connection: sa.Connection, key: WindowKey, stage: str) -> ResultRecord 
         )
     ).first()
     return None if row is None else _record(row)
+
+
+def is_current(
+    connection: sa.Connection, key: WindowKey, diagnosis: Mapping[str, Any], *, config_hash: str
+) -> bool:
+    """Whether a diagnosis says what the one that counts says, by the same configuration."""
+    row = connection.execute(
+        sa.select(_TABLE.c.sha256, _TABLE.c.config_hash).where(
+            of_window(_TABLE, key), _TABLE.c.stage == str(diagnosis.get("stage")), _TABLE.c.current
+        )
+    ).first()
+    return row is not None and row.config_hash == config_hash and row.sha256 == _digest(diagnosis)
+
+
+def latest(connection: sa.Connection, monitor: str | None) -> tuple[ResultRecord, ...]:
+    """Return the results that count of the newest window of each monitor, segment and stage.
+
+    The index is asked for the last row of each, one after the other: what is older costs nothing.
+    """
+    each, row = _TABLE.alias("each"), _TABLE.alias()
+    group = [each.c[name] for name in _GROUP]
+    # As the index has it: SQLite does not see that ``current = 1`` is ``current``.
+    first = sa.select(each.c.id).where(sa.text("each.current"))
+    first = first.order_by(*(c.desc() for c in (*group, each.c.window_end))).limit(1)
+    if monitor is not None:
+        first = first.where(each.c.monitor == monitor)
+    newest = sa.select(first.scalar_subquery().label("id")).cte("newest", recursive=True)
+    further = first.where(sa.tuple_(*group) < sa.tuple_(*(row.c[name] for name in _GROUP)))
+    newest = newest.union_all(
+        sa.select(further.correlate(row).scalar_subquery()).select_from(
+            newest.join(row, row.c.id == newest.c.id)
+        )
+    )
+    query = sa.select(*_COLUMNS).join(newest, newest.c.id == _TABLE.c.id)
+    order = (_TABLE.c[name] for name in _GROUP)
+    return tuple(_record(found) for found in connection.execute(query.order_by(*order)))
 
 
 def get(connection: sa.Connection, identity: str) -> dict[str, Any] | None:
@@ -186,6 +224,7 @@ def _record(row: sa.Row[Any]) -> ResultRecord:
         row.revision,
         row.current,
         row.verdict,
+        row.fault,
         row.whydrift_version,
         row.at,
     )

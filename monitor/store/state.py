@@ -18,6 +18,7 @@ __all__ = [
     "AlertRecord",
     "AlertState",
     "CheckOutcome",
+    "Decision",
     "EventRecord",
     "Lease",
     "Message",
@@ -112,6 +113,8 @@ class MonitorState:
         When the last check, and the last without an error, ended.
     last_error : str, optional
         Of the last check, where it was one.
+    next_at : datetime, optional
+        When the source is asked again for its windows, after it could not tell them.
     source_last_row : datetime, optional
         Time of the newest row read.
     source_rows : int
@@ -125,6 +128,7 @@ class MonitorState:
     last_check: datetime | None = None
     last_success: datetime | None = None
     last_error: str | None = None
+    next_at: datetime | None = None
     source_last_row: datetime | None = None
     source_rows: int = 0
 
@@ -163,7 +167,7 @@ class EventRecord:
         Which one it is about; None for all.
     kind : str
         ``release``, ``retrain``, ``fix``, ``other``; ``accept``, ``pause``, ``resume``,
-        ``reload``, ``skip`` of our own.
+        ``reload``, ``skip``, ``forget`` of our own.
     actor : str
         Who said it.
     text : str
@@ -253,6 +257,15 @@ class Spending:
     purpose: Purpose
     stage: str
     level: float
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Which decision about a window was taken: a second one of the same kind cannot page."""
+
+    segment: str
+    purpose: Purpose
+    stage: str
 
 
 @dataclass(frozen=True, slots=True)

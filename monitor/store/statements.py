@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -9,17 +10,50 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store import tables
 from whydrift.monitor.store.records import WindowKey
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["insert_missing", "key_of", "lock_monitor", "of_window", "within"]
+__all__ = [
+    "insert_missing",
+    "key_of",
+    "lock_monitor",
+    "of_interval",
+    "of_window",
+    "put_row",
+    "read_json",
+    "within",
+    "written",
+]
 
 
-def insert_missing(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> None:
-    """Insert a row; where its key is there already, leave it as it is."""
-    insert = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    connection.execute(insert(table).values(**row).on_conflict_do_nothing())
+def insert_missing(connection: sa.Connection, table: sa.Table, row: Mapping[str, Any]) -> bool:
+    """Insert a row; where its key is there already, leave it as it is.
+
+    Returns
+    -------
+    bool
+        Whether it was inserted.
+    """
+    insert = _insert(connection)
+    return connection.execute(insert(table).values(**row).on_conflict_do_nothing()).rowcount == 1
+
+
+def put_row(
+    connection: sa.Connection, table: sa.Table, key: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Insert a row; where its primary key is there already, write the values over it."""
+    insert = _insert(connection)
+    connection.execute(
+        insert(table)
+        .values(**key, **values)
+        .on_conflict_do_update(index_elements=list(key), set_=dict(values))
+    )
+
+
+def _insert(connection: sa.Connection) -> Any:
+    return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
 
 
 def lock_monitor(connection: sa.Connection, name: str) -> None:
@@ -42,6 +76,39 @@ def of_window(table: sa.Table, key: WindowKey) -> sa.ColumnElement[bool]:
         table.c.window_start == key.interval.start,
         table.c.window_end == key.interval.end,
     )
+
+
+def of_interval(table: sa.Table, monitor: str, interval: Interval) -> sa.ColumnElement[bool]:
+    """Return the condition for rows of a window, of all segments."""
+    return sa.and_(
+        table.c.monitor == monitor,
+        table.c.window_start == interval.start,
+        table.c.window_end == interval.end,
+    )
+
+
+def written(value: Mapping[str, Any]) -> str:
+    """Return a value as JSON, the same for equal ones."""
+    return json.dumps(value, allow_nan=False, sort_keys=True, separators=(",", ":"))
+
+
+def read_json(text: str, where: str) -> dict[str, Any]:
+    """Return what `written` wrote.
+
+    Raises
+    ------
+    StoreError
+        If it was changed so that it is none.
+    """
+    try:
+        value = json.loads(text)
+        if not isinstance(value, dict):
+            raise ValueError("no object")
+    except ValueError as error:
+        raise StoreError(
+            f"it cannot be read ({error})", where=where, remedy="Restore the store from a backup"
+        ) from error
+    return value
 
 
 def within(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Any
 
@@ -14,6 +14,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.store import configs, graphs, results, snapshots
 from whydrift.monitor.store.content import Content
 from whydrift.monitor.store.engine import Database, database_url, make_private
+from whydrift.monitor.store.memory import Clock, Memory, utc_now
 from whydrift.monitor.store.records import (
     GraphRecord,
     MonitorRecord,
@@ -26,12 +27,6 @@ from whydrift.monitor.store.version import require_head
 from whydrift.monitor.window.interval import Interval
 
 __all__ = ["Store", "open_database", "open_store"]
-
-Clock = Callable[[], datetime]
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def open_database(url: str, *, create: bool) -> Database:
@@ -56,7 +51,7 @@ def open_database(url: str, *, create: bool) -> Database:
     return database
 
 
-def open_store(url: str, *, create: bool = True, clock: Clock = _now) -> Store:
+def open_store(url: str, *, create: bool = True, clock: Clock = utc_now) -> Store:
     """Open a store; in an empty database make its tables.
 
     Parameters
@@ -84,8 +79,10 @@ def open_store(url: str, *, create: bool = True, clock: Clock = _now) -> Store:
 
 
 @dataclass(frozen=True)
-class Store:
-    """Keeps windows, graphs and results; every write is there in whole or not at all.
+class Store(Memory):
+    """Keeps windows, graphs, results and what the daemon remembers.
+
+    Every write is there in whole or not at all.
 
     Writing the same twice changes nothing. Several processes may write at once.
 
@@ -94,9 +91,6 @@ class Store:
     database : Database
     clock : callable
     """
-
-    database: Database
-    clock: Clock = _now
 
     @property
     def content(self) -> Content:
@@ -284,6 +278,11 @@ class Store:
                 connection, monitor=monitor, segment=segment, stage=stage, start=start, end=end,
                 current=current,
             )  # fmt: skip
+
+    def latest_results(self, monitor: str | None = None) -> tuple[ResultRecord, ...]:
+        """Return the results that count of the newest window of each monitor, segment, stage."""
+        with self.database.reading() as connection:
+            return results.latest(connection, monitor)
 
     def put_config(self, monitor: str, text: str) -> str:
         """Keep the configuration that a monitor runs with, secrets masked; return its hash."""

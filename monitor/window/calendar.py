@@ -94,6 +94,12 @@ class TimeWindows:
             number += 1
         return following
 
+    def earlier_end(self, end: datetime, count: int) -> datetime:
+        """Return the end of a window so many places before this one."""
+        if not self.every.is_calendar:
+            return end.astimezone(UTC) - timedelta(seconds=count * self.every.least_seconds)
+        return self._midnight(self._number(end) - count)
+
     def ending(self, end: datetime) -> Interval:
         """Return the window that ends then."""
         if self.length is not None and self.slides:

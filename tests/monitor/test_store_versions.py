@@ -74,7 +74,7 @@ def test_a_store_of_a_newer_whydrift_is_refused(url, store):
 def test_a_store_of_an_older_whydrift_is_refused_with_the_command(url, store, monkeypatch):
     from whydrift.monitor.store import version as module
 
-    monkeypatch.setattr(module, "head", lambda: "0002")
+    monkeypatch.setattr(module, "head", lambda: "0003")
     with pytest.raises(StoreError, match="whydrift store migrate"):
         open_store(url)
 

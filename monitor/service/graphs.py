@@ -1,0 +1,161 @@
+"""The graph that a monitor's windows are judged by: learned on its reference, kept in the store."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from whydrift.discovery.errors import DataWarning, SchemaError, TooFewRows
+from whydrift.discovery.graph import Graph
+from whydrift.discovery.knowledge import Knowledge
+from whydrift.discovery.snapshot.pool import pool
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.service.references import Usual
+from whydrift.monitor.window.interval import Interval
+
+if TYPE_CHECKING:
+    from whydrift.monitor.config.monitor import Monitor
+    from whydrift.monitor.store import Store
+
+__all__ = ["Learned", "MonitorGraph", "monitor_graph"]
+
+_MOST_STRETCHES: Final = 4  # the reference as so many windows: what moved between them orients
+_MOST_ROWS: Final = 16_384
+_CONTRADICTS: Final = "graph_contradicts_data"
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What a graph was learned on.
+
+    Parameters
+    ----------
+    start, end : datetime
+        Of the reference then.
+    windows : int
+    """
+
+    start: datetime
+    end: datetime
+    windows: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as results keep it."""
+        start, end = self.start.isoformat(), self.end.isoformat()
+        return {"start": start, "end": end, "windows": self.windows}
+
+    @classmethod
+    def from_dict(cls, value: Mapping[str, Any]) -> Learned:
+        """Read what :meth:`to_dict` wrote."""
+        start, end = (datetime.fromisoformat(value[name]) for name in ("start", "end"))
+        return cls(start, end, int(value["windows"]))
+
+    def __str__(self) -> str:
+        return f"{self.windows} windows, {Interval(self.start, self.end)}"
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorGraph:
+    """A graph, and what it was learned on (None where nothing could be learned yet)."""
+
+    graph: Graph
+    learned: Learned | None
+
+
+def monitor_graph(
+    monitor: Monitor, store: Store, reference: Usual, previous: Mapping[str, Any] | None
+) -> MonitorGraph:
+    """Return the graph to judge a window by; learn it where that is due, and keep it.
+
+    It is learned on the reference, never on the window under judgement; again where the columns
+    are others, where ``graph.relearn`` has passed since (by the time of the windows, so that a
+    window that is judged again gets the same graph), or where the data contradict it and at least
+    half of what it was learned on is no part of the reference any more.
+
+    Parameters
+    ----------
+    monitor : Monitor
+    store : Store
+    reference : Usual
+        Of the whole; not empty.
+    previous : mapping, optional
+        The latest result of the whole before this window.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read or written.
+    """
+    columns = _columns(reference.snapshots)
+    known = store.get_graph(monitor.name)
+    told = None if previous is None else previous.get("graph_learned")
+    learned = None if told is None else Learned.from_dict(told)
+    if known is not None and learned is not None and set(known[1].nodes) == set(columns):
+        if not _is_due(monitor, reference, learned, previous or {}):
+            return MonitorGraph(known[1], learned)
+    now = Learned(
+        reference.intervals[0].start, reference.intervals[-1].end, len(reference.intervals)
+    )
+    graph = _learn(monitor, reference.snapshots, columns)
+    if graph is None:
+        return MonitorGraph(Graph(columns), None)
+    store.put_graph(monitor.name, graph, learned_from=str(now))
+    return MonitorGraph(graph, now)
+
+
+def _is_due(
+    monitor: Monitor, reference: Usual, learned: Learned, previous: Mapping[str, Any]
+) -> bool:
+    relearn, zone = monitor.graph.relearn, monitor.window.timezone
+    end = reference.intervals[-1].end
+    if relearn is not None and relearn.after(learned.end, zone) <= end:
+        return True
+    fits = all(note["code"] != _CONTRADICTS for note in previous.get("warnings", ()))
+    fresh = sum(interval.start >= learned.end for interval in reference.intervals)
+    return not fits and 2 * fresh >= len(reference.intervals)
+
+
+def _columns(windows: Sequence[Snapshot]) -> tuple[str, ...]:
+    """Return the columns that a graph is over: what the newest window of the reference has."""
+    newest = windows[-1]
+    return tuple(n for n in newest.schema.modelled if newest.has(n) and n not in newest.absent)
+
+
+def _learn(monitor: Monitor, windows: Sequence[Snapshot], columns: tuple[str, ...]) -> Graph | None:
+    """Return the graph over the reference; None where there is too little to learn from."""
+    from whydrift.discovery.discover import discover
+
+    target = monitor.columns.target
+    knowledge = monitor.graph.knowledge
+    if knowledge is None and target in columns:
+        # A model's target comes after what it is predicted from, where nobody says otherwise.
+        features = tuple(n for n in columns if n != target)
+        knowledge = Knowledge(tiers=(features, (target,))) if features else None
+    method = monitor.graph.method
+    stretches = _stretches(windows) if method in {"auto", "boss"} else (_pooled(windows),)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)
+            return discover(
+                list(stretches), method, knowledge=knowledge, columns=columns, random_state=0
+            )
+    except (TooFewRows, SchemaError):
+        return None
+
+
+def _stretches(windows: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
+    """Return the reference as a few windows, so that what moved between them tells directions."""
+    count = min(_MOST_STRETCHES, len(windows))
+    bounds = [len(windows) * k // count for k in range(count + 1)]
+    return tuple(
+        _pooled(windows[a:b], count) for a, b in zip(bounds, bounds[1:], strict=False) if b > a
+    )
+
+
+def _pooled(windows: Sequence[Snapshot], shares: int = 1) -> Snapshot:
+    if len(windows) == 1:
+        return windows[0]
+    return pool(windows, most_rows=_MOST_ROWS // shares).snapshot

@@ -1,0 +1,173 @@
+"""What a window is judged against: past windows, those accepted, and a frozen anchor."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.history import History
+from whydrift.monitor.store.records import SnapshotRecord
+from whydrift.monitor.store.state import EventRecord
+from whydrift.monitor.store.store import Store
+from whydrift.monitor.window.interval import Interval
+
+__all__ = ["Accepted", "CachedStore", "Usual", "accepted_for", "kept_windows", "usual"]
+
+_MOST_BYTES: Final = 256 << 20  # of decoded windows in one process
+_PER_COLUMN: Final = 4_096  # summaries and the like, about
+
+
+class _Windows:
+    """Decoded windows, those used last; what they were decoded from never changes."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self._most_bytes = most_bytes
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[str, tuple[Snapshot, int]] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, sha256: str) -> Snapshot | None:
+        with self._lock:
+            found = self._kept.get(sha256)
+            if found is None:
+                return None
+            self._kept.move_to_end(sha256)
+            return found[0]
+
+    def put(self, sha256: str, window: Snapshot) -> None:
+        size = 2 * window.sample.nbytes + _PER_COLUMN * len(window.schema)
+        with self._lock:
+            if sha256 in self._kept:
+                return
+            self._kept[sha256] = window, size
+            self._bytes += size
+            while self._bytes > self._most_bytes and len(self._kept) > 1:
+                _, (_, gone) = self._kept.popitem(last=False)
+                self._bytes -= gone
+
+
+_WINDOWS: Final = _Windows(_MOST_BYTES)
+
+
+@dataclass(frozen=True)
+class CachedStore(Store):
+    """A store whose windows are decoded once in a process: each is in many references."""
+
+    @classmethod
+    def of(cls, store: Store) -> CachedStore:
+        """Return the same store, with what this process decoded before."""
+        return cls(store.database, store.clock)
+
+    def get_snapshot(self, record: SnapshotRecord) -> Snapshot:
+        """Read a window, as :meth:`Store.get_snapshot`."""
+        found = _WINDOWS.get(record.sha256)
+        if found is None:
+            found = super().get_snapshot(record)
+            _WINDOWS.put(record.sha256, found)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The latest decision that what came from a window on is the new normal.
+
+    Parameters
+    ----------
+    start : datetime
+        Of that window.
+    until : datetime
+        When it was decided: what drifted between counts as usual too.
+    """
+
+    start: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """Past windows, in the order of time.
+
+    Parameters
+    ----------
+    intervals : tuple of Interval
+    snapshots : tuple of Snapshot
+        One for each of them.
+    """
+
+    intervals: tuple[Interval, ...] = ()
+    snapshots: tuple[Snapshot, ...] = ()
+
+
+def accepted_for(interval: Interval, events: Iterable[EventRecord]) -> Accepted | None:
+    """Return the latest acceptance that reaches a window, if any.
+
+    Parameters
+    ----------
+    interval : Interval
+        The window under judgement.
+    events : iterable of EventRecord
+        Of the kind ``accept``, of the monitor.
+    """
+    reaching = [
+        event for event in events if event.window is not None
+        and event.window.start <= interval.start
+    ]  # fmt: skip
+    if not reaching:
+        return None
+    last = max(reaching, key=lambda event: (event.at, event.id))
+    assert last.window is not None
+    return Accepted(last.window.start, last.at)
+
+
+def usual(
+    history: History, interval: Interval, *, segment: str, version: str | None,
+    accepted: Accepted | None,
+) -> Usual:  # fmt: skip
+    """Return what a window is judged against, by its monitor's rule; may be nothing yet.
+
+    Raises
+    ------
+    StoreError
+        If a past window cannot be read.
+    """
+    found, snapshots = history.reference(
+        interval,
+        segment=segment,
+        version=version,
+        accepted_from=None if accepted is None else accepted.start,
+        accepted_until=None if accepted is None else accepted.until,
+    )
+    intervals = tuple(dict.fromkeys(window.interval for window in found.windows))
+    return Usual(intervals, snapshots)
+
+
+def kept_windows(store: Store, monitor: str, intervals: Iterable[Interval]) -> Usual | None:
+    """Return windows of the whole by their intervals; None where one is not kept any more.
+
+    Raises
+    ------
+    StoreError
+        If one cannot be read.
+    """
+    wanted = sorted(intervals)
+    if not wanted:
+        return None
+    parts: dict[Interval, list[SnapshotRecord]] = {interval: [] for interval in wanted}
+    start, end = wanted[0].start, max(interval.end for interval in wanted)
+    for record in store.list_snapshots(monitor=monitor, segment="", start=start, end=end):
+        if record.key.interval in parts and record.rows and record.has_sample:
+            parts[record.key.interval].append(record)
+    if not all(parts.values()):
+        return None
+    snapshots = []
+    for records in parts.values():
+        whole, *rest = (store.get_snapshot(record) for record in records)
+        for piece in rest:
+            whole = whole.merge(piece)
+        snapshots.append(whole)
+    return Usual(tuple(parts), tuple(snapshots))

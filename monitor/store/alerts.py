@@ -1,0 +1,133 @@
+"""Rows of the table of alerts: an episode each, of which one per key is open."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.diagnosis.episode import Episode, Step
+from whydrift.monitor.store import tables
+from whydrift.monitor.store.state import AlertChange, AlertRecord, AlertState
+from whydrift.monitor.store.statements import read_json, written
+
+__all__ = ["change", "listed", "open_episodes"]
+
+_TABLE: Final = tables.alert
+_IS_OPEN: Final = _TABLE.c.state != AlertState.RESOLVED.value
+
+
+def change(connection: sa.Connection, monitor: str, done: AlertChange, *, at: datetime) -> None:
+    """Write what a check did to an episode; call it where the monitor is locked.
+
+    The episode as it is afterwards is written, so that doing it twice does no more than once.
+    """
+    is_it = sa.and_(_of_key(monitor, done.key), _IS_OPEN)
+    row = connection.execute(sa.select(_TABLE.c.id, _TABLE.c.state).where(is_it)).first()
+    said: dict[str, Any] = {"at": at}
+    if done.result is not None:
+        said["result"] = done.result
+    if done.details:
+        said["details"] = written(done.details)
+    if done.episode is None:
+        if row is None:
+            return
+        is_row = _TABLE.c.id == row.id
+        if row.state == AlertState.PENDING.value:  # nobody was told of it
+            connection.execute(sa.delete(_TABLE).where(is_row))
+            return
+        said |= {"state": AlertState.RESOLVED.value, "resolved": done.end}
+        connection.execute(sa.update(_TABLE).where(is_row).values(**said))
+        return
+    said |= _fields(done.episode)
+    if done.step is Step.OPENED:
+        said["fired"] = done.end
+    if row is not None:
+        connection.execute(sa.update(_TABLE).where(_TABLE.c.id == row.id).values(**said))
+        return
+    key = {
+        "monitor": monitor,
+        "segment": done.key.segment,
+        "target": done.key.target,
+        "kind": done.key.kind.value,
+    }
+    connection.execute(sa.insert(_TABLE).values(**key, **({"details": "{}"} | said)))
+
+
+def listed(
+    connection: sa.Connection,
+    *,
+    monitor: str | None = None,
+    states: Collection[AlertState] | None = None,
+    since: datetime | None = None,
+) -> tuple[AlertRecord, ...]:
+    """Return episodes, by their number; ``since`` leaves out what was written last before it."""
+    query = sa.select(_TABLE)
+    if monitor is not None:
+        query = query.where(_TABLE.c.monitor == monitor)
+    if states is not None:
+        query = query.where(_TABLE.c.state.in_([state.value for state in states]))
+    if since is not None:
+        query = query.where(_TABLE.c.at >= since)
+    return tuple(_record(row) for row in connection.execute(query.order_by(_TABLE.c.id)))
+
+
+def open_episodes(connection: sa.Connection, monitor: str) -> dict[AlertKey, Episode]:
+    """Return the episodes of a monitor that last."""
+    query = sa.select(_TABLE).where(_TABLE.c.monitor == monitor, _IS_OPEN)
+    return {
+        record.key: record.episode
+        for record in map(_record, connection.execute(query.order_by(_TABLE.c.id)))
+    }
+
+
+def _of_key(monitor: str, key: AlertKey) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        _TABLE.c.monitor == monitor,
+        _TABLE.c.segment == key.segment,
+        _TABLE.c.target == key.target,
+        _TABLE.c.kind == key.kind.value,
+    )
+
+
+def _fields(episode: Episode) -> dict[str, Any]:
+    state = AlertState.FIRING if episode.is_firing else AlertState.PENDING
+    return {
+        "state": state.value,
+        "opened": episode.opened,
+        "last": episode.last,
+        "counted": episode.counted,
+        "rejections": episode.rejections,
+        "quiet": episode.quiet,
+        "columns": json.dumps(sorted(episode.columns)),
+    }
+
+
+def _record(row: sa.Row[Any]) -> AlertRecord:
+    state = AlertState(row.state)
+    where = f"alert {row.id}"
+    columns = read_json(f'{{"columns":{row.columns}}}', where)["columns"]
+    return AlertRecord(
+        row.id,
+        row.monitor,
+        AlertKey(row.target, AlertKind(row.kind), row.segment),
+        Episode(
+            row.opened,
+            row.last,
+            row.rejections,
+            row.quiet,
+            row.counted,
+            state is not AlertState.PENDING,
+            frozenset(columns),
+        ),
+        state,
+        row.fired,
+        row.resolved,
+        row.result,
+        read_json(row.details, where),
+        row.at.astimezone(UTC),
+    )

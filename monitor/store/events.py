@@ -1,0 +1,82 @@
+"""Rows of the table of events: what happened beside the data."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from whydrift.monitor.store import tables
+from whydrift.monitor.store.content import sha256
+from whydrift.monitor.store.records import check_name
+from whydrift.monitor.store.state import EventRecord
+from whydrift.monitor.store.statements import insert_missing, written
+from whydrift.monitor.window.interval import Interval
+
+__all__ = ["listed", "put"]
+
+_TABLE: Final = tables.event
+
+
+def put(
+    connection: sa.Connection,
+    kind: str,
+    text: str,
+    *,
+    at: datetime,
+    actor: str,
+    monitor: str | None,
+    window: Interval | None,
+) -> EventRecord:
+    """Keep an event; one that is equal to it in all is the one that is kept."""
+    for word in (kind, text, actor, monitor or ""):
+        check_name(word)
+    row: dict[str, Any] = {
+        "monitor": monitor,
+        "kind": kind,
+        "actor": actor,
+        "text": text,
+        "window_start": None if window is None else window.start,
+        "window_end": None if window is None else window.end,
+        "happened": at,
+    }
+    key = sha256(written({name: value and str(value) for name, value in row.items()}).encode())
+    insert_missing(connection, _TABLE, {**row, "key": key})
+    return _record(connection.execute(sa.select(_TABLE).where(_TABLE.c.key == key)).one())
+
+
+def listed(
+    connection: sa.Connection,
+    *,
+    monitor: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    kinds: Collection[str] | None = None,
+) -> tuple[EventRecord, ...]:
+    """Return events in the order of time; of a monitor also those that are about all."""
+    query = sa.select(_TABLE)
+    if monitor is not None:
+        query = query.where(sa.or_(_TABLE.c.monitor == monitor, _TABLE.c.monitor.is_(None)))
+    if since is not None:
+        query = query.where(_TABLE.c.happened >= since)
+    if until is not None:
+        query = query.where(_TABLE.c.happened < until)
+    if kinds is not None:
+        query = query.where(_TABLE.c.kind.in_(list(kinds)))
+    query = query.order_by(_TABLE.c.happened, _TABLE.c.id)
+    return tuple(_record(row) for row in connection.execute(query))
+
+
+def _record(row: sa.Row[Any]) -> EventRecord:
+    has_window = row.window_start is not None
+    return EventRecord(
+        row.id,
+        row.happened,
+        row.monitor,
+        row.kind,
+        row.actor,
+        row.text,
+        Interval(row.window_start, row.window_end) if has_window else None,
+    )

@@ -1,0 +1,311 @@
+"""What the daemon remembers between two checks, as methods of the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from whydrift.monitor.diagnosis.alarm_budget import Ledger
+from whydrift.monitor.diagnosis.alert import AlertKey
+from whydrift.monitor.diagnosis.episode import Episode
+from whydrift.monitor.store import alerts, events, leases, ledger, outbox, visits
+from whydrift.monitor.store.engine import Database
+from whydrift.monitor.store.settle import settle
+from whydrift.monitor.store.state import (
+    AlertRecord,
+    AlertState,
+    CheckOutcome,
+    Decision,
+    EventRecord,
+    Lease,
+    Message,
+    MonitorState,
+    OutboxRecord,
+    Settlement,
+    Visit,
+    VisitKind,
+)
+from whydrift.monitor.store.statements import lock_monitor
+from whydrift.monitor.window.interval import Interval
+
+__all__ = ["Clock", "Memory", "utc_now"]
+
+Clock = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the time now."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Visits, leases, alerts, messages and events; the base of :class:`Store`.
+
+    Every method raises StoreError where the database cannot be reached, read or written.
+
+    Parameters
+    ----------
+    database : Database
+    clock : callable
+        Tells when rows were written. Leases have the database's time.
+    """
+
+    database: Database
+    clock: Clock = utc_now
+
+    # ---- leases --------------------------------------------------------------------------------
+    def take_lease(self, monitor: str, holder: str, *, seconds: float) -> Lease | None:
+        """Take a monitor; None where another holder has it.
+
+        The token grows at each change of hands; a holder's own lease is made to last, with the
+        same token.
+        """
+        with self.database.writing() as connection:
+            return leases.take(connection, monitor, holder, seconds)
+
+    def renew_lease(self, lease: Lease, *, seconds: float) -> Lease | None:
+        """Make a lease last so long from now; None where it is lost."""
+        with self.database.writing() as connection:
+            return leases.renew(connection, lease, seconds)
+
+    def release_lease(self, lease: Lease) -> None:
+        """Give a monitor up; nothing happens where the lease is lost already."""
+        with self.database.writing() as connection:
+            leases.release(connection, lease)
+
+    def list_leases(self) -> tuple[Lease, ...]:
+        """Return the leases that hold now."""
+        with self.database.reading() as connection:
+            return leases.listed(connection)
+
+    # ---- monitors ------------------------------------------------------------------------------
+    def get_state(self, monitor: str) -> MonitorState:
+        """Return what is known of a monitor beside its windows; as new where nothing is."""
+        with self.database.reading() as connection:
+            return visits.state(connection, monitor)
+
+    def begin(self, monitor: str, began: datetime) -> MonitorState:
+        """Write where a monitor's first reference ends; the first to say so counts."""
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            visits.begin(connection, monitor, began)
+            return visits.state(connection, monitor)
+
+    def set_paused(self, monitor: str, is_paused: bool) -> None:
+        """Write whether a monitor's windows are left alone for now."""
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            visits.put_state(connection, monitor, is_paused=is_paused)
+
+    # ---- checks --------------------------------------------------------------------------------
+    def list_visits(
+        self, monitor: str, *, start: datetime | None = None, end: datetime | None = None
+    ) -> tuple[Visit, ...]:
+        """Return the visits of windows that lie wholly between two moments, by time."""
+        with self.database.reading() as connection:
+            return visits.listed(connection, monitor, start, end)
+
+    def put_visits(self, visited: Iterable[Visit], lease: Lease | None = None) -> None:
+        """Keep visits: all of them, or none. What is final already stays as it is.
+
+        Raises
+        ------
+        LeaseLost
+            If the monitor of the lease has changed hands.
+        """
+        with self.database.writing() as connection:
+            if lease is not None:
+                leases.fence(connection, lease)
+            for visit in visited:
+                lock_monitor(connection, visit.monitor)
+                known = visits.find(connection, visit.monitor, visit.interval, visit.kind)
+                if known is None or not known.outcome.is_final:
+                    visits.put(connection, visit)
+
+    def settle(self, settlement: Settlement, lease: Lease | None) -> None:
+        """Write all that a check leaves behind, in one transaction.
+
+        The same settlement again changes nothing. One that found something else than before is a
+        recomputation: its results are the next revision.
+
+        Parameters
+        ----------
+        settlement : Settlement
+        lease : Lease, optional
+            None where no other process can judge the monitor.
+
+        Raises
+        ------
+        LeaseLost
+            If the monitor has changed hands; then nothing is written.
+        StoreError
+            If a result is no diagnosis, its configuration is not stored, or it cannot be written.
+        """
+        with self.database.writing() as connection:
+            if lease is not None:
+                leases.fence(connection, lease)
+            lock_monitor(connection, settlement.monitor)
+            settle(connection, settlement, at=self.clock())
+
+    def fail(
+        self,
+        monitor: str,
+        interval: Interval,
+        kind: VisitKind,
+        error: str,
+        *,
+        next_at: datetime,
+        lease: Lease | None,
+    ) -> Visit:
+        """Write that a check ended in an error, and when it is tried again.
+
+        Returns
+        -------
+        Visit
+            With the number of errors in a row. A look that is final already stays as it was: what
+            failed was a recomputation.
+
+        Raises
+        ------
+        LeaseLost
+            If the monitor has changed hands.
+        """
+        at = self.clock()
+        failed = Visit(
+            monitor, interval, kind, CheckOutcome.ERROR, at, next_at=next_at, error=error
+        )
+        with self.database.writing() as connection:
+            if lease is not None:
+                leases.fence(connection, lease)
+            lock_monitor(connection, monitor)
+            visits.put_failure(connection, monitor, error, next_at=None, at=at)
+            return visits.fail(connection, failed)
+
+    def fail_source(
+        self, monitor: str, error: str, *, next_at: datetime, lease: Lease | None
+    ) -> MonitorState:
+        """Write that a source could not tell which windows it has, and when it is asked again.
+
+        Raises
+        ------
+        LeaseLost
+            If the monitor has changed hands.
+        """
+        with self.database.writing() as connection:
+            if lease is not None:
+                leases.fence(connection, lease)
+            lock_monitor(connection, monitor)
+            visits.put_failure(connection, monitor, error, next_at=next_at, at=self.clock())
+            return visits.state(connection, monitor)
+
+    # ---- alerts --------------------------------------------------------------------------------
+    def list_alerts(
+        self,
+        *,
+        monitor: str | None = None,
+        states: Collection[AlertState] | None = None,
+        since: datetime | None = None,
+    ) -> tuple[AlertRecord, ...]:
+        """Return episodes, those that last and those of the past, oldest first.
+
+        Parameters
+        ----------
+        monitor : str, optional
+        states : collection of AlertState, optional
+        since : datetime, optional
+            Leaves out those that were written last before it.
+        """
+        with self.database.reading() as connection:
+            return alerts.listed(connection, monitor=monitor, states=states, since=since)
+
+    def episodes(self, monitor: str) -> dict[AlertKey, Episode]:
+        """Return the episodes of a monitor that last, pending ones too."""
+        with self.database.reading() as connection:
+            return alerts.open_episodes(connection, monitor)
+
+    def spent(self, monitor: str, since: datetime) -> Ledger:
+        """Return the levels spent on windows that end at or after a moment, by their end."""
+        with self.database.reading() as connection:
+            return ledger.spent(connection, monitor, since)
+
+    def decided(self, monitor: str, interval: Interval) -> frozenset[Decision]:
+        """Return which decisions about a window were taken: a further one cannot page."""
+        with self.database.reading() as connection:
+            return ledger.decided(connection, monitor, interval)
+
+    # ---- messages ------------------------------------------------------------------------------
+    def put_messages(self, messages: Iterable[Message]) -> None:
+        """Keep messages to be sent now; one whose key is there already is not sent again."""
+        with self.database.writing() as connection:
+            outbox.put(connection, messages, at=self.clock())
+
+    def outbox_due(
+        self,
+        now: datetime,
+        *,
+        notifier: str | None = None,
+        limit: int = 100,
+        claim: timedelta | None = None,
+    ) -> tuple[OutboxRecord, ...]:
+        """Return messages that are to be sent now, oldest first.
+
+        Of the messages about one alert a notifier is given the next only when the one before is
+        done, so that nobody hears of an end before its begin.
+
+        Parameters
+        ----------
+        now : datetime
+        notifier : str, optional
+        limit : int
+        claim : timedelta, optional
+            For so long nobody else is given them: a sender that dies leaves them to others then.
+        """
+        opened = self.database.reading if claim is None else self.database.writing
+        with opened() as connection:
+            return outbox.due(connection, now, notifier=notifier, limit=limit, claim=claim)
+
+    def outbox_done(self, number: int, outcome: str, error: str | None = None) -> None:
+        """Write that nothing more is tried for a message: ``ok``, or ``dead``."""
+        with self.database.writing() as connection:
+            outbox.done(connection, number, outcome, error, at=self.clock())
+
+    def outbox_retry(self, number: int, next_at: datetime, error: str) -> None:
+        """Write that a message was not taken, and when it is tried again."""
+        with self.database.writing() as connection:
+            outbox.retry(connection, number, next_at, error)
+
+    def outbox_pending(self) -> dict[str, int]:
+        """Return how many messages of each notifier wait."""
+        with self.database.reading() as connection:
+            return outbox.pending(connection)
+
+    # ---- events --------------------------------------------------------------------------------
+    def put_event(
+        self,
+        kind: str,
+        text: str,
+        *,
+        at: datetime,
+        actor: str,
+        monitor: str | None = None,
+        window: Interval | None = None,
+    ) -> EventRecord:
+        """Keep an event; one that is equal in all is kept once."""
+        with self.database.writing() as connection:
+            return events.put(
+                connection, kind, text, at=at, actor=actor, monitor=monitor, window=window
+            )
+
+    def list_events(
+        self,
+        *,
+        monitor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        kinds: Collection[str] | None = None,
+    ) -> tuple[EventRecord, ...]:
+        """Return events by time; of a monitor also those that are about all of them."""
+        with self.database.reading() as connection:
+            return events.listed(connection, monitor=monitor, since=since, until=until, kinds=kinds)
