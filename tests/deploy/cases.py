@@ -1,4 +1,4 @@
-"""Data of the five shipped configurations: seeded days of what each is for, the last one drifted."""
+"""Data of the five shipped configurations: seeded days of what each is for, the last drifted."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def _online(folder: Path) -> dict[str, str]:
     return {"REQUESTS": str(folder / "requests"), "OUTCOMES": str(folder / "outcomes")}
 
 
-# ---- a feature table: one job writes Fahrenheit ---------------------------------------------------
+# ---- a feature table: one job writes Fahrenheit --------------------------------------------------
 def write_feature_table(server: Postgres) -> dict[str, str]:
     """Fill a table of a database of its own, and return its address as a variable."""
     import psycopg
@@ -159,7 +159,8 @@ def write_feature_table(server: Postgres) -> dict[str, str]:
     address = f"host=127.0.0.1 port={server.port} user=postgres dbname={database}"
     with psycopg.connect(address, autocommit=True) as connection:
         connection.execute(
-            "create table store_features (computed_at timestamptz, store_id int, temperature float, "
+            "create table store_features "
+            "(computed_at timestamptz, store_id int, temperature float, "
             "footfall float, basket_value float, stock_level float)"
         )
         for day in range(DAYS + 1):
@@ -257,7 +258,8 @@ CASES = (
         FIRST + timedelta(days=DAYS + 1) + BERLIN_MIDNIGHT,
     ),
     Case(
-        "online-model.yaml", _online, Expected("paid_back", "mechanism", "mechanism", stage="labels")
+        "online-model.yaml", _online,
+        Expected("paid_back", "mechanism", "mechanism", stage="labels"),
     ),
     Case(
         "many-segments.yaml", _segments,
