@@ -107,9 +107,9 @@ class History:
         Raises
         ------
         NoRows
-            If it has none, and no window before it had, so that its columns are not known.
+            If it has none, nor had any window before, so that no columns are known.
         SourceError, SchemaError, StoreError, ClusterError, Cancelled
-            Then nothing of it is kept.
+            Whatever is raised: nothing of the window is kept.
         """
         windows = self._read(interval, progress, cancel)
         return self.store.put_window(self.monitor.name, interval, windows)
@@ -454,11 +454,10 @@ class History:
         for record in self.store.list_results(
             monitor=self.monitor.name, segment=segment, start=since, end=until.start
         ):
-            found = self.store.get_result(record.id) or {}
             before = told.get(record.key.interval, PastWindow(record.key.interval, 0))
             told[record.key.interval] = replace(
                 before,
-                has_fault=before.has_fault or bool(found.get("fault")),
+                has_fault=before.has_fault or record.fault,
                 has_drift=before.has_drift or record.verdict in _DRIFTED,
             )
         return told

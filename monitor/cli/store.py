@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -119,18 +120,21 @@ def migrate(
 ) -> int:
     """Bring the store's tables to those of this whydrift, or make a store where there is none.
 
-    Back the store up before. All steps are done or none; doing it twice does no more than once.
+    All steps are done or none; doing it twice does no more than once. SQLite's file is copied
+    before, to FILE-VERSION.backup; of PostgreSQL make a dump yourself.
 
     Try:
       whydrift store migrate -c whydrift.yaml
     """
     from whydrift.monitor.cli.terminal import console
+    from whydrift.monitor.store.lock import only_one
+    from whydrift.monitor.store.opening import bring_up_to_date
     from whydrift.monitor.store.store import open_database
-    from whydrift.monitor.store.version import migrate as bring
 
     database = open_database(_url(config, url), create=True)
     try:
-        before, after = bring(database)
+        with only_one(database.path) if database.path is not None else nullcontext():
+            before, after = bring_up_to_date(database)
     finally:
         database.close()
     if not quiet:

@@ -244,7 +244,10 @@ class Alertmanager(Settings):
         min_length=1, description="of every member of a cluster, never of a balancer before it"
     )
     token: SecretStr | None = Field(default=None, description="bearer token")
-    resend: DurationText = Duration(1, "m")
+    resend: DurationText = Field(
+        default=Duration(1, "m"),
+        description="it is told again what fires; where `run` tells it, the time between two runs",
+    )
     ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
 
     @field_validator("urls", mode="before")
@@ -262,8 +265,8 @@ class Alertmanager(Settings):
     @field_validator("resend")
     @classmethod
     def _is_often_enough(cls, value: Duration) -> Duration:
-        if not 5 <= value.least_seconds <= 3600:
-            raise problem(f"to resend every {value} is too often or too rare", "Write 5s to 1h")
+        if not 5 <= value.least_seconds <= 7 * 86_400:
+            raise problem(f"to resend every {value} is too often or too rare", "Write 5s to 7d")
         return value
 
     _token_is_filled = field_validator("token")(_filled)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import DataWarning, SchemaError, TooFewRows
@@ -33,28 +34,31 @@ class Learned:
 
     Parameters
     ----------
+    version : int
+        Of the graph in the store.
     start, end : datetime
         Of the reference then.
     windows : int
     """
 
+    version: int
     start: datetime
     end: datetime
     windows: int
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as results keep it."""
+        """Return it as results keep it, under the key ``graph_learned``."""
         start, end = self.start.isoformat(), self.end.isoformat()
-        return {"start": start, "end": end, "windows": self.windows}
+        return {"version": self.version, "start": start, "end": end, "windows": self.windows}
 
     @classmethod
-    def from_dict(cls, value: Mapping[str, Any]) -> Learned:
-        """Read what :meth:`to_dict` wrote."""
+    def of(cls, result: Mapping[str, Any] | None) -> Learned | None:
+        """Read what a result says of its graph, if it does."""
+        value = None if result is None else result.get("graph_learned")
+        if value is None:
+            return None
         start, end = (datetime.fromisoformat(value[name]) for name in ("start", "end"))
-        return cls(start, end, int(value["windows"]))
-
-    def __str__(self) -> str:
-        return f"{self.windows} windows, {Interval(self.start, self.end)}"
+        return cls(int(value["version"]), start, end, int(value["windows"]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +70,19 @@ class MonitorGraph:
 
 
 def monitor_graph(
-    monitor: Monitor, store: Store, reference: Usual, previous: Mapping[str, Any] | None
+    monitor: Monitor,
+    store: Store,
+    reference: Usual,
+    *,
+    own: Mapping[str, Any] | None,
+    previous: Mapping[str, Any] | None,
 ) -> MonitorGraph:
     """Return the graph to judge a window by; learn it where that is due, and keep it.
 
     It is learned on the reference, never on the window under judgement; again where the columns
-    are others, where ``graph.relearn`` has passed since (by the time of the windows, so that a
-    window that is judged again gets the same graph), or where the data contradict it and at least
-    half of what it was learned on is no part of the reference any more.
+    are others, where ``graph.relearn`` has passed since, or where the data contradict it and at
+    least half of the reference is younger than what it was learned on. All of that goes by the time
+    of windows and by what results say, so that whoever judges a window again gets the same graph.
 
     Parameters
     ----------
@@ -81,6 +90,8 @@ def monitor_graph(
     store : Store
     reference : Usual
         Of the whole; not empty.
+    own : mapping, optional
+        A result of the whole of this window, which was judged before: its graph stays.
     previous : mapping, optional
         The latest result of the whole before this window.
 
@@ -90,20 +101,24 @@ def monitor_graph(
         If the store cannot be read or written.
     """
     columns = _columns(reference.snapshots)
-    known = store.get_graph(monitor.name)
-    told = None if previous is None else previous.get("graph_learned")
-    learned = None if told is None else Learned.from_dict(told)
-    if known is not None and learned is not None and set(known[1].nodes) == set(columns):
-        if not _is_due(monitor, reference, learned, previous or {}):
+    for result, is_own in ((own, True), (previous, False)):
+        learned = Learned.of(result)
+        if result is None or learned is None:
+            continue
+        known = store.get_graph(monitor.name, version=learned.version)
+        if known is None:  # deleted since
+            continue
+        fits = set(known[1].nodes) == set(columns)
+        if is_own or (fits and not _is_due(monitor, reference, learned, result)):
             return MonitorGraph(known[1], learned)
-    now = Learned(
-        reference.intervals[0].start, reference.intervals[-1].end, len(reference.intervals)
-    )
     graph = _learn(monitor, reference.snapshots, columns)
     if graph is None:
         return MonitorGraph(Graph(columns), None)
-    store.put_graph(monitor.name, graph, learned_from=str(now))
-    return MonitorGraph(graph, now)
+    start, end = reference.intervals[0].start, reference.intervals[-1].end
+    count = len(reference.intervals)
+    text = f"{count} windows, {Interval(start, end)}"
+    record = store.put_graph(monitor.name, graph, learned_from=text)
+    return MonitorGraph(graph, Learned(record.version, start, end, count))
 
 
 def _is_due(
@@ -150,9 +165,7 @@ def _stretches(windows: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
     """Return the reference as a few windows, so that what moved between them tells directions."""
     count = min(_MOST_STRETCHES, len(windows))
     bounds = [len(windows) * k // count for k in range(count + 1)]
-    return tuple(
-        _pooled(windows[a:b], count) for a, b in zip(bounds, bounds[1:], strict=False) if b > a
-    )
+    return tuple(_pooled(windows[a:b], count) for a, b in pairwise(bounds))
 
 
 def _pooled(windows: Sequence[Snapshot], shares: int = 1) -> Snapshot:

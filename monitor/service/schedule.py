@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from whydrift.monitor.store import Store
 
 __all__ = [
-    "LOOK", "LOOK_EVERY", "Due", "Plan", "back_off", "backfill_checks", "began_at", "due", "due_checks",
+    "LOOK_EVERY", "Due", "Plan", "back_off", "backfill_checks", "began_at", "due", "due_checks",
     "left_behind", "next_due", "reference_windows", "stages_of",
 ]  # fmt: skip
 
@@ -44,10 +44,8 @@ _FIRST_WAIT: Final = timedelta(seconds=30)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _JITTER: Final = 0.2  # of the wait, either way: what failed together is not tried again together
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-LOOK_EVERY: Final = timedelta(minutes=5)
-
-# Stands, among visits, for the look whether more windows by rows are complete.
-LOOK: Final = Interval(_EPOCH, _EPOCH + timedelta(microseconds=1))
+_NONE: Final = Duration(0, "s")
+LOOK_EVERY: Final = timedelta(minutes=5)  # at a source, for more windows by rows
 
 
 def stages_of(monitor: Monitor) -> tuple[VisitKind, ...]:
@@ -82,13 +80,13 @@ class Plan:
     windows: TimeWindows
     stages: tuple[VisitKind, ...]
     reference: ReferenceRule
-    late: Duration = Duration(0, "s")
+    late: Duration = _NONE
     most: int = MOST_BEHIND
 
     @classmethod
     def of(cls, monitor: Monitor, windows: TimeWindows, *, most: int = MOST_BEHIND) -> Plan:
         """Return that of a monitor whose windows are cut by time."""
-        late = monitor.late.allow if monitor.late.then == "recompute" else Duration(0, "s")
+        late = monitor.late.allow if monitor.late.then == "recompute" else _NONE
         rule = monitor.reference.rule(monitor.window.timezone)
         return cls(monitor.name, windows, stages_of(monitor), rule, late, most)
 
@@ -290,9 +288,12 @@ def _is_open(visit: Visit | None, now: datetime) -> bool:
         return True
     if visit.outcome.is_final:
         return False
+    return not _waits(visit.next_at, now)
+
+
+def _waits(until: datetime | None, now: datetime) -> bool:
     # A moment farther away than any wait was named by a clock that has been put back since.
-    wait = timedelta(0) if visit.next_at is None else visit.next_at - now
-    return wait <= timedelta(0) or wait > _LONGEST_WAIT * (1 + _JITTER)
+    return until is not None and timedelta(0) < until - now <= _LONGEST_WAIT * (1 + _JITTER)
 
 
 def _is_missing(visit: Visit | None) -> bool:
@@ -319,8 +320,9 @@ def back_off(monitor: str, interval: Interval, kind: VisitKind, failures: int) -
     """
     said = json.dumps([monitor, str(interval), kind.value, failures]).encode()
     chance = int.from_bytes(hashlib.sha256(said).digest()[:8], "big") / 2**64
-    wait = min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** min(failures - 1, 12))
-    return wait * (1 + _JITTER * (2 * chance - 1))
+    wait = min(_LONGEST_WAIT, _FIRST_WAIT * (1 << min(failures - 1, 12)))
+    seconds = wait.total_seconds() * (1 + _JITTER * (2 * chance - 1))
+    return timedelta(seconds=seconds)
 
 
 # ---- of the store -------------------------------------------------------------------------------
@@ -378,11 +380,8 @@ def _due(monitor: Monitor, store: Store, now: datetime, most: int) -> Due:
         return Due()
     windows = monitor.window.cut()
     if isinstance(windows, RowWindows):
-        looked = [v for v in store.list_visits(monitor.name, end=LOOK.end) if v.interval == LOOK]
-        if looked and looked[0].next_at is not None:
-            wait = looked[0].next_at - now
-            if timedelta(0) < wait <= _LONGEST_WAIT * (1 + _JITTER):
-                return Due()
+        if _waits(state.next_at, now):
+            return Due()
         return Due((Check(monitor.name, None, stages_of(monitor)[0]),))
     plan = Plan.of(monitor, windows, most=most)
     began = began_at(monitor, now) if state.began is None else state.began

@@ -15,7 +15,7 @@ from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store import tables
 from whydrift.monitor.store.records import SnapshotRecord
 
-__all__ = ["Content", "Kept", "sha256"]
+__all__ = ["Content", "Kept", "fsync_folder", "sha256"]
 
 _LARGE: Final = 1 << 20  # bytes; SQLite reads and copies larger values slower than files
 _PIECE: Final = 1 << 20
@@ -74,8 +74,8 @@ class Content:
                     stream.flush()
                     os.fsync(stream.fileno())
                 draft.replace(final)
-            _fsync_folder(self.folder)
-            _fsync_folder(self.folder.parent)
+            fsync_folder(self.folder)
+            fsync_folder(self.folder.parent)
         except OSError as error:
             draft.unlink(missing_ok=True)
             raise StoreError(
@@ -154,7 +154,7 @@ class Content:
         )
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Put a folder's names on the disk; a file's own fsync does not."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:

@@ -200,6 +200,12 @@ class Memory:
             visits.put_failure(connection, monitor, error, next_at=next_at, at=self.clock())
             return visits.state(connection, monitor)
 
+    def put_next_look(self, monitor: str, next_at: datetime) -> None:
+        """Write when a source is asked again for its windows, after it had no more of them."""
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            visits.put_state(connection, monitor, next_at=next_at)
+
     # ---- alerts --------------------------------------------------------------------------------
     def list_alerts(
         self,

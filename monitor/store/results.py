@@ -15,7 +15,7 @@ from whydrift.monitor.store.content import sha256
 from whydrift.monitor.store.records import ResultRecord, WindowKey
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
-__all__ = ["delete", "find", "get", "is_current", "latest", "listed", "put"]
+__all__ = ["delete", "find", "get", "is_current", "latest", "listed", "page", "put", "record"]
 
 _TABLE: Final = tables.result
 _COLUMNS: Final = [c for c in _TABLE.c if c.name not in {"json", "sha256"}]
@@ -124,18 +124,22 @@ def latest(connection: sa.Connection, monitor: str | None) -> tuple[ResultRecord
     The index is asked for the last row of each, one after the other: what is older costs nothing.
     """
     each, row = _TABLE.alias("each"), _TABLE.alias()
-    group = [each.c[name] for name in _GROUP]
     # As the index has it: SQLite does not see that ``current = 1`` is ``current``.
-    first = sa.select(each.c.id).where(sa.text("each.current"))
-    first = first.order_by(*(c.desc() for c in (*group, each.c.window_end))).limit(1)
+    last = sa.select(each.c.id).where(sa.text("each.current"))
+    last = last.order_by(*(each.c[n].desc() for n in (*_GROUP, "window_end"))).limit(1)
     if monitor is not None:
-        first = first.where(each.c.monitor == monitor)
-    newest = sa.select(first.scalar_subquery().label("id")).cte("newest", recursive=True)
-    further = first.where(sa.tuple_(*group) < sa.tuple_(*(row.c[name] for name in _GROUP)))
+        last = last.where(each.c.monitor == monitor)
+    newest = sa.select(last.scalar_subquery().label("id")).cte("newest", recursive=True)
+    # The next group: of the same segment, else of the same monitor, else of another one. A single
+    # comparison of all three would make SQLite pass over every window of the monitor.
+    further = [
+        last.where(
+            *(each.c[n] == row.c[n] for n in _GROUP[:place]), each.c[name] < row.c[name]
+        ).correlate(row).scalar_subquery()
+        for place, name in reversed(list(enumerate(_GROUP)))
+    ]  # fmt: skip
     newest = newest.union_all(
-        sa.select(further.correlate(row).scalar_subquery()).select_from(
-            newest.join(row, row.c.id == newest.c.id)
-        )
+        sa.select(sa.func.coalesce(*further)).select_from(newest.join(row, row.c.id == newest.c.id))
     )
     query = sa.select(*_COLUMNS).join(newest, newest.c.id == _TABLE.c.id)
     order = (_TABLE.c[name] for name in _GROUP)
@@ -187,6 +191,43 @@ def listed(
         query = query.where(_TABLE.c.current if current else sa.not_(_TABLE.c.current))
     order = (_TABLE.c[n] for n in ("window_start", "monitor", "segment", "stage", "at", "id"))
     return tuple(_record(row) for row in connection.execute(query.order_by(*order)))
+
+
+def page(
+    connection: sa.Connection,
+    *,
+    monitor: str | None = None,
+    segment: str | None = None,
+    stage: str | None = None,
+    verdict: str | None = None,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    limit: int,
+    after: tuple[datetime, str] | None = None,
+) -> tuple[ResultRecord, ...]:
+    """Return the results that count, newest first: so many that follow one of them."""
+    query = sa.select(*_COLUMNS).where(
+        _TABLE.c.current, *within(_TABLE, monitor, segment, start, end)
+    )
+    if stage is not None:
+        query = query.where(_TABLE.c.stage == stage)
+    if verdict is not None:
+        query = query.where(_TABLE.c.verdict == verdict)
+    if after is not None:
+        ended, identity = after
+        is_older = sa.or_(
+            _TABLE.c.window_end < ended,
+            sa.and_(_TABLE.c.window_end == ended, _TABLE.c.id < identity),
+        )
+        query = query.where(_TABLE.c.window_end <= ended, is_older)
+    query = query.order_by(_TABLE.c.window_end.desc(), _TABLE.c.id.desc()).limit(limit)
+    return tuple(_record(row) for row in connection.execute(query))
+
+
+def record(connection: sa.Connection, identity: str) -> ResultRecord | None:
+    """Return what is known of a result."""
+    row = connection.execute(sa.select(*_COLUMNS).where(_TABLE.c.id == identity)).first()
+    return None if row is None else _record(row)
 
 
 def delete(connection: sa.Connection, record: ResultRecord) -> int:

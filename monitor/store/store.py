@@ -279,6 +279,40 @@ class Store(Memory):
                 current=current,
             )  # fmt: skip
 
+    def get_result_record(self, identity: str) -> ResultRecord | None:
+        """Return what is known of a result, without the diagnosis."""
+        with self.database.reading() as connection:
+            return results.record(connection, identity)
+
+    def page_results(
+        self,
+        *,
+        monitor: str | None = None,
+        segment: str | None = None,
+        stage: str | None = None,
+        verdict: str | None = None,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+        after: tuple[datetime, str] | None = None,
+    ) -> tuple[ResultRecord, ...]:
+        """Return the results that count, newest first, a page at a time.
+
+        Parameters
+        ----------
+        monitor, segment, stage, verdict : str, optional
+        start, end : datetime, optional
+            Windows that lie wholly between them.
+        limit : int
+        after : tuple of datetime and str, optional
+            End of the window and id of the last one of the page before.
+        """
+        with self.database.reading() as connection:
+            return results.page(
+                connection, monitor=monitor, segment=segment, stage=stage, verdict=verdict,
+                start=start, end=end, limit=limit, after=after,
+            )  # fmt: skip
+
     def latest_results(self, monitor: str | None = None) -> tuple[ResultRecord, ...]:
         """Return the results that count of the newest window of each monitor, segment, stage."""
         with self.database.reading() as connection:

@@ -174,6 +174,7 @@ result = sa.Table(
         postgresql_where=sa.text("current"),
     ),
     sa.Index("ix_result_end", "monitor", "segment", "window_end"),
+    sa.Index("ix_result_time", "window_end", "id"),
     # The newest of each monitor, segment and stage is what metrics ask for.
     sa.Index(
         "ix_result_latest",

@@ -16,7 +16,7 @@ from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store.engine import Database
 from whydrift.monitor.store.tables import METADATA
 
-__all__ = ["head", "migrate", "require_head", "version"]
+__all__ = ["head", "is_older", "migrate", "require_head", "version"]
 
 _FOLDER: Final = Path(__file__).parent / "migrations"
 # Not alembic's own name: another program may keep its tables in the same database.
@@ -33,6 +33,11 @@ def head() -> str:
     found = _scripts().get_current_head()
     assert found is not None
     return found
+
+
+def is_older(found: str) -> bool:
+    """Whether a version is one that this whydrift can bring to its own."""
+    return found != head() and found in {s.revision for s in _scripts().walk_revisions()}
 
 
 def version(database: Database) -> str | None:
@@ -87,7 +92,7 @@ def require_head(database: Database, *, create: bool) -> None:
 
 
 def _newer_or_older(found: str, where: str) -> StoreError:
-    if found in {script.revision for script in _scripts().walk_revisions()}:
+    if is_older(found):
         return StoreError(
             f"the store's tables are of version {found}, this whydrift needs {head()}",
             where=where,
@@ -120,7 +125,7 @@ def migrate(database: Database) -> tuple[str | None, str]:
         before = _version(connection, database.where)
         if before == wanted:
             return before, wanted
-        if before is not None and before not in {s.revision for s in scripts.walk_revisions()}:
+        if before is not None and not is_older(before):
             raise _newer_or_older(before, database.where)
         # What alembic.command.upgrade does, on our own connection: it runs in its transaction.
         context = MigrationContext.configure(

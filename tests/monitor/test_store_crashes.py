@@ -48,7 +48,7 @@ store = open_store(url)
 if line == "before the rename":
     content.Path.replace = die
 if line == "after the file":
-    content._fsync_folder = die
+    content.fsync_folder = die
 if line == "after the row":
     real = snapshots.put
     def put(*a, **k):

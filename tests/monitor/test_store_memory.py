@@ -319,3 +319,20 @@ def test_the_newest_result_of_each_segment_and_stage_is_found_at_once(store):
     ]
     assert {r.key.interval for r in latest} == {key(2).interval}
     assert store.latest_results("n") == latest[4:] and store.latest_results("x") == ()
+
+
+def test_results_are_paged_newest_first_without_gaps_or_repeats(store):
+    rules = store.put_config("m", "floor: 0.1")
+    for number in range(7):
+        key_of_two = key(number // 2, segment="fr" if number % 2 else "")
+        verdict = "none" if number < 5 else "both"
+        store.put_result(key_of_two, diagnosis(f"r{number}", verdict), config_hash=rules)
+    pages, after = [], None
+    while page := store.page_results(monitor="m", limit=3, after=after):
+        pages.append([r.id for r in page])
+        after = (page[-1].key.interval.end, page[-1].id)
+    assert pages == [["r6", "r5", "r4"], ["r3", "r2", "r1"], ["r0"]]
+    assert [r.id for r in store.page_results(verdict="both", segment="fr")] == ["r5"]
+    assert [r.id for r in store.page_results(end=key(0).interval.end)] == ["r1", "r0"]
+    assert store.get_result_record("r5") == store.page_results(verdict="both")[1]
+    assert store.get_result_record("r9") is None

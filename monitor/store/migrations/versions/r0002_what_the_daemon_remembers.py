@@ -24,6 +24,7 @@ def upgrade() -> None:
         "result", sa.Column("fault", sa.Boolean(), nullable=False, server_default=sa.false())
     )
     _fill_fault(op.get_bind())
+    op.create_index("ix_result_time", "result", ["window_end", "id"])
     op.create_index(
         "ix_result_latest",
         "result",
@@ -213,4 +214,5 @@ def downgrade() -> None:
     for table in ("event", "outbox", "ledger", "alert", "lease", "visit", "monitor_state"):
         op.drop_table(table)
     op.drop_index("ix_result_latest", "result")
+    op.drop_index("ix_result_time", "result")
     op.drop_column("result", "fault")

@@ -1,0 +1,216 @@
+"""From what a window says to episodes: which alerts open, last and close, and what was spent."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from whydrift.monitor.diagnosis.alarm_budget import WHOLE, Purpose, opens_gate
+from whydrift.monitor.diagnosis.alert import (
+    AlertFinding,
+    AlertKey,
+    AlertKind,
+    Outcome,
+    alert_findings,
+)
+from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+from whydrift.monitor.diagnosis.episode import Episode, Step, advance
+from whydrift.monitor.service.judging import Judged, SlowDrift
+from whydrift.monitor.store.state import AlertChange, Decision, Spending
+from whydrift.monitor.window.interval import Interval
+
+if TYPE_CHECKING:
+    from whydrift.monitor.config.monitor import Monitor
+
+__all__ = ["Alerting", "decide", "details_of"]
+
+# What an alert of a segment needs the monitor's combined p-value for; a fault shows itself.
+_GATED: Final = frozenset((AlertKind.MECHANISM, AlertKind.COVARIATE, AlertKind.CONDITIONAL))
+_TOLD: Final = frozenset((Step.OPENED, Step.UPDATED, Step.WIDENED, Step.CLOSED))
+# Once a window; drift is decided on at each stage.
+_ONCE: Final = (Purpose.FAULT, Purpose.GRAPH)
+
+
+@dataclass(frozen=True, slots=True)
+class Alerting:
+    """What a stage of a window does to alerts.
+
+    Parameters
+    ----------
+    changes : tuple of AlertChange
+    before : mapping of AlertKey to Episode
+        The episodes that lasted until then.
+    spent : tuple of Spending
+    """
+
+    changes: tuple[AlertChange, ...]
+    before: Mapping[AlertKey, Episode]
+    spent: tuple[Spending, ...]
+
+    @property
+    def opened(self) -> tuple[AlertKey, ...]:
+        """The alerts that began to fire."""
+        return tuple(change.key for change in self.changes if change.step is Step.OPENED)
+
+
+def decide(
+    monitor: Monitor,
+    judged: Judged,
+    interval: Interval,
+    episodes: Mapping[AlertKey, Episode],
+    decided: Collection[Decision],
+) -> Alerting:
+    """Return what becomes of a monitor's episodes after one more window.
+
+    Parameters
+    ----------
+    monitor : Monitor
+    judged : Judged
+    interval : Interval
+        The window.
+    episodes : mapping of AlertKey to Episode
+        Those that last.
+    decided : collection of Decision
+        Which decisions about the window were taken before: it cannot page by these again.
+    """
+    end = interval.end.timestamp()
+    gate = opens_gate((_least_p(d) for d in judged.diagnoses.values()), judged.budget)
+    lasting = dict(episodes)
+    changes: list[AlertChange] = []
+    for segment, diagnosis in judged.diagnoses.items():  # the whole comes first
+        may_open = Decision(segment, Purpose.DRIFT, diagnosis.stage.value) not in decided
+        for key, finding in _findings(monitor, diagnosis, segment, judged.slow).items():
+            before = lasting.get(key)
+            found = finding
+            if segment != WHOLE and finding.outcome is Outcome.REJECTED and before is None:
+                is_whole = _is_firing(lasting.get(replace(key, segment=WHOLE)))
+                if is_whole or (key.kind in _GATED and not gate):
+                    found = AlertFinding(Outcome.UNKNOWN)
+            after, step = advance(
+                before,
+                found.outcome,
+                end,
+                columns=found.columns,
+                may_open=may_open,
+                after=monitor.alert.after,
+                resolve_after=monitor.alert.resolve_after,
+            )
+            if after == before and step is Step.NONE:
+                continue
+            lasting.pop(key, None)
+            if after is not None:
+                lasting[key] = after
+            details = details_of(diagnosis, key, found, judged.slow) if step in _TOLD else {}
+            result = diagnosis.id if step in _TOLD else None
+            changes.append(AlertChange(key, step, after, interval.end, result, details))
+    return Alerting(tuple(changes), dict(episodes), _spent(monitor, judged, decided))
+
+
+def details_of(
+    diagnosis: Diagnosis, key: AlertKey, finding: AlertFinding, slow: SlowDrift
+) -> dict[str, Any]:
+    """Return what annotations show of an alert; none of it is part of its identity."""
+    ranked = [c for c in diagnosis.ranking if c in finding.columns]
+    columns = [*ranked, *sorted(finding.columns - set(ranked))]
+    is_slow = key.segment == WHOLE and key.kind in {AlertKind.COVARIATE, AlertKind.MECHANISM}
+    slowly = {c: n for c, n in slow.scales.items() if c in finding.columns} if is_slow else {}
+    current = diagnosis.current
+    return {
+        "summary": _summary(diagnosis, key, columns, slowly),
+        "verdict": diagnosis.verdict.value,
+        "stage": diagnosis.stage.value,
+        "columns": columns,
+        "slow": slowly,
+        "faults": [{"kind": f.kind.value, "columns": list(f.columns)} for f in diagnosis.faults],
+        "remedy": diagnosis.remedy.text,
+        "window": {"start": current.start, "end": current.end},
+    }
+
+
+def _summary(
+    diagnosis: Diagnosis, key: AlertKey, columns: list[str], slowly: Mapping[str, int]
+) -> str:
+    if not slowly or set(columns) - set(slowly):
+        return diagnosis.summary
+    named = ", ".join(sorted(slowly))
+    what = "its own mechanism" if key.kind is AlertKind.MECHANISM else "it"
+    over = max(slowly.values())
+    return (
+        f"{named}: {what} moved slowly, over {over} windows; none of these shows it alone. "
+        f"Of the last one: {diagnosis.summary}"
+    )
+
+
+def _findings(
+    monitor: Monitor, diagnosis: Diagnosis, segment: str, slow: SlowDrift
+) -> dict[AlertKey, AlertFinding]:
+    """Return what a diagnosis says of each kind of drift, by the monitor's own target.
+
+    A diagnosis has none while no labels are known; its alerts are those of the target all the same.
+    """
+    target = monitor.columns.target or ""
+    found = {
+        replace(key, target=target): finding
+        for key, finding in alert_findings(diagnosis, segment).items()
+        if segment == WHOLE or key.kind is not AlertKind.GRAPH  # segments are judged by one graph
+    }
+    if target and diagnosis.target is None:
+        for kind in (AlertKind.MECHANISM, AlertKind.CONDITIONAL):
+            found[AlertKey(target, kind, segment)] = AlertFinding(Outcome.UNKNOWN)
+    if segment == WHOLE:
+        for column in slow.scales:
+            moved = _kind_of(column, diagnosis, target)
+            if moved is not None:
+                key = AlertKey(target, moved, segment)
+                finding = found[key]
+                named = finding.columns if finding.outcome is Outcome.REJECTED else frozenset()
+                found[key] = AlertFinding(Outcome.REJECTED, named | {column})
+    return found
+
+
+def _kind_of(column: str, diagnosis: Diagnosis, target: str) -> AlertKind | None:
+    """Return which kind of drift a column's own change is; None where the target is out of reach.
+
+    Nobody is told of a change that does not reach the target.
+    """
+    if not target or diagnosis.target is None:
+        parents = diagnosis.graph.parents(column) if column in diagnosis.graph.nodes else ()
+        return AlertKind.MECHANISM if parents and not target else AlertKind.COVARIATE
+    if column == target:
+        return AlertKind.MECHANISM
+    if target not in diagnosis.graph.nodes:  # judged on its features: it may depend on any
+        return AlertKind.COVARIATE
+    return AlertKind.COVARIATE if column in diagnosis.graph.ancestors(target) else None
+
+
+def _least_p(diagnosis: Diagnosis) -> float:
+    """Return the smallest Holm-adjusted p-value of a diagnosis."""
+    found = [c.p_value for c in diagnosis.columns.values() if c.p_value is not None]
+    return min(1.0, min(found, default=1.0) * max(1, diagnosis.error_control.tests))
+
+
+def _is_firing(episode: Episode | None) -> bool:
+    return episode is not None and episode.is_firing
+
+
+def _spent(monitor: Monitor, judged: Judged, decided: Collection[Decision]) -> tuple[Spending, ...]:
+    """Return the decisions that were taken, and at which levels."""
+    budget = judged.budget
+    spent = []
+    for segment, diagnosis in judged.diagnoses.items():
+        stage = diagnosis.stage.value
+        spent.append(Spending(segment, Purpose.DRIFT, stage, budget.level(segment=segment)))
+        taken = {d.purpose for d in decided if d.segment == segment}
+        spent += [
+            Spending(segment, purpose, stage, budget.level(purpose, segment))
+            for purpose in _ONCE
+            if purpose not in taken and (segment == WHOLE or purpose is not Purpose.GRAPH)
+        ]
+    whole = judged.diagnoses.get(WHOLE)
+    if whole is not None and judged.slow.anchor:
+        level = budget.level(Purpose.SLOW)
+        # Of the columns, each is decided on at one stage: both together spend a window's share.
+        share = budget.slow_scales / budget.stages
+        spent.append(Spending(WHOLE, Purpose.SLOW, whole.stage.value, level * share))
+    return tuple(spent)

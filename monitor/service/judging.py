@@ -1,0 +1,400 @@
+"""Judges one stage of a window: the whole and its segments, each beside its past windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final
+
+from whydrift.discovery.arrays import read_only
+from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.graph import Graph
+from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.discovery.snapshot.segments import REST
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget, Purpose
+from whydrift.monitor.diagnosis.column_p_values import column_p_values
+from whydrift.monitor.diagnosis.compare import compare
+from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Window
+from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
+from whydrift.monitor.diagnosis.slow_scale import SLOW_SCALES, slow_scale
+from whydrift.monitor.history import History
+from whydrift.monitor.service.graphs import MonitorGraph, monitor_graph
+from whydrift.monitor.service.references import (
+    Accepted,
+    Usual,
+    accepted_for,
+    kept_windows,
+    usual,
+)
+from whydrift.monitor.service.schedule import stages_of
+from whydrift.monitor.source.reading import Cancelled, never
+from whydrift.monitor.store.records import SnapshotRecord
+from whydrift.monitor.store.state import VisitKind
+from whydrift.monitor.window.calendar import TimeWindows
+from whydrift.monitor.window.interval import Interval
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from whydrift.monitor.config.monitor import Monitor
+
+__all__ = ["Judged", "SlowDrift", "alarm_budget", "judge_window"]
+
+_GAPS: Final = 1.5  # as many windows are looked back for the slow scales, should some be missing
+_DAY: Final = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class SlowDrift:
+    """What many windows in a row show that none of them does alone.
+
+    Parameters
+    ----------
+    scales : mapping of str to int
+        By column, the windows over which its p-values add up to a rejection.
+    p_values : mapping of str to float
+        Of this window beside the anchor, of columns that it does not name by itself.
+    anchor : tuple of Interval
+        The past windows that all are judged beside; empty where there are too few yet.
+    """
+
+    scales: Mapping[str, int] = field(default_factory=dict)
+    p_values: Mapping[str, float] = field(default_factory=dict)
+    anchor: tuple[Interval, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as results keep it, under the key ``slow``."""
+        return {
+            "scales": dict(self.scales),
+            "p_values": dict(self.p_values),
+            "anchor": [[w.start.isoformat(), w.end.isoformat()] for w in self.anchor],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What a stage of a window says.
+
+    Parameters
+    ----------
+    diagnoses : mapping of str to Diagnosis
+        By segment, empty for the whole; without the whole nothing could be judged.
+    slow : SlowDrift
+        Of the whole.
+    graph : MonitorGraph, optional
+    budget : AlarmBudget
+    reason : str
+        Why nothing could be judged, as a sentence.
+    """
+
+    diagnoses: Mapping[str, Diagnosis]
+    budget: AlarmBudget
+    slow: SlowDrift = field(default_factory=SlowDrift)
+    graph: MonitorGraph | None = None
+    reason: str = ""
+
+    def results(self) -> dict[str, dict[str, Any]]:
+        """Return the diagnoses as the store keeps them.
+
+        That of the whole has two keys more than ``compare`` writes: ``slow``, and
+        ``graph_learned``, what its graph was learned on.
+        """
+        found = {name: diagnosis.to_dict() for name, diagnosis in self.diagnoses.items()}
+        if WHOLE in found:
+            found[WHOLE]["slow"] = self.slow.to_dict()
+            if self.graph is not None and self.graph.learned is not None:
+                found[WHOLE]["graph_learned"] = self.graph.learned.to_dict()
+        return found
+
+
+def alarm_budget(
+    monitor: Monitor, segments: Sequence[str] = (), past: Sequence[Interval] = ()
+) -> AlarmBudget:
+    """Return how many false alarms a monitor may give, shared out among its decisions.
+
+    Parameters
+    ----------
+    monitor : Monitor
+    segments : sequence of str
+        That are judged beside the whole.
+    past : sequence of Interval
+        Past windows, that tell how often one of so many rows comes; one a day without any.
+    """
+    windows = monitor.window.cut()
+    if isinstance(windows, TimeWindows):
+        seconds = float(windows.every.least_seconds)
+    elif past:
+        seconds = (past[-1].end - past[0].start).total_seconds() / len(past)
+    else:
+        seconds = _DAY
+    return AlarmBudget(
+        windows_per_month=DAYS_PER_MONTH * _DAY / seconds,
+        false_alarms_per_month=monitor.false_alarms_per_month,
+        stages=len(stages_of(monitor)),
+        segments=tuple(segments),
+        slow_scales=len(SLOW_SCALES),
+    )
+
+
+def judge_window(
+    history: History,
+    interval: Interval,
+    stage: VisitKind,
+    records: Sequence[SnapshotRecord],
+    *,
+    cancel: Callable[[], bool] = never,
+) -> Judged:
+    """Judge a window that was recorded.
+
+    Parameters
+    ----------
+    history : History
+    interval : Interval
+    stage : VisitKind
+        ``features``: the target is hidden, should it be there already; or ``labels``.
+    records : sequence of SnapshotRecord
+        What was kept of the window.
+    cancel : callable
+        Asked between segments whether to stop.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot be read or written.
+    WhydriftError
+        What ``compare`` raises.
+    Cancelled
+    """
+    monitor, store = history.monitor, history.store
+    accepted = accepted_for(interval, store.list_events(monitor=monitor.name, kinds=("accept",)))
+    version = _commonest_version(records)
+    whole = usual(history, interval, segment=WHOLE, version=version, accepted=accepted)
+    names = sorted({r.key.segment for r in records} - {WHOLE, REST})
+    budget = alarm_budget(monitor, names, whole.intervals)
+    if not whole.intervals:
+        return Judged({}, budget, reason="nothing to compare with yet: no past window counts")
+    graph = _graph(history, interval, whole)
+    current = history.window(interval)
+    diagnoses = {}
+    judged = _compared(monitor, whole, current, stage, graph.graph, budget.level())
+    diagnoses[WHOLE] = _named(judged, monitor, WHOLE, interval, whole)
+    sizes = _rows(records)
+    least = 0 if monitor.segments is None else monitor.segments.min_rows
+    for name in names:
+        if cancel():
+            raise Cancelled
+        if not sizes.get(name):
+            continue
+        past = usual(history, interval, segment=name, version=version, accepted=accepted)
+        if sum(window.rows for window in past.snapshots) < max(1, least):
+            continue
+        window = history.window(interval, segment=name)
+        level = budget.level(segment=name)
+        judged = _compared(monitor, past, window, stage, graph.graph, level)
+        diagnoses[name] = _named(judged, monitor, name, interval, past)
+    slow = _slow(
+        history, interval, stage, current, diagnoses[WHOLE], whole, graph.graph, accepted, budget
+    )
+    return Judged(MappingProxyType(diagnoses), budget, slow, graph)
+
+
+# ---- comparing ----------------------------------------------------------------------------------
+def _compared(
+    monitor: Monitor, past: Usual, current: Snapshot, stage: VisitKind, graph: Graph, level: float
+) -> Diagnosis:
+    windows, current, target = _with_target(monitor, past.snapshots, current, stage)
+    hidden = {monitor.columns.target} - {target}
+    return compare(
+        windows,
+        current,
+        graph=graph.with_nodes(n for n in graph.nodes if n not in hidden),
+        target=target,
+        prediction=monitor.columns.prediction,
+        loss=monitor.loss,
+        cluster=monitor.columns.cluster,
+        floor=monitor.floor,
+        level=level,
+        random_state=0,
+    )
+
+
+def _with_target(
+    monitor: Monitor, windows: Sequence[Snapshot], current: Snapshot, stage: VisitKind
+) -> tuple[tuple[Snapshot, ...], Snapshot, str | None]:
+    """Return the windows as far as their target can be used, and the target where it can be.
+
+    Labels come later than the rest: some past windows may have been read before any were there.
+    """
+    target = monitor.columns.target
+    if target is None:
+        return tuple(windows), current, None
+    labelled = tuple(w for w in windows if w.schema[target].kind.is_modelled)
+    if stage is VisitKind.FEATURES:
+        current = _without(current, target)
+        if len(labelled) == len(windows):
+            return tuple(windows), current, target
+        return tuple(_unlabelled(w, target) for w in windows), _unlabelled(current, target), None
+    if labelled and current.schema[target].kind.is_modelled:
+        return labelled, current, target
+    return tuple(_unlabelled(w, target) for w in windows), _unlabelled(current, target), None
+
+
+def _without(window: Snapshot, name: str) -> Snapshot:
+    """Return a window as if it had no such column."""
+    if not window.has(name):
+        return window
+    rest = tuple(n for n in window.sampled if n != name)
+    sample = read_only(window.columns(rest))
+    absent = tuple(dict.fromkeys((*window.absent, name)))
+    return replace(window, sample=sample, sampled=rest, absent=absent)
+
+
+def _unlabelled(window: Snapshot, target: str) -> Snapshot:
+    """Return a window whose target takes no part in anything."""
+    columns = tuple(
+        replace(c, kind=ColumnKind.IGNORED) if c.name == target else c
+        for c in window.schema.columns
+    )
+    hidden = _without(window, target)
+    return replace(hidden, schema=replace(window.schema, columns=columns))
+
+
+def _named(
+    diagnosis: Diagnosis, monitor: Monitor, segment: str, interval: Interval, past: Usual
+) -> Diagnosis:
+    """Return a diagnosis that says which window it is about, and beside which."""
+    first, last = past.intervals[0], past.intervals[-1]
+    return replace(
+        diagnosis,
+        monitor=monitor.name,
+        segment=segment or None,
+        reference=Window(diagnosis.reference.rows, _written(first.start), _written(last.end)),
+        current=Window(
+            diagnosis.current.rows, _written(interval.start), _written(interval.end)
+        ),
+    )  # fmt: skip
+
+
+def _written(instant: datetime) -> str:
+    return instant.isoformat().replace("+00:00", "Z")
+
+
+def _commonest_version(records: Sequence[SnapshotRecord]) -> str | None:
+    """Return the version of the model that has most of a window's rows."""
+    rows = {r.part: r.rows for r in records if not r.key.segment and r.part}
+    return max(rows, key=lambda part: (rows[part], part), default=None)
+
+
+def _rows(records: Sequence[SnapshotRecord]) -> dict[str, int]:
+    rows: dict[str, int] = {}
+    for record in records:
+        rows[record.key.segment] = rows.get(record.key.segment, 0) + record.rows
+    return rows
+
+
+def _graph(history: History, interval: Interval, reference: Usual) -> MonitorGraph:
+    """Return the graph to judge by: that of the window's own results, where it has some.
+
+    A later stage, and a window judged again, is judged by the graph that it was judged by first.
+    """
+    own = _results(history, interval.start, interval.end)
+    before = _results(history, reference.intervals[0].start, interval.start)
+    return monitor_graph(
+        history.monitor, history.store, reference,
+        own=own[-1] if own else None, previous=before[-1] if before else None,
+    )  # fmt: skip
+
+
+def _results(
+    history: History, start: datetime, end: datetime, stage: str | None = None
+) -> list[dict[str, Any]]:
+    """Return the results of the whole of windows between two moments, by their end."""
+    records = history.store.list_results(
+        monitor=history.monitor.name, segment=WHOLE, stage=stage, start=start, end=end
+    )
+    found = []
+    for record in sorted(records, key=lambda r: (r.key.interval.end, r.stage)):
+        result = history.store.get_result(record.id)
+        if result is not None:
+            found.append(result)
+    return found
+
+
+# ---- slowly -------------------------------------------------------------------------------------
+def _slow(
+    history: History,
+    interval: Interval,
+    stage: VisitKind,
+    current: Snapshot,
+    diagnosis: Diagnosis,
+    reference: Usual,
+    graph: Graph,
+    accepted: Accepted | None,
+    budget: AlarmBudget,
+) -> SlowDrift:
+    """Return what the last windows together say, each beside the same old ones.
+
+    The anchor is the first reference, since judging began or since something was accepted, of
+    enough windows that it is known how much ordinary ones differ. Each column is decided on at one
+    stage only: the target when labels are in, all others as early as can be.
+    """
+    monitor = history.monitor
+    back = timedelta(seconds=_GAPS * max(SLOW_SCALES) * interval.length.total_seconds())
+    since = interval.start - back
+    if accepted is not None:
+        since = max(since, accepted.start)
+    past = _results(history, since, interval.start, diagnosis.stage.value)
+    told = [result["slow"] for result in past if "slow" in result]
+    anchor = next((_intervals(slow["anchor"]) for slow in reversed(told) if slow["anchor"]), ())
+    beside = kept_windows(history.store, monitor.name, anchor) if anchor else None
+    if beside is None:
+        if len(reference.intervals) < LEAST_WINDOWS:
+            return SlowDrift()
+        anchor, beside, told = reference.intervals, reference, []
+    if anchor == reference.intervals:
+        p_values = {n: c.p_value for n, c in diagnosis.columns.items() if c.p_value is not None}
+    else:
+        p_values = _beside_anchor(monitor, beside, current, stage, graph)
+    target = monitor.columns.target
+    if len(stages_of(monitor)) == 2:
+        is_late = stage is VisitKind.LABELS
+        p_values = {n: p for n, p in p_values.items() if (n == target) == is_late}
+    quiet = {n: p for n, p in p_values.items() if n not in diagnosis.ranking}
+    level = budget.level(Purpose.SLOW) / max(1, len(diagnosis.columns))
+    scales = {}
+    for name, p_value in quiet.items():
+        series = [slow["p_values"][name] for slow in told if name in slow["p_values"]]
+        for windows in SLOW_SCALES:
+            found = slow_scale([*series, p_value], windows)
+            if found is not None and found <= level:
+                scales[name] = windows
+                break
+    return SlowDrift(scales, quiet, tuple(anchor))
+
+
+def _beside_anchor(
+    monitor: Monitor, beside: Usual, current: Snapshot, stage: VisitKind, graph: Graph
+) -> dict[str, float]:
+    windows, current, target = _with_target(monitor, beside.snapshots, current, stage)
+    hidden = {monitor.columns.target} - {target}
+    try:
+        return column_p_values(
+            windows,
+            current,
+            graph=graph.with_nodes(n for n in graph.nodes if n not in hidden),
+            target=target,
+            prediction=monitor.columns.prediction,
+            cluster=monitor.columns.cluster,
+        )
+    except SchemaError:  # of columns that changed so much, nothing is said over many windows
+        return {}
+
+
+def _intervals(written: Sequence[Sequence[str]]) -> tuple[Interval, ...]:
+    return tuple(
+        Interval(datetime.fromisoformat(start), datetime.fromisoformat(end))
+        for start, end in written
+    )
