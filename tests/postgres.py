@@ -11,7 +11,6 @@ import itertools
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -21,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.servers import absent, free_port
 
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # Debian's place
 _ACCOUNT = "postgres"  # the server refuses to run as root
@@ -75,15 +76,8 @@ def _account() -> dict[str, Any]:
     try:
         group = grp.getgrgid(pwd.getpwnam(_ACCOUNT).pw_gid).gr_name
     except KeyError:
-        pytest.skip(f"PostgreSQL does not run as root, and there is no account {_ACCOUNT!r}")
+        absent(f"PostgreSQL does not run as root, and there is no account {_ACCOUNT!r}")
     return {"user": _ACCOUNT, "group": group, "extra_groups": []}
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +85,7 @@ def postgres() -> Iterator[Postgres]:
     """Start a server for the session; it keeps nothing on disk safe, and is removed afterwards."""
     initdb, server, ready = (_program(n) for n in ("initdb", "postgres", "pg_isready"))
     if initdb is None or server is None or ready is None:
-        pytest.skip("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
+        absent("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
     account = _account()
     # Not under pytest's own folder: of a root's the account could not read the way to it.
     folder = Path(tempfile.mkdtemp(prefix="whydrift-postgres-"))
@@ -103,7 +97,7 @@ def postgres() -> Iterator[Postgres]:
              "--no-sync", "--no-instructions", "--locale=C"],
             check=True, capture_output=True, cwd=folder, **account,
         )  # fmt: skip
-        port = _free_port()
+        port = free_port()
         with (folder / "log").open("wb") as log:
             running = subprocess.Popen(
                 [server, "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from whydrift.monitor.service.board import Board, BoardView, MonitorView
-from whydrift.monitor.service.counters import Counters
+from whydrift.monitor.service.counters import CheckCounts, Counted, Counters
 from whydrift.monitor.service.families import FAMILIES, Family
 from whydrift.monitor.service.series import (
     Block,
@@ -31,6 +31,7 @@ __all__ = ["MetricsCollector"]
 _OPEN_METRICS: Final = "application/openmetrics-text"
 _END: Final = b"# EOF\n"
 _VERSIONS: Final = (python_version(), version("whydrift"))
+_NONE: Final = CheckCounts()
 
 _Texts = Mapping[str, str]  # lines of each family
 
@@ -57,6 +58,7 @@ class MetricsCollector(Collector):
         self._kept: dict[str, tuple[Block, ...]] = {}
         self._omitted: dict[str, int] = {}
         self._lines: dict[str, tuple[tuple[Block, ...], _Texts]] = {}
+        self._counted: dict[str, tuple[CheckCounts, _Texts]] = {}
         self._process = CollectorRegistry()
         ProcessCollector(registry=self._process)
         PlatformCollector(registry=self._process)
@@ -69,13 +71,18 @@ class MetricsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Yield the families that have series now."""
+        counted = self._counters.read()
         with self._lock:
             view = self._look()
-            kept = [b for blocks in self._kept.values() for b in blocks]
+            of_store = [s for blocks in self._kept.values() for b in blocks for s in b.series]
             omitted = dict(self._omitted)
+        of_checks = (
+            series
+            for name in view.monitors
+            for series in counted_series(name, counted.checks.get(name, _NONE))
+        )
         metrics: dict[str, Metric] = {}
-        of_store = (series for block in kept for series in block.series)
-        for series in (*of_store, *self._of_process(view, omitted)):
+        for series in (*of_store, *of_checks, *service_series(view, counted, omitted, _VERSIONS)):
             family = FAMILIES[series.family]
             metric = metrics.setdefault(series.family, _metric(family))
             labels = dict(zip(family.labels, series.labels, strict=True))
@@ -99,11 +106,13 @@ class MetricsCollector(Collector):
         """
         encode, content_type = choose_encoder(accept or "")
         is_open = content_type.startswith(_OPEN_METRICS)
+        counted = self._counters.read()
         with self._lock:
             view = self._look()
             texts = [self._texts(name, blocks) for name, blocks in self._kept.items()]
+            texts += [self._counts(name, counted) for name in view.monitors]
             omitted = dict(self._omitted)
-        texts.append(_written(self._of_process(view, omitted)))
+        texts.append(_written(service_series(view, counted, omitted, _VERSIONS)))
         parts = []
         for name, family in FAMILIES.items():
             lines = [text[name] for text in texts if name in text]
@@ -129,6 +138,7 @@ class MetricsCollector(Collector):
         most = 0 if view.limits is None else view.limits.max_series
         self._kept, self._omitted = fitting({n: b for n, (_, b) in blocks.items()}, most)
         self._lines = {name: known for name, known in self._lines.items() if name in blocks}
+        self._counted = {name: known for name, known in self._counted.items() if name in blocks}
         self._view = view
         return view
 
@@ -139,16 +149,18 @@ class MetricsCollector(Collector):
             self._lines[name] = known
         return known[1]
 
-    def _of_process(self, view: BoardView, omitted: Mapping[str, int]) -> Iterator[Series]:
-        """Yield what was counted since this process started."""
-        counted = self._counters.read()
-        yield from counted_series(view.monitors, counted)
-        yield from service_series(view, counted, omitted, _VERSIONS)
+    def _counts(self, name: str, counted: Counted) -> _Texts:
+        counts = counted.checks.get(name, _NONE)
+        known = self._counted.get(name)
+        if known is None or known[0] is not counts:
+            known = (counts, _written(counted_series(name, counts)))
+            self._counted[name] = known
+        return known[1]
 
 
 def _same(a: tuple[Block, ...], b: tuple[Block, ...]) -> bool:
     """Whether these are the very same blocks; comparing their numbers would take longer."""
-    return len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True))
+    return a is b or (len(a) == len(b) and all(x is y for x, y in zip(a, b, strict=True)))
 
 
 def _metric(family: Family) -> Metric:

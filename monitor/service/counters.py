@@ -13,7 +13,14 @@ from typing import Final
 from whydrift.monitor.service.work import CheckReport
 from whydrift.monitor.store.state import CheckOutcome
 
-__all__ = ["BOUNDS", "CHECK_OUTCOMES", "NOTIFICATION_OUTCOMES", "Counted", "Counters", "Durations"]
+__all__ = [
+    "BOUNDS",
+    "CHECK_OUTCOMES",
+    "NOTIFICATION_OUTCOMES",
+    "CheckCounts",
+    "Counted",
+    "Counters",
+]
 
 # Upper bounds of the buckets of a check's seconds; a last one, without bound, takes the rest.
 BOUNDS: Final = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 180.0, 600.0)
@@ -34,25 +41,30 @@ _COUNTED_AS: Final = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Durations:
-    """How long the checks of one monitor took.
+class CheckCounts:
+    """The checks of one monitor: a value that is replaced with each check.
 
     Parameters
     ----------
+    outcomes : tuple of int
+        In the order of ``CHECK_OUTCOMES``.
     buckets : tuple of int
-        Checks in each bucket alone, not those below it too; one more than there are bounds.
+        By how long they took: checks in each bucket alone, not in those below it too; one more
+        than there are bounds.
     seconds : float
-        Of all checks together.
+        Of all together.
     """
 
+    outcomes: tuple[int, ...] = (0,) * len(CHECK_OUTCOMES)
     buckets: tuple[int, ...] = (0,) * (len(BOUNDS) + 1)
     seconds: float = 0.0
 
-    def with_check(self, seconds: float) -> Durations:
+    def with_check(self, outcome: str, seconds: float) -> CheckCounts:
         """Return them with one more."""
-        place = bisect_left(BOUNDS, seconds)
-        buckets = (*self.buckets[:place], self.buckets[place] + 1, *self.buckets[place + 1 :])
-        return Durations(buckets, self.seconds + seconds)
+        outcomes, buckets = list(self.outcomes), list(self.buckets)
+        outcomes[CHECK_OUTCOMES.index(outcome)] += 1
+        buckets[bisect_left(BOUNDS, seconds)] += 1
+        return CheckCounts(tuple(outcomes), tuple(buckets), self.seconds + seconds)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +73,7 @@ class Counted:
 
     Parameters
     ----------
-    checks : mapping of str to mapping
-        By monitor and outcome.
-    durations : mapping of str to Durations
+    checks : mapping of str to CheckCounts
         By monitor.
     notifications : mapping of (str, str) to int
         By notifier and outcome.
@@ -77,8 +87,7 @@ class Counted:
         Workers that judge a window now.
     """
 
-    checks: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
-    durations: Mapping[str, Durations] = field(default_factory=dict)
+    checks: Mapping[str, CheckCounts] = field(default_factory=dict)
     notifications: Mapping[tuple[str, str], int] = field(default_factory=dict)
     heartbeat: float | None = None
     is_reloaded: bool = True
@@ -94,8 +103,7 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._checks: dict[str, dict[str, int]] = {}
-        self._durations: dict[str, Durations] = {}
+        self._checks: dict[str, CheckCounts] = {}
         self._notifications: dict[tuple[str, str], int] = {}
         self._heartbeat: float | None = None
         self._is_reloaded = True
@@ -109,10 +117,8 @@ class Counters:
             return
         name = report.check.monitor
         with self._lock:
-            counts = self._checks.setdefault(name, {})
-            counts[outcome] = counts.get(outcome, 0) + 1
-            known = self._durations.get(name, Durations())
-            self._durations[name] = known.with_check(report.seconds)
+            known = self._checks.get(name, CheckCounts())
+            self._checks[name] = known.with_check(outcome, report.seconds)
 
     def notified(self, notifier: str, outcome: str) -> None:
         """Count an attempt to tell somebody: ``ok``, ``error`` or ``dead``."""
@@ -143,14 +149,12 @@ class Counters:
         with self._lock:
             for name in monitors:
                 self._checks.pop(name, None)
-                self._durations.pop(name, None)
 
     def read(self) -> Counted:
         """Return all counts as they stand."""
         with self._lock:
             return Counted(
-                {name: dict(counts) for name, counts in self._checks.items()},
-                dict(self._durations),
+                dict(self._checks),
                 dict(self._notifications),
                 self._heartbeat,
                 self._is_reloaded,

@@ -256,7 +256,7 @@ ALERTS: Final = (
         "== 0",
         "critical",
         "{{ $labels.instance }}: the store does not answer",
-        "Nothing is judged and nothing is written; pages and metrics show what was last read."
+        "Nothing is judged and nothing is written; pages and metrics show what was last read.",
         wait="5m",
         is_of_monitor=False,
     ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
@@ -16,8 +16,8 @@ from whydrift.monitor.service.counters import (
     BOUNDS,
     CHECK_OUTCOMES,
     NOTIFICATION_OUTCOMES,
+    CheckCounts,
     Counted,
-    Durations,
 )
 
 __all__ = ["Block", "Rank", "Series", "blocks_of", "counted_series", "fitting", "service_series"]
@@ -91,6 +91,9 @@ def fitting(
     most : int
         Series in all. What rules read stays even where it alone is more.
     """
+    every = sum(len(b.series) for blocks in monitors.values() for b in blocks)
+    if every <= most:
+        return dict(monitors), dict.fromkeys(monitors, 0)
     left = most - sum(
         len(b.series) for blocks in monitors.values() for b in blocks if b.rank is Rank.ALWAYS
     )
@@ -106,8 +109,6 @@ def fitting(
                 else:
                     gone.add(id(block))
                     omitted[name] += len(block.series)
-    if not gone:
-        return dict(monitors), omitted
     kept = {
         name: tuple(block for block in blocks if id(block) not in gone)
         for name, blocks in monitors.items()
@@ -218,22 +219,16 @@ def _of_column(
     yield from _present((column.name, monitor, segment), values)
 
 
-def counted_series(monitors: Iterable[str], counted: Counted) -> Iterator[Series]:
-    """Yield what was counted of monitors; every outcome is there from the start."""
-    for name in monitors:
-        checks = counted.checks.get(name, {})
-        for outcome in CHECK_OUTCOMES:
-            yield Series("whydrift_checks_total", (name, outcome), checks.get(outcome, 0))
-        yield from _histogram(name, counted.durations.get(name, Durations()))
-
-
-def _histogram(monitor: str, durations: Durations) -> Iterator[Series]:
+def counted_series(monitor: str, counts: CheckCounts) -> Iterator[Series]:
+    """Yield what was counted of a monitor; every outcome is there from the start."""
+    for outcome, count in zip(CHECK_OUTCOMES, counts.outcomes, strict=True):
+        yield Series("whydrift_checks_total", (monitor, outcome), count)
     family, labels, below = "whydrift_check_duration_seconds", (monitor,), 0
-    for count, bound in zip(durations.buckets, (*map(str, BOUNDS), "+Inf"), strict=True):
+    for count, bound in zip(counts.buckets, (*map(str, BOUNDS), "+Inf"), strict=True):
         below += count
         yield Series(family, labels, below, "_bucket", bound)
     yield Series(family, labels, below, "_count")
-    yield Series(family, labels, durations.seconds, "_sum")
+    yield Series(family, labels, counts.seconds, "_sum")
 
 
 def service_series(
