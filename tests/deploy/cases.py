@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -13,8 +13,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from tests.postgres import Postgres
+from whydrift.monitor.window.interval import Interval
 
-__all__ = ["CASES", "FEATURE_TABLE", "Case", "Expected", "write_feature_table"]
+__all__ = ["CASES", "Case", "Expected", "feature_table"]
 
 FIRST = datetime(2026, 4, 1, tzinfo=UTC)  # a time without changes of clocks
 DAYS = 15  # of reference; the drift is in the day after
@@ -67,7 +68,13 @@ class Case:
     write: Callable[[Path], dict[str, str]]
     expected: Expected
     start: datetime = FIRST + timedelta(days=DAYS)
-    end: datetime = field(default=FIRST + timedelta(days=DAYS + 1))
+    end: datetime = FIRST + timedelta(days=DAYS + 1)
+
+    def has_rows(self, window: Interval | None) -> bool:
+        """Whether there are rows of a window."""
+        return window is not None and window.start in {
+            self.start - timedelta(days=day) for day in range(DAYS + 1)
+        }
 
 
 def _times(rng: np.random.Generator, start: datetime, span: timedelta, rows: int) -> np.ndarray:
@@ -151,7 +158,7 @@ def _online(folder: Path) -> dict[str, str]:
 
 
 # ---- a feature table: one job writes Fahrenheit --------------------------------------------------
-def write_feature_table(server: Postgres) -> dict[str, str]:
+def _feature_table(server: Postgres) -> dict[str, str]:
     """Fill a table of a database of its own, and return its address as a variable."""
     import psycopg
 
@@ -247,8 +254,6 @@ def _service(folder: Path) -> dict[str, str]:
     return {"METRICS": str(folder)}
 
 
-FEATURE_TABLE = Expected("temperature", "fault", "none")
-
 CASES = (
     Case(
         "batch-scoring.yaml",
@@ -272,3 +277,12 @@ CASES = (
         FIRST + timedelta(days=DAYS, hours=HOUR + 1),
     ),
 )  # fmt: skip
+
+
+def feature_table(server: Postgres) -> Case:
+    """Return the case whose data lie in a database."""
+    return Case(
+        "feature-table.yaml",
+        lambda _: _feature_table(server),
+        Expected("temperature", "fault", "none"),
+    )

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
+
+from tests.servers import program
 
 __all__ = ["DEPLOY", "KUBERNETES", "built", "containers", "of_kind", "pods"]
 
@@ -20,17 +20,14 @@ Manifest = dict[str, Any]
 
 
 def built(variant: str) -> tuple[Manifest, ...]:
-    """Return the manifests of ``base`` or of an overlay."""
-    if shutil.which("kubectl") is None:
-        pytest.skip("kubectl is not installed (on Debian: apt-get install kubernetes-client)")
-    return _built(variant)
+    """Return the manifests of a folder."""
+    return _built(KUBERNETES / variant, program("kubectl"))
 
 
 @cache
-def _built(variant: str) -> tuple[Manifest, ...]:
-    folder = KUBERNETES / ("base" if variant == "base" else f"overlays/{variant}")
+def _built(folder: Path, kubectl: str) -> tuple[Manifest, ...]:
     done = subprocess.run(
-        ["kubectl", "kustomize", folder], capture_output=True, text=True, check=False, timeout=60
+        [kubectl, "kustomize", folder], capture_output=True, text=True, check=False, timeout=60
     )
     assert done.returncode == 0, done.stderr
     return tuple(yaml.safe_load_all(done.stdout))

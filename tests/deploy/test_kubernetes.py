@@ -1,4 +1,4 @@
-"""Kubernetes: manifests that it takes, pods that can do no more than they must, one configuration."""
+"""Kubernetes: manifests that it takes, and pods that can do no more than they must."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ import yaml
 from tests.deploy.manifests import DEPLOY, KUBERNETES, built, containers, of_kind, pods
 from whydrift.monitor.config import Config, load_config
 
-VARIANTS = ("base", "sqlite", "cronjob", "prometheus-operator", "dask")
+DAEMONS = ("base", "overlays/sqlite", "overlays/cronjob", "overlays/prometheus-operator")
+VARIANTS = (*DAEMONS, "dask")
 OPERATOR = json.loads((Path(__file__).parent / "prometheus-operator.json").read_text())
 RULE = KUBERNETES / "components" / "prometheus-operator" / "prometheus-rule.yaml"
 
@@ -35,7 +36,10 @@ def configuration(variant: str, tmp_path: Path) -> Config:
 
 
 def test_every_variant_is_tested_and_every_manifest_is_listed():
-    assert {"base", *(p.name for p in (KUBERNETES / "overlays").iterdir())} == set(VARIANTS)
+    folders = {p.parent for p in KUBERNETES.rglob("kustomization.yaml")}
+    assert {str(p.relative_to(KUBERNETES)) for p in folders} - set(VARIANTS) == {
+        "components/prometheus-operator"
+    }
     for folder in KUBERNETES.rglob("kustomization.yaml"):
         listed = yaml.safe_load(folder.read_text())
         named = {*listed.get("resources", ())}
@@ -96,19 +100,18 @@ def test_what_a_pod_mounts_is_there_and_what_it_is_told_is_understood(variant):
         if "command" not in container:
             verb, *arguments = container["args"]
             with verbs[verb].make_context(verb, list(arguments)) as asked:
-                assert str(asked.params["config"]) == "/etc/whydrift"
+                mounts = {m["name"]: m["mountPath"] for m in container["volumeMounts"]}
+                assert str(asked.params["config"]).startswith(mounts["config"])
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("variant", DAEMONS)
 def test_the_configuration_in_the_cluster_is_read(variant, tmp_path):
     config = configuration(variant, tmp_path)
     url = config.store.url.get_secret_value()
-    assert url.startswith("sqlite:////var/lib/" if variant == "sqlite" else "postgresql")
+    assert url.startswith("sqlite:////var/lib/" if variant == "overlays/sqlite" else "postgresql")
     assert config.web.auth not in (None, "none")
     assert [token.role for token in config.web.auth.tokens] == ["read", "operate"]
     for _, pod, container in containers(variant):
-        if container["name"] != "whydrift":
-            continue
         limit = container["resources"]["limits"]["memory"]
         assert limit == "4Gi"  # the workers' and one for the rest
         assert config.checks.workers * config.checks.memory <= 3 << 30
@@ -120,7 +123,7 @@ def test_the_configuration_in_the_cluster_is_read(variant, tmp_path):
         }  # fmt: skip
 
 
-@pytest.mark.parametrize("variant", ["base", "sqlite"])
+@pytest.mark.parametrize("variant", ["base", "overlays/sqlite"])
 def test_probes_service_and_prometheus_ask_the_port_that_is_listened_on(variant, tmp_path):
     config = configuration(variant, tmp_path)
     (container,) = (c for name, _, c in containers(variant) if name == "whydrift")
@@ -140,9 +143,9 @@ def test_probes_service_and_prometheus_ask_the_port_that_is_listened_on(variant,
 
 
 def test_prometheus_asks_with_the_token_whose_hash_the_daemon_knows():
-    (monitor,) = of_kind("prometheus-operator", "ServiceMonitor")
+    (monitor,) = of_kind("overlays/prometheus-operator", "ServiceMonitor")
     (endpoint,) = monitor["spec"]["endpoints"]
-    (service,) = of_kind("prometheus-operator", "Service")
+    (service,) = of_kind("overlays/prometheus-operator", "Service")
     assert endpoint["port"] == service["spec"]["ports"][0]["name"]
     assert (
         monitor["spec"]["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
@@ -150,7 +153,7 @@ def test_prometheus_asks_with_the_token_whose_hash_the_daemon_knows():
     assert endpoint["authorization"]["credentials"] == {
         "name": "whydrift-tokens", "key": "prometheus"
     }  # fmt: skip
-    ((_, _, pod),) = pods("prometheus-operator")
+    ((_, _, pod),) = pods("overlays/prometheus-operator")
     (tokens,) = (v["secret"] for v in pod["volumes"] if v["name"] == "tokens")
     assert tokens["secretName"] == "whydrift-tokens"
     # The token itself is no business of the daemon's.
@@ -194,12 +197,14 @@ def test_another_configuration_replaces_the_pods():
 
 
 def test_one_file_has_one_daemon_and_a_job_has_none():
-    assert not of_kind("sqlite", "Deployment") and not of_kind("sqlite", "PodDisruptionBudget")
-    (stateful,) = of_kind("sqlite", "StatefulSet")
+    assert not of_kind("overlays/sqlite", "Deployment") and not of_kind(
+        "overlays/sqlite", "PodDisruptionBudget"
+    )
+    (stateful,) = of_kind("overlays/sqlite", "StatefulSet")
     assert stateful["spec"]["replicas"] == 1
-    kinds = {m["kind"] for m in built("cronjob")}
+    kinds = {m["kind"] for m in built("overlays/cronjob")}
     assert kinds == {"Namespace", "ServiceAccount", "ConfigMap", "NetworkPolicy", "CronJob"}
-    (job,) = of_kind("cronjob", "CronJob")
+    (job,) = of_kind("overlays/cronjob", "CronJob")
     assert job["spec"]["concurrencyPolicy"] == "Forbid"
 
 
@@ -226,19 +231,19 @@ def test_the_operators_pods_are_as_closed_as_ours():
         assert container["securityContext"]["readOnlyRootFilesystem"]
 
 
-def test_the_daemon_reaches_the_scheduler_that_its_configuration_names(tmp_path):
+def test_the_job_reaches_the_scheduler_that_its_configuration_names(tmp_path):
     dask = configuration("dask", tmp_path).dask
     assert dask is not None and dask.tls is not None
-    service = next(
-        m for m in of_kind("dask", "Service") if m["metadata"]["name"] == "whydrift-dask-scheduler"
-    )
+    (service,) = of_kind("dask", "Service")
+    assert service["metadata"]["name"] == "whydrift-dask-scheduler"
     assert dask.address == f"tls://whydrift-dask-scheduler:{service['spec']['ports'][0]['port']}"
-    for asks in ("whydrift", "whydrift-compare"):
-        _, labels, pod = next(p for p in pods("dask") if p[0] == asks)
-        assert labels["whydrift/dask"] == "client"
-        mounts = {m["mountPath"] for m in pod["containers"][0]["volumeMounts"]}
-        for path in (dask.tls.ca, dask.tls.cert, dask.tls.key):
-            assert str(Path(path).parent) in mounts
+    _, labels, pod = next(p for p in pods("dask") if p[0] == "whydrift-compare")
+    assert labels["whydrift/dask"] == "client"
+    (container,) = pod["containers"]
+    assert f"--dask={dask.address}" in container["args"] and "--fail-on=none" in container["args"]
+    mounts = {m["mountPath"] for m in container["volumeMounts"]}
+    for path in (dask.tls.ca, dask.tls.cert, dask.tls.key):
+        assert str(Path(path).parent) in mounts
 
 
 def test_the_commands_are_what_dask_understands(tmp_path):

@@ -4,27 +4,18 @@ from __future__ import annotations
 
 import http.client
 import http.server
-import shutil
-import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.deploy.manifests import DEPLOY
+from tests.servers import free_port, program, running, wait_until
 
 CADDY = DEPLOY / "proxy" / "Caddyfile"
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 class Echo(http.server.BaseHTTPRequestHandler):
@@ -43,9 +34,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
 @pytest.fixture
 def proxied(tmp_path: Path) -> Iterator[str]:
     """Nginx with our example before a server that echoes."""
-    nginx, openssl = shutil.which("nginx"), shutil.which("openssl")
-    if nginx is None or openssl is None:
-        pytest.skip("nginx is not installed (on Debian: apt-get install nginx-light openssl)")
+    nginx, openssl = program("nginx"), program("openssl")
     behind = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo)
     threading.Thread(target=behind.serve_forever, daemon=True).start()
     port = free_port()
@@ -78,17 +67,12 @@ def proxied(tmp_path: Path) -> Iterator[str]:
     command = [nginx, "-p", tmp_path, "-e", tmp_path / "log", "-c", tmp_path / "nginx.conf"]
     tested = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
     assert tested.returncode == 0, tested.stderr
-    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    address = f"127.0.0.1:{port}"
     try:
-        for _ in range(100):
-            with socket.socket() as asked:
-                if not asked.connect_ex(("127.0.0.1", port)):
-                    break
-            time.sleep(0.05)
-        yield f"127.0.0.1:{port}"
+        with running([*map(str, command)], tmp_path / "out"):
+            wait_until("nginx", lambda: ask(address, "/"))
+            yield address
     finally:
-        running.terminate()
-        running.wait(10)
         behind.shutdown()
         behind.server_close()
 
@@ -118,13 +102,9 @@ def test_reloading_and_metrics_stay_on_the_machine(proxied):
         assert ask(proxied, f"/whydrift{path}")[0] == 403, path
 
 
-@pytest.mark.skipif(
-    shutil.which("caddy") is None,
-    reason="caddy is not installed (on Debian: apt-get install caddy)",
-)
 def test_caddy_takes_its_example():
     done = subprocess.run(
-        ["caddy", "validate", "--adapter", "caddyfile", "--config", CADDY],
+        [program("caddy"), "validate", "--adapter", "caddyfile", "--config", CADDY],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

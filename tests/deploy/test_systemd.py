@@ -10,14 +10,10 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.manifests import DEPLOY
+from tests.servers import program
 
 FOLDER = DEPLOY / "systemd"
 SERVICES = ("whydrift.service", "whydrift-run.service")
-
-needs_systemd = pytest.mark.skipif(
-    shutil.which("systemd-analyze") is None,
-    reason="systemd-analyze is not installed (on Debian: apt-get install systemd)",
-)
 
 
 def settings(name: str) -> dict[str, list[str]]:
@@ -39,22 +35,20 @@ def units(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@needs_systemd
 def test_systemd_takes_the_units(units):
     paths = sorted(units.iterdir())
     assert len(paths) == 3
     done = subprocess.run(
-        ["systemd-analyze", "verify", "--man=no", *paths],
+        [program("systemd-analyze"), "verify", "--man=no", *paths],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
-@needs_systemd
 @pytest.mark.parametrize("name", SERVICES)
 def test_what_is_left_open_is_little(units, name):
     done = subprocess.run(
-        ["systemd-analyze", "security", "--offline=true", "--threshold=20", units / name],
+        [program("systemd-analyze"), "security", "--offline=true", "--threshold=20", units / name],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
