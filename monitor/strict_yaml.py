@@ -41,10 +41,13 @@ class Document:
     def place(self, *path: str | int) -> str:
         """Return ``file.yaml, line 12, monitors[0].columns`` for a part of the value."""
         named = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path).lstrip(".")
-        # Of a key that is missing, the line of what it should stand in.
-        known = (self.lines.get(path[:length]) for length in range(len(path), -1, -1))
-        line = next((number for number in known if number is not None), None)
+        line = self.line(*path)
         return ", ".join(filter(None, [self.where, f"line {line}" if line else "", named]))
+
+    def line(self, *path: str | int) -> int | None:
+        """Return the line of a part; of a key that is missing, that of what it should stand in."""
+        known = (self.lines.get(path[:length]) for length in range(len(path), -1, -1))
+        return next((number for number in known if number is not None), None)
 
 
 def read_yaml(text: str, where: str) -> Document:

@@ -13,6 +13,7 @@ from whydrift.discovery.errors import OptionError, nearest
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
+from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
 from whydrift.monitor.cli.store import STORE_VERBS, store
 
@@ -30,12 +31,22 @@ _SHORT = {
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
     "store": "What is kept of past windows: show, check, upgrade, clean up.",
+    "export": "Rules for Prometheus, dashboards for Grafana.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
     "check": "Read all of it: is it whole?",
     "migrate": "Bring its tables to those of this whydrift, or make a store.",
     "gc": "Delete what is older than store.keep says.",
+}
+_SHORT_OF_EXPORT = {
+    "rules": "Alerting and recording rules for Prometheus.",
+    "dashboards": "Dashboards for Grafana.",
+}
+# Verbs that have verbs of their own.
+_SHORT_BELOW: Mapping[str, Mapping[str, str]] = {
+    "store": _SHORT_OF_STORE,
+    "export": _SHORT_OF_EXPORT,
 }
 
 app = typer.Typer(
@@ -83,15 +94,20 @@ app.callback(help=_help(whydrift.__doc__))(whydrift)
 for _name, _verb in _VERBS.items():
     app.command(_name, help=_help(_verb.__doc__), short_help=_SHORT[_name])(_verb)
 
-_of_store = typer.Typer(rich_markup_mode=None)
-_of_store.callback(help=_help(store.__doc__), short_help=_SHORT["store"])(store)
-for _name, _verb in STORE_VERBS.items():
-    _of_store.command(_name, help=_help(_verb.__doc__), short_help=_SHORT_OF_STORE[_name])(_verb)
-app.add_typer(_of_store, name="store")
+for _group, _root, _below in (
+    ("store", store, STORE_VERBS),
+    ("export", export, EXPORT_VERBS),
+):
+    _of_group = typer.Typer(rich_markup_mode=None)
+    _of_group.callback(help=_help(_root.__doc__), short_help=_SHORT[_group])(_root)
+    for _name, _verb in _below.items():
+        _short = _SHORT_BELOW[_group][_name]
+        _of_group.command(_name, help=_help(_verb.__doc__), short_help=_short)(_verb)
+    app.add_typer(_of_group, name=_group)
 
 
 def check_verb(argv: Sequence[str]) -> None:
-    """Raise where the first word is no verb, or the second none of `store`: the nearest is named.
+    """Raise where a word is no verb, or none of the verb before it: the nearest is named.
 
     Raises
     ------
@@ -109,6 +125,6 @@ def check_verb(argv: Sequence[str]) -> None:
                 where=" ".join(["whydrift", *argv[:depth]]),
                 remedy=f"{f'Did you mean {guess!r}? ' if guess else ''}Known: {', '.join(known)}",
             )
-        if word != "store":
+        if word not in _SHORT_BELOW:
             return
-        known = _SHORT_OF_STORE
+        known = _SHORT_BELOW[word]

@@ -16,7 +16,9 @@ __all__ = ["Settings", "problem", "shown_value", "told"]
 _Value = TypeVar("_Value")
 
 
-def problem(what: str, remedy: str, *path: str | int) -> PydanticCustomError:
+def problem(
+    what: str, remedy: str, *path: str | int, is_unknown: bool = False
+) -> PydanticCustomError:
     """Return the error to raise inside a validator.
 
     Parameters
@@ -24,10 +26,14 @@ def problem(what: str, remedy: str, *path: str | int) -> PydanticCustomError:
     what, remedy : str
     *path : str or int
         Where below the validated value it lies.
+    is_unknown : bool
+        Whether it is a key that could be left out.
     """
     # pydantic reads braces in the template: what is told goes through the context only.
     return PydanticCustomError(
-        "whydrift", "{what}. {remedy}", {"what": what, "remedy": remedy, "path": list(path)}
+        "whydrift",
+        "{what}. {remedy}",
+        {"what": what, "remedy": remedy, "path": list(path), "is_unknown": is_unknown},
     )
 
 
@@ -67,7 +73,7 @@ class Settings(BaseModel):
                 if key not in known:
                     guess = nearest(str(key), known)
                     hint = f"Did you mean {guess!r}?" if guess else f"Known: {', '.join(known)}"
-                    raise problem(f"unknown key {key!r}", hint, str(key))
+                    raise problem(f"unknown key {key!r}", hint, str(key), is_unknown=True)
         elif not isinstance(value, BaseModel):
             # Text in the place of a mapping is often the address in it, which may be a secret.
             found = "text" if isinstance(value, str) else shown_value(value)

@@ -37,11 +37,27 @@ class Documents:
 
     def place(self, path: Place) -> str:
         """Return ``file.yaml, line 12, monitors[0].columns`` for a part of the value."""
+        found = self._origin(path)
+        if found is None:
+            return ", ".join(filter(None, [self.where, ".".join(map(str, path))]))
+        document, there = found
+        return document.place(*there)
+
+    def order(self, path: Place) -> tuple[str, int]:
+        """Return the file and the line of a part, as a reader goes through them."""
+        found = self._origin(path)
+        if found is None:
+            return "", 0
+        document, there = found
+        return document.where, document.line(*there) or 0
+
+    def _origin(self, path: Place) -> tuple[Document, Place] | None:
+        """Return the document that a part comes from, and its place there."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.origins:
                 document, there = self.origins[path[:length]]
-                return document.place(*there, *path[length:])
-        return ", ".join(filter(None, [self.where, ".".join(map(str, path))]))
+                return document, (*there, *path[length:])
+        return None
 
     @classmethod
     def of(cls, document: Document) -> Documents:

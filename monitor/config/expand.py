@@ -34,13 +34,21 @@ class Expansion:
         Names a path of the document in messages.
     keep_unset : bool
         Leave what is not set as it is written, for readers that need none of it.
+
+    Attributes
+    ----------
+    from_outside : set of tuple
+        Places whose value came from a variable or a file.
+    unset : dict of tuple to ConfigError
+        Places that were left as they are written, and why.
     """
 
     environment: Mapping[str, str]
     folder: Path
     where: Callable[[Place], str]
     keep_unset: bool = False
-    from_outside: set[Place] = field(default_factory=set)
+    from_outside: set[Place] = field(default_factory=set, init=False)
+    unset: dict[Place, ConfigError] = field(default_factory=dict, init=False)
 
     def expand(self, value: Any, path: Place = ()) -> Any:
         """Return the value with all scalars expanded.
@@ -80,15 +88,17 @@ class Expansion:
         value = self.environment.get(name)
         if default is not None and not value:  # as a shell does: an empty one is as good as none
             return default[2:]
-        if value is None and self.keep_unset:
-            return written
         if value is None:
             guess = nearest(name, self.environment)
             hint = f" (did you mean {guess}?)" if guess else ""
-            raise ConfigError(
-                f"the environment variable {name} is not set{hint}",
-                where=self.where(path),
-                remedy=f"Set it, or write ${{{name}:-default}}",
+            return self._left(
+                written,
+                path,
+                ConfigError(
+                    f"the environment variable {name} is not set{hint}",
+                    where=self.where(path),
+                    remedy=f"Set it, or write ${{{name}:-default}}",
+                ),
             )
         self.from_outside.add(path)
         return value
@@ -101,14 +111,14 @@ class Expansion:
                 content = stream.read(_MOST_BYTES + 1)
             text = content.decode("utf-8")
         except (OSError, ValueError) as error:
-            if self.keep_unset:
-                return f"{{file: {name}}}"
             reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-            raise ConfigError(
+            problem = ConfigError(
                 f"the file {str(full)!r} cannot be read ({(reason or 'unknown').lower()})",
                 where=self.where(path),
                 remedy="Name a file of one value that the service may read",
-            ) from error
+            )
+            problem.__cause__ = error
+            return self._left(f"{{file: {name}}}", path, problem)
         if len(content) > _MOST_BYTES:
             raise ConfigError(
                 f"the file {str(full)!r} is larger than 1 MiB",
@@ -116,6 +126,13 @@ class Expansion:
                 remedy="Name a file of one value",
             )
         return text.rstrip("\r\n")
+
+    def _left(self, written: str, path: Place, problem: ConfigError) -> str:
+        """Return a value as it is written, where that will do."""
+        if not self.keep_unset:
+            raise problem
+        self.unset.setdefault(path, problem)
+        return written
 
 
 def is_unset(text: str, context: Any) -> bool:

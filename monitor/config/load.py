@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,9 +19,10 @@ from whydrift.monitor.config.expand import KEEP_UNSET, Expansion
 from whydrift.monitor.config.model import Config
 from whydrift.monitor.strict_yaml import Place, read_yaml
 
-__all__ = ["load_config", "parse_config"]
+__all__ = ["Reading", "load_config", "parse_config", "read_config"]
 
 _MOST_TOLD: Final = 5  # of several mistakes at once
+_MOST_UNKNOWN: Final = 100  # keys that nobody knows
 _SECRET: Final = frozenset(("url", "urls", "secret", "sha256", "token", "routing_key"))
 
 
@@ -48,6 +51,64 @@ def load_config(
     full = Path(path)
     folder = full if full.is_dir() else full.parent
     return _checked(read_documents(full), folder, environment, keep_unset)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A configuration, or all that is wrong with it.
+
+    Parameters
+    ----------
+    config : Config, optional
+        None where there is a problem.
+    problems : tuple of ConfigError
+        Each in its place.
+    documents : Documents, optional
+        Where each part stands; None where the files cannot be read as YAML.
+    from_outside : frozenset of tuple
+        Places whose value came from a variable or a file.
+    """
+
+    config: Config | None
+    problems: tuple[ConfigError, ...] = ()
+    documents: Documents | None = None
+    from_outside: frozenset[Place] = frozenset()
+
+    def place(self, *path: str | int) -> str:
+        """Return ``file.yaml, line 12, monitors[0].columns`` for a part of it."""
+        return "" if self.documents is None else self.documents.place(path)
+
+
+def read_config(
+    path: str | os.PathLike[str], *, environment: Mapping[str, str] | None = None
+) -> Reading:
+    """Read a configuration to tell all that is wrong with it, and not the first thing alone.
+
+    Raises
+    ------
+    SourceError
+        If a file is not there or cannot be read.
+    """
+    full = Path(path)
+    try:
+        documents = read_documents(full)
+    except ConfigError as error:
+        return Reading(None, (error,))
+    outside = os.environ if environment is None else environment
+    folder = full if full.is_dir() else full.parent
+    expansion = Expansion(outside, folder, documents.place, keep_unset=True)
+    try:
+        value = expansion.expand(documents.value)
+    except ConfigError as error:
+        return Reading(None, (error,), documents)
+    config, found = _validated(value, documents, expansion)
+    # What a variable would have held may be right: that it is not set is said already.
+    told = [(place, error) for place, error in found if place not in expansion.unset]
+    wrong = sorted((*expansion.unset.items(), *told), key=lambda item: documents.order(item[0]))
+    problems = tuple(error for _, error in wrong)
+    return Reading(
+        None if problems else config, problems, documents, frozenset(expansion.from_outside)
+    )
 
 
 def parse_config(
@@ -87,15 +148,56 @@ def _checked(
 ) -> Config:
     outside = os.environ if environment is None else environment
     expansion = Expansion(outside, folder, documents.place, keep_unset)
-    value = expansion.expand(documents.value)
-    try:
-        return Config.model_validate(value, context={KEEP_UNSET: keep_unset})
-    except ValidationError as error:
-        problems = [
-            _told(details, value, documents, expansion.from_outside)
-            for details in error.errors(include_url=False)
-        ]
-        raise _joined(problems) from None  # pydantic's own text may quote a secret
+    config, problems = _validated(expansion.expand(documents.value), documents, expansion)
+    if config is None:
+        raise _joined([problem for _, problem in problems])
+    return config
+
+
+def _validated(
+    value: Any, documents: Documents, expansion: Expansion
+) -> tuple[Config | None, list[tuple[Place, ConfigError]]]:
+    """Return the configuration, or every problem with its place."""
+    context = {KEEP_UNSET: expansion.keep_unset}
+    found: dict[Place, ConfigError] = {}
+    rest, looked_over = value, set[Place]()
+    for _ in range(_MOST_UNKNOWN):
+        try:
+            config = Config.model_validate(rest, context=context)
+        except ValidationError as error:
+            # pydantic's own text may quote a secret: it goes no further.
+            details = error.errors(include_url=False)
+        else:
+            return (None if found else config), list(found.items())
+        unknown: list[Place] = []
+        for one in details:
+            path, problem = _told(one, rest, documents, expansion.from_outside)
+            # That something is missing beside an unknown key may be the same mistake.
+            is_consequence = path in looked_over or (
+                one["type"] == "missing" and path[:-1] in looked_over
+            )
+            if not is_consequence:
+                found.setdefault(path, problem)
+            if one.get("ctx", {}).get("is_unknown"):
+                unknown.append(path)
+        if not unknown:
+            break
+        # An unknown key hides what else is wrong beside it: look once more, without it.
+        rest = _without(rest, unknown)
+        looked_over |= {path[:-1] for path in unknown}
+    return None, list(found.items())
+
+
+def _without(value: Any, paths: list[Place]) -> Any:
+    """Return a copy without some keys of mappings."""
+    left = copy.deepcopy(value)
+    for *above, key in paths:
+        part = left
+        for step in above:
+            part = part[step]
+        for known in [k for k in part if str(k) == key]:
+            del part[known]
+    return left
 
 
 def _joined(problems: list[ConfigError]) -> ConfigError:
@@ -113,8 +215,8 @@ def _joined(problems: list[ConfigError]) -> ConfigError:
 
 def _told(
     details: ErrorDetails, value: Any, documents: Documents, from_outside: set[Place]
-) -> ConfigError:
-    """Return one of pydantic's errors as one of ours."""
+) -> tuple[Place, ConfigError]:
+    """Return one of pydantic's errors as one of ours, and its place."""
     context = details.get("ctx", {})
     path = (*_path(details["loc"], value), *context.get("path", ()))
     what, remedy = _words(details, path)
@@ -122,7 +224,7 @@ def _told(
         # It may be what nobody should read, in a wrong place.
         what = "its value, which comes from a variable or a file, does not fit"
         remedy = "See what the variable or file holds, and what belongs there"
-    return ConfigError(what, where=documents.place(path), remedy=remedy)
+    return path, ConfigError(what, where=documents.place(path), remedy=remedy)
 
 
 def _path(location: tuple[int | str, ...], value: Any) -> Place:

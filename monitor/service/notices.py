@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.diagnosis.episode import Episode, Step
-from whydrift.monitor.service.alert_names import alert_severity, report_link
+from whydrift.monitor.service.alert_names import alert_severity
+from whydrift.monitor.service.notify.messages import messages
 from whydrift.monitor.service.notify.notice import Notice, NoticeStep
 from whydrift.monitor.store.state import AlertChange, Message
 from whydrift.monitor.window.interval import Interval
@@ -52,19 +53,15 @@ def messages_of(
         The window that did it.
     stage : str
     """
-    found = []
+    found: list[Message] = []
     for change in changes:
-        notice = notice_of(config, monitor, change, before.get(change.key), window, stage)
+        notice = notice_of(monitor, change, before.get(change.key), window, stage)
         if notice is not None:
-            body = notice.to_dict()
-            found += [
-                Message(to.name, notice.idempotency_key(to.name), body) for to in config.notify
-            ]
+            found += messages(config, notice, result=change.result)
     return tuple(found)
 
 
 def notice_of(
-    config: Config,
     monitor: Monitor,
     change: AlertChange,
     before: Episode | None,
@@ -78,7 +75,7 @@ def notice_of(
         return None
     said = change.details
     columns = sorted(episode.columns) if step is NoticeStep.RESOLVED else said.get("columns", ())
-    notice = Notice(
+    return Notice(
         step,
         monitor.name,
         change.key,
@@ -91,17 +88,4 @@ def notice_of(
         str(said.get("summary", "")),
         str(said.get("remedy", "")),
         team=monitor.alert.team,
-    )
-    return _linked(config, notice)
-
-
-def _linked(config: Config, notice: Notice) -> Notice:
-    runbook = f"{config.web.runbook_url.rstrip('/')}/{notice.alert_name}.md"
-    external = config.web.external_url
-    if external is None:
-        return notice.with_urls(report=None, dashboard=None, runbook=runbook)
-    return notice.with_urls(
-        report=report_link(external, notice.monitor, notice.key),
-        dashboard=f"{external.rstrip('/')}/monitors/{notice.monitor}",
-        runbook=runbook,
     )
