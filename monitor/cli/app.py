@@ -10,11 +10,15 @@ from typing import Annotated
 import typer
 
 from whydrift.discovery.errors import OptionError, nearest
+from whydrift.monitor.cli.accept import accept
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
+from whydrift.monitor.cli.event import event
 from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
+from whydrift.monitor.cli.run import run
+from whydrift.monitor.cli.status import status
 from whydrift.monitor.cli.store import STORE_VERBS, store
 
 __all__ = ["app", "check_verb"]
@@ -24,12 +28,20 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "run": run,
+    "status": status,
+    "accept": accept,
+    "event": event,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
+    "status": "How each monitor stands: last window, verdict, alerts, budget.",
+    "accept": "This is the new normal: alerts end, references begin there.",
+    "event": "Note that something happened, such as a release.",
     "store": "What is kept of past windows: show, check, upgrade, clean up.",
     "export": "Rules for Prometheus, dashboards for Grafana.",
 }

@@ -13,5 +13,6 @@ class Status(IntEnum):
     NOTHING = 0  # nothing to report
     FOUND = 1  # what --fail-on names
     WRONG_INPUT = 2  # the input, configuration or command line
+    FAILED = 3  # `run`: some monitors could not be checked
     BUG = 70  # of ours, never 1: EX_SOFTWARE of sysexits.h
     INTERRUPTED = 130

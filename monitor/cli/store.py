@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from whydrift.monitor.config import Config
     from whydrift.monitor.store import Store
     from whydrift.monitor.store.check import Problem
-    from whydrift.monitor.store.collect import Collected, Live
+    from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.information import Information
 
 __all__ = ["STORE_VERBS", "check", "gc", "info", "migrate", "store"]
@@ -83,6 +83,15 @@ def check(
     config: ConfigFile = None,
     url: StoreUrl = None,
     json_file: Json = None,
+    only_digest: Annotated[
+        bool,
+        typer.Option(
+            "--digest",
+            help="Only print a hash of what was kept and found, to compare two stores: whatever "
+            "happened in between, and on either engine, equal histories have equal ones. --json "
+            "adds that of each table.",
+        ),
+    ] = False,
     quiet: Quiet = False,
     debug: Debug = False,
 ) -> int:
@@ -94,12 +103,19 @@ def check(
 
     Try:
       whydrift store check -c whydrift.yaml
+      whydrift store check -c whydrift.yaml --digest
       whydrift store check -c whydrift.yaml --quiet || mail -s 'damaged' oncall@example.org
     """
     from whydrift.monitor.cli.progress import shown_progress
     from whydrift.monitor.store.check import check as read_all
+    from whydrift.monitor.store.digest import digest
 
     _check_output(json_file)
+    if only_digest:
+        with _opened(config, url) as opened:
+            found = digest(opened)
+        _answer(json_file, found.to_dict(), lambda: typer.echo(found.total))
+        return Status.NOTHING
     with _opened(config, url) as opened, shown_progress(quiet) as progress:
         problems = read_all(opened, progress)
     is_damaged = any(p.kind.is_damage for p in problems)
@@ -164,8 +180,7 @@ def gc(
       whydrift store gc -c whydrift.yaml --dry-run
       whydrift store gc -c whydrift.yaml
     """
-    from whydrift.monitor.store.collect import collect
-    from whydrift.monitor.store.retention import Keep
+    from whydrift.monitor.service.cleaning import clean
 
     _check_output(json_file)
     if config is None:
@@ -175,12 +190,8 @@ def gc(
             remedy="Add -c FILE (see `store.keep` there)",
         )
     settings = _settings(config)
-    said = settings.store.keep
-    keep = Keep(said.snapshots, said.samples, said.results, said.hourly)
-    now = datetime.now(UTC)
     with _opened(config, url) as opened:
-        live = _live(settings, opened, now)
-        done = collect(opened, keep, now=now, live=live, dry_run=dry_run)
+        done = clean(settings, opened, datetime.now(UTC), dry_run=dry_run)
     _answer(
         json_file,
         {"schema": "whydrift/store-gc/1", "dry_run": dry_run, **done.to_dict()},
@@ -232,21 +243,6 @@ def _url(config: Path | None, url: str | None) -> str:
             remedy="Set it as the service does, or give --store URL",
         )
     return found
-
-
-def _live(settings: Config, opened: Store, now: datetime) -> dict[str, Live]:
-    """Return what the configured monitors need of what is kept."""
-    from whydrift.monitor.store.collect import Live
-    from whydrift.monitor.store.live import needed, oldest_judged
-
-    live = {}
-    for monitor in settings.monitors:
-        zone = monitor.window.timezone
-        since = oldest_judged(monitor.window.cut(), now=now, late=monitor.late.allow, zone=zone)
-        windows = opened.list_snapshots(monitor=monitor.name)
-        stretch = needed(monitor.reference.rule(zone), windows, since=since, now=now, zone=zone)
-        live[monitor.name] = Live(zone, (stretch,))
-    return live
 
 
 def _check_output(json_file: Path | None) -> None:

@@ -151,7 +151,7 @@ class _Work:
             self.store.begin(self.monitor.name, began_at(self.monitor, now))
         if check.interval is None:
             return self._by_rows(check, now)
-        self._skip(now)
+        self._skip(check, now)
         if check.kind in LATE:
             return self._late(check, check.interval)
         records = self._read(check.interval)
@@ -165,11 +165,14 @@ class _Work:
         except NoRows:
             return ()
 
-    def _skip(self, now: datetime) -> None:
-        """Write which windows are too old to be caught up with, and tell it as an event."""
+    def _skip(self, check: Check, now: datetime) -> None:
+        """Write which windows are too old to be caught up with, and tell it as an event.
+
+        Who looks at one of these was asked to look at the past, and goes on with it.
+        """
         most = self.config.checks.catch_up
         behind = left_behind(self.monitor, self.store, now, most=most)
-        if not behind:
+        if not behind or check.interval in {c.interval for c in behind}:
             return
         at = self.clock()
         visits = [

@@ -345,8 +345,12 @@ def _slow(
     back = timedelta(seconds=_GAPS * max(SLOW_SCALES) * interval.length.total_seconds())
     since = interval.start - back
     if accepted is not None:
-        since = max(since, accepted.start)
-    past = _results(history, since, interval.start, diagnosis.stage.value)
+        since = max(since, accepted.until)
+    past = (
+        _results(history, since, interval.start, diagnosis.stage.value)
+        if since < interval.start
+        else []
+    )
     told = [result["slow"] for result in past if "slow" in result]
     anchor = next((_intervals(slow["anchor"]) for slow in reversed(told) if slow["anchor"]), ())
     beside = kept_windows(history.store, monitor.name, anchor) if anchor else None

@@ -57,7 +57,8 @@ def messages_of(
     for change in changes:
         notice = notice_of(monitor, change, before.get(change.key), window, stage)
         if notice is not None:
-            found += messages(config, notice, result=change.result)
+            # The link leads to whichever diagnosis spoke of the alert last: it outlives this one.
+            found += messages(config, notice)
     return tuple(found)
 
 

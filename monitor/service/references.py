@@ -81,7 +81,7 @@ class Accepted:
     start : datetime
         Of that window.
     until : datetime
-        When it was decided: what drifted between counts as usual too.
+        End of the last window that was judged then: what drifted between counts as usual too.
     """
 
     start: datetime
@@ -121,7 +121,7 @@ def accepted_for(interval: Interval, events: Iterable[EventRecord]) -> Accepted 
         return None
     last = max(reaching, key=lambda event: (event.at, event.id))
     assert last.window is not None
-    return Accepted(last.window.start, last.at)
+    return Accepted(last.window.start, last.window.end)
 
 
 def usual(

@@ -49,6 +49,8 @@ def change(connection: sa.Connection, monitor: str, done: AlertChange, *, at: da
     if row is not None:
         connection.execute(sa.update(_TABLE).where(_TABLE.c.id == row.id).values(**said))
         return
+    if done.step not in {Step.OPENED, Step.PENDING}:
+        return  # it was accepted while the window was judged
     key = {
         "monitor": monitor,
         "segment": done.key.segment,

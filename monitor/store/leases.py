@@ -24,7 +24,6 @@ def take(connection: sa.Connection, monitor: str, holder: str, seconds: float) -
 
     The row stays when it is released, so that the token grows at each change of hands.
     """
-    insert_missing(connection, tables.monitor, {"name": monitor, "config_hash": None})
     free = {"monitor": monitor, "holder": _NOBODY, "token": 0, "expires_at": _LONG_AGO}
     insert_missing(connection, _TABLE, free)
     row = connection.execute(

@@ -13,6 +13,7 @@ from whydrift.monitor.store import alerts, events, leases, ledger, outbox, visit
 from whydrift.monitor.store.engine import Database
 from whydrift.monitor.store.settle import settle
 from whydrift.monitor.store.state import (
+    AlertChange,
     AlertRecord,
     AlertState,
     CheckOutcome,
@@ -70,10 +71,25 @@ class Memory:
         with self.database.writing() as connection:
             return leases.renew(connection, lease, seconds)
 
+    def renew_leases(self, held: Iterable[Lease], *, seconds: float) -> tuple[Lease, ...]:
+        """Make many leases last, in one transaction; return those that are not lost."""
+        with self.database.writing() as connection:
+            # In one order, or two daemons that hold what the other wants could wait for each other.
+            asked = (
+                leases.renew(connection, lease, seconds)
+                for lease in sorted(held, key=lambda lease: lease.monitor)
+            )
+            return tuple(lease for lease in asked if lease is not None)
+
     def release_lease(self, lease: Lease) -> None:
         """Give a monitor up; nothing happens where the lease is lost already."""
+        self.release_leases([lease])
+
+    def release_leases(self, held: Iterable[Lease]) -> None:
+        """Give many monitors up, in one transaction."""
         with self.database.writing() as connection:
-            leases.release(connection, lease)
+            for lease in sorted(held, key=lambda lease: lease.monitor):
+                leases.release(connection, lease)
 
     def list_leases(self) -> tuple[Lease, ...]:
         """Return the leases that hold now."""
@@ -240,6 +256,40 @@ class Memory:
         """Return which decisions about a window were taken: a further one cannot page."""
         with self.database.reading() as connection:
             return ledger.decided(connection, monitor, interval)
+
+    def accept(
+        self,
+        monitor: str,
+        text: str,
+        *,
+        at: datetime,
+        actor: str,
+        window: Interval,
+        changes: Iterable[AlertChange],
+        messages: Iterable[Message],
+    ) -> EventRecord:
+        """Keep that what came is the new normal, and what that does to alerts, in one transaction.
+
+        Parameters
+        ----------
+        monitor, text : str
+        at : datetime
+        actor : str
+        window : Interval
+            From the first window that is normal to the last one that was judged.
+        changes : iterable of AlertChange
+            That close its alerts.
+        messages : iterable of Message
+        """
+        now = self.clock()
+        with self.database.writing() as connection:
+            lock_monitor(connection, monitor)
+            for change in changes:
+                alerts.change(connection, monitor, change, at=now)
+            outbox.put(connection, messages, at=now)
+            return events.put(
+                connection, "accept", text, at=at, actor=actor, monitor=monitor, window=window
+            )
 
     # ---- messages ------------------------------------------------------------------------------
     def put_messages(self, messages: Iterable[Message]) -> None:

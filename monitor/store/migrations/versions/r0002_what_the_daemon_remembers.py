@@ -122,7 +122,6 @@ def _schedule() -> None:
         sa.Column("token", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", _MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("monitor", name="pk_lease"),
-        _of_monitor("lease"),
     )
 
 

@@ -1,0 +1,156 @@
+"""How a monitor stands, as far as the store knows: no source is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from whydrift.discovery.snapshot.segments import REST
+from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE
+from whydrift.monitor.service.judging import alarm_budget
+from whydrift.monitor.service.schedule import next_due
+from whydrift.monitor.store.state import AlertRecord, AlertState, MonitorState, VisitKind
+
+if TYPE_CHECKING:
+    from whydrift.monitor.config.monitor import Monitor
+    from whydrift.monitor.store import Store
+    from whydrift.monitor.window.interval import Interval
+
+__all__ = ["MonitorStatus", "monitor_status"]
+
+_LATELY = timedelta(days=400)  # of visits: the newest of any monitor is younger
+
+
+@dataclass(frozen=True, slots=True)
+class MonitorStatus:
+    """How one monitor stands.
+
+    Parameters
+    ----------
+    state : MonitorState
+    window : Interval, optional
+        The newest one that was judged, or at least looked at.
+    outcome : str
+        How that ended; empty before the first.
+    stage, verdict : str
+        Of its newest result; empty without one.
+    fault : bool
+        Whether its values broke.
+    summary : str
+        One sentence.
+    alerts : tuple of AlertRecord
+        That fire.
+    next_due : datetime, optional
+        When the next result is due, or was; None where nobody knows.
+    granted : float
+        False alarms a month.
+    spent : float
+        Of that, what the last month's decisions spent, as a share.
+    reference_windows : int
+        Past windows of the whole that are kept and have rows.
+    """
+
+    state: MonitorState
+    window: Interval | None
+    outcome: str
+    stage: str
+    verdict: str
+    fault: bool
+    summary: str
+    alerts: tuple[AlertRecord, ...]
+    next_due: datetime | None
+    granted: float
+    spent: float
+    reference_windows: int
+
+    def is_overdue(self, now: datetime) -> bool:
+        """Whether a result that was due is not there."""
+        return self.next_due is not None and self.next_due < now
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        state = self.state
+        return {
+            "monitor": state.monitor,
+            "window": None
+            if self.window is None
+            else {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()},
+            "outcome": self.outcome or None,
+            "stage": self.stage or None,
+            "verdict": self.verdict or None,
+            "fault": self.fault,
+            "summary": self.summary,
+            "alerts": [
+                {
+                    "kind": a.key.kind.value,
+                    "target": a.key.target,
+                    "segment": a.key.segment,
+                    "columns": sorted(a.episode.columns),
+                    "since": None if a.fired is None else a.fired.isoformat(),
+                }
+                for a in self.alerts
+            ],
+            "next_result_due": None if self.next_due is None else self.next_due.isoformat(),
+            "budget": {
+                "false_alarms_per_month": self.granted,
+                "spent": self.spent,
+                "left": max(0.0, 1 - self.spent),
+            },
+            "paused": state.is_paused,
+            "began": None if state.began is None else state.began.isoformat(),
+            "reference_windows": self.reference_windows,
+            "consecutive_failures": state.consecutive_failures,
+            "last_success": None if state.last_success is None else state.last_success.isoformat(),
+            "last_error": state.last_error if state.consecutive_failures else None,
+        }
+
+
+def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) -> MonitorStatus:
+    """Return how a monitor stands.
+
+    Parameters
+    ----------
+    monitor : Monitor
+    store : Store
+        Only read.
+    now : datetime
+    most : int
+        Windows behind that are made up for (``checks.catch_up``).
+
+    Raises
+    ------
+    StoreError
+    """
+    name = monitor.name
+    state = store.get_state(name)
+    newest = state.last_success or now
+    visits = [
+        v
+        for v in store.list_visits(name, start=newest - _LATELY) or store.list_visits(name)
+        if v.kind in {VisitKind.FEATURES, VisitKind.LABELS}
+    ]
+    last = max(visits, key=lambda v: (v.interval.end, v.at), default=None)
+    results = [r for r in store.latest_results(name) if r.key.segment == WHOLE]
+    record = max(results, key=lambda r: (r.key.interval.end, r.stage), default=None)
+    result = (None if record is None else store.get_result(record.id)) or {}
+    kept = store.list_snapshots(monitor=name)
+    whole = {r.key.interval for r in kept if r.key.segment == WHOLE and r.rows}
+    segments = sorted({r.key.segment for r in kept} - {WHOLE, REST})
+    budget = alarm_budget(monitor, segments, sorted(whole)[-30:])
+    since = now - timedelta(days=DAYS_PER_MONTH)
+    ratio = store.spent(name, since).ratio(now.timestamp(), budget)
+    return MonitorStatus(
+        state,
+        window=None if last is None else last.interval,
+        outcome="" if last is None else last.outcome.value,
+        stage="" if record is None else record.stage,
+        verdict="" if record is None else record.verdict,
+        fault=bool(result.get("fault")),
+        summary=str(result.get("summary", "")),
+        alerts=store.list_alerts(monitor=name, states={AlertState.FIRING}),
+        next_due=next_due(monitor, store, now, most=most),
+        granted=monitor.false_alarms_per_month,
+        spent=ratio,
+        reference_windows=len(whole),
+    )

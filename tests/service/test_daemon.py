@@ -1,0 +1,215 @@
+"""The daemon's turns, on a clock of the test's, with real workers, stores and files."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.service.crafts import Odd
+from tests.service.world import BEGIN, HOUR, configuration, monitor, write_hours
+from whydrift.discovery.errors import ConfigError
+from whydrift.monitor.service.board import Board
+from whydrift.monitor.service.busy import Busy
+from whydrift.monitor.service.checking import Checking
+from whydrift.monitor.service.counters import Counters
+from whydrift.monitor.service.daemon import Daemon, limits_of, write_configuration
+from whydrift.monitor.service.holdings import Holdings
+from whydrift.monitor.service.logs import PlainLines, Secrets, with_context
+from whydrift.monitor.service.pool import Limits, Pool
+from whydrift.monitor.service.reload import read_whole
+from whydrift.monitor.service.report_queue import ReportQueue
+from whydrift.monitor.store import open_store
+from whydrift.monitor.store.state import CheckOutcome, VisitKind
+
+
+class Run:
+    """A daemon, and what time it is."""
+
+    def __init__(self, path: Path, pool: Pool[Any, Any]) -> None:
+        self.path, self.pool = path, pool
+        self.now: datetime = BEGIN + 6 * HOUR
+        config = read_whole(path)
+        url = config.store.url.get_secret_value()
+        self.store = open_store(url, clock=lambda: self.now)
+        write_configuration(self.store, config)
+        self.counters, self.board = Counters(), Board("me")
+        self.holdings = Holdings(self.store, "me", seconds=60, is_alone=True)
+        pool.equip(Checking(config), config.checks.workers, limits_of(config))
+        self.reports = ReportQueue(lambda: self.daemon.config(), lambda: self.now)
+        self.daemon = Daemon(
+            config,
+            read_config=lambda: read_whole(path),
+            store=self.store,
+            holdings=self.holdings,
+            pool=pool,
+            clock=lambda: self.now,
+            counters=self.counters,
+            board=self.board,
+            secrets=Secrets(),
+            reports=self.reports,
+        )
+        self.daemon.keep_leases()
+
+    def settle(self, seconds: float = 60) -> None:
+        """Turn until nothing is due."""
+        until = time.monotonic() + seconds
+        while True:
+            self.daemon.look()
+            if not (self.daemon.running or self.daemon.waiting):
+                self.daemon.look()
+                return
+            assert time.monotonic() < until
+            self.daemon.drive(0.2)
+
+    def done(self, name: str) -> list[tuple[int, VisitKind, CheckOutcome]]:
+        return [
+            (round((v.interval.start - BEGIN) / HOUR), v.kind, v.outcome)
+            for v in self.store.list_visits(name)
+        ]
+
+    def close(self) -> None:
+        self.daemon.close()
+        self.reports.close()
+        self.store.close()
+
+
+@pytest.fixture(scope="module")
+def pool() -> Iterator[Pool[Any, Any]]:
+    """Workers that all tests share: each takes seconds to load what a check needs."""
+    shared: Pool[Any, Any] = Pool(Odd(), 1, Limits(60, 2 << 30, 1000))
+    yield shared
+    shared.close()
+
+
+@pytest.fixture
+def started(tmp_path: Path, pool: Pool[Any, Any]) -> Iterator[Callable[..., Run]]:
+    runs: list[Run] = []
+
+    def start(monitors: str, more: str = "checks: {workers: 1}\n") -> Run:
+        path = tmp_path / "whydrift.yaml"
+        path.write_text(configuration(f"sqlite:///{tmp_path}/whydrift.db", monitors, more=more))
+        runs.append(Run(path, pool))
+        return runs[-1]
+
+    yield start
+    for run in runs:
+        run.close()
+
+
+@pytest.fixture(autouse=True)
+def log_lines() -> Iterator[None]:
+    """Show lines as they are written, where a test fails."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(PlainLines(Secrets()))
+    handler.addFilter(with_context)
+    logger = logging.getLogger("whydrift")
+    logger.addHandler(handler)
+    yield
+    logger.removeHandler(handler)
+
+
+def test_what_is_due_is_done_once_and_more_when_its_time_has_come(tmp_path: Path, started: Any):
+    write_hours(tmp_path / "a", 2, 8)
+    run = started(monitor("a", tmp_path / "a"))
+    run.settle()
+    record, features = VisitKind.RECORD, VisitKind.FEATURES
+    kinds = [(hour, kind) for hour, kind, outcome in run.done("a") if outcome.is_final]
+    assert kinds == [(2, record), (3, record), (4, features), (5, features)]
+    run.now += 1.5 * HOUR
+    run.settle()
+    assert [(h, k) for h, k, _ in run.done("a")][4:] == [(6, features)]
+    counted = run.counters.read()
+    assert sum(counted.checks["a"].outcomes) == 5 and counted.busy == 0
+    run.daemon.refresh()
+    assert run.board.view.monitors["a"].newest() is not None
+    assert run.daemon.why_not_ready() is None and run.daemon.is_alive()
+
+
+def test_a_source_that_is_gone_is_an_error_of_its_monitor_alone(tmp_path: Path, started: Any):
+    write_hours(tmp_path / "a", 2, 8)
+    run = started(monitor("a", tmp_path / "a") + monitor("gone", tmp_path / "gone"))
+    run.settle()
+    assert len(run.done("a")) == 4
+    assert {outcome for _, _, outcome in run.done("gone")} == {CheckOutcome.ERROR}
+    failures = run.store.get_state("gone").consecutive_failures
+    assert failures >= 1 and run.counters.read().checks["gone"].outcomes[-1] == failures
+    # It comes back: what failed is done after its pause.
+    write_hours(tmp_path / "gone", 2, 8)
+    run.now += HOUR / 2
+    run.settle()
+    assert all(outcome.is_final for _, _, outcome in run.done("gone"))
+
+
+def test_a_reload_begins_what_came_ends_what_went_and_refuses_what_is_broken(
+    tmp_path: Path, started: Any
+):
+    for name in ("a", "b"):
+        write_hours(tmp_path / name, 2, 8)
+    run = started(monitor("a", tmp_path / "a"))
+    run.settle()
+    whole = run.path.read_text()
+    run.path.write_text(whole + "  - nonsense\n")
+    with pytest.raises(ConfigError):
+        run.daemon.reload()
+    assert "monitors[1]" in str(run.daemon.reload_error())
+    assert not run.counters.read().is_reloaded and len(run.daemon.config().monitors) == 1
+
+    text = whole.replace(monitor("a", tmp_path / "a"), monitor("b", tmp_path / "b"))
+    run.path.write_text(text.replace("9464", "9470"))
+    run.daemon.reload()
+    assert run.daemon.reload_error() is None and run.counters.read().is_reloaded
+    assert run.daemon.config().web.listen.endswith(":9464")  # until it is started again
+    run.daemon.keep_leases()
+    assert run.holdings.monitors == {"b"}
+    run.settle()
+    assert len(run.done("b")) == 4 and "a" not in run.counters.read().checks
+    run.daemon.refresh()
+    assert list(run.board.view.monitors) == ["b"]
+
+
+def test_a_window_that_somebody_asks_for_is_judged_again(tmp_path: Path, started: Any):
+    write_hours(tmp_path / "a", 2, 8)
+    run = started(monitor("a", tmp_path / "a"))
+    run.settle()
+    before = run.counters.read().checks["a"]
+    newest = run.store.list_visits("a")[-1].interval
+    run.daemon.submit_check("a", newest, recompute=True)
+    run.settle()
+    after = run.counters.read().checks["a"]
+    assert sum(after.outcomes) == sum(before.outcomes) + 1
+    with pytest.raises(ConfigError):
+        run.daemon.submit_check("b", None, recompute=False)
+    run.holdings.release_all()
+    with pytest.raises(Busy):
+        run.daemon.submit_check("a", None, recompute=False)
+
+
+def test_a_check_that_takes_too_long_is_an_error_with_a_pause(tmp_path: Path, started: Any):
+    write_hours(tmp_path / "a", 2, 8)
+    run = started(
+        monitor("a", tmp_path / "a"), more="checks: {timeout: 1s, workers: 1}\n"
+    )
+    # A pipe in place of a file: whoever opens it waits for a writer that never comes.
+    import os
+
+    (tmp_path / "a" / "00004.parquet").unlink()
+    os.mkfifo(tmp_path / "a" / "00004.parquet")
+    run.settle()
+    errors = [v for v in run.store.list_visits("a") if v.outcome is CheckOutcome.ERROR]
+    assert errors and all("checks.timeout" in str(v.error) for v in errors)
+    assert all(v.next_at is not None and v.next_at > run.now for v in errors)
+
+
+def test_cleaning_is_done_by_a_worker(tmp_path: Path, started: Any, caplog: Any):
+    write_hours(tmp_path / "a", 2, 8)
+    run = started(monitor("a", tmp_path / "a"))
+    with caplog.at_level("INFO", logger="whydrift"):
+        run.daemon.clean()
+        run.settle()
+    assert "cleaned" in [r.getMessage() for r in caplog.records]

@@ -1,0 +1,56 @@
+"""A small world to watch: files of rows by the hour, and a configuration that reads them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+
+
+def write_hours(folder: Path, first: int, last: int, *, rows: int = 60, shift: float = 0.0) -> None:
+    """Write the rows of these hours, each in a file; ``shift`` moves the column ``income``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for hour in range(first, last):
+        draws = np.random.default_rng([7, hour])
+        start = BEGIN + hour * HOUR
+        income = draws.normal(shift, 1, rows)
+        seconds = np.sort(draws.uniform(0, 3599, rows))
+        table = pa.table(
+            {
+                "ts": pa.array(
+                    [start + timedelta(seconds=float(s)) for s in seconds], pa.timestamp("us", "UTC")
+                ),
+                "income": income,
+                "price": 2 * income + draws.normal(0, 1, rows),
+            }
+        )
+        whole = folder / f"{hour:05}.part"
+        pq.write_table(table, whole)
+        whole.rename(folder / f"{hour:05}.parquet")
+
+
+def monitor(name: str, folder: Path, *, reference: int = 2, since: int = 4, more: str = "") -> str:
+    """Return the configuration of one monitor, of windows of an hour."""
+    moment = (BEGIN + since * HOUR).isoformat()
+    return (
+        f"  - name: {name}\n"
+        f"    source: {{files: '{folder}/*.parquet', time_column: ts}}\n"
+        f"    window: {{every: 1h}}\n"
+        f"    since: {moment}\n"
+        f"    reference: {{last: {reference}}}\n"
+        f"{more}"
+    )
+
+
+def configuration(store: str, monitors: str, *, listen: str = "127.0.0.1:9464", more: str = "") -> str:
+    """Return a whole configuration."""
+    return (
+        f"version: 1\nstore: {{url: '{store}'}}\nweb: {{listen: '{listen}', lifecycle: true}}\n"
+        f"{more}monitors:\n{monitors}"
+    )
