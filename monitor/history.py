@@ -183,6 +183,25 @@ class History:
         accepted_from: datetime | None = None,
         accepted_until: datetime | None = None,
     ) -> tuple[Reference, tuple[Snapshot, ...]]:
+        """Return the past windows that a window is judged against, read; see :meth:`choice`."""
+        found, records = self.choice(
+            interval, segment=segment, version=version, accepted_from=accepted_from,
+            accepted_until=accepted_until,
+        )  # fmt: skip
+        by_window: dict[Interval, list[Snapshot]] = {}
+        for window, record in zip(found.windows, records, strict=True):
+            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
+        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+
+    def choice(
+        self,
+        interval: Interval,
+        *,
+        segment: str = "",
+        version: str | None = None,
+        accepted_from: datetime | None = None,
+        accepted_until: datetime | None = None,
+    ) -> tuple[Reference, tuple[SnapshotRecord, ...]]:
         """Return the past windows that a window is judged against, by the monitor's rule.
 
         Parameters
@@ -220,11 +239,7 @@ class History:
         found = choose_reference(
             rule, interval, past, zone=zone, version=version, accepted_from=accepted_from
         )
-        by_window: dict[Interval, list[Snapshot]] = {}
-        for window in found.windows:
-            record = records[window.interval, window.version or ""]
-            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
-        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
+        return found, tuple(records[w.interval, w.version or ""] for w in found.windows)
 
     def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
         """Return a window that was kept, all versions of the model together.

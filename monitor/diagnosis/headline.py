@@ -10,7 +10,7 @@ from whydrift.monitor.diagnosis.diagnosis import Verdict
 if TYPE_CHECKING:
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 
-__all__ = ["Word", "headline"]
+__all__ = ["Word", "headline", "words_for"]
 
 _WORDS = {
     Verdict.NONE: "no shift",
@@ -46,10 +46,17 @@ def headline(diagnosis: Diagnosis) -> tuple[Word, ...]:
         Where the target moved given its inputs and no verdict says so, the word does: "no shift"
         must not stand above a finding.
     """
-    words = [Word("fault", "fault")] if diagnosis.fault else []
-    untold = diagnosis.verdict in {Verdict.NONE, Verdict.UNDETERMINED}
-    if untold and diagnosis.conditional_shift:
+    return words_for(
+        diagnosis.verdict, fault=diagnosis.fault, conditional_shift=diagnosis.conditional_shift
+    )
+
+
+def words_for(verdict: Verdict, *, fault: bool, conditional_shift: bool | None) -> tuple[Word, ...]:
+    """Return the words of :func:`headline` from what a list of diagnoses knows of each."""
+    words = [Word("fault", "fault")] if fault else []
+    untold = verdict in {Verdict.NONE, Verdict.UNDETERMINED}
+    if untold and conditional_shift:
         words.append(Word("target moved given its inputs", Verdict.MECHANISM.value))
-    elif diagnosis.verdict is not Verdict.NONE or not words:
-        words.append(Word(_WORDS[diagnosis.verdict], diagnosis.verdict.value))
+    elif verdict is not Verdict.NONE or not words:
+        words.append(Word(_WORDS[verdict], verdict.value))
     return tuple(words)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markupsafe import Markup
@@ -22,7 +23,7 @@ from whydrift.monitor.report.relationship_picture import Relationship, relations
 from whydrift.monitor.report.templating import template
 from whydrift.monitor.whole_file import write_whole
 
-__all__ = ["notebook_view", "render_html", "save_html"]
+__all__ = ["Place", "notebook_view", "render_html", "report_style", "save_html"]
 
 _MOST_CARDS = 12
 _ORDER = [v.value for v in (
@@ -41,8 +42,33 @@ class _Card:
     relationship: Relationship | None
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a page stands among others.
+
+    Parameters
+    ----------
+    up : tuple of (str, str)
+        Words and addresses of the pages that it belongs to, the widest first.
+    more : tuple of (str, str)
+        Of pages that tell more of the same.
+    """
+
+    up: tuple[tuple[str, str], ...] = ()
+    more: tuple[tuple[str, str], ...] = ()
+
+
+@cache
+def report_style() -> str:
+    """Return the page's style sheet: the same for every diagnosis."""
+    return template("_report.css.j2").render(graph_style=GRAPH_STYLE)
+
+
 def render_html(
-    diagnosis: Diagnosis, title: str | None = None, context: Mapping[str, str] | None = None
+    diagnosis: Diagnosis,
+    title: str | None = None,
+    context: Mapping[str, str] | None = None,
+    place: Place | None = None,
 ) -> str:
     """Return the report as one HTML page that needs neither network nor script.
 
@@ -55,6 +81,8 @@ def render_html(
         Of the page.
     context : mapping of str to str, optional
         ``story``, ``truth`` and ``univariate``, where the page is part of a demonstration.
+    place : Place, optional
+        Where it stands among other pages, where it does not stand alone.
     """
     verdicts = {n: c.verdict.value for n, c in diagnosis.columns.items()}
     columns = sorted(
@@ -66,7 +94,8 @@ def render_html(
         context=context or {},
         words=headline(diagnosis),
         graph=graph_svg(diagnosis.graph, verdicts, diagnosis.target, standalone=False),
-        graph_style=GRAPH_STYLE,
+        style=Markup(report_style()),  # noqa: S704 - our own words
+        place=place or Place(),
         cards=[_card(diagnosis, n) for n in diagnosis.ranking[:_MOST_CARDS]],
         more_causes=diagnosis.ranking[_MOST_CARDS:],
         contributions=contribution_svg(diagnosis),

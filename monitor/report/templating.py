@@ -26,13 +26,23 @@ _SHORT = 20  # such words fit in any cell
 _BREAKS = re.compile(r"(?<=[_./:-])(?=[^_./:-])|(?<=[^_./:-]{18})")
 
 
+_OURS = "whydrift.monitor.report"
+
+
 @cache
-def template(name: str) -> Template:
-    """Return a template that escapes, and writes out what could not be seen."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
+def template(name: str, package: str = _OURS) -> Template:
+    """Return a template that escapes, and writes out what could not be seen.
+
+    Parameters
+    ----------
+    name : str
+    package : str
+        Where it lies; it may include those of the report.
+    """
+    from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("whydrift.monitor.report"),
+        loader=ChoiceLoader([PackageLoader(p) for p in dict.fromkeys((package, _OURS))]),
         autoescape=True,
         finalize=_visible,
         undefined=StrictUndefined,

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from whydrift.monitor.config.monitor import Monitor
 
-__all__ = ["Judged", "SlowDrift", "alarm_budget", "judge_window"]
+__all__ = ["Judged", "SlowDrift", "alarm_budget", "compared", "judge_window"]
 
 _GAPS: Final = 1.5  # as many windows are looked back for the slow scales, should some be missing
 _DAY: Final = 86_400.0
@@ -179,7 +179,7 @@ def judge_window(
     graph = _graph(history, interval, whole)
     current = history.window(interval)
     diagnoses = {}
-    judged = _compared(monitor, whole, current, stage, graph.graph, budget.level())
+    judged = compared(monitor, whole.snapshots, current, stage, graph.graph, budget.level())
     diagnoses[WHOLE] = _named(judged, monitor, WHOLE, interval, whole)
     sizes = _rows(records)
     least = 0 if monitor.segments is None else monitor.segments.min_rows
@@ -193,7 +193,7 @@ def judge_window(
             continue
         window = history.window(interval, segment=name)
         level = budget.level(segment=name)
-        judged = _compared(monitor, past, window, stage, graph.graph, level)
+        judged = compared(monitor, past.snapshots, window, stage, graph.graph, level)
         diagnoses[name] = _named(judged, monitor, name, interval, past)
     slow = _slow(
         history, interval, stage, current, diagnoses[WHOLE], whole, graph.graph, accepted, budget
@@ -202,15 +202,43 @@ def judge_window(
 
 
 # ---- comparing ----------------------------------------------------------------------------------
-def _compared(
-    monitor: Monitor, past: Usual, current: Snapshot, stage: VisitKind, graph: Graph, level: float
+def compared(
+    monitor: Monitor,
+    past: Sequence[Snapshot],
+    current: Snapshot,
+    stage: VisitKind,
+    graph: Graph | None,
+    level: float,
 ) -> Diagnosis:
-    windows, current, target = _with_target(monitor, past.snapshots, current, stage)
+    """Compare windows as the monitor's configuration says.
+
+    Parameters
+    ----------
+    monitor : Monitor
+    past : sequence of Snapshot
+        In the order of time.
+    current : Snapshot
+    stage : VisitKind
+        ``features`` hides the target, should it be there already.
+    graph : Graph, optional
+        Learned from the windows themselves where there is none.
+    level : float
+        Chance of any false alarm.
+
+    Raises
+    ------
+    WhydriftError
+        What ``compare`` raises.
+    """
+    windows, current, target = _with_target(monitor, past, current, stage)
     hidden = {monitor.columns.target} - {target}
     return compare(
         windows,
         current,
-        graph=graph.with_nodes(n for n in graph.nodes if n not in hidden),
+        graph=None
+        if graph is None
+        else graph.with_nodes(n for n in graph.nodes if n not in hidden),
+        knowledge=monitor.graph.knowledge if graph is None else None,
         target=target,
         prediction=monitor.columns.prediction,
         loss=monitor.loss,

@@ -1,0 +1,91 @@
+"""What clients send: checked where it enters, no key that is not known."""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+from whydrift.discovery.errors import OptionError
+from whydrift.monitor.service.web.problems import Problem, Refused
+from whydrift.monitor.window.interval import Interval
+
+__all__ = ["Acceptance", "CheckRequest", "EventRequest", "ReportBody", "ReportSide"]
+
+
+def _plain(text: str) -> str:
+    # No database takes NUL or half a character, and no log line should be forged.
+    if any((ord(c) < 32 and c not in "\n\t") or "\ud800" <= c <= "\udfff" for c in text):
+        raise ValueError("it holds control characters")
+    if not text.strip():
+        raise ValueError("it is empty")
+    return text.strip()
+
+
+Sentence = Annotated[str, Field(max_length=2000), AfterValidator(_plain)]
+Name = Annotated[str, Field(max_length=1000), AfterValidator(_plain)]
+
+
+class _Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class WindowBody(_Body):
+    """When a window begins and ends."""
+
+    start: AwareDatetime = Field(alias="from")
+    end: AwareDatetime = Field(alias="to")
+
+    def interval(self, field: str) -> Interval:
+        """Return it.
+
+        Raises
+        ------
+        Refused
+            If the end does not come after the start.
+        """
+        try:
+            return Interval(self.start.astimezone(UTC), self.end.astimezone(UTC))
+        except (OptionError, OverflowError):
+            problem = Problem(422, "time", "The end has to come after the start.", field)
+            raise Refused(problem) from None
+
+
+class Acceptance(_Body):
+    """From which window on what came is the new normal; the newest by default."""
+
+    window: WindowBody | None = None
+    reason: Sentence
+
+
+class EventRequest(_Body):
+    """Something that happened outside."""
+
+    kind: Literal["release", "retrain", "fix", "other"]
+    text: Sentence
+    at: AwareDatetime | None = Field(default=None, description="now by default")
+
+
+class CheckRequest(_Body):
+    """Which window is to be looked at; whatever is due by default."""
+
+    window: WindowBody | None = None
+    recompute: bool = False
+
+
+class ReportSide(_Body):
+    """Which kept windows make one side of a report."""
+
+    start: AwareDatetime | None = Field(default=None, alias="from")
+    end: AwareDatetime | None = Field(default=None, alias="to")
+    segment: Name | None = None
+    version: Name | None = None
+
+
+class ReportBody(_Body):
+    """What is to be compared; the newest window with its reference by default."""
+
+    monitor: Name
+    reference: ReportSide = ReportSide()
+    current: ReportSide = ReportSide()

@@ -1,0 +1,105 @@
+"""The service itself: how it is, and what it was told."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, Request
+from starlette.responses import Response
+
+from whydrift.monitor.config.redact import redacted
+from whydrift.monitor.service.web.answers import json_answer
+from whydrift.monitor.service.web.api.views import alert_view, event_view
+from whydrift.monitor.service.web.moments import read_moment, written
+from whydrift.monitor.service.web.requests import LinksOf, ServiceOf
+from whydrift.monitor.store.state import AlertState
+
+__all__ = ["router"]
+
+router: Final = APIRouter(tags=["service"])
+
+
+@router.get("/status")
+def status(service: ServiceOf) -> Response:
+    """How the service is: whether it is ready, what fires, who holds which monitor, what waits."""
+    config, store = service.config(), service.store
+    alerts = store.list_alerts(states=(AlertState.PENDING, AlertState.FIRING))
+    error = service.reload_error()
+    why = service.why_not_ready()
+    return json_answer(
+        {
+            "whydrift": {"version": version("whydrift")},
+            "now": written(service.clock()),
+            "alive": service.is_alive(),
+            "ready": why is None,
+            "why_not_ready": why,
+            "monitors": len(config.monitors),
+            "alerts": {
+                state.value: sum(a.state is state for a in alerts)
+                for state in (AlertState.PENDING, AlertState.FIRING)
+            },
+            "reload": {"successful": error is None, "error": error},
+            "leases": [
+                {"monitor": lease.monitor, "holder": lease.holder,
+                 "expires": written(lease.expires_at)}
+                for lease in store.list_leases()
+            ],
+            "notifications_pending": store.outbox_pending(),
+        }
+    )  # fmt: skip
+
+
+@router.get("/config")
+def config(service: ServiceOf) -> Response:
+    """The configuration in force, defaults filled in, secrets masked."""
+    return json_answer(redacted(service.config()))
+
+
+@router.get("/config/schema")
+def config_schema() -> Response:
+    """The JSON Schema of configurations, for editors."""
+    from whydrift.monitor.config.json_schema import config_schema
+
+    return json_answer(config_schema(), headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/openapi.json", include_in_schema=False)
+def openapi(request: Request) -> Response:
+    """What this API offers, as OpenAPI 3.1."""
+    found: dict[str, Any] = request.app.openapi()
+    return json_answer(found, headers={"Cache-Control": "private, max-age=3600"})
+
+
+@router.get("/alerts")
+def alerts(
+    service: ServiceOf,
+    links: LinksOf,
+    state: Annotated[AlertState | None, Query(description="all by default")] = None,
+    monitor: Annotated[str | None, Query(max_length=200)] = None,
+    since: Annotated[str | None, Query(max_length=40, description="written at or after it")] = None,
+) -> Response:
+    """Episodes: those that are pending or fire, and those of the past."""
+    found = service.store.list_alerts(
+        monitor=monitor,
+        states=None if state is None else (state,),
+        since=None if since is None else read_moment(since, "since"),
+    )
+    severities = {m.name: m.alert.severity for m in service.config().monitors}
+    return json_answer({"alerts": [alert_view(a, severities.get(a.monitor), links) for a in found]})
+
+
+@router.get("/events")
+def events(
+    service: ServiceOf,
+    monitor: Annotated[str | None, Query(max_length=200)] = None,
+    start: Annotated[str | None, Query(alias="from", max_length=40)] = None,
+    end: Annotated[str | None, Query(alias="to", max_length=40)] = None,
+) -> Response:
+    """What happened outside, and what somebody on call decided."""
+    found = service.store.list_events(
+        monitor=monitor,
+        since=None if start is None else read_moment(start, "from"),
+        until=None if end is None else read_moment(end, "to"),
+    )
+    return json_answer({"events": [event_view(e) for e in found]})

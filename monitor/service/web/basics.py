@@ -1,0 +1,57 @@
+"""Whether we live, whether we are ready, what we measured; and the word to reload."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import APIRouter
+from starlette.responses import PlainTextResponse, Response
+
+from whydrift.discovery.errors import WhydriftError
+from whydrift.monitor.service.web.problems import Problem, Refused, problem_of
+from whydrift.monitor.service.web.requests import ServiceOf
+
+__all__ = ["router"]
+
+router: Final = APIRouter(tags=["daemon"])
+
+_METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+
+# The first two are no work for the threads in which slow questions may wait.
+@router.get("/-/healthy")
+async def healthy(service: ServiceOf) -> Response:
+    """Whether the loop lives; restart the process where it does not."""
+    if service.is_alive():
+        return PlainTextResponse("healthy\n")
+    return PlainTextResponse("the loop stands still\n", 503)
+
+
+@router.get("/-/ready")
+async def ready(service: ServiceOf) -> Response:
+    """Whether the store answers and the last results are loaded."""
+    # Nobody is asked who they are here, so that no reason is told: /api/v1/status has it.
+    if service.why_not_ready() is None:
+        return PlainTextResponse("ready\n")
+    return PlainTextResponse("not ready\n", 503, {"Retry-After": "5"})
+
+
+@router.get("/metrics")
+def metrics(service: ServiceOf) -> Response:
+    """All series, for Prometheus."""
+    if not service.board().is_loaded:
+        # Without the last results a scrape would resolve what fires.
+        raise Refused(Problem(503, "not_ready", "The last results are not loaded yet."))
+    return Response(service.metrics(), 200, media_type=_METRICS)
+
+
+@router.post("/-/reload")
+def reload(service: ServiceOf) -> Response:
+    """Read the configuration again; a bad one is told, and the old one stays in force."""
+    if not service.config().web.lifecycle:
+        raise Refused(Problem(403, "lifecycle", "Write web: {lifecycle: true}, or send SIGHUP."))
+    try:
+        service.reload()
+    except WhydriftError as error:
+        raise Refused(problem_of(error)) from error
+    return PlainTextResponse("reloaded\n")

@@ -1,0 +1,65 @@
+"""Times as RFC 3339 writes them."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final, overload
+
+from whydrift.discovery.errors import OptionError
+from whydrift.monitor.service.web.problems import Problem, Refused
+from whydrift.monitor.window.interval import Interval
+
+__all__ = ["read_interval", "read_moment", "written"]
+
+_MOMENT: Final = re.compile(
+    r"^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d))?$", re.ASCII
+)
+
+
+@overload
+def written(moment: datetime) -> str: ...
+@overload
+def written(moment: None) -> None: ...
+def written(moment: datetime | None) -> str | None:
+    """Return a time in UTC as text, ``2026-05-04T09:00:00Z``."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def read_moment(text: str, field: str) -> datetime:
+    """Read a time with its zone, or a day (which begins at midnight UTC).
+
+    Raises
+    ------
+    Refused
+        If it is none.
+    """
+    # A plus in a query that nobody encoded arrives as a space.
+    plain = re.sub(r" (\d\d:\d\d)$", r"+\1", text) if text.count(":") > 1 else text
+    if _MOMENT.match(plain):
+        try:
+            moment = datetime.fromisoformat(plain.upper())
+            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            pass
+    raise Refused(
+        Problem(422, "time", "Write a time as 2026-05-04T09:00:00Z, or a day as 2026-05-04.", field)
+    )
+
+
+def read_interval(start: str, end: str, field: str) -> Interval:
+    """Read when a window begins and ends.
+
+    Raises
+    ------
+    Refused
+        If one is no time, or the end does not come after the start.
+    """
+    first, last = read_moment(start, f"{field}.from"), read_moment(end, f"{field}.to")
+    try:
+        return Interval(first, last)
+    except OptionError:
+        problem = Problem(422, "time", "The end has to come after the start.", field)
+        raise Refused(problem) from None

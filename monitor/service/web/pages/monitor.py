@@ -1,0 +1,300 @@
+"""One monitor: its windows over time, what fires, its segments, its graph, and what to do."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from whydrift.monitor.diagnosis.diagnosis import Verdict
+from whydrift.monitor.diagnosis.headline import words_for
+from whydrift.monitor.report.graph_picture import graph_svg
+from whydrift.monitor.service.references import accepted_for
+from whydrift.monitor.service.web.api.views import alert_view
+from whydrift.monitor.service.web.links import Links
+from whydrift.monitor.service.web.moments import read_moment, written
+from whydrift.monitor.service.web.pages.overview import row_of
+from whydrift.monitor.service.web.pages.shell import page
+from whydrift.monitor.service.web.pages.timeline import Cell, Lane, Mark, timeline_svg
+from whydrift.monitor.service.web.problems import Problem, Refused
+from whydrift.monitor.service.web.requests import LinksOf, ServiceOf, known_monitor
+from whydrift.monitor.service.web.service import Service
+from whydrift.monitor.store.records import ResultRecord
+from whydrift.monitor.store.state import AlertState, CheckOutcome, EventRecord, Visit
+from whydrift.monitor.window.interval import Interval
+
+if TYPE_CHECKING:
+    from whydrift.monitor.service.board import MonitorView
+    from whydrift.monitor.store.store import Store
+
+__all__ = ["router"]
+
+router: Final = APIRouter()
+
+_MOST_WINDOWS: Final = 60  # of which verdicts are drawn; there may be two stages of each
+_MOST_LANES: Final = 12
+_MOST_EVENTS: Final = 20
+_MOST_LEFT_OUT: Final = 20
+_MOST_REMEMBERED: Final = 5_000  # diagnoses, of about 2 kB
+_OUTCOMES: Final = MappingProxyType(
+    {
+        CheckOutcome.ERROR: "error",
+        CheckOutcome.NO_DATA: "empty",
+        CheckOutcome.SKIPPED: "skipped",
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What the pictures need of a diagnosis.
+
+    Parameters
+    ----------
+    kind : str
+        Colour: the verdict, or ``fault``.
+    words : str
+    summary : str
+    columns : mapping of str to str
+        Verdicts of the columns that moved.
+    """
+
+    kind: str
+    words: str
+    summary: str
+    columns: Mapping[str, str]
+
+
+class _Memory:
+    """What diagnoses say: they never change, so that each is read once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._said: OrderedDict[str, _Said] = OrderedDict()
+
+    def of(self, store: Store, identity: str) -> _Said | None:
+        with self._lock:
+            if identity in self._said:
+                self._said.move_to_end(identity)
+                return self._said[identity]
+        stored = store.get_result(identity)
+        if stored is None:
+            return None
+        said = _said(stored)
+        with self._lock:
+            self._said[identity] = said
+            while len(self._said) > _MOST_REMEMBERED:
+                self._said.popitem(last=False)
+        return said
+
+
+_MEMORY: Final = _Memory()
+
+
+@router.get("/monitors/{name}")
+def monitor(
+    name: str,
+    service: ServiceOf,
+    links: LinksOf,
+    segment: Annotated[str, Query(max_length=1000)] = "",
+    before: Annotated[str | None, Query(max_length=40)] = None,
+) -> Response:
+    """Return the page of a monitor, or of one of its segments."""
+    settings = known_monitor(service, name)
+    view = service.board().monitors.get(name)
+    if view is None:  # new in the configuration
+        raise Refused(Problem(503, "not_ready", "Nothing of it has been read yet."))
+    store, now = service.store, service.clock()
+    told = _told(store, name, segment, before)
+    if segment and not told:
+        raise Refused(Problem(404, "segment", f"There is no segment {segment!r:.60} of {name}."))
+    start = min((r.key.interval.start for r in told), default=None)
+    visits = store.list_visits(name, start=start)
+    events = store.list_events(monitor=name, since=start)
+    alerts = [
+        {**alert_view(a, settings.alert.severity, links),
+         "page": None if a.result is None else links.page("diagnoses", a.result)}
+        for a in sorted(
+            store.list_alerts(monitor=name), key=lambda a: a.episode.last, reverse=True
+        )
+    ]  # fmt: skip
+    lanes = _lanes(store, told, visits if not segment else (), links)
+    newest = next(iter(_by_window(told)), None)
+    graph = store.get_graph(name)
+    said = None if newest is None else store.get_result(newest.id)
+    verdicts = {} if said is None else {n: c["verdict"] for n, c in said["columns"].items()}
+    return page(
+        service,
+        "monitor.html.j2",
+        title=name,
+        m=settings,
+        row=row_of(view, now),
+        segment=segment,
+        diagnosis=said,
+        words=() if said is None else _words(said),
+        newest=newest,
+        timeline=timeline_svg(lanes, [_mark(e) for e in events], f"Windows of {name}"),
+        older=_older(links, name, segment, told),
+        is_past=before is not None,
+        firing=[a for a in alerts if a["state"] == AlertState.FIRING.value],
+        pending=[a for a in alerts if a["state"] == AlertState.PENDING.value],
+        resolved=[a for a in alerts if a["state"] == AlertState.RESOLVED.value][:_MOST_EVENTS],
+        segments=_segments(store, view, links),
+        graph=None if graph is None else graph_svg(
+            graph[1], verdicts, settings.columns.target, standalone=False
+        ),
+        graph_record=None if graph is None else graph[0],
+        left_out=_left_out(service, name, segment, newest),
+        failures=[v for v in visits if v.outcome is CheckOutcome.ERROR],
+        events=events[-_MOST_EVENTS:][::-1],
+    )  # fmt: skip
+
+
+def _told(store: Store, name: str, segment: str, before: str | None) -> tuple[ResultRecord, ...]:
+    end = None if before is None else read_moment(before, "before")
+    found = store.page_results(monitor=name, segment=segment, end=end, limit=2 * _MOST_WINDOWS)
+    windows = list(dict.fromkeys(r.key.interval for r in found))[:_MOST_WINDOWS]
+    return tuple(r for r in found if r.key.interval in set(windows))
+
+
+def _by_window(told: Iterable[ResultRecord]) -> list[ResultRecord]:
+    """Return the last word on each window, the newest first."""
+    last: dict[Interval, ResultRecord] = {}
+    for record in told:
+        known = last.get(record.key.interval)
+        if known is None or record.stage == "labels":
+            last[record.key.interval] = record
+    return sorted(last.values(), key=lambda r: r.key.interval, reverse=True)
+
+
+def _older(links: Links, name: str, segment: str, told: tuple[ResultRecord, ...]) -> str | None:
+    if len({r.key.interval for r in told}) < _MOST_WINDOWS:
+        return None
+    oldest = min(r.key.interval.start for r in told)
+    return links.page("monitors", name, segment=segment or None, before=written(oldest))
+
+
+# ---- the picture -------------------------------------------------------------------------------
+def _lanes(
+    store: Store, told: tuple[ResultRecord, ...], visits: Iterable[Visit], links: Links
+) -> list[Lane]:
+    lanes = []
+    seen = {r.key.interval for r in told}
+    for stage in ("features", "labels"):
+        cells = [_cell(store, r, links) for r in told if r.stage == stage]
+        if stage == "features" or not any(r.stage == "features" for r in told):
+            cells += _unjudged(visits, seen)
+            visits = ()
+        if cells:
+            lanes.append(Lane(stage, tuple(cells)))
+    columns: dict[str, list[Cell]] = {}
+    for record in _by_window(told):
+        said = _MEMORY.of(store, record.id)
+        for column, verdict in (said.columns if said else {}).items():
+            title = f"{column}: {verdict}, {record.key.interval}"
+            link = links.page("diagnoses", record.id)
+            columns.setdefault(column, []).append(Cell(record.key.interval, verdict, title, link))
+    # What was a cause most often first; what was only undetermined comes last.
+    order = sorted(columns, key=lambda c: (-sum(_is_cause(x.kind) for x in columns[c]),
+                                           -len(columns[c]), c))  # fmt: skip
+    return [*lanes, *(Lane(name, tuple(columns[name])) for name in order[:_MOST_LANES])]
+
+
+def _is_cause(kind: str) -> bool:
+    return kind in {"source", "mechanism", "fault"}
+
+
+def _cell(store: Store, record: ResultRecord, links: Links) -> Cell:
+    said = _MEMORY.of(store, record.id)
+    words = "expired" if said is None else f"{said.words}. {said.summary}"
+    return Cell(
+        record.key.interval,
+        record.verdict if said is None else said.kind,
+        f"{record.key.interval}, {record.stage}: {words}",
+        links.page("diagnoses", record.id),
+    )
+
+
+def _unjudged(visits: Iterable[Visit], seen: set[Interval]) -> list[Cell]:
+    """Return the windows that have no diagnosis, and why."""
+    cells = []
+    for visit in visits:
+        if visit.interval in seen:
+            continue
+        kind = _OUTCOMES.get(visit.outcome, "recorded")
+        text = {"error": visit.error or "it failed", "empty": "no rows", "skipped": "too old",
+                "recorded": "recorded as reference"}[kind]  # fmt: skip
+        cells.append(Cell(visit.interval, kind, f"{visit.interval}: {text}"))
+    return cells
+
+
+def _said(stored: Mapping[str, Any]) -> _Said:
+    columns = {
+        name: column["verdict"]
+        for name, column in stored["columns"].items()
+        if column["verdict"] not in {"stable", "inherited"}
+    }
+    words = _words(stored)
+    kind = "fault" if stored["fault"] else words[0].kind
+    return _Said(kind, ", ".join(w.text for w in words), str(stored["summary"]), columns)
+
+
+def _words(stored: Mapping[str, Any]) -> tuple[Any, ...]:
+    return words_for(
+        Verdict(stored["verdict"]),
+        fault=bool(stored["fault"]),
+        conditional_shift=stored["conditional_shift"],
+    )
+
+
+def _mark(event: EventRecord) -> Mark:
+    at = event.at if event.window is None else event.window.start
+    return Mark(at, event.kind, f"{event.kind}, {written(event.at)}: {event.text} ({event.actor})")
+
+
+# ---- tables ------------------------------------------------------------------------------------
+def _segments(store: Store, view: MonitorView, links: Links) -> list[dict[str, Any]]:
+    newest: dict[str, ResultRecord] = {}
+    for record in store.latest_results(view.name):
+        known = newest.get(record.key.segment)
+        if known is None or (record.key.interval.end, record.stage) > (
+            known.key.interval.end, known.stage
+        ):  # fmt: skip
+            newest[record.key.segment] = record
+    firing = {key.segment for key in view.firing}
+    rows = []
+    for name, record in sorted(newest.items()):
+        if not name:
+            continue
+        said = _MEMORY.of(store, record.id)
+        rows.append(
+            {"name": name, "said": said, "is_firing": name in firing,
+             "page": links.page("monitors", view.name, segment=name),
+             "diagnosis": links.page("diagnoses", record.id)}
+        )  # fmt: skip
+    return sorted(rows, key=lambda r: not r["is_firing"])
+
+
+def _left_out(
+    service: Service, name: str, segment: str, newest: ResultRecord | None
+) -> list[tuple[Interval, str]]:
+    """Return the past windows that do not count for the newest one, and why."""
+    from whydrift.monitor.history import History
+
+    if newest is None:
+        return []
+    interval, store = newest.key.interval, service.store
+    accepted = accepted_for(interval, store.list_events(monitor=name, kinds=("accept",)))
+    found, _ = History.of(service.config(), name, store).choice(
+        interval,
+        segment=segment,
+        accepted_from=None if accepted is None else accepted.start,
+        accepted_until=None if accepted is None else accepted.until,
+    )
+    return [(window.interval, reason) for window, reason in found.left_out][-_MOST_LEFT_OUT:]

@@ -1,0 +1,117 @@
+"""All monitors in one table, what is worst first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Final
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from whydrift.monitor.diagnosis.alert import AlertKind
+from whydrift.monitor.diagnosis.diagnosis import Verdict
+from whydrift.monitor.diagnosis.headline import Word, words_for
+from whydrift.monitor.service.web.pages.shell import page
+from whydrift.monitor.service.web.requests import ServiceOf
+
+if TYPE_CHECKING:
+    from whydrift.monitor.service.board import MonitorView, ResultNumbers
+
+__all__ = ["Row", "firing_words", "result_words", "router", "row_of"]
+
+router: Final = APIRouter()
+
+_LATE: Final = timedelta(minutes=15)  # as the rule WhydriftCheckOverdue
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One monitor, as the table shows it.
+
+    Parameters
+    ----------
+    view : MonitorView
+    newest : ResultNumbers, optional
+    words : tuple of Word
+        Of the newest diagnosis.
+    firing : tuple of str
+        Each kind that fires, and where.
+    is_late : bool
+        Whether a result should be there and is not.
+    state : str
+        ``firing``, ``failing``, ``late``, ``open``, ``new``, ``paused`` or ``well``.
+    """
+
+    view: MonitorView
+    newest: ResultNumbers | None
+    words: tuple[Word, ...]
+    firing: tuple[str, ...]
+    is_late: bool
+    state: str
+
+
+_ORDER: Final = ("firing", "failing", "late", "open", "new", "paused", "well")
+_SEVERITIES: Final = ("critical", "error", "warning", "info")
+
+
+@router.get("/")
+def overview(service: ServiceOf) -> Response:
+    """Return the table of all monitors."""
+    now = service.clock()
+    rows = [row_of(view, now) for view in service.board().monitors.values()]
+    rows.sort(key=_rank)
+    counts = {state: sum(row.state == state for row in rows) for state in _ORDER}
+    return page(service, "overview.html.j2", title="Monitors", rows=rows, counts=counts)
+
+
+def row_of(view: MonitorView, now: datetime) -> Row:
+    """Return what the table shows of a monitor."""
+    newest = view.newest()
+    is_late = view.next_due is not None and now - view.next_due > _LATE
+    match view:
+        case _ if view.firing:
+            state = "firing"
+        case _ if view.state.consecutive_failures:
+            state = "failing"
+        case _ if view.state.is_paused:
+            state = "paused"
+        case _ if is_late:
+            state = "late"
+        case _ if newest is None:
+            state = "new"
+        case _ if newest.fault or newest.verdict != Verdict.NONE or view.empty is not None:
+            state = "open"
+        case _:
+            state = "well"
+    words = () if newest is None else result_words(newest)
+    return Row(view, newest, words, firing_words(view), is_late and state != "paused", state)
+
+
+def result_words(found: ResultNumbers) -> tuple[Word, ...]:
+    """Return the first words of a diagnosis."""
+    return words_for(
+        Verdict(found.verdict), fault=found.fault, conditional_shift=found.conditional_shift
+    )
+
+
+def firing_words(view: MonitorView) -> tuple[str, ...]:
+    """Return each kind that fires, with the segments where the whole does not."""
+    found = []
+    for kind in AlertKind:
+        segments = sorted(key.segment for key in view.firing if key.kind is kind)
+        if not segments:
+            continue
+        inner = [name for name in segments if name]
+        where = "" if "" in segments else f" in {inner[0]}"
+        more = f" and {len(inner) - 1} more" if where and len(inner) > 1 else ""
+        found.append(f"{kind.value}{where}{more}")
+    return tuple(found)
+
+
+def _rank(row: Row) -> tuple[int, int, str]:
+    kinds = {key.kind for key in row.view.firing}
+    severity = "critical" if AlertKind.FAULT in kinds else row.view.severity
+    if kinds == {AlertKind.GRAPH}:
+        severity = "info"
+    return _ORDER.index(row.state), _SEVERITIES.index(severity), row.view.name

@@ -1,0 +1,40 @@
+"""Where a report stands among our pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from whydrift.monitor.report import Place
+
+if TYPE_CHECKING:
+    from whydrift.monitor.service.report_queue import ReportJob
+    from whydrift.monitor.service.web.links import Links
+
+__all__ = ["diagnosis_place", "report_place"]
+
+
+def diagnosis_place(
+    links: Links, identity: str, monitor: str | None, *, has_pictures: bool
+) -> Place:
+    """Return that of a stored diagnosis."""
+    more = [("as JSON", links.api("diagnoses", identity))]
+    if not has_pictures:
+        more.insert(0, ("with pictures of the windows",
+                        links.page("diagnoses", identity, pictures="yes")))  # fmt: skip
+    if monitor is not None:
+        more.append(("compare other windows", links.page("compare", monitor=monitor)))
+    return Place(_up(links, monitor), tuple(more))
+
+
+def report_place(job: ReportJob, links: Links) -> Place:
+    """Return that of a report on demand."""
+    more = (
+        ("as JSON", links.api("reports", job.id)),
+        ("compare other windows", links.page("compare", monitor=job.request.monitor)),
+    )
+    return Place(_up(links, job.request.monitor), more)
+
+
+def _up(links: Links, monitor: str | None) -> tuple[tuple[str, str], ...]:
+    up = (("whydrift", links.page()),)
+    return up if monitor is None else (*up, (monitor, links.page("monitors", monitor)))
