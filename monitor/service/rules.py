@@ -131,7 +131,7 @@ _WINDOW: Final = (
 _LOSS: Final = (
     '{{ with query (printf "max(whydrift_loss_change{monitor=%q, segment=%q})"'
     " $labels.monitor $labels.segment) }} Change of the loss:"
-    " {{ . | first | value | humanize }}"
+    ' {{ . | first | value | printf "%.3g" }}'
     '{{ with query (printf "max(whydrift_loss_change_low{monitor=%q, segment=%q}) > 0"'
     " $labels.monitor $labels.segment) }}, more than chance"
     "{{ else }}, no more than chance{{ end }}.{{ end }}"
@@ -343,17 +343,19 @@ def _written(alert: Alert, monitors: Iterable[Monitor], links: Links) -> Iterato
     if not alert.is_of_monitor:
         yield _rule(alert, "", {"severity": alert.severity}, links)
         return
+    default = (alert.severity or "warning", "")
     owners: dict[tuple[str, str], list[str]] = {}
     for monitor in monitors:
-        severity = alert.severity or monitor.alert.severity
-        owners.setdefault((severity, monitor.alert.team or ""), []).append(monitor.name)
+        owner = (alert.severity or monitor.alert.severity, monitor.alert.team or "")
+        if owner != default:
+            owners.setdefault(owner, []).append(monitor.name)
+    # Names are made of a-z, 0-9, - and _: none means anything else in a regular expression.
     for (severity, team), names in sorted(owners.items()):
         labels = {"severity": severity} | ({"team": team} if team else {})
-        # Names are made of a-z, 0-9, - and _: none means anything else in a regular expression.
         yield _rule(alert, f'monitor=~"{"|".join(sorted(names))}", ', labels, links)
-    known = sorted(name for names in owners.values() for name in names)
-    others = f'monitor!~"{"|".join(known)}", ' if known else ""
-    yield _rule(alert, others, {"severity": alert.severity or "warning"}, links)
+    known = "|".join(sorted(name for names in owners.values() for name in names))
+    # Also those that nobody had configured yet when the rules were written.
+    yield _rule(alert, f'monitor!~"{known}", ' if known else "", {"severity": default[0]}, links)
 
 
 def _rule(alert: Alert, only: str, labels: Mapping[str, str], links: Links) -> dict[str, Any]:
