@@ -322,9 +322,10 @@ class Board:
             # The same object where nothing changed: what was written of it is used again.
             monitors[name] = before if before == view else view
         self._read = {name: known for name, known in self._read.items() if name in names}
-        return BoardView(
-            monitors, config.metrics, now, True, self._size(store, now), store.outbox_pending()
-        )
+        # Who has nothing to be told has a series too: at zero.
+        pending = dict.fromkeys((notifier.name for notifier in config.notify), 0)
+        pending.update(store.outbox_pending())
+        return BoardView(monitors, config.metrics, now, True, self._size(store, now), pending)
 
     def _parsed(
         self, store: Store, records: Iterable[ResultRecord], limits: Metrics
