@@ -61,7 +61,9 @@ class Token(Settings):
 
     name: Slug
     sha256: SecretStr
-    role: Literal["read", "operate"] = "read"
+    role: Literal["metrics", "read", "operate"] = Field(
+        default="read", description="metrics: for Prometheus, /metrics alone"
+    )
 
     @field_validator("sha256")
     @classmethod

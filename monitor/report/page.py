@@ -88,7 +88,9 @@ def render_html(
     columns = sorted(
         diagnosis.columns.items(), key=lambda item: _ORDER.index(item[1].verdict.value)
     )
-    return template("report.html.j2").render(
+    return template(
+        "report.html.j2"
+    ).render(
         d=diagnosis,
         title=title or "Why the data drifted",
         context=context or {},

@@ -2,16 +2,38 @@
 
 from __future__ import annotations
 
-from datetime import UTC
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    WithJsonSchema,
+)
 
 from whydrift.discovery.errors import OptionError
+from whydrift.monitor.service.web.moments import read_moment
 from whydrift.monitor.service.web.problems import Problem, Refused
 from whydrift.monitor.window.interval import Interval
 
 __all__ = ["Acceptance", "CheckRequest", "EventRequest", "ReportBody", "ReportSide"]
+
+
+def _instant(value: object) -> datetime:
+    if not isinstance(value, str) or len(value) > 40:
+        raise ValueError("write a time as 2026-05-04T09:00:00Z")
+    try:
+        return read_moment(value, "")
+    except Refused as refused:
+        raise ValueError(refused.problem.detail) from None
+
+
+Instant = Annotated[
+    datetime, BeforeValidator(_instant), WithJsonSchema({"type": "string", "format": "date-time"})
+]
 
 
 def _plain(text: str) -> str:
@@ -34,8 +56,8 @@ class _Body(BaseModel):
 class WindowBody(_Body):
     """When a window begins and ends."""
 
-    start: AwareDatetime = Field(alias="from")
-    end: AwareDatetime = Field(alias="to")
+    start: Instant = Field(alias="from")
+    end: Instant = Field(alias="to")
 
     def interval(self, field: str) -> Interval:
         """Return it.
@@ -46,8 +68,8 @@ class WindowBody(_Body):
             If the end does not come after the start.
         """
         try:
-            return Interval(self.start.astimezone(UTC), self.end.astimezone(UTC))
-        except (OptionError, OverflowError):
+            return Interval(self.start, self.end)
+        except OptionError:
             problem = Problem(422, "time", "The end has to come after the start.", field)
             raise Refused(problem) from None
 
@@ -64,7 +86,7 @@ class EventRequest(_Body):
 
     kind: Literal["release", "retrain", "fix", "other"]
     text: Sentence
-    at: AwareDatetime | None = Field(default=None, description="now by default")
+    at: Instant | None = Field(default=None, description="now by default")
 
 
 class CheckRequest(_Body):
@@ -77,9 +99,9 @@ class CheckRequest(_Body):
 class ReportSide(_Body):
     """Which kept windows make one side of a report."""
 
-    start: AwareDatetime | None = Field(default=None, alias="from")
-    end: AwareDatetime | None = Field(default=None, alias="to")
-    segment: Name | None = None
+    start: Instant | None = Field(default=None, alias="from")
+    end: Instant | None = Field(default=None, alias="to")
+    segment: Name | Literal[""] | None = Field(default=None, description="empty: the whole")
     version: Name | None = None
 
 

@@ -2,43 +2,86 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from whydrift.monitor.service.web.api.views import alert_view
+from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.pages.shell import page
 from whydrift.monitor.service.web.requests import LinksOf, ServiceOf
-from whydrift.monitor.store.state import AlertState
+from whydrift.monitor.store.state import AlertRecord, AlertState
 
-__all__ = ["router"]
+__all__ = ["ShownAlert", "router", "shown_alerts"]
 
 router: Final = APIRouter()
 
 _PAST: Final = timedelta(days=30)
 
 
+@dataclass(frozen=True, slots=True)
+class ShownAlert:
+    """An episode as pages show it.
+
+    Parameters
+    ----------
+    record : AlertRecord
+    page : str, optional
+        Where its report is.
+    is_told : bool
+        Whether the summary stands above already, beside another alert of the same diagnosis.
+    is_configured : bool
+        Whether its monitor is.
+    """
+
+    record: AlertRecord
+    page: str | None
+    is_told: bool
+    is_configured: bool
+
+    @property
+    def opened(self) -> datetime:
+        """End of the first window that rejected."""
+        return datetime.fromtimestamp(self.record.episode.opened, UTC)
+
+    @property
+    def columns(self) -> list[str]:
+        """What was named so far."""
+        return sorted(self.record.episode.columns)
+
+    @property
+    def summary(self) -> str:
+        """What the diagnosis says, unless it stands above."""
+        return "" if self.is_told else str(self.record.details.get("summary", ""))
+
+
+def shown_alerts(
+    records: Iterable[AlertRecord], state: AlertState, links: Links, configured: Iterable[str]
+) -> list[ShownAlert]:
+    """Return those of a state, the newest first."""
+    chosen = [r for r in records if r.state is state]
+    chosen.sort(key=lambda r: (-r.episode.last, r.monitor, r.key.segment))
+    known, told, shown = set(configured), set(), []
+    for record in chosen:
+        page = None if record.result is None else links.page("diagnoses", record.result)
+        is_told = record.result in told
+        shown.append(ShownAlert(record, page, is_told, record.monitor in known))
+        told.add(record.result)
+    return shown
+
+
 @router.get("/alerts")
 def alerts(service: ServiceOf, links: LinksOf) -> Response:
     """Return all episodes that last, and those of the last month."""
-    since = service.clock() - _PAST
-    store = service.store
-    open_ones = store.list_alerts(states=(AlertState.FIRING, AlertState.PENDING))
-    past = store.list_alerts(states=(AlertState.RESOLVED,), since=since)
-    known = {m.name: m.alert.severity for m in service.config().monitors}
-
-    def shown(state: AlertState) -> list[dict[str, object]]:
-        chosen = [a for a in (*open_ones, *past) if a.state is state]
-        chosen.sort(key=lambda a: a.episode.last, reverse=True)
-        return [
-            {**alert_view(a, known.get(a.monitor), links), "is_known": a.monitor in known,
-             "page": None if a.result is None else links.page("diagnoses", a.result)}
-            for a in chosen
-        ]  # fmt: skip
-
-    return page(
-        service, "alerts.html.j2", title="Alerts",
-        groups=[(state.value, shown(state)) for state in AlertState],
-    )  # fmt: skip
+    store, since = service.store, service.clock() - _PAST
+    records = (
+        *store.list_alerts(states=(AlertState.FIRING, AlertState.PENDING)),
+        *store.list_alerts(states=(AlertState.RESOLVED,), since=since),
+    )
+    names = [m.name for m in service.config().monitors]
+    order = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
+    groups = [(state.value, shown_alerts(records, state, links, names)) for state in order]
+    return page(service, "alerts.html.j2", title="Alerts", groups=groups)

@@ -16,9 +16,9 @@ from whydrift.monitor.diagnosis.diagnosis import Verdict
 from whydrift.monitor.diagnosis.headline import words_for
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.references import accepted_for
-from whydrift.monitor.service.web.api.views import alert_view
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
+from whydrift.monitor.service.web.pages.alerts import shown_alerts
 from whydrift.monitor.service.web.pages.overview import row_of
 from whydrift.monitor.service.web.pages.shell import page
 from whydrift.monitor.service.web.pages.timeline import Cell, Lane, Mark, timeline_svg
@@ -110,20 +110,18 @@ def monitor(
     view = service.board().monitors.get(name)
     if view is None:  # new in the configuration
         raise Refused(Problem(503, "not_ready", "Nothing of it has been read yet."))
-    store, now = service.store, service.clock()
+    store, now, zone = service.store, service.clock(), settings.window.timezone
     told = _told(store, name, segment, before)
     if segment and not told:
         raise Refused(Problem(404, "segment", f"There is no segment {segment!r:.60} of {name}."))
     start = min((r.key.interval.start for r in told), default=None)
     visits = store.list_visits(name, start=start)
     events = store.list_events(monitor=name, since=start)
-    alerts = [
-        {**alert_view(a, settings.alert.severity, links),
-         "page": None if a.result is None else links.page("diagnoses", a.result)}
-        for a in sorted(
-            store.list_alerts(monitor=name), key=lambda a: a.episode.last, reverse=True
-        )
-    ]  # fmt: skip
+    records = store.list_alerts(monitor=name)
+    firing, pending, resolved = (
+        shown_alerts(records, state, links, (name,))
+        for state in (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
+    )
     lanes = _lanes(store, told, visits if not segment else (), links)
     newest = next(iter(_by_window(told)), None)
     graph = store.get_graph(name)
@@ -139,12 +137,13 @@ def monitor(
         diagnosis=said,
         words=() if said is None else _words(said),
         newest=newest,
-        timeline=timeline_svg(lanes, [_mark(e) for e in events], f"Windows of {name}"),
+        timeline=timeline_svg(lanes, [_mark(e) for e in events], f"Windows of {name}", zone),
+        zone=zone,
         older=_older(links, name, segment, told),
         is_past=before is not None,
-        firing=[a for a in alerts if a["state"] == AlertState.FIRING.value],
-        pending=[a for a in alerts if a["state"] == AlertState.PENDING.value],
-        resolved=[a for a in alerts if a["state"] == AlertState.RESOLVED.value][:_MOST_EVENTS],
+        firing=firing,
+        pending=pending,
+        resolved=resolved[:_MOST_EVENTS],
         segments=_segments(store, view, links),
         graph=None if graph is None else graph_svg(
             graph[1], verdicts, settings.columns.target, standalone=False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,7 @@ from whydrift.monitor.service.web.security.headers import content_policy
 if TYPE_CHECKING:
     from whydrift.monitor.service.web.service import Service
 
-__all__ = ["ago", "html_page", "page", "page_style", "script"]
+__all__ = ["ago", "html_page", "page", "page_style", "script", "when"]
 
 _PACKAGE: Final = "whydrift.monitor.service.web"
 _OLD: Final = timedelta(minutes=5)  # what was read of the store so long ago is told to be old
@@ -80,6 +80,8 @@ def html_page(
         banners=banners,
         ago=ago,
         written=written,
+        when=when,
+        utc=UTC,
         **values,
     )
     policy = content_policy(styles=[page_style()], scripts=texts)
@@ -98,6 +100,16 @@ def ago(moment: datetime | None, now: datetime) -> str:
             text = f"{size / length:.0f} {unit}"
             return f"{text} ago" if seconds > 0 else f"in {text}"
     return "just now" if seconds >= 0 else "in a moment"
+
+
+def when(moment: datetime | None, zone: tzinfo = UTC) -> str:
+    """Return a moment as people write it, in a time zone that the page names."""
+    if moment is None:
+        return "–"
+    local = moment.astimezone(zone)
+    return (
+        f"{local:%Y-%m-%d}" if (local.hour, local.minute) == (0, 0) else f"{local:%Y-%m-%d %H:%M}"
+    )
 
 
 def _banners(service: Service) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from typing import Final
 
 from markupsafe import Markup
@@ -18,6 +18,7 @@ __all__ = ["Cell", "Lane", "Mark", "timeline_svg"]
 _WIDTH, _LABEL, _ROW, _TOP = 860.0, 130.0, 22.0, 24.0
 _LEAST_FOR_LETTER: Final = 11.0  # of the drawing's width
 _GAP: Final = 0.75
+_MOST_DATES: Final = 8
 _LETTERS: Final = {
     "covariate": "S", "source": "S", "mechanism": "M", "both": "B", "fault": "F",
     "undetermined": "?", "inherited": "i", "error": "!", "empty": "0",
@@ -61,13 +62,16 @@ class Mark:
     title: str
 
 
-def timeline_svg(lanes: Sequence[Lane], marks: Sequence[Mark], title: str) -> Markup:
-    """Return the picture; empty where there is no window."""
+def timeline_svg(
+    lanes: Sequence[Lane], marks: Sequence[Mark], title: str, zone: tzinfo = UTC
+) -> Markup:
+    """Return the picture, its dates in a time zone; empty where there is no window."""
     spans = [cell.interval for lane in lanes for cell in lane.cells]
     if not spans:
         return Markup("")
     start, end = min(s.start for s in spans), max(s.end for s in spans)
-    scale = linear_scale(start.timestamp(), end.timestamp(), _LABEL, _WIDTH - 6)
+    right = _WIDTH - _LABEL
+    scale = linear_scale(start.timestamp(), end.timestamp(), 6, right)
 
     def x(moment: datetime) -> float:
         return scale(moment.timestamp())
@@ -77,13 +81,15 @@ def timeline_svg(lanes: Sequence[Lane], marks: Sequence[Mark], title: str) -> Ma
     for number, lane in enumerate(lanes):
         y = _TOP + number * _ROW
         name = lane.name if len(lane.name) <= 18 else lane.name[:17] + "…"
-        parts.append(tag("text", tag("title", lane.name), name, x=_LABEL - 8, y=y + 15,
-                         text_anchor="end"))  # fmt: skip
+        # On the right, beside the newest window: that end is what a small screen shows first.
+        parts.append(tag("text", tag("title", lane.name), name, x=right + 8, y=y + 15))
         parts += [_cell(cell, x, y) for cell in lane.cells]
-    shown = [mark for mark in marks if start <= mark.at <= end + (end - start) / 20]
-    for mark in shown:
-        parts += _mark(mark, min(x(mark.at), _WIDTH - 6), bottom)
-    parts += _dates(start, end, x, bottom)
+    for mark in marks:
+        if start <= mark.at <= end + (end - start) / 20:
+            parts += _mark(mark, min(x(mark.at), right), bottom)
+    starts = sorted({s.start for s in spans})
+    parts.append(tag("line", x1=6, x2=right, y1=bottom, y2=bottom, class_="axis"))
+    parts += _dates(starts, x, bottom, zone)
     return picture(_WIDTH, bottom + 22, title, *parts, class_="picture timeline")
 
 
@@ -113,14 +119,20 @@ def _mark(mark: Mark, x: float, bottom: float) -> Iterator[Markup]:
 
 
 def _dates(
-    start: datetime, end: datetime, x: Callable[[datetime], float], bottom: float
+    starts: Sequence[datetime], x: Callable[[datetime], float], bottom: float, zone: tzinfo
 ) -> Iterator[Markup]:
-    """Yield about five dates below the lanes."""
-    yield tag("line", x1=_LABEL, x2=_WIDTH - 6, y1=bottom, y2=bottom, class_="axis")
-    length = end - start
-    form = "%H:%M" if length <= timedelta(days=2) else "%-d %b" if length.days < 300 else "%b %Y"
-    for step in range(5):
-        moment = start + length * step / 4
-        anchor = "start" if step == 0 else "end" if step == 4 else "middle"
-        text = moment.strftime("%-d %b " + form if step in {0, 4} and form == "%H:%M" else form)
-        yield tag("text", text, x=x(moment), y=bottom + 16, text_anchor=anchor, class_="small")
+    """Yield some dates below the lanes, each where a window begins."""
+    step = -(-len(starts) // _MOST_DATES)
+    length = starts[-1] - starts[0]
+    form = "%-d %b" if length.days < 300 else "%b %Y"
+    before = ""
+    for moment in starts[::step]:
+        local = moment.astimezone(zone)
+        date = local.strftime(form)
+        text = date if date != before else ""
+        if length <= timedelta(days=2):
+            text = f"{text} {local:%H:%M}".strip()
+        before = date
+        place = x(moment)
+        yield tag("line", x1=place, x2=place, y1=bottom, y2=bottom + 4, class_="axis")
+        yield tag("text", text, x=place, y=bottom + 16, class_="small")
