@@ -54,6 +54,7 @@ _SHORT_OF_STORE = {
 _SHORT_OF_EXPORT = {
     "rules": "Alerting and recording rules for Prometheus.",
     "dashboards": "Dashboards for Grafana.",
+    "schema": "The configuration's JSON Schema, for editors.",
 }
 # Verbs that have verbs of their own.
 _SHORT_BELOW: Mapping[str, Mapping[str, str]] = {

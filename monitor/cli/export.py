@@ -15,7 +15,7 @@ from whydrift.monitor.cli.options import Debug, Quiet, path_given
 if TYPE_CHECKING:
     from whydrift.monitor.config import Config
 
-__all__ = ["EXPORT_VERBS", "dashboards", "export", "rules"]
+__all__ = ["EXPORT_VERBS", "dashboards", "export", "rules", "schema"]
 
 ExportConfig = Annotated[
     Path | None,
@@ -48,11 +48,12 @@ Grafana = Annotated[
 
 
 def export() -> None:
-    """Write what Prometheus and Grafana read.
+    """Write what Prometheus, Grafana and editors read.
 
     Try:
       whydrift export rules -c whydrift.yaml -o /etc/prometheus/rules
       whydrift export dashboards -o /var/lib/grafana/dashboards
+      whydrift export schema -o .
     """
 
 
@@ -113,7 +114,30 @@ def dashboards(
     return Status.NOTHING
 
 
-EXPORT_VERBS: Mapping[str, Callable[..., int]] = {"rules": rules, "dashboards": dashboards}
+def schema(
+    out: Folder = None,
+    quiet: Quiet = False,
+    debug: Debug = False,
+) -> int:
+    """Write the configuration's JSON Schema, by which editors complete and check it.
+
+    A file that begins with `# yaml-language-server: $schema=./whydrift.schema.json` is checked
+    while one writes it.
+
+    Try:
+      whydrift export schema -o .
+    """
+    from whydrift.monitor.config.schema import SCHEMA_FILE, schema_text
+
+    _write({SCHEMA_FILE: schema_text()}, out, quiet=quiet)
+    return Status.NOTHING
+
+
+EXPORT_VERBS: Mapping[str, Callable[..., int]] = {
+    "rules": rules,
+    "dashboards": dashboards,
+    "schema": schema,
+}
 
 
 def _settings(config: Path) -> Config:

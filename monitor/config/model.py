@@ -62,16 +62,30 @@ def _named(notifiers: tuple[Notifier, ...]) -> tuple[Notifier, ...]:
 class Config(Settings):
     """All that a configuration says, checked; defaults stand for what it leaves out."""
 
-    version: Annotated[Literal[1], BeforeValidator(_version)]
-    store: Store = Store()
-    web: Web = Web()
-    metrics: Metrics = Metrics()
-    checks: Checks = Checks()
-    dask: Dask | None = None
-    sources: dict[Slug, Source] = Field(default_factory=dict)
-    monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)]
-    events: tuple[Event, ...] = ()
-    notify: Annotated[tuple[Notifier, ...], AfterValidator(_named)] = ()
+    version: Annotated[Literal[1], BeforeValidator(_version)] = Field(
+        description="of this format: 1"
+    )
+    store: Store = Field(default=Store(), description="where windows, graphs and results are kept")
+    web: Web = Field(default=Web(), description="pages, metrics and API of the daemon")
+    metrics: Metrics = Field(default=Metrics(), description="how many series Prometheus gets")
+    checks: Checks = Field(
+        default=Checks(), description="how windows are judged: workers, limits, catching up"
+    )
+    dask: Dask | None = Field(
+        default=None, description="a cluster that builds windows of many rows"
+    )
+    sources: dict[Slug, Source] = Field(
+        default_factory=dict, description="where rows come from, by name"
+    )
+    monitors: Annotated[tuple[Monitor, ...], BeforeValidator(_some_monitors)] = Field(
+        description="what is watched"
+    )
+    events: tuple[Event, ...] = Field(
+        default=(), description="what happened outside, shown beside verdicts"
+    )
+    notify: Annotated[tuple[Notifier, ...], AfterValidator(_named)] = Field(
+        default=(), description="who is told of alerts, beside or instead of rules for Prometheus"
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Config:

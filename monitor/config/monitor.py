@@ -53,11 +53,17 @@ __all__ = [
 class Columns(Settings):
     """The roles of columns; all others are features."""
 
-    target: Text | None = None
-    prediction: Text | None = None
-    cluster: Text | None = None
-    version: Text | None = None
-    ignore: Names = ()
+    target: Text | None = Field(default=None, description="what the model predicts")
+    prediction: Text | None = Field(default=None, description="what the model said")
+    cluster: Text | None = Field(
+        default=None,
+        description="names what belongs together, such as a user: rows of one are alike",
+    )
+    version: Text | None = Field(
+        default=None,
+        description="names the model's version; a window is kept as one part a version",
+    )
+    ignore: Names = Field(default=(), description="left out: identifiers, free text")
 
     @model_validator(mode="after")
     def _are_different(self) -> Columns:
@@ -80,15 +86,21 @@ class Columns(Settings):
 class Window(Settings):
     """How rows are cut into windows: by time, or by their number."""
 
-    every: DurationText | None = None
+    every: DurationText | None = Field(
+        default=None, description="from one window's end to the next: 1h, 1d, 1w"
+    )
     length: DurationText | None = Field(
         default=None, description="longer than `every`: windows slide"
     )
     rows: Count | None = Field(default=None, ge=1, description="windows of so many rows instead")
     step: Count | None = Field(default=None, ge=1, description="of `rows`; fewer: windows slide")
-    delay: DurationText = Duration(0, "s")
-    label_delay: DurationText = Duration(0, "s")
-    timezone: Zone = ZoneInfo("UTC")
+    delay: DurationText = Field(
+        default=Duration(0, "s"), description="waited for late rows after a window's end"
+    )
+    label_delay: DurationText = Field(
+        default=Duration(0, "s"), description="waited for labels after a window's end"
+    )
+    timezone: Zone = Field(default=ZoneInfo("UTC"), description="of days and weeks")
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Window:
@@ -119,19 +131,34 @@ class Window(Settings):
 class Late(Settings):
     """What becomes of rows that come after their window was judged."""
 
-    allow: DurationText = Duration(0, "s")
-    then: Literal["recompute", "ignore"] = "recompute"
+    allow: DurationText = Field(
+        default=Duration(0, "s"), description="how long after a window was due its rows may come"
+    )
+    then: Literal["recompute", "ignore"] = Field(
+        default="recompute", description="recompute silently, or ignore them"
+    )
 
 
 class Reference(Settings):
     """What a window is judged against."""
 
-    last: Stretch | None = None
-    same: Literal["weekday", "hour", "weekday_and_hour"] | None = None
-    start: Moment | None = Field(default=None, alias="from")
-    end: Moment | None = Field(default=None, alias="to")
-    version: Literal["previous"] | None = None
-    exclude: tuple[Literal["fault", "drift"], ...] = ("fault", "drift")
+    last: Stretch | None = Field(
+        default=None, description="so far back, such as 28d, or so many windows, such as 28"
+    )
+    same: Literal["weekday", "hour", "weekday_and_hour"] | None = Field(
+        default=None, description="only windows of the same weekday or hour"
+    )
+    start: Moment | None = Field(
+        default=None, alias="from", description="a fixed reference: its first moment"
+    )
+    end: Moment | None = Field(default=None, alias="to", description="a fixed reference: its end")
+    version: Literal["previous"] | None = Field(
+        default=None, description="the windows of the model's version before"
+    )
+    exclude: tuple[Literal["fault", "drift"], ...] = Field(
+        default=("fault", "drift"),
+        description="windows that are left out: those with a fault, those in a drift",
+    )
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Reference:
@@ -171,49 +198,84 @@ def _instant(moment: datetime, zone: tzinfo) -> datetime:
 class Segments(Settings):
     """Parts of the rows that are judged on their own too."""
 
-    by: Names = Field(min_length=1)
-    top: Count = Field(default=20, ge=1)
-    min_rows: Count = Field(default=500, ge=1)
+    by: Names = Field(
+        min_length=1, description="columns; each value, of several each combination, is a segment"
+    )
+    top: Count = Field(
+        default=20, ge=1, description="the largest so many of them; the rest is one more"
+    )
+    min_rows: Count = Field(
+        default=500, ge=1, description="of the reference; values of fewer are part of the rest"
+    )
 
 
 class GraphSettings(Settings):
     """How the graph is learned."""
 
-    method: MethodName = "auto"
-    relearn: DurationText | None = None
-    knowledge: KnowledgeValue | None = None
+    method: MethodName = Field(
+        default="auto", description="how causes are found; auto chooses by the columns"
+    )
+    relearn: DurationText | None = Field(
+        default=None,
+        description="how often the graph is learned anew; if left out, when it no longer fits",
+    )
+    knowledge: KnowledgeValue | None = Field(
+        default=None,
+        description="what you know of causes: {tiers: [[a], [b, c]], required, forbidden}",
+    )
 
 
 class Alert(Settings):
     """When people are told, and who."""
 
     after: Count = Field(default=1, ge=1, description="windows in a row that reject")
-    resolve_after: Count = Field(default=2, ge=1)
-    severity: Literal["critical", "error", "warning", "info"] = "warning"
-    team: Text | None = None
+    resolve_after: Count = Field(
+        default=2, ge=1, description="quiet windows in a row before it is resolved"
+    )
+    severity: Literal["critical", "error", "warning", "info"] = Field(
+        default="warning",
+        description="of its alerts; a data fault is always critical, a changed graph info",
+    )
+    team: Text | None = Field(
+        default=None, description="whose alerts they are: a label, for routes of Alertmanager"
+    )
 
 
 class Monitor(Settings):
     """One stream of windows, and how it is judged."""
 
-    name: Slug
-    source: SourceOrName
-    labels: Labels | None = None
-    columns: Columns = Columns()
-    window: Window = Window()
+    name: Slug = Field(description="a-z, 0-9, _ and -: it becomes a URL and a label")
+    source: SourceOrName = Field(description="name of a source, or one written out")
+    labels: Labels | None = Field(
+        default=None, description="where the true values come from, when they come later"
+    )
+    columns: Columns = Field(
+        default=Columns(), description="the roles of columns; all others are features"
+    )
+    window: Window = Field(default=Window(), description="how rows are cut into windows")
     since: Moment | None = Field(
         default=None,
         description="windows before it are recorded as the first reference, later ones judged; "
         "without it, the newest complete window is the first that is judged",
     )
-    late: Late = Late()
-    reference: Reference = Reference(last=Duration(28, "d"))
-    segments: Segments | None = None
-    graph: GraphSettings = GraphSettings()
-    loss: LossName = "auto"
-    floor: Number | None = Field(default=None, ge=0)
-    false_alarms_per_month: Number = Field(default=0.2, gt=0)
-    alert: Alert = Alert()
+    late: Late = Field(default=Late(), description="what becomes of rows that come late")
+    reference: Reference = Field(
+        default=Reference(last=Duration(28, "d")), description="what a window is judged against"
+    )
+    segments: Segments | None = Field(
+        default=None, description="parts of the rows that are judged on their own too"
+    )
+    graph: GraphSettings = Field(default=GraphSettings(), description="how the graph is learned")
+    loss: LossName = Field(default="auto", description="how wrong a prediction is; or quantile:0.9")
+    floor: Number | None = Field(
+        default=None,
+        ge=0,
+        description="a smaller change is not worth knowing, in sd of the reference (0.1)",
+    )
+    false_alarms_per_month: Number = Field(
+        default=0.2, gt=0, description="acceptable on average, of all segments and stages together"
+    )
+    alert: Alert = Field(default=Alert(), description="when people are told, and who")
 
     @property
     def since_instant(self) -> datetime | None:

@@ -36,9 +36,12 @@ _RUNBOOKS: Final = "https://github.com/whydrift/whydrift/blob/main/docs/runbooks
 class Keep(Settings):
     """How long what is kept, counted from a window's end."""
 
-    snapshots: DurationText = Duration(400, "d")
-    samples: DurationText = Duration(400, "d")
-    results: DurationText = Duration(3, "y")
+    snapshots: DurationText = Field(default=Duration(400, "d"), description="summaries of windows")
+    samples: DurationText = Field(
+        default=Duration(400, "d"),
+        description="the rows in them; afterwards the counts alone are left",
+    )
+    results: DurationText = Field(default=Duration(3, "y"), description="diagnoses")
     hourly: DurationText | None = Field(
         default=None, description="after so long windows shorter than a day become one a day"
     )
@@ -47,8 +50,11 @@ class Keep(Settings):
 class Store(Settings):
     """Where windows, graphs and results are kept."""
 
-    url: SecretUrl = SecretStr("sqlite:///whydrift.db")
-    keep: Keep = Keep()
+    url: SecretUrl = Field(
+        default=SecretStr("sqlite:///whydrift.db"),
+        description="sqlite:///whydrift.db, or postgresql+psycopg://user:password@host/db",
+    )
+    keep: Keep = Field(default=Keep(), description="how long what is kept")
     migrate: Literal["auto", "manual"] | None = Field(
         default=None,
         description="whether the daemon brings older tables up to date itself; without it, in "
@@ -59,10 +65,11 @@ class Store(Settings):
 class Token(Settings):
     """Who may ask: the hash of a token, never the token."""
 
-    name: Slug
-    sha256: SecretStr
+    name: Slug = Field(description="for logs")
+    sha256: SecretStr = Field(description="of the token: printf %s TOKEN | sha256sum")
     role: Literal["metrics", "read", "operate"] = Field(
-        default="read", description="metrics: for Prometheus, /metrics alone"
+        default="read",
+        description="metrics: for Prometheus, /metrics alone; operate: also accept, pause, reload",
     )
 
     @field_validator("sha256")
@@ -81,7 +88,7 @@ class Token(Settings):
 class Auth(Settings):
     """Who may use the web interface."""
 
-    tokens: tuple[Token, ...]
+    tokens: tuple[Token, ...] = Field(description="who may ask")
 
     @field_validator("tokens", mode="before")
     @classmethod
@@ -96,24 +103,33 @@ class Reports(Settings):
 
     running: Count = Field(default=1, ge=1, description="at the same time")
     waiting: Count = Field(default=16, ge=0, description="more than these are refused (429)")
-    timeout: DurationText = Duration(2, "m")
-    keep: DurationText = Duration(1, "d")
+    timeout: DurationText = Field(default=Duration(2, "m"), description="of one report")
+    keep: DurationText = Field(
+        default=Duration(1, "d"), description="how long a finished one can be fetched"
+    )
 
 
 class Web(Settings):
     """The web interface."""
 
-    listen: Text = "127.0.0.1:9464"
+    listen: Text = Field(
+        default="127.0.0.1:9464",
+        description="HOST:PORT; beyond this machine only with auth, or auth: none",
+    )
     external_url: Text | None = Field(
         default=None, description="under which people reach it: begins the links in alerts"
     )
     runbook_url: Text = Field(
         default=_RUNBOOKS, description="begins the links to runbooks; Alert.md follows"
     )
-    hosts: tuple[Text, ...] = ("localhost",)
+    hosts: tuple[Text, ...] = Field(default=("localhost",), description="names it answers to")
     lifecycle: bool = Field(default=False, description="whether POST /-/reload reloads")
-    auth: Auth | Literal["none"] | None = None
-    reports: Reports = Reports()
+    auth: Auth | Literal["none"] | None = Field(
+        default=None, description="who may ask; none must be written"
+    )
+    reports: Reports = Field(
+        default=Reports(), description="limits of reports asked for over the web"
+    )
 
     @field_validator("listen")
     @classmethod
@@ -161,14 +177,23 @@ class Metrics(Settings):
     segment_columns: bool = Field(
         default=False, description="whether segments have series of their columns too"
     )
-    max_series: Count = Field(default=10_000, ge=1)
+    max_series: Count = Field(
+        default=10_000,
+        ge=1,
+        description="of all monitors; beyond it columns without a verdict are left out",
+    )
 
 
 class Checks(Settings):
     """How windows are judged."""
 
-    workers: Count = Field(default=2, ge=1)
-    timeout: DurationText = Duration(10, "m")
+    workers: Count = Field(
+        default=2, ge=1, description="processes that judge windows at the same time"
+    )
+    timeout: DurationText = Field(
+        default=Duration(10, "m"),
+        description="of one check; a worker that takes longer is replaced",
+    )
     memory: Size = Field(default=2 << 30, description="of one worker")
     recycle: Count = Field(default=300, ge=1, description="checks before a worker is replaced")
     catch_up: Count = Field(
@@ -190,15 +215,15 @@ class Checks(Settings):
 class Tls(Settings):
     """Certificates for a connection: paths of PEM files."""
 
-    ca: Text
-    cert: Text
-    key: Text
+    ca: Text = Field(description="of the authority")
+    cert: Text = Field(description="of this side")
+    key: Text = Field(description="of this side")
 
 
 class Dask(Settings):
     """A Dask scheduler. Its wire format can run code, so that it must be ours alone."""
 
-    address: Text
+    address: Text = Field(description="such as tls://scheduler:8786")
     tls: Tls | None = Field(default=None, description="else those of Dask's own configuration")
 
     @field_validator("address")
@@ -213,10 +238,12 @@ class Dask(Settings):
 class Event(Settings):
     """Something that happened outside, shown beside the verdicts."""
 
-    at: Moment
-    kind: Literal["release", "retrain", "fix", "other"]
-    text: Text
-    monitor: Slug | None = None
+    at: Moment = Field(description="when it happened, with its time zone")
+    kind: Literal["release", "retrain", "fix", "other"] = Field(description="what it was")
+    text: Text = Field(description="shown as it is")
+    monitor: Slug | None = Field(
+        default=None, description="which one it is about; all, if left out"
+    )
 
     @field_validator("at")
     @classmethod
@@ -252,11 +279,6 @@ class Alertmanager(Settings):
     )
     ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
 
-    @field_validator("urls", mode="before")
-    @classmethod
-    def _is_list(cls, value: object) -> object:
-        return [value] if isinstance(value, str) else value
-
     @field_validator("urls")
     @classmethod
     def _are_web_urls(
@@ -277,8 +299,12 @@ class Alertmanager(Settings):
 class Webhook(Settings):
     """A URL that is told of alerts, each message signed with the secret."""
 
-    url: SecretStr  # as secret as a password: whoever knows it can write there
-    secret: SecretStr | None = None
+    url: SecretStr = Field(
+        description="where it is posted"
+    )  # as secret as a password: whoever knows it can write there
+    secret: SecretStr | None = Field(
+        default=None, description="signs each message; both sides know it"
+    )
     ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
 
     _is_web_url = field_validator("url")(_web_url)
@@ -288,7 +314,7 @@ class Webhook(Settings):
 class Slack(Settings):
     """A channel, by the incoming webhook of Slack or of what is compatible with it."""
 
-    url: SecretStr
+    url: SecretStr = Field(description="of the incoming webhook: a secret")
     ca: Text | None = Field(default=None, description="PEM file of the authority that signed it")
 
     _is_web_url = field_validator("url")(_web_url)
@@ -297,7 +323,7 @@ class Slack(Settings):
 class PagerDuty(Settings):
     """A PagerDuty service, by its Events API v2."""
 
-    routing_key: SecretStr
+    routing_key: SecretStr = Field(description="of the service's integration for the Events API v2")
     url: SecretStr = Field(
         default=SecretStr("https://events.pagerduty.com/v2/enqueue"),
         description="of the EU: https://events.eu.pagerduty.com/v2/enqueue",
@@ -314,11 +340,17 @@ class Notifier(Settings):
     Its name is shown in metrics and logs; without one it is that of its kind.
     """
 
-    name: Slug = ""
-    alertmanager: Alertmanager | None = None
-    webhook: Webhook | None = None
-    slack: Slack | None = None
-    pagerduty: PagerDuty | None = None
+    name: Slug = Field(
+        default="", description="shown in metrics and logs; without one that of its kind"
+    )
+    alertmanager: Alertmanager | None = Field(
+        default=None, description="where no Prometheus evaluates the rules"
+    )
+    webhook: Webhook | None = Field(default=None, description="JSON to a URL of your own, signed")
+    slack: Slack | None = Field(
+        default=None, description="a channel of Slack, Mattermost or Rocket.Chat"
+    )
+    pagerduty: PagerDuty | None = Field(default=None, description="a service of PagerDuty's")
 
     @model_validator(mode="after")
     def _is_one_kind(self) -> Notifier:

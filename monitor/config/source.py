@@ -22,17 +22,19 @@ _KINDS = ("files", "sql", "warehouse", "plugin")
 class SqlSource(Settings):
     """Rows of a query, through SQLAlchemy."""
 
-    url: SecretUrl
+    url: SecretUrl = Field(
+        description="postgresql+psycopg://user:password@host/db; the password from ${ENV}"
+    )
     query: Text = Field(description="with :start and :end, which are bound, never written in")
-    timeout: DurationText = Duration(10, "m")
+    timeout: DurationText = Field(default=Duration(10, "m"), description="of one query")
 
 
 class WarehouseSource(Settings):
     """Rows of a table or a query, through ibis."""
 
-    url: SecretUrl
-    table: Text | None = None
-    query: Text | None = None
+    url: SecretUrl = Field(description="as ibis takes it, such as duckdb:///file")
+    table: Text | None = Field(default=None, description="or a query")
+    query: Text | None = Field(default=None, description="or a table")
 
     @model_validator(mode="after")
     def _is_one(self) -> WarehouseSource:
@@ -49,8 +51,8 @@ class WarehouseSource(Settings):
 class PluginSource(Settings):
     """A source of another package (entry points ``whydrift.sources``)."""
 
-    name: Text
-    options: dict[str, Any] = Field(default_factory=dict)
+    name: Text = Field(description="of the entry point")
+    options: dict[str, Any] = Field(default_factory=dict, description="as its package takes them")
 
 
 class Source(Settings):
@@ -59,9 +61,11 @@ class Source(Settings):
     files: Text | None = Field(
         default=None, description="path, glob, folder or URL; {date} is the day of a window"
     )
-    sql: SqlSource | None = None
-    warehouse: WarehouseSource | None = None
-    plugin: PluginSource | None = None
+    sql: SqlSource | None = Field(default=None, description="a query, through SQLAlchemy")
+    warehouse: WarehouseSource | None = Field(
+        default=None, description="a table or query, through ibis"
+    )
+    plugin: PluginSource | None = Field(default=None, description="a source of another package")
     time_column: Text | None = Field(default=None, description="puts rows into windows")
     storage: dict[str, Any] = Field(
         default_factory=dict, description="of files: what the store's fsspec package takes"
@@ -115,5 +119,5 @@ SourceOrName = Annotated[
 class Labels(Settings):
     """Where the true values come from, when they come later than the predictions."""
 
-    source: SourceOrName
+    source: SourceOrName = Field(description="name of a source, or one written out")
     join: Names = Field(description="columns whose equal values say which label is whose")

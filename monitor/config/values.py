@@ -202,7 +202,11 @@ def _as_text(value: Any) -> str:
     return str(value)
 
 
-_DATES = {"type": "string", "examples": ["2026-05-04", "2026-05-04T09:00:00Z"]}
+_DATES = {
+    "type": "string",
+    "pattern": r"^\d{4}-\d{2}-\d{2}",
+    "examples": ["2026-05-04", "2026-05-04T09:00:00Z"],
+}
 
 Text = Annotated[str, BeforeValidator(_text)]
 Slug = Annotated[
@@ -210,12 +214,29 @@ Slug = Annotated[
 ]
 Number = Annotated[float, BeforeValidator(_number)]
 Count = Annotated[int, BeforeValidator(_count)]
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Names = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_names),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+            ]
+        }
+    ),
+]
 Size = Annotated[
     int,
     BeforeValidator(_size),
     PlainSerializer(_shown_size, return_type=str),
-    WithJsonSchema({"type": "string", "examples": ["512MiB", "2GiB"]}),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": r"^\d+\s*([KMGT]iB|B|)$",
+            "examples": ["512MiB", "2GiB"],
+        }
+    ),
 ]
 DurationText = Annotated[
     InstanceOf[Duration],
@@ -228,7 +249,14 @@ Stretch = Annotated[
     int | InstanceOf[Duration],
     BeforeValidator(told(_stretch)),
     PlainSerializer(lambda value: value if isinstance(value, int) else str(value)),
-    WithJsonSchema({"type": ["string", "integer"], "examples": ["28d", 28]}),
+    WithJsonSchema(
+        {
+            "type": ["string", "integer"],
+            "pattern": r"^\d+\s*[smhdwy]?$",
+            "minimum": 1,
+            "examples": ["28d", 28],
+        }
+    ),
 ]
 Zone = Annotated[
     InstanceOf[ZoneInfo],
@@ -243,8 +271,25 @@ KnowledgeValue = Annotated[
     PlainSerializer(Knowledge.to_dict),
     WithJsonSchema({"type": "object"}),
 ]
-MethodName = Annotated[str, BeforeValidator(_method)]
-LossName = Annotated[str, BeforeValidator(_loss)]
+
+
+class _Methods:
+    """Lists the methods in the schema: they are known only once discovery is loaded."""
+
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        from whydrift.discovery.discover import method_names
+
+        return {"type": "string", "enum": list(method_names())}
+
+
+MethodName = Annotated[str, BeforeValidator(_method), _Methods()]
+LossName = Annotated[
+    str,
+    BeforeValidator(_loss),
+    WithJsonSchema(
+        {"anyOf": [{"enum": list(_LOSSES)}, {"type": "string", "pattern": r"^quantile:0?\.\d+$"}]}
+    ),
+]
 # An address is shown without its password; only `get_secret_value()` gives it whole.
 SecretUrl = Annotated[
     SecretStr,
