@@ -18,8 +18,10 @@ from whydrift.monitor.cli.event import event
 from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
 from whydrift.monitor.cli.run import run
+from whydrift.monitor.cli.serve import serve
 from whydrift.monitor.cli.status import status
 from whydrift.monitor.cli.store import STORE_VERBS, store
+from whydrift.monitor.cli.warmup import warmup
 
 __all__ = ["app", "check_verb"]
 
@@ -28,20 +30,24 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "serve": serve,
     "run": run,
     "status": status,
     "accept": accept,
     "event": event,
+    "warmup": warmup,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
     "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
     "status": "How each monitor stands: last window, verdict, alerts, budget.",
     "accept": "This is the new normal: alerts end, references begin there.",
     "event": "Note that something happened, such as a release.",
+    "warmup": "Compile the searches into the cache, for images.",
     "store": "What is kept of past windows: show, check, upgrade, clean up.",
     "export": "Rules for Prometheus, dashboards for Grafana.",
 }

@@ -25,6 +25,7 @@ from whydrift.monitor.service.notify.base import Attempt, Outcome
 from whydrift.monitor.service.notify.notifications import Notifications
 from whydrift.monitor.service.pool import Ended, Limits, Pool, Trouble, TroubleKind
 from whydrift.monitor.service.reload import differences, secrets_in
+from whydrift.monitor.service.report_queue import ReportQueue
 from whydrift.monitor.service.schedule import back_off, backfill_checks, due_checks, next_due
 from whydrift.monitor.service.turns import Turns
 from whydrift.monitor.service.work import Check, CheckReport
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from whydrift.monitor.config.monitor import Monitor
     from whydrift.monitor.service.board import Board, BoardView
     from whydrift.monitor.service.clock import Clock
-    from whydrift.monitor.service.report_queue import ReportQueue
     from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.store import Store
     from whydrift.monitor.window.interval import Interval
@@ -76,7 +76,6 @@ class Daemon:
     board : Board
     secrets : Secrets
         Masked in the log; those of a new configuration are added.
-    reports : ReportQueue
     monotonic : callable
         Seconds.
     """
@@ -93,14 +92,13 @@ class Daemon:
         counters: Counters,
         board: Board,
         secrets: Secrets,
-        reports: ReportQueue,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.store, self.clock, self.counters = store, clock, counters
         self._board = board
         self._config, self._read_config = config, read_config
         self._holdings, self._pool, self._secrets = holdings, pool, secrets
-        self.reports = reports
+        self.reports = ReportQueue(self.config, clock)
         self._metrics = MetricsCollector(board, counters)
         self._monotonic = monotonic
         self._notifications = self._notifying(config)
@@ -221,7 +219,8 @@ class Daemon:
         self._is_stopping = True
 
     def close(self) -> None:
-        """Let what is being sent end, for a moment; the rest waits in the store."""
+        """Let what is being sent end, for a moment; reports under way are given up."""
+        self.reports.close()
         self._notifications.close(_SECONDS_TO_SEND)
 
     @property

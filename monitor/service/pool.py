@@ -199,7 +199,7 @@ class Pool(Generic[_Task, _Result]):
         idle = [w for w in self._at_work if w.task is None]
         assert idle, "ask `idle` first"
         worker = max(idle, key=lambda w: (w.generation, w.done))
-        worker.task, worker.began = task, self.monotonic()
+        worker.task, worker.began, worker.limits = task, self.monotonic(), self.limits
         worker.cancelled_at, worker.most_memory = None, 0
         try:
             if worker.generation != self._generation:

@@ -147,8 +147,6 @@ def _begun(
         log_level=logging.getLevelName(level.upper()),
     )  # fmt: skip
     open_things.callback(pool.close)
-    reports = ReportQueue(lambda: daemon.config(), clock)
-    open_things.callback(reports.close)
     daemon = Daemon(
         config,
         read_config=lambda: _read(path, listen),
@@ -159,7 +157,6 @@ def _begun(
         counters=counters,
         board=board,
         secrets=hidden,
-        reports=reports,
     )
     daemon.refresh()  # before the first scrape: else a restart would resolve alerts
     ended = threading.Event()

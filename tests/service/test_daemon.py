@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests.service.crafts import Odd
-from tests.service.world import BEGIN, HOUR, configuration, monitor, write_hours
+from tests.service.world import BEGIN, HOUR, configuration, hanging, monitor, write_hours
 from whydrift.discovery.errors import ConfigError
 from whydrift.monitor.service.board import Board
 from whydrift.monitor.service.busy import Busy
@@ -23,7 +23,6 @@ from whydrift.monitor.service.holdings import Holdings
 from whydrift.monitor.service.logs import PlainLines, Secrets, with_context
 from whydrift.monitor.service.pool import Limits, Pool
 from whydrift.monitor.service.reload import read_whole
-from whydrift.monitor.service.report_queue import ReportQueue
 from whydrift.monitor.store import open_store
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
 
@@ -41,7 +40,6 @@ class Run:
         self.counters, self.board = Counters(), Board("me")
         self.holdings = Holdings(self.store, "me", seconds=60, is_alone=True)
         pool.equip(Checking(config), config.checks.workers, limits_of(config))
-        self.reports = ReportQueue(lambda: self.daemon.config(), lambda: self.now)
         self.daemon = Daemon(
             config,
             read_config=lambda: read_whole(path),
@@ -52,7 +50,6 @@ class Run:
             counters=self.counters,
             board=self.board,
             secrets=Secrets(),
-            reports=self.reports,
         )
         self.daemon.keep_leases()
 
@@ -75,7 +72,6 @@ class Run:
 
     def close(self) -> None:
         self.daemon.close()
-        self.reports.close()
         self.store.close()
 
 
@@ -191,18 +187,11 @@ def test_a_window_that_somebody_asks_for_is_judged_again(tmp_path: Path, started
 
 
 def test_a_check_that_takes_too_long_is_an_error_with_a_pause(tmp_path: Path, started: Any):
-    write_hours(tmp_path / "a", 2, 8)
-    run = started(
-        monitor("a", tmp_path / "a"), more="checks: {timeout: 1s, workers: 1}\n"
-    )
-    # A pipe in place of a file: whoever opens it waits for a writer that never comes.
-    import os
-
-    (tmp_path / "a" / "00004.parquet").unlink()
-    os.mkfifo(tmp_path / "a" / "00004.parquet")
+    run = started(hanging("hangs", tmp_path), more="checks: {timeout: 1s, workers: 1}\n")
     run.settle()
-    errors = [v for v in run.store.list_visits("a") if v.outcome is CheckOutcome.ERROR]
-    assert errors and all("checks.timeout" in str(v.error) for v in errors)
+    errors = run.store.list_visits("hangs")
+    assert errors and all(v.outcome is CheckOutcome.ERROR for v in errors)
+    assert all("checks.timeout" in str(v.error) for v in errors)
     assert all(v.next_at is not None and v.next_at > run.now for v in errors)
 
 

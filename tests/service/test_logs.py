@@ -32,7 +32,9 @@ def loggers() -> Iterator[None]:
     logging.captureWarnings(False)
 
 
-def written(style: LogFormat, level: str = "info", *words: str, colours: bool = False) -> io.StringIO:
+def written(
+    style: LogFormat, level: str = "info", *words: str, colours: bool = False
+) -> io.StringIO:
     stream, secrets = io.StringIO(), Secrets()
     secrets.add(words)
     set_up_logs(style, level, secrets, stream=stream, colours=colours)

@@ -149,6 +149,9 @@ def test_a_new_craft_holds_for_tasks_that_begin_after_it(started: Started):
     pool.equip(Odd("third"), 2, LIMITS)
     assert {one(pool, "name", i).result for i in range(3)} == {"third"}
     assert len(pool.processes) == 2
+    pool.equip(Odd("fourth"), 1, Limits(seconds=0.5, memory=LIMITS.memory, tasks=1000))
+    over = one(pool, "sleep", 100)
+    assert over.trouble is not None and over.trouble.kind is TroubleKind.TIMEOUT
 
 
 def test_what_cannot_be_opened_fails_the_task_and_is_tried_again(started: Started):

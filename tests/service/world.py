@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import sqlite3
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -24,7 +26,8 @@ def write_hours(folder: Path, first: int, last: int, *, rows: int = 60, shift: f
         table = pa.table(
             {
                 "ts": pa.array(
-                    [start + timedelta(seconds=float(s)) for s in seconds], pa.timestamp("us", "UTC")
+                    [start + timedelta(seconds=float(s)) for s in seconds],
+                    pa.timestamp("us", "UTC"),
                 ),
                 "income": income,
                 "price": 2 * income + draws.normal(0, 1, rows),
@@ -48,7 +51,21 @@ def monitor(name: str, folder: Path, *, reference: int = 2, since: int = 4, more
     )
 
 
-def configuration(store: str, monitors: str, *, listen: str = "127.0.0.1:9464", more: str = "") -> str:
+def hanging(name: str, folder: Path) -> str:
+    """Return the configuration of a monitor whose source never answers: a query without end."""
+    sqlite3.connect(folder / "empty.db").close()
+    query = (
+        "with recursive n(x) as (select 1 union all select x + 1 from n) "
+        "select max(x) as x, :start as ts from n where x <> :end"
+    )
+    said = monitor(name, folder)
+    source = f"{{sql: {{url: 'sqlite:///{folder}/empty.db', query: '{query}'}}, time_column: ts}}"
+    return re.sub("source: .*", lambda _: f"source: {source}", said)
+
+
+def configuration(
+    store: str, monitors: str, *, listen: str = "127.0.0.1:9464", more: str = ""
+) -> str:
     """Return a whole configuration."""
     return (
         f"version: 1\nstore: {{url: '{store}'}}\nweb: {{listen: '{listen}', lifecycle: true}}\n"
