@@ -48,14 +48,16 @@ _SHORT = {
     "accept": "This is the new normal: alerts end, references begin there.",
     "event": "Note that something happened, such as a release.",
     "warmup": "Compile the searches into the cache, for images.",
-    "store": "What is kept of past windows: show, check, upgrade, clean up.",
+    "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
     "export": "Rules for Prometheus, dashboards for Grafana.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",
     "check": "Read all of it: is it whole?",
     "migrate": "Bring its tables to those of this whydrift, or make a store.",
+    "backup": "Copy it while it is in use.",
     "gc": "Delete what is older than store.keep says.",
+    "forget": "Delete what is kept of a monitor.",
 }
 _SHORT_OF_EXPORT = {
     "rules": "Alerting and recording rules for Prometheus.",

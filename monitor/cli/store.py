@@ -2,47 +2,35 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from whydrift.discovery.errors import ConfigError, OptionError
+from whydrift.discovery.errors import OptionError
 from whydrift.monitor.cli.exits import Status
-from whydrift.monitor.cli.options import Debug, Json, Quiet, path_given
+from whydrift.monitor.cli.options import Debug, Json, Quiet
+from whydrift.monitor.cli.store_backup import backup
+from whydrift.monitor.cli.store_forget import forget
+from whydrift.monitor.cli.store_options import (
+    ConfigFile,
+    StoreUrl,
+    answer,
+    check_output,
+    opened,
+    settings_of,
+    shown_bytes,
+    store_url,
+)
 
 if TYPE_CHECKING:
-    from whydrift.monitor.config import Config
-    from whydrift.monitor.store import Store
     from whydrift.monitor.store.check import Problem
     from whydrift.monitor.store.collect import Collected
     from whydrift.monitor.store.information import Information
 
 __all__ = ["STORE_VERBS", "check", "gc", "info", "migrate", "store"]
-
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        parser=path_given,
-        metavar="FILE",
-        help="The configuration, or a folder of them: its store.url says where the store is.",
-    ),
-]
-StoreUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--store",
-        metavar="URL",
-        help="The store itself: sqlite:///whydrift.db or postgresql+psycopg://user@host/database; "
-        "${ENV} is filled in, so that no password stands among the processes.",
-    ),
-]
 
 
 def store() -> None:
@@ -53,6 +41,8 @@ def store() -> None:
       whydrift store check -c whydrift.yaml              read all of it: is it whole?
       whydrift store gc -c whydrift.yaml                 delete what is older than store.keep says
       whydrift store migrate -c whydrift.yaml            after an upgrade, or to make a store
+      whydrift store backup -c whydrift.yaml             copy it, while it is in use
+      whydrift store forget -c whydrift.yaml --monitor M delete what is kept of a monitor
 
     Exit status: 0 nothing to report, 1 `check` found damage, 2 wrong input, or no such store.
     """
@@ -72,10 +62,10 @@ def info(
     """
     from whydrift.monitor.store.information import describe
 
-    _check_output(json_file)
-    with _opened(config, url) as opened:
-        found = describe(opened)
-    _answer(json_file, found.to_dict(), lambda: _show_information(found))
+    check_output(json_file)
+    with opened(config, url) as kept:
+        found = describe(kept)
+    answer(json_file, found.to_dict(), lambda: _show_information(found))
     return Status.NOTHING
 
 
@@ -110,21 +100,21 @@ def check(
     from whydrift.monitor.store.check import check as read_all
     from whydrift.monitor.store.digest import digest
 
-    _check_output(json_file)
+    check_output(json_file)
     if only_digest:
-        with _opened(config, url) as opened:
-            found = digest(opened)
-        _answer(json_file, found.to_dict(), lambda: typer.echo(found.total))
+        with opened(config, url) as kept:
+            found = digest(kept)
+        answer(json_file, found.to_dict(), lambda: typer.echo(found.total))
         return Status.NOTHING
-    with _opened(config, url) as opened, shown_progress(quiet) as progress:
-        problems = read_all(opened, progress)
+    with opened(config, url) as kept, shown_progress(quiet) as progress:
+        problems = read_all(kept, progress)
     is_damaged = any(p.kind.is_damage for p in problems)
     value = {
         "schema": "whydrift/store-check/1",
         "damaged": is_damaged,
         "problems": [p.to_dict() for p in problems],
     }
-    _answer(json_file, value, lambda: _show_problems(problems), quiet=quiet)
+    answer(json_file, value, lambda: _show_problems(problems), quiet=quiet)
     return Status.FOUND if is_damaged else Status.NOTHING
 
 
@@ -147,7 +137,7 @@ def migrate(
     from whydrift.monitor.store.opening import bring_up_to_date
     from whydrift.monitor.store.store import open_database
 
-    database = open_database(_url(config, url), create=True)
+    database = open_database(store_url(config, url), create=True)
     try:
         with only_one(database.path) if database.path is not None else nullcontext():
             before, after = bring_up_to_date(database)
@@ -174,7 +164,9 @@ def gc(
     In the configuration, counted from a window's end:
       store: {keep: {snapshots: 400d, samples: 90d, results: 3y, hourly: 60d}}
     Without its sample a window keeps its counts. After `hourly` the windows of a day become one.
-    What a monitor's reference still reads stays, whatever its age. Doing it twice does no harm.
+    What a monitor's reference still reads stays, whatever its age, and so does what an alert that
+    lasts links to. Visits, alerts and events go with the results, messages 30 days after they were
+    sent. Doing it twice does no harm.
 
     Try:
       whydrift store gc -c whydrift.yaml --dry-run
@@ -182,17 +174,17 @@ def gc(
     """
     from whydrift.monitor.service.cleaning import clean
 
-    _check_output(json_file)
+    check_output(json_file)
     if config is None:
         raise OptionError(
             "how long to keep what is said in a configuration",
             where="whydrift store gc",
             remedy="Add -c FILE (see `store.keep` there)",
         )
-    settings = _settings(config)
-    with _opened(config, url) as opened:
-        done = clean(settings, opened, datetime.now(UTC), dry_run=dry_run)
-    _answer(
+    settings = settings_of(config)
+    with opened(config, url) as found:
+        done = clean(settings, found, datetime.now(UTC), dry_run=dry_run)
+    answer(
         json_file,
         {"schema": "whydrift/store-gc/1", "dry_run": dry_run, **done.to_dict()},
         lambda: _show_collected(done, dry_run),
@@ -205,64 +197,10 @@ STORE_VERBS: Mapping[str, Callable[..., int]] = {
     "info": info,
     "check": check,
     "migrate": migrate,
+    "backup": backup,
     "gc": gc,
+    "forget": forget,
 }
-
-
-def _opened(config: Path | None, url: str | None) -> Store:
-    from whydrift.monitor.store import open_store
-
-    return open_store(_url(config, url), create=False)
-
-
-def _settings(config: Path) -> Config:
-    from whydrift.monitor.config import load_config
-
-    return load_config(config, keep_unset=True)
-
-
-def _url(config: Path | None, url: str | None) -> str:
-    """Return the address of the store that is meant."""
-    if url is not None:
-        from whydrift.monitor.config.expand import Expansion
-
-        return str(Expansion(os.environ, Path(), lambda _path: "--store").expand(url))
-    if config is None:
-        raise OptionError(
-            "no store is named",
-            where="whydrift store",
-            remedy="Add -c whydrift.yaml, or --store sqlite:///whydrift.db",
-        )
-    from whydrift.monitor.config.expand import KEEP_UNSET, is_unset
-
-    found = _settings(config).store.url.get_secret_value()
-    if is_unset(found, {KEEP_UNSET: True}):
-        raise ConfigError(
-            "a variable or file that the store's address needs is not set",
-            where=f"{config}, store.url",
-            remedy="Set it as the service does, or give --store URL",
-        )
-    return found
-
-
-def _check_output(json_file: Path | None) -> None:
-    from whydrift.monitor.cli.outputs import check_outputs
-
-    check_outputs({"--json": json_file})
-
-
-def _answer(
-    json_file: Path | None, value: Mapping[str, Any], show: Callable[[], None], quiet: bool = False
-) -> None:
-    import json
-
-    from whydrift.monitor.cli.outputs import is_standard_output, write_text
-
-    if json_file is not None:
-        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-        write_text(json_file, text, "--json")
-    if not quiet and (json_file is None or not is_standard_output(json_file)):
-        show()
 
 
 def _show_information(found: Information) -> None:
@@ -272,7 +210,7 @@ def _show_information(found: Information) -> None:
     from whydrift.monitor.cli.terminal import console
 
     screen = console()
-    screen.print(f"{found.where}: tables of version {found.version}, {_bytes(found.bytes)}")
+    screen.print(f"{found.where}: tables of version {found.version}, {shown_bytes(found.bytes)}")
     if not found.monitors:
         screen.print("nothing is kept yet")
         return
@@ -287,7 +225,7 @@ def _show_information(found: Information) -> None:
         table.add_row(
             clean(m.name, 40),
             *(f"{count:,}" for count in counts),
-            _bytes(m.bytes),
+            shown_bytes(m.bytes),
             *(f"{count:,}" for count in (m.samples, m.graphs, m.results)),
             *(f"{t:%Y-%m-%d %H:%M}Z" if t else "" for t in (m.first, m.last)),
         )
@@ -317,6 +255,11 @@ def _show_collected(done: Collected, dry_run: bool) -> None:
         (done.superseded, "replaced revisions", "deleted"),
         (done.samples, "samples", "deleted, their counts kept"),
         (done.results, "results", "deleted"),
+        (done.visits, "visits", "deleted"),
+        (done.decisions, "decisions", "deleted"),
+        (done.alerts, "alerts that are over", "deleted"),
+        (done.messages, "messages that were sent", "deleted"),
+        (done.events, "events", "deleted"),
         (done.joined, "windows", f"joined into {done.days} days"),
         (done.files, "left-over files", "deleted"),
     )
@@ -327,14 +270,3 @@ def _show_collected(done: Collected, dry_run: bool) -> None:
         screen.print("nothing to delete")
     for text in done.kept:
         screen.print(clean(f"kept as it is: {text}"))
-
-
-def _bytes(count: int) -> str:
-    if count < 1 << 10:
-        return f"{count} B"
-    size = float(count)
-    for unit in ("KiB", "MiB", "GiB"):
-        size /= 1 << 10
-        if size < 1000:
-            return f"{size:.1f} {unit}"
-    return f"{size / (1 << 10):.1f} TiB"

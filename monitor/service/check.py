@@ -151,7 +151,8 @@ class _Work:
             self.store.begin(self.monitor.name, began_at(self.monitor, now))
         if check.interval is None:
             return self._by_rows(check, now)
-        self._skip(check, now)
+        if check.kind is not VisitKind.RECORD:
+            self._skip(check, now)
         if check.kind in LATE:
             return self._late(check, check.interval)
         records = self._read(check.interval)

@@ -10,7 +10,13 @@ from whydrift.discovery.snapshot.segments import REST
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE
 from whydrift.monitor.service.judging import alarm_budget
 from whydrift.monitor.service.schedule import next_due
-from whydrift.monitor.store.state import AlertRecord, AlertState, MonitorState, VisitKind
+from whydrift.monitor.store.state import (
+    AlertRecord,
+    AlertState,
+    CheckOutcome,
+    MonitorState,
+    VisitKind,
+)
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.monitor import Monitor
@@ -129,6 +135,7 @@ def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) 
         v
         for v in store.list_visits(name, start=newest - _LATELY) or store.list_visits(name)
         if v.kind in {VisitKind.FEATURES, VisitKind.LABELS}
+        and v.outcome is not CheckOutcome.SKIPPED
     ]
     last = max(visits, key=lambda v: (v.interval.end, v.at), default=None)
     results = [r for r in store.latest_results(name) if r.key.segment == WHOLE]

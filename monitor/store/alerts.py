@@ -15,7 +15,7 @@ from whydrift.monitor.store import tables
 from whydrift.monitor.store.state import AlertChange, AlertRecord, AlertState
 from whydrift.monitor.store.statements import read_json, written
 
-__all__ = ["change", "listed", "open_episodes"]
+__all__ = ["change", "expired", "listed", "open_episodes"]
 
 _TABLE: Final = tables.alert
 _IS_OPEN: Final = _TABLE.c.state != AlertState.RESOLVED.value
@@ -85,6 +85,11 @@ def open_episodes(connection: sa.Connection, monitor: str) -> dict[AlertKey, Epi
         record.key: record.episode
         for record in map(_record, connection.execute(query.order_by(_TABLE.c.id)))
     }
+
+
+def expired(monitor: str, limit: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition for episodes of a monitor that were over by a moment."""
+    return sa.and_(_TABLE.c.monitor == monitor, sa.not_(_IS_OPEN), _TABLE.c.resolved <= limit)
 
 
 def _of_key(monitor: str, key: AlertKey) -> sa.ColumnElement[bool]:

@@ -13,6 +13,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from sqlalchemy.engine import URL
+
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store.content import Content, fsync_folder
 from whydrift.monitor.store.engine import Database, make_private
@@ -174,7 +176,8 @@ def _named(path: Path) -> list[str]:
 
 def _use_pg_dump(database: Database, now: datetime) -> StoreError:
     # The password is asked for, or taken from PGPASSWORD: not among the processes.
-    url = database.url.set(drivername="postgresql", password=None)
+    own = database.url
+    url = URL.create("postgresql", own.username, None, own.host, own.port, own.database, own.query)
     address = shlex.quote(url.render_as_string(hide_password=False))
     file = shlex.quote(f"{url.database}-{now:%Y%m%dT%H%M%SZ}.dump")
     return StoreError(

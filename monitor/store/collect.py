@@ -4,27 +4,41 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import reduce
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection
+import sqlalchemy as sa
+from sqlalchemy import ColumnElement, Connection, Table
 
 from whydrift.discovery.errors import SchemaError, StoreError
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.store import results, snapshots
+from whydrift.monitor.store import alerts, configs, results, snapshots, tables, visits
 from whydrift.monitor.store.engine import pragma
 from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
 from whydrift.monitor.store.retention import Day, Keep, Plan, expired_results, plan, superseded
-from whydrift.monitor.store.statements import lock_monitor
+from whydrift.monitor.store.state import AlertState
+from whydrift.monitor.store.statements import delete_some, lock_monitor
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["Collected", "Live", "collect"]
+__all__ = [
+    "Collected",
+    "Live",
+    "collect",
+    "count_rows",
+    "delete_rows",
+    "give_back",
+    "remove_unused_files",
+]
 
 _Record = TypeVar("_Record", SnapshotRecord, ResultRecord)
 
 _BATCH: Final = 500  # rows of one transaction: others wait for it
+_TOLD: Final = timedelta(days=30)  # for whoever asks whether a message was sent
+_UNUSED: Final = timedelta(days=1)  # for a check that has begun with a configuration
+_OPEN: Final = (AlertState.PENDING, AlertState.FIRING)
+_FOR_GOOD: Final = ("accept", "forget")  # what references rest on; what was deleted, and by whom
 _PAGES: Final = 2_000  # pages that one transaction gives back to the disk
 
 
@@ -52,6 +66,8 @@ class Collected:
     ----------
     superseded, snapshots, samples, results : int
         Revisions that later ones replaced, windows, samples of windows, results.
+    visits, decisions, alerts, messages, events : int
+        What the daemon remembers of windows, and of what it did about them.
     days, joined : int
         Days that were made, of how many windows.
     files : int
@@ -64,6 +80,11 @@ class Collected:
     snapshots: int = 0
     samples: int = 0
     results: int = 0
+    visits: int = 0
+    decisions: int = 0
+    alerts: int = 0
+    messages: int = 0
+    events: int = 0
     days: int = 0
     joined: int = 0
     files: int = 0
@@ -103,16 +124,65 @@ def collect(
     for monitor in store.list_monitors():
         todo = _todo(store, monitor.name, keep, now, (live or {}).get(monitor.name, Live()))
         (_count if dry_run else _carry_out)(store, todo, done)
+    for kind, table, condition in _memories(store, keep, now, live or {}):
+        act = count_rows if dry_run else delete_rows
+        setattr(done, kind, getattr(done, kind) + act(store, table, condition))
+    if dry_run:
+        with store.database.reading() as connection:
+            done.files += len(snapshots.unused(connection, store.content.files()))
+        return done
+    with store.database.writing() as connection:
+        configs.delete_unused(connection, before=now - _UNUSED)
+    done.files += remove_unused_files(store)
+    give_back(store)
+    return done
+
+
+def remove_unused_files(store: Store) -> int:
+    """Remove the files that no row names, and return how many there were."""
     with store.database.reading() as connection:
         unused = snapshots.unused(connection, store.content.files())
-    if dry_run:
-        done.files += len(unused)
-        return done
-    if unused:
+    if not unused:
+        return 0
+    with store.database.writing() as connection:
+        return store.content.remove_unused(connection, unused)
+
+
+def count_rows(store: Store, table: Table, condition: ColumnElement[bool]) -> int:
+    """Return how many rows there are."""
+    with store.database.reading() as connection:
+        query = sa.select(sa.func.count()).select_from(table).where(condition)
+        return int(connection.execute(query).scalar_one())
+
+
+def delete_rows(store: Store, table: Table, condition: ColumnElement[bool]) -> int:
+    """Delete rows, some at a time so that others need not wait, and return how many there were."""
+    total = 0
+    while True:
         with store.database.writing() as connection:
-            done.files += store.content.remove_unused(connection, unused)
-    _give_back(store)
-    return done
+            deleted = delete_some(connection, table, condition, most=_BATCH)
+        total += deleted
+        if deleted < _BATCH:
+            return total
+
+
+def _memories(
+    store: Store, keep: Keep, now: datetime, live: Mapping[str, Live]
+) -> Iterator[tuple[str, Table, ColumnElement[bool]]]:
+    """Yield what the daemon remembers and needs no more: its name in `Collected`, and its rows."""
+    outbox, event = tables.outbox, tables.event
+    for monitor in store.list_monitors():
+        zone = live.get(monitor.name, Live()).zone
+        limit = keep.results.before(now, zone)
+        yield "visits", tables.visit, visits.expired(monitor.name, limit)
+        decision = tables.ledger.c
+        is_old = sa.and_(decision.monitor == monitor.name, decision.window_end <= limit)
+        yield "decisions", tables.ledger, is_old
+        yield "alerts", tables.alert, alerts.expired(monitor.name, limit)
+    yield "messages", outbox, outbox.c.done_at <= now - _TOLD
+    limit = keep.results.before(now, UTC)
+    is_for_good = event.c.kind.in_(_FOR_GOOD)
+    yield "events", event, sa.and_(event.c.happened <= limit, sa.not_(is_for_good))
 
 
 @dataclass(frozen=True)
@@ -127,12 +197,17 @@ class _Todo:
 def _todo(store: Store, monitor: str, keep: Keep, now: datetime, about: Live) -> _Todo:
     windows = store.list_snapshots(monitor=monitor, current=None)
     current = [w for w in windows if w.current]
+    old = store.list_results(
+        monitor=monitor, end=keep.results.before(now, about.zone), current=None
+    )
+    expired = expired_results(old, keep, now=now, zone=about.zone)
+    # What an alert that lasts links to stays, with all that was said of its window.
+    told = {alert.result for alert in store.list_alerts(monitor=monitor, states=_OPEN)}
+    needed = {(r.key, r.stage) for r in expired if r.id in told}
     return _Todo(
         superseded(windows, now=now),
         plan(current, keep, now=now, zone=about.zone, needed=about.needed),
-        expired_results(
-            store.list_results(monitor=monitor, current=None), keep, now=now, zone=about.zone
-        ),
+        tuple(r for r in expired if (r.key, r.stage) not in needed),
     )
 
 
@@ -222,7 +297,7 @@ def _remove(store: Store, files: list[str]) -> None:
             store.content.remove_unused(connection, files)
 
 
-def _give_back(store: Store) -> None:
+def give_back(store: Store) -> None:
     """Make SQLite's file smaller by what is free in it; PostgreSQL does so by itself."""
     if not store.database.is_sqlite:
         return

@@ -12,7 +12,7 @@ from whydrift.monitor.store.content import sha256
 from whydrift.monitor.store.records import MonitorRecord
 from whydrift.monitor.store.statements import insert_missing, lock_monitor
 
-__all__ = ["get", "monitors", "put"]
+__all__ = ["delete_unused", "get", "monitors", "put"]
 
 _TABLE: Final = tables.config
 
@@ -39,3 +39,20 @@ def monitors(connection: sa.Connection) -> tuple[MonitorRecord, ...]:
     table = tables.monitor
     rows = connection.execute(sa.select(table).order_by(table.c.name))
     return tuple(MonitorRecord(row.name, row.config_hash) for row in rows)
+
+
+def delete_unused(connection: sa.Connection, *, before: datetime | None = None) -> int:
+    """Delete the configurations that no monitor and no result has, and return how many.
+
+    Parameters
+    ----------
+    connection : Connection
+    before : datetime, optional
+        Only those that were written first at or before it.
+    """
+    used = (tables.monitor.c.config_hash, tables.result.c.config_hash)
+    is_used = (sa.select(sa.literal(1)).where(c == _TABLE.c.hash).exists() for c in used)
+    query = sa.delete(_TABLE).where(sa.not_(sa.or_(*is_used)))
+    return connection.execute(
+        query if before is None else query.where(_TABLE.c.at <= before)
+    ).rowcount

@@ -197,6 +197,7 @@ def _sqlite(url: URL, path: Path) -> sa.Engine:
         connection.execute("PRAGMA foreign_keys = ON")  # off by default, for old programs
         # NORMAL may lose the last commits when the power fails.
         connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")  # what is forgotten is overwritten
         # Before the first table, or never: without it deletes do not make the file smaller.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _keep_log(connection)

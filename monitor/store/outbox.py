@@ -25,6 +25,7 @@ def put(connection: sa.Connection, messages: Iterable[Message], *, at: datetime)
             "notifier": message.notifier,
             "key": message.key,
             "monitor": message.body.get("monitor"),
+            "segment": message.body.get("segment"),
             "subject": message.body.get("fingerprint"),
             "body": written(message.body),
             "created": at,

@@ -16,6 +16,7 @@ from whydrift.monitor.store.records import WindowKey
 from whydrift.monitor.window.interval import Interval
 
 __all__ = [
+    "delete_some",
     "insert_missing",
     "key_of",
     "lock_monitor",
@@ -54,6 +55,16 @@ def put_row(
 
 def _insert(connection: sa.Connection) -> Any:
     return postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+
+
+def delete_some(
+    connection: sa.Connection, table: sa.Table, condition: sa.ColumnElement[bool], *, most: int
+) -> int:
+    """Delete rows, so many at most, and return how many were."""
+    key = list(table.primary_key.columns)
+    some = sa.select(*key).where(condition).limit(most).correlate(None)
+    these = sa.tuple_(*key).in_(some) if len(key) > 1 else key[0].in_(some)
+    return connection.execute(sa.delete(table).where(these)).rowcount
 
 
 def lock_monitor(connection: sa.Connection, name: str) -> None:

@@ -278,6 +278,7 @@ outbox = sa.Table(
     sa.Column("notifier", sa.Text, nullable=False),
     sa.Column("key", sa.Text, nullable=False),
     sa.Column("monitor", sa.Text, nullable=True),
+    sa.Column("segment", sa.Text, nullable=True),
     sa.Column("subject", sa.Text, nullable=True),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("created", Moment, nullable=False),

@@ -13,7 +13,7 @@ from whydrift.monitor.store.state import CheckOutcome, MonitorState, Visit, Visi
 from whydrift.monitor.store.statements import insert_missing, of_interval, put_row, within
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["begin", "fail", "find", "listed", "put", "put_failure", "put_state", "state"]
+__all__ = ["begin", "expired", "fail", "find", "listed", "put", "put_failure", "put_state", "state"]
 
 _TABLE: Final = tables.visit
 _STATE: Final = tables.monitor_state
@@ -67,6 +67,36 @@ def fail(connection: sa.Connection, visit: Visit) -> Visit:
     failed = replace(visit, failures=1 if known is None else known.failures + 1)
     put(connection, failed)
     return failed
+
+
+def expired(monitor: str, limit: datetime) -> sa.ColumnElement[bool]:
+    """Return the condition for visits of a monitor's windows that nobody asks for any more.
+
+    Those of the first reference stay, and of each kind the newest: without them the windows would
+    be due once more.
+    """
+    first, newest = _TABLE.alias(), _TABLE.alias()
+    is_first = (
+        sa.select(sa.literal(1))
+        .where(
+            first.c.monitor == _TABLE.c.monitor,
+            first.c.window_end == _TABLE.c.window_end,
+            first.c.window_start == _TABLE.c.window_start,
+            first.c.kind == VisitKind.RECORD.value,
+        )
+        .exists()
+    )
+    last = (
+        sa.select(sa.func.max(newest.c.window_end))
+        .where(newest.c.monitor == _TABLE.c.monitor, newest.c.kind == _TABLE.c.kind)
+        .scalar_subquery()
+    )
+    return sa.and_(
+        _TABLE.c.monitor == monitor,
+        _TABLE.c.window_end <= limit,
+        _TABLE.c.window_end < last,
+        sa.not_(is_first),
+    )
 
 
 def state(connection: sa.Connection, monitor: str) -> MonitorState:

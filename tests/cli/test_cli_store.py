@@ -136,3 +136,55 @@ def test_what_cannot_be_is_one_sentence(call, words, says):
 def test_a_store_address_whose_variable_is_not_set_is_told(call, config):
     config.write_text(config.read_text().replace("sqlite:", "${NOT_SET_HERE}sqlite:"))
     call("store", "info", "-c", config).refused("store.url", "not set")
+
+
+def test_a_backup_is_a_store_and_is_made_beside_it(call, filled, tmp_path):
+    told = call("store", "backup", "-c", filled, "-o", tmp_path / "copy.db")
+    assert told.status == 0 and "copy.db" in told.out
+    assert call("store", "check", "--store", f"sqlite:///{tmp_path}/copy.db").status == 0
+    digests = [
+        call("store", "check", "--store", f"sqlite:///{tmp_path}/{name}", "--digest").out
+        for name in ("w.db", "copy.db")
+    ]
+    assert digests[0] == digests[1] and len(digests[0].strip()) == 64
+    value = call("store", "backup", "-c", filled, "--json", "-").diagnosis
+    assert Path(value["path"]).parent == tmp_path and Path(value["path"]).suffix == ".db"
+    call("store", "backup", "-c", filled, "-o", tmp_path / "copy.db").refused("already")
+
+
+def test_the_digest_of_each_table_stands_in_its_json(call, filled):
+    value = call("store", "check", "-c", filled, "--digest", "--json", "-").diagnosis
+    assert value["schema"] == "whydrift/store-digest/1" and len(value["parts"]["result"]) == 64
+
+
+def test_a_store_in_postgresql_names_the_command_that_backs_it_up(call, postgres):
+    url = postgres.url(postgres.new_database())
+    call("store", "migrate", "--store", url)
+    call("store", "backup", "--store", url).refused("pg_dump --format=custom")
+
+
+def test_forgetting_asks_unless_it_is_told_not_to(call, filled, tmp_path):
+    words = ("store", "forget", "-c", filled, "--monitor", "house-price")
+    call(*words).refused("Add --yes")
+    told = call(*words, "--before", f"{day(5).interval.start:%Y-%m-%d}", "--yes")
+    assert told.status == 0 and told.out == "deleted: 2 windows, 2 results\n"
+    with opened(tmp_path) as store:
+        assert len(store.list_snapshots()) == 2
+        assert [e.kind for e in store.list_events()] == ["forget"]
+    value = call(*words, "--yes", "--json", "-").diagnosis
+    assert (value["schema"], value["snapshots"]) == ("whydrift/store-forget/1", 2)
+    call(*words, "--yes").refused("nothing is kept")
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ([], "Add --monitor"),
+        (["--monitor", "house-prize", "--yes"], "Did you mean 'house-price'?"),
+        (["--monitor", "house-price", "--segment", "fr", "--yes"], "segment 'fr'"),
+        (["--monitor", "house-price", "--before", "May"], "no date or time"),
+        (["--monitor", "house-price", "--before", "2026-05-04T09:00"], "time zone"),
+    ],
+)
+def test_what_cannot_be_forgotten_is_one_sentence(call, filled, words, says):
+    call("store", "forget", "-c", filled, *words).refused(says)

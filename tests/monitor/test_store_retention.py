@@ -9,11 +9,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.monitor.conftest import NOW, START, diagnosis, key, window
+from tests.monitor.test_store_memory import closed, opened, settlement
 from whydrift import Snapshot
 from whydrift.monitor.store import SnapshotRecord, WindowKey
 from whydrift.monitor.store.check import check
 from whydrift.monitor.store.collect import Collected, Live, collect
 from whydrift.monitor.store.retention import Keep, plan, superseded
+from whydrift.monitor.store.state import CheckOutcome, Visit, VisitKind
 from whydrift.monitor.window.duration import Duration
 from whydrift.monitor.window.interval import Interval
 
@@ -191,3 +193,46 @@ def test_what_is_deleted_makes_the_file_of_sqlite_smaller(tmp_path):
     with open_store(f"sqlite:///{path}") as store:
         assert collect(store, Keep(Duration(1, "d"), LONG, LONG), now=NOW).snapshots == 60
     assert path.stat().st_size < before / 3
+
+
+def test_what_the_daemon_remembers_goes_with_the_results(store):
+    for hour in range(5):
+        change = opened(hour) if hour != 1 else closed(hour)
+        store.settle(settlement(store, hour, alerts=(change,)), None)
+    store.put_visits([Visit("m", key(0).interval, VisitKind.RECORD, CheckOutcome.OK, NOW)])
+    for waiting in store.outbox_due(NOW)[:4]:
+        store.outbox_done(waiting.id, "ok")
+    for kind in ("release", "accept", "forget"):
+        store.put_event(kind, "v2", at=START, actor="ann", monitor="m")
+    now = NOW + timedelta(days=31)
+    keep = Keep(LONG, LONG, Duration((now - key(2).interval.end) // timedelta(hours=1), "h"))
+    would = collect(store, keep, now=now, dry_run=True)
+    done = collect(store, keep, now=now)
+    assert done == would
+    # Of the first window the visit that recorded it stays, and what was found of it with it.
+    assert (done.visits, done.decisions, done.alerts) == (2, 3, 1)
+    assert (done.messages, done.events, done.results) == (4, 1, 3)
+    assert [(v.interval, v.kind) for v in store.list_visits("m")] == [
+        (key(0).interval, VisitKind.FEATURES), (key(0).interval, VisitKind.RECORD),
+        (key(3).interval, VisitKind.FEATURES), (key(4).interval, VisitKind.FEATURES),
+    ]  # fmt: skip
+    assert [e.kind for e in store.list_events()] == ["accept", "forget"]
+    assert store.outbox_pending() == {"hook": 1}
+    assert collect(store, keep, now=now) == Collected()
+
+
+def test_what_an_alert_that_lasts_rests_on_stays(store):
+    store.settle(settlement(store, 0, results={"": diagnosis("d0", "mechanism")}), None)
+    done = collect(store, KEEP, now=NOW + timedelta(days=4000))
+    assert (done.results, done.alerts, done.visits) == (0, 0, 0)
+    assert store.get_result("d0") is not None and len(store.episodes("m")) == 1
+
+
+def test_a_configuration_that_nothing_was_judged_by_goes_after_a_day(store):
+    store.put_config("m", "floor: 0.1")
+    unused = store.put_config("m", "floor: 0.2")
+    store.put_config("m", "floor: 0.3")
+    collect(store, KEEP, now=NOW + timedelta(hours=23))
+    assert store.get_config(unused) is not None
+    collect(store, KEEP, now=NOW + timedelta(hours=25))
+    assert store.get_config(unused) is None

@@ -184,6 +184,7 @@ def _outbox() -> None:
         sa.Column("notifier", sa.Text(), nullable=False),
         sa.Column("key", sa.Text(), nullable=False),
         sa.Column("monitor", sa.Text(), nullable=True),
+        sa.Column("segment", sa.Text(), nullable=True),
         sa.Column("subject", sa.Text(), nullable=True),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("created", _MOMENT, nullable=False),
