@@ -124,25 +124,27 @@ def test_the_daemon_reads_its_configuration_and_listens_where_prometheus_asks(tm
 
 def test_prometheus_takes_its_configuration(tmp_path):
     text = (FOLDER / "prometheus.yml").read_text()
-    token, rules = tmp_path / "token", DEPLOY / "prometheus"
+    token, rules = tmp_path / "token", DEPLOY / "prometheus" / "whydrift-rules.yml"
     token.write_text("secret")
     text = text.replace("/run/secrets/prometheus_token", str(token))
-    text = text.replace("/etc/prometheus/rules/", f"{rules}/")
+    text = text.replace("/etc/prometheus/rules/*.yml", str(rules))
     (tmp_path / "prometheus.yml").write_text(text)
     assert "rules found" in promtool("check", "config", tmp_path / "prometheus.yml")
 
 
 def test_grafana_finds_prometheus_and_the_dashboards():
-    provisioning = FOLDER / "grafana" / "provisioning"
-    (source,) = yaml.safe_load((provisioning / "datasources/prometheus.yaml").read_text())[
-        "datasources"
-    ]
-    assert source["url"] == "http://prometheus:9090" and source["isDefault"]
-    (provider,) = yaml.safe_load((provisioning / "dashboards/whydrift.yaml").read_text())[
-        "providers"
-    ]
-    mounts = dict(m.split(":")[:2] for m in SERVICES["grafana"]["volumes"])
-    assert mounts["../grafana"] == provider["options"]["path"]
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (sources,) = (provisioning / "datasources").iterdir()
+    (source,) = yaml.safe_load(sources.read_text())["datasources"]
+    port = SERVICES["prometheus"]["ports"][0].rpartition(":")[2]
+    assert source["url"] == f"http://prometheus:{port}" and source["isDefault"]
+    (providers,) = (provisioning / "dashboards").iterdir()
+    (provider,) = yaml.safe_load(providers.read_text())["providers"]
+    there, here = provider["options"]["path"], None
+    for mount in SERVICES["grafana"]["volumes"]:
+        source_path, target = mount.split(":")[:2]
+        here = source_path if target == there else here
+    assert here is not None
+    shown = {path.name for path in (FOLDER / here).glob("*.json")}
     home = Path(SERVICES["grafana"]["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
-    assert (DEPLOY / "grafana" / home.name).exists()
-    assert list((DEPLOY / "grafana").glob("*.json"))
+    assert str(home.parent) == there and home.name in shown

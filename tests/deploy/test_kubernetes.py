@@ -110,7 +110,7 @@ def test_the_configuration_in_the_cluster_is_read(variant, tmp_path):
     url = config.store.url.get_secret_value()
     assert url.startswith("sqlite:////var/lib/" if variant == "overlays/sqlite" else "postgresql")
     assert config.web.auth not in (None, "none")
-    assert [token.role for token in config.web.auth.tokens] == ["read", "operate"]
+    assert [token.role for token in config.web.auth.tokens] == ["metrics", "operate"]
     for _, pod, container in containers(variant):
         limit = container["resources"]["limits"]["memory"]
         assert limit == "4Gi"  # the workers' and one for the rest
