@@ -95,7 +95,7 @@ BERLIN_MIDNIGHT = timedelta(hours=-2)  # in April
 def _batch(folder: Path) -> dict[str, str]:
     for day in range(DAYS + 1):
         rng = np.random.default_rng((SEED, day))
-        rows = 1_500
+        rows = 900
         age = rng.normal(45 if day < DAYS else 38, 12, rows)
         tenure = 24 + 0.6 * age + rng.normal(0, 12, rows)
         fee = 20 + 0.2 * age + rng.normal(0, 5, rows)
@@ -127,7 +127,7 @@ def _online(folder: Path) -> dict[str, str]:
     labels: list[pa.Table] = []
     for day in range(DAYS + 1):
         rng = np.random.default_rng((SEED, 1, day))
-        rows = 1_500
+        rows = 900
         income = rng.lognormal(10.3, 0.4, rows)
         years = rng.gamma(3, 3, rows)
         debt = 0.3 * income * rng.lognormal(0, 0.5, rows)
@@ -190,13 +190,13 @@ def _feature_table(server: Postgres) -> dict[str, str]:
 
 
 # ---- many segments: in one country the same way takes longer -------------------------------------
-COUNTRIES = ("de", "fr", "it", "es", "nl", "pl")
+COUNTRIES = ("de", "fr", "it", "es")
 
 
 def _segments(folder: Path) -> dict[str, str]:
     for day in range(DAYS + 1):
         rng = np.random.default_rng((SEED, 3, day))
-        rows = 3_000
+        rows = 2_000
         country = rng.choice(COUNTRIES, rows)
         distance = rng.gamma(3, 2, rows)
         items = rng.poisson(3, rows)

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -61,3 +65,17 @@ def test_an_example_finds_where_its_data_drifted(case, tmp_path):
 def test_a_feature_table_in_postgresql_is_watched(tmp_path, postgres):
     case = feature_table(postgres)
     find_drift(case, tmp_path, case.write(tmp_path))
+
+
+def test_an_example_runs_as_it_stands_from_the_command_line(tmp_path):
+    (case,) = (case for case in CASES if case.file == "online-model.yaml")
+    variables = {**case.write(tmp_path), "WHYDRIFT_STORE": f"sqlite:///{tmp_path}/w.db"}
+    done = subprocess.run(
+        [sys.executable, "-m", "whydrift", "run", "-c", CONFIG / case.file, "--json", "-",
+         "--from", case.start.isoformat(), "--to", case.end.isoformat()],
+        env={**os.environ, **variables}, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    features, labels = json.loads(done.stdout)["checks"][-2:]
+    assert (features["kind"], features["outcome"]) == ("features", "ok")
+    assert (labels["kind"], labels["outcome"]) == ("labels", "drift")
