@@ -69,7 +69,7 @@ class Token(Settings):
     sha256: SecretStr = Field(description="of the token: printf %s TOKEN | sha256sum")
     role: Literal["metrics", "read", "operate"] = Field(
         default="read",
-        description="metrics: for Prometheus, /metrics alone; operate: also accept, pause, reload",
+        description="metrics: /metrics alone; read; operate: also accept, pause, reload",
     )
 
     @field_validator("sha256")
