@@ -14,6 +14,7 @@ import pytest
 
 from tests.deploy.cases import CASES, Case, feature_table
 from tests.deploy.manifests import DEPLOY
+from whydrift.monitor.cli.entry import run
 from whydrift.monitor.config import load_config
 from whydrift.monitor.service.check import perform
 from whydrift.monitor.service.schedule import due_checks
@@ -27,6 +28,14 @@ OTHERS = {"whydrift.yaml", "two-windows.yaml", "whydrift.schema.json"}  # tested
 def test_every_example_is_tried():
     examples = {path.name for path in CONFIG.iterdir()} - OTHERS
     assert examples == {case.file for case in (*CASES, feature_table(None))}
+
+
+@pytest.mark.parametrize("case", (*CASES, feature_table(None)), ids=lambda case: case.file)
+def test_an_example_has_nothing_wrong_in_it(case, capsys):
+    assert run(["check-config", str(CONFIG / case.file), "--json", "-"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert not told["problems"]
+    assert {w["what"] for w in told["warnings"]} <= {"no file matches this pattern"}
 
 
 def find_drift(case: Case, folder: Path, variables: dict[str, str]) -> None:
