@@ -356,3 +356,35 @@ def test_a_monitor_that_left_the_configuration_fails_its_check_and_no_other(
         assert report.outcome is CheckOutcome.ERROR
         assert "no monitor 'm'" in report.summary
         assert s.due()[0].monitor == "n"
+
+
+def test_segments_are_chosen_on_all_of_the_first_reference(tmp_path: Path) -> None:
+    """Not on its oldest window alone, in which no segment has rows enough."""
+    more = "    segments: {by: [land], min_rows: 300}"
+    with stream(tmp_path, 7, columns=", ignore: [id]", more=more) as s:
+        s.until(7.1)
+        kept = s.store.list_snapshots(monitor="m")
+        assert {r.key.segment for r in kept} >= {"", "DE", "FR"}
+        assert len([r for r in kept if r.key.segment == "FR" and r.rows]) == 7
+        assert s.result(6, segment="FR") is not None
+
+
+# ---- slowly -------------------------------------------------------------------------------------
+def test_a_faint_change_that_stays_is_told_over_many_windows(tmp_path: Path) -> None:
+    """None of its windows rejects, and the rolling reference learns it: the anchor does not."""
+    with stream(tmp_path, since="2026-03-15", reference="last: 14") as s:
+        for day in range(22):
+            s.write(day, rows(day, count=500, shift=0.2 if day >= 14 else 0.0))
+        reports = s.until(22.1)
+        assert [s.result(day)["verdict"] for day in range(14, 22)] == ["none"] * 8
+        slow = [s.result(day)["slow"] for day in range(14, 22)]
+        assert [found["scales"] for found in slow] == [{}] * 7 + [{"a": 7}]
+        assert len(slow[0]["anchor"]) == 14
+        assert slow[-1]["anchor"] == slow[0]["anchor"]
+        assert s.result(21)["columns"]["a"]["p_value"] > 0.3
+        assert [r.outcome.value for r in reports[-2:]] == ["ok", "drift"]
+        (alert,) = s.store.list_alerts()
+        assert (alert.key.kind.value, alert.state.value) == ("covariate", "firing")
+        assert alert.details["columns"] == ["a"] and alert.details["slow"] == {"a": 7}
+        assert "moved slowly, over 7 windows" in alert.details["summary"]
+        assert s.steps() == [("opened", "covariate")]
