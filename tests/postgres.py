@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,57 @@ _ACCOUNT = "postgres"  # the server refuses to run as root
 _SECONDS = 30
 
 
+@dataclass
+class _Server:
+    """The process of the server, on a folder that has been made for it."""
+
+    command: list[str]
+    asked: list[str]
+    folder: Path
+    account: dict[str, Any]
+    running: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        with (self.folder / "log").open("ab") as log:
+            self.running = subprocess.Popen(
+                self.command, stdout=log, stderr=log, cwd=self.folder, **self.account
+            )
+        deadline = time.monotonic() + _SECONDS
+        while subprocess.run(self.asked, check=False).returncode:
+            assert self.running.poll() is None and time.monotonic() < deadline, (
+                self.folder / "log"
+            ).read_text()
+            time.sleep(0.05)
+
+    def stop(self, how: signal.Signals) -> None:
+        """Stop it, where it runs."""
+        if self.running is not None:
+            self.running.send_signal(how)
+            self.running.wait(_SECONDS)
+            self.running = None
+
+
 @dataclass(frozen=True)
 class Postgres:
     """A running server whose superuser is ``postgres``, with any password."""
 
     port: int
+    _server: _Server
     _numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def stop(self) -> None:
+        """Stop the server: what is not committed is undone, all connections are closed."""
+        self._server.stop(signal.SIGINT)
+
+    def start(self) -> None:
+        """Start the server after it was stopped, with all that was committed."""
+        self._server.start()
+
+    def restart(self) -> None:
+        """Stop the server and start it again."""
+        self.stop()
+        self.start()
 
     def url(self, database: str = "postgres", driver: str = "postgresql+psycopg") -> str:
         """Return the address of a database of the server, for SQLAlchemy."""
@@ -82,14 +128,21 @@ def _account() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Start a server for the session; it keeps nothing on disk safe, and is removed afterwards."""
-    initdb, server, ready = (_program(n) for n in ("initdb", "postgres", "pg_isready"))
-    if initdb is None or server is None or ready is None:
+    """Start a server for the session."""
+    with running_postgres() as server:
+        yield server
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Run a server within; it keeps nothing on disk safe, and is removed afterwards."""
+    initdb, program, ready = (_program(n) for n in ("initdb", "postgres", "pg_isready"))
+    if initdb is None or program is None or ready is None:
         absent("PostgreSQL is not installed (on Debian: apt-get install postgresql)")
     account = _account()
     # Not under pytest's own folder: of a root's the account could not read the way to it.
     folder = Path(tempfile.mkdtemp(prefix="whydrift-postgres-"))
-    running: subprocess.Popen[bytes] | None = None
+    server: _Server | None = None
     try:
         shutil.chown(folder, account.get("user", getpass.getuser()))
         subprocess.run(
@@ -98,23 +151,17 @@ def postgres() -> Iterator[Postgres]:
             check=True, capture_output=True, cwd=folder, **account,
         )  # fmt: skip
         port = free_port()
-        with (folder / "log").open("wb") as log:
-            running = subprocess.Popen(
-                [server, "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
-                 "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
-                 "-c", "full_page_writes=off", "-c", "shared_buffers=32MB"],
-                stdout=log, stderr=log, cwd=folder, **account,
-            )  # fmt: skip
-        deadline = time.monotonic() + _SECONDS
-        asked = [ready, "-q", "-h", "127.0.0.1", "-p", str(port)]
-        while subprocess.run(asked, check=False).returncode:
-            assert running.poll() is None and time.monotonic() < deadline, (
-                folder / "log"
-            ).read_text()
-            time.sleep(0.05)
-        yield Postgres(port)
+        server = _Server(
+            [program, "-D", str(folder / "data"), "-p", str(port), "-k", str(folder),
+             "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+             "-c", "full_page_writes=off", "-c", "shared_buffers=32MB"],
+            [ready, "-q", "-h", "127.0.0.1", "-p", str(port)],
+            folder,
+            account,
+        )  # fmt: skip
+        server.start()
+        yield Postgres(port, server)
     finally:
-        if running is not None:
-            running.send_signal(signal.SIGQUIT)  # "immediate": nothing is to be kept
-            running.wait(_SECONDS)
+        if server is not None:
+            server.stop(signal.SIGQUIT)  # "immediate": nothing is to be kept
         shutil.rmtree(folder, ignore_errors=True)

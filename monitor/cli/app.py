@@ -11,6 +11,7 @@ import typer
 
 from whydrift.discovery.errors import OptionError, nearest
 from whydrift.monitor.cli.accept import accept
+from whydrift.monitor.cli.check_config import check_config
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
@@ -30,6 +31,7 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "check-config": check_config,
     "serve": serve,
     "run": run,
     "status": status,
@@ -42,6 +44,7 @@ _SHORT = {
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "check-config": "What is wrong with a configuration, what it will do, what it can see.",
     "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
     "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
     "status": "How each monitor stands: last window, verdict, alerts, budget.",
@@ -49,7 +52,7 @@ _SHORT = {
     "event": "Note that something happened, such as a release.",
     "warmup": "Compile the searches into the cache, for images.",
     "store": "What is kept of past windows: show, check, upgrade, back up, clean up.",
-    "export": "Rules for Prometheus, dashboards for Grafana.",
+    "export": "Rules for Prometheus, dashboards for Grafana, a schema for editors.",
 }
 _SHORT_OF_STORE = {
     "info": "How much is kept, since when.",

@@ -122,7 +122,8 @@ def _from_outside_too(schema: JsonSchemaValue) -> JsonSchemaValue:
         return {**schema, "items": _from_outside_too(schema["items"])}
     if not any(_is_scalar(option) for option in _options(schema)):
         return schema
-    outer = {key: schema[key] for key in ("description", "default", "examples") if key in schema}
+    kept = ("description", "default", "examples")
+    outer: JsonSchemaValue = {key: value for key, value in schema.items() if key in kept}
     inner = {key: value for key, value in schema.items() if key not in outer}
     options = inner.pop("anyOf", None) or inner.pop("oneOf", None) or [inner]
     return {**outer, "anyOf": [*options, {"$ref": f"#/$defs/{_OUTSIDE}"}]}

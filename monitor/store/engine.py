@@ -153,6 +153,8 @@ def _remedy(error: DBAPIError, is_sqlite: bool) -> str:
         return "Another process is writing: try again when it has finished"
     if "full" in text or "no space" in text:
         return "Make room on the disk"
+    if "disk i/o" in text:
+        return "See that the disk has room and is whole; `whydrift store check` reads all of it"
     if "readonly" in text or "unable to open" in text or "permission denied" in text:
         return "See that you may write the file and its folder"
     if "malformed" in text or "not a database" in text:

@@ -6,14 +6,18 @@ import json
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from tests.monitor.conftest import NOW, key, window
+from tests.monitor.test_store_memory import settlement
+from whydrift.monitor.store import open_store
 from whydrift.monitor.store.check import ProblemKind, check
 from whydrift.monitor.store.collect import collect
+from whydrift.monitor.store.digest import digest
 from whydrift.monitor.store.retention import Keep
 from whydrift.monitor.window.duration import Duration
 
@@ -121,3 +125,99 @@ def test_a_process_killed_while_it_writes_leaves_the_store_whole(url, reopened, 
     again = store.put_snapshot(key(), window(2, rows=2000, columns=80))
     assert again.revision == 2 and store.get_snapshot(again).rows == 2000
     assert check(store) == []
+
+
+# A check is settled by one process after another; each of them is killed at another line.
+SETTLED = """
+import json, os, signal, sys
+import sqlalchemy as sa
+from tests.monitor.conftest import NOW
+from tests.monitor.test_store_memory import settlement
+from whydrift.monitor.store import open_store, settle
+
+def die(*_a, **_k):
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def after(module, name):
+    real = getattr(module, name)
+    def called(*arguments, **named):
+        real(*arguments, **named)
+        die()
+    setattr(module, name, called)
+
+def work(url, line):
+    with open_store(url, clock=lambda: NOW) as store:
+        lease = store.take_lease("m", "one", seconds=600)
+        found = settlement(store)
+        match line:
+            case "result": after(settle.results, "put")
+            case "alert": after(settle.alerts, "change")
+            case "message": after(settle.outbox, "put")
+            case "state": after(settle.visits, "put_state")
+            case "commit": sa.event.listen(store.database._engine, "checkin", die)
+        store.settle(found, lease)
+
+told = []
+for line in ("result", "alert", "message", "state", "commit", "none"):
+    child = os.fork()
+    if not child:
+        work(sys.argv[1], line)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    with open_store(sys.argv[1]) as store:
+        told.append([status, len(store.list_visits("m")), store.outbox_pending().get("hook", 0)])
+print(json.dumps(told))
+"""
+
+# Holds the lease, and is stopped by its parent before it settles.
+LEADER = """
+import sys
+from tests.monitor.conftest import NOW
+from tests.monitor.test_store_memory import settlement
+from whydrift.discovery.errors import LeaseLost
+from whydrift.monitor.store import open_store
+with open_store(sys.argv[1], clock=lambda: NOW) as store:
+    lease = store.take_lease("m", "old", seconds=0.2)
+    found = settlement(store, verdict="both")
+    print("leads", flush=True)
+    sys.stdin.readline()
+    try:
+        store.settle(found, lease)
+    except LeaseLost as error:
+        print(error, flush=True)
+"""
+
+
+def test_a_check_killed_at_any_line_and_run_again_is_settled_once(url, reopened, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", SETTLED, url],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    killed = -signal.SIGKILL
+    assert json.loads(done.stdout) == [*[[killed, 0, 0]] * 4, [killed, 1, 1], [0, 1, 1]]
+    store = reopened()
+    with open_store(f"sqlite:///{tmp_path}/undisturbed.db", clock=lambda: NOW) as undisturbed:
+        undisturbed.settle(settlement(undisturbed), None)
+        assert digest(store) == digest(undisturbed)
+    assert store.outbox_pending() == {"hook": 1} and check(store) == []
+
+
+def test_a_leader_that_was_paused_while_another_took_over_writes_nothing(url, reopened):
+    store = reopened()
+    old = subprocess.Popen(
+        [sys.executable, "-c", LEADER, url],
+        cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert old.stdin is not None and old.stdout is not None
+    assert old.stdout.readline() == "leads\n"
+    old.send_signal(signal.SIGSTOP)
+    while (lease := store.take_lease("m", "new", seconds=600)) is None:
+        time.sleep(0.02)  # by the database's clock, which nobody can put on
+    assert lease.token == 2
+    store.settle(settlement(store), lease)
+    before = digest(store)
+    old.send_signal(signal.SIGCONT)
+    told, _ = old.communicate("go\n", timeout=60)
+    assert "another process has taken over" in told
+    assert digest(store) == before

@@ -18,6 +18,7 @@ from whydrift.monitor.service.web import api, basics, pages
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.pages.trouble import trouble_page
 from whydrift.monitor.service.web.problems import (
+    BUG,
     Problem,
     Refused,
     problem_of,
@@ -101,6 +102,10 @@ def _http(request: Request, error: Exception) -> Response:
     return _told(request, Problem(status, _CODES.get(status, "request"), detail, headers=headers))
 
 
+def _bug(request: Request, error: Exception) -> Response:
+    return _told(request, BUG)  # the gate, which it passes next, writes it to the log
+
+
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: dict[str, Any] = error.errors()[0]
@@ -116,4 +121,5 @@ _TOLD: Final = {
     WhydriftError: _ours,
     HTTPException: _http,
     RequestValidationError: _invalid,
+    Exception: _bug,
 }

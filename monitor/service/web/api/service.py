@@ -59,7 +59,7 @@ def config(service: ServiceOf) -> Response:
 @router.get("/config/schema")
 def config_schema() -> Response:
     """The JSON Schema of configurations, for editors."""
-    from whydrift.monitor.config.json_schema import config_schema
+    from whydrift.monitor.config.schema import config_schema
 
     return json_answer(config_schema(), headers={"Cache-Control": "private, max-age=3600"})
 
