@@ -365,4 +365,3 @@ def test_no_body_is_a_bug(there: Served, path: str, body: object):
     head = {"Content-Type": "application/json"}
     answer = there.client.post(API + path, content=json.dumps(body), headers=head)
     assert answer.status_code in {201, 202, 400, 404, 422, 429}, (body, answer.text)
-
