@@ -51,16 +51,18 @@ def test_who_sends_a_head_byte_by_byte_is_hung_up_on(tmp_path: Path, monkeypatch
 
 def test_heads_have_a_size(local: Served):
     head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 100_000 + b"\r\n\r\n"
-    try:
-        answer = local.raw(head)
-    except ConnectionError:
-        answer = b""  # it hung up before all was sent
-    assert b" 200 " not in answer
+    assert local.raw(head, seconds=1).startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
     assert local.client.get("/-/healthy").status_code == 200
 
 
 def test_bytes_that_are_no_request_do_no_harm(local: Served):
-    for junk in (b"\x16\x03\x01\x02\x00\x01", b"\0" * 100, b"GET\r\n\r\n", b"\r\n" * 50, b"\xff" * 9):
+    for junk in (
+        b"\x16\x03\x01\x02\x00\x01",
+        b"\0" * 100,
+        b"GET\r\n\r\n",
+        b"\r\n" * 50,
+        b"\xff" * 9,
+    ):
         local.raw(junk, seconds=0.2)
     assert local.client.get("/-/healthy").status_code == 200
 
@@ -153,9 +155,9 @@ def test_two_hundred_monitors_are_shown_within_fifty_milliseconds(tmp_path: Path
     with served(FakeDaemon(config, store, now=NOW)) as found:
         for path in ("/", "/metrics", "/api/v1/monitors"):
             seconds = []
-            for _ in range(60):
-                begun = time.perf_counter()
+            for _ in range(25):
+                # Of the processor, for both ends: whatever else this machine does is not counted.
+                begun = time.process_time()
                 assert found.client.get(path).status_code == 200
-                seconds.append(time.perf_counter() - begun)
-            # The median: the 99th percentile says more of the other tests on this machine.
-            assert quantiles(seconds, n=2)[0] < 0.05, (path, sorted(seconds)[-5:])
+                seconds.append(time.process_time() - begun)
+            assert quantiles(seconds, n=20)[-1] < 0.05, (path, sorted(seconds)[-5:])
