@@ -17,6 +17,7 @@ import pytest
 
 import whydrift as wd
 from tests.service.asking import Served, served
+from tests.service.browser import chromium
 from tests.service.watched import FIRST, NOW, FakeDaemon, empty, settings, watched
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
@@ -165,6 +166,25 @@ def test_what_is_not_there_is_told_as_a_page_to_people_and_as_json_to_programs(t
         assert there.client.get(path).headers["content-type"] == "application/problem+json"
     assert "Did you mean 'prices'?" in page(there, "/monitors/price", 404).text
     page(there, "/?sort=name", 422)
+
+
+# ---- in a browser ------------------------------------------------------------------------------
+def test_a_browser_takes_our_style_and_asks_for_a_report(there: Served, tmp_path: Path):
+    with chromium(tmp_path) as browser:
+        colour, empty_text, _, text = browser.run(
+            f"http://localhost:{there.port}/compare?monitor=prices",
+            "getComputedStyle(document.querySelector('.top')).borderBottomStyle",
+            "document.forms[0].elements['current.from'].value = 'tomorrow';"
+            "document.forms[0].requestSubmit(); document.querySelector('output').textContent",
+            "document.forms[0].elements['current.from'].value = '2026-05-12';"
+            "document.forms[0].elements['reference.to'].value = '2026-05-12';"
+            "document.forms[0].requestSubmit()",
+            until="location.pathname.startsWith('/reports/')"
+            " && document.body.innerText.includes('Where it began')",
+        )
+    assert colour == "solid"
+    assert empty_text == ""
+    assert "Distribution of price" in text
 
 
 # ---- what they say when something is wrong -----------------------------------------------------
