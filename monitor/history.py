@@ -370,11 +370,18 @@ class History:
         return tuple(sorted(segments.choose(counts).chosen))
 
     def _reference_stretch(self, interval: Interval) -> Interval:
-        """Return from when on rows tell which segments are large, up to the end of a window."""
+        """Return from when on rows tell which segments are large, up to the end of a window.
+
+        Of a window before judging began that is all of the first reference: it is read one window
+        after the other, the oldest of which has few rows behind it.
+        """
         zone = self.monitor.window.timezone
         rule = self.monitor.reference.rule(zone)
         if isinstance(rule, FixedReference):
             return rule.stretch
+        began = self.store.get_state(self.monitor.name).began
+        if began is not None and interval.end <= began:
+            interval = Interval(began - interval.length, began)
         if isinstance(rule, LastWindows):
             back = rule.last if isinstance(rule.last, Duration) else None
             start = (

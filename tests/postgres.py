@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,7 +128,14 @@ def _account() -> dict[str, Any]:
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """Start a server for the session; it keeps nothing on disk safe, and is removed afterwards."""
+    """Start a server for the session."""
+    with running_postgres() as server:
+        yield server
+
+
+@contextmanager
+def running_postgres() -> Iterator[Postgres]:
+    """Run a server within; it keeps nothing on disk safe, and is removed afterwards."""
     initdb, program, ready = (_program(n) for n in ("initdb", "postgres", "pg_isready"))
     if initdb is None or program is None or ready is None:
         absent("PostgreSQL is not installed (on Debian: apt-get install postgresql)")

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.cli.window_guess import guess_windows
 from whydrift.monitor.source.address import masked
 
 if TYPE_CHECKING:
@@ -40,30 +41,38 @@ def configuration(
     name = _monitor_name(data)
     return "\n".join(
         [
+            "# yaml-language-server: $schema=./whydrift.schema.json",
+            "# (for editors; `whydrift export schema -o .` writes that file)",
+            "#",
             f"# Written by `whydrift init` from {_comment(masked(data))}: {snapshot.rows:,} rows, "
             f"{len(snapshot.schema)} columns.",
-            "# Lines marked CHECK are guesses from names and kinds: put them right.",
-            "# `whydrift compare A B --config` takes columns, loss, floor and knowledge from here;",
-            "# `whydrift store` takes the store; windows and alerts are for the service, which is",
-            "# not in this release.",
+            "# Lines marked CHECK are guesses from names, kinds and times: put them right. Then",
+            "#   whydrift check-config FILE --connect   what it will do and see, and does it work",
+            "#   whydrift run -c FILE                   judge what is due, once",
+            "#   whydrift serve -c FILE                 the daemon: judges, tells, shows",
+            "# `whydrift compare A B --config FILE` takes columns, loss and knowledge from it.",
             "version: 1",
             "",
             "store:",
             "  url: sqlite:///whydrift.db      # windows, graphs and results; also PostgreSQL",
             "  keep: {snapshots: 400d, samples: 400d, results: 3y}",
             "",
+            "# web:                            # pages, metrics, API: for this machine alone",
+            "#   listen: 127.0.0.1:9464",
+            "#   external_url: https://whydrift.example",
+            "",
             "sources:",
             f"  {name}:",
             *_where(data, query),
-            *_optional("    time_column: ", suspects.time, "CHECK: puts rows into windows"),
+            *_time(suspects),
             "",
             "monitors:",
             f"  - name: {name}",
             f"    source: {name}",
             "    columns:",
             *_roles(suspects),
-            "    window: {every: 1d, delay: 2h, timezone: UTC}",
-            "    reference: {last: 28d, exclude: [fault, drift]}",
+            *_windows(snapshot, suspects),
+            "    # segments: {by: [country], top: 20, min_rows: 500}   # judged on their own too",
             "    graph:",
             "      method: auto",
             "      # What you know of causes, earliest first; it is worth more than any search:",
@@ -71,6 +80,10 @@ def configuration(
             *_loss(snapshot, suspects),
             "    false_alarms_per_month: 0.2     # once in five months, on average",
             "    alert: {after: 1, resolve_after: 2, severity: warning}",
+            "",
+            "# Who is told: rules for Prometheus (`whydrift export rules -c FILE`), or directly:",
+            "# notify:",
+            '#   - slack: {url: "${SLACK_URL}"}',
             "",
             "# The kinds that were inferred:",
             *(
@@ -80,6 +93,37 @@ def configuration(
             "",
         ]
     )
+
+
+def _time(suspects: Suspects) -> list[str]:
+    if suspects.time is None:
+        return [
+            "    # time_column: COLUMN           # CHECK: none was recognised; without it",
+            "    #                               # no row is in a window, and no monitor can run",
+        ]
+    return _optional("    time_column: ", suspects.time, "CHECK: puts rows into windows")
+
+
+def _windows(snapshot: Snapshot, suspects: Suspects) -> list[str]:
+    """Return windows that the rows at hand fill, the first of them as the reference."""
+    guess = None if suspects.time is None else guess_windows(snapshot, suspects.time)
+    if guess is None:
+        return [
+            "    window: {every: 1d, delay: 2h, timezone: UTC}",
+            "    reference: {last: 28, exclude: [fault, drift]}",
+        ]
+    since = guess.since_text
+    return [
+        f"    # CHECK: {guess.why}.",
+        f"    window: {{every: {guess.every}, delay: {guess.delay}, timezone: UTC}}",
+        "    # delay is waited for late rows; label_delay: 7d for labels that come later than rows",
+        (
+            "    # since: 2026-05-01             # earlier windows are the first reference"
+            if since is None
+            else f"    since: {since}    # earlier windows are the first reference"
+        ),
+        f"    reference: {{last: {guess.reference}, exclude: [fault, drift]}}   # good windows",
+    ]
 
 
 def _roles(suspects: Suspects) -> list[str]:

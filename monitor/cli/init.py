@@ -159,6 +159,7 @@ def _show(
             screen.print(f"A first verdict ({halves}):")
             screen.print(headline(verdict))
         if output is not None:
-            screen.print(f"written: {clean(str(output))}")
+            written = clean(str(output))
+            screen.print(f"written: {written}; next: whydrift check-config {written} --connect")
         else:
             screen.print("Add `-o whydrift.yaml` to write a configuration from this.")

@@ -88,9 +88,10 @@ class CheckBench:
     """
 
     def __init__(self, config: Config) -> None:
+        from whydrift.monitor.service.check import perform
         from whydrift.monitor.store.store import open_store
 
-        self._config = config
+        self._config, self._perform = config, perform
         self._clock: Callable[[], datetime] | None = None
         url = config.store.url.get_secret_value()
         self._store: Store = open_store(url, create=False, clock=self._now)
@@ -102,11 +103,9 @@ class CheckBench:
             from whydrift.monitor.service.cleaning import clean
 
             return clean(self._config, self._store, task.at)
-        from whydrift.monitor.service.check import perform
-
         check = task.check
         with about(monitor=check.monitor, window=check.interval or "by rows", kind=check.kind):
-            return perform(
+            return self._perform(
                 self._config, check, self._store, clock=self._now, lease=task.lease,
                 cancel=cancelled,
             )  # fmt: skip

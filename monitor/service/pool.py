@@ -7,6 +7,7 @@ calls :meth:`Pool.wait`: nothing here needs a lock.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -27,6 +28,7 @@ from whydrift.monitor.service.worker import (
     Done,
     Failed,
     Logged,
+    Started,
     Stop,
     work,
 )
@@ -42,6 +44,7 @@ _Result = TypeVar("_Result")
 
 _SECONDS_BETWEEN_LOOKS: Final = 0.1  # at time and memory; a process can take 1 GB a second
 _SECONDS_TO_LEAVE: Final = 2.0  # for a worker that was told to stop while idle
+_SECONDS_TO_LOAD: Final = 120.0  # the libraries that tasks need, on a busy machine
 _SECONDS_TO_CANCEL: Final = 2.0  # for a task that was told that nobody wants it
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 # A worker that dies before it did anything is a fault of the installation: not a thousand times a
@@ -134,6 +137,7 @@ class _Worker:
     done: int = 0
     task: Any = None  # None: idle
     began: float = 0.0
+    is_loading: bool = False  # what tasks need, which is not the task's time
     cancelled_at: float | None = None
     most_memory: int = 0  # seen during the task
 
@@ -200,11 +204,10 @@ class Pool(Generic[_Task, _Result]):
         assert idle, "ask `idle` first"
         worker = max(idle, key=lambda w: (w.generation, w.done))
         worker.task, worker.began, worker.limits = task, self.monotonic(), self.limits
+        worker.is_loading = True
         worker.cancelled_at, worker.most_memory = None, 0
         try:
-            if worker.generation != self._generation:
-                worker.pipe.send(Begin(self.craft))
-                worker.generation = self._generation
+            self._tell(worker)
             worker.pipe.send(Do(task))
         except (BrokenPipeError, ConnectionError):
             self._lost(worker)
@@ -245,6 +248,12 @@ class Pool(Generic[_Task, _Result]):
             end.close()
 
     # ---- inside --------------------------------------------------------------------------------
+    def _tell(self, worker: _Worker) -> None:
+        """Let a worker know how tasks are done now."""
+        if worker.generation != self._generation:
+            worker.pipe.send(Begin(self.craft))
+            worker.generation = self._generation
+
     def _was_woken(self) -> bool:
         woken = False
         while self._woken.poll():
@@ -266,6 +275,8 @@ class Pool(Generic[_Task, _Result]):
                 match worker.pipe.recv():
                     case Logged(record=record):
                         logging.getLogger(record.name).handle(record)
+                    case Started():
+                        worker.began, worker.is_loading = self.monotonic(), False
                     case Done(result=result):
                         self._over(worker, result=result)
                     case Failed(is_memory=True):
@@ -303,7 +314,9 @@ class Pool(Generic[_Task, _Result]):
                 self._end(worker, _called_off())
             elif worker.most_memory > worker.limits.memory:
                 self._end(worker, _too_much(worker))
-            elif now - worker.began > worker.limits.seconds:
+            elif now - worker.began > max(
+                worker.limits.seconds, _SECONDS_TO_LOAD if worker.is_loading else 0.0
+            ):
                 self._end(worker, _too_long(worker))
         for worker, until in list(self._leaving):
             if not worker.process.is_alive() or now > until:
@@ -356,7 +369,10 @@ class Pool(Generic[_Task, _Result]):
         )
         process.start()
         theirs.close()  # else its end would not be seen
-        return _Worker(process, ours, self.limits)
+        worker = _Worker(process, ours, self.limits)
+        with contextlib.suppress(BrokenPipeError, ConnectionError):  # seen when a task is given
+            self._tell(worker)  # it loads what tasks need while it waits for the first
+        return worker
 
 
 def _kill(worker: _Worker) -> None:

@@ -31,7 +31,7 @@ def read_whole(path: Path, *, environment: Mapping[str, str] | None = None) -> C
         The message names file, line and key, or the monitor.
     """
     from whydrift.monitor.config import load_config
-    from whydrift.monitor.service.notify.registry import rendering_of
+    from whydrift.monitor.service.notify.deliverer import Deliverer
     from whydrift.monitor.source.registry import open_source
 
     config = load_config(path, environment=environment)
@@ -45,7 +45,7 @@ def read_whole(path: Path, *, environment: Mapping[str, str] | None = None) -> C
                 remedy=error.remedy,
             ) from error
     for notifier in config.notify:
-        rendering_of(notifier)
+        Deliverer.of(notifier).close()
     return config
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "RunReport", "plan_run", "put_events", "run_checks"]
 
 _RENEWED_AFTER: Final = 1 / 3  # of a lease's time: two attempts may fail
+_LOOK_SECONDS: Final = 0.5  # between looks whether another process's lease is renewed
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +212,7 @@ def _run_monitor(
 @contextmanager
 def _held(store: Store, monitor: str, holder: str, seconds: int) -> Iterator[Lease | None]:
     """Hold a monitor, its lease renewed from a thread of its own while a check lasts."""
-    lease = store.take_lease(monitor, holder, seconds=seconds)
+    lease = _taken(store, monitor, holder, seconds)
     if lease is None:
         yield None
         return
@@ -232,3 +234,26 @@ def _held(store: Store, monitor: str, holder: str, seconds: int) -> Iterator[Lea
         ended.set()
         keeper.join()
         store.release_lease(lease)
+
+
+def _taken(store: Store, monitor: str, holder: str, seconds: int) -> Lease | None:
+    """Take a monitor, from a process that is gone too; None where the other one lives.
+
+    Nobody else has a file of SQLite's open for checks. Of others a lease that is not renewed runs
+    out.
+    """
+    first: Lease | None = None
+    while True:
+        lease = store.take_lease(monitor, holder, seconds=seconds)
+        if lease is not None:
+            return lease
+        held = next((lease for lease in store.list_leases() if lease.monitor == monitor), None)
+        if held is None:
+            continue
+        if store.database.is_sqlite:
+            store.release_lease(held)
+        elif first is not None and held != first:
+            return None  # it was renewed
+        else:
+            first = held
+            time.sleep(_LOOK_SECONDS)

@@ -30,6 +30,7 @@ _LOOK_SECONDS: Final = 1.0  # from one look at what is due to the next
 _REFRESH_SECONDS: Final = 5.0  # of what metrics and pages show
 _DELIVER_SECONDS: Final = 1.0
 _CLEAN_SECONDS: Final = 86_400.0
+_CLEAN_WAIT: Final = 600.0  # after the start, when there is most to catch up with
 # A service manager's patience is often 10 s: checks get 8 of them.
 _DRAIN_SECONDS: Final = 8.0
 _STEP_SECONDS: Final = 0.1
@@ -167,7 +168,7 @@ def _begun(
         Tick("look", _LOOK_SECONDS, daemon.look),
         Tick("refresh", _REFRESH_SECONDS, daemon.refresh),
         Tick("deliver", _DELIVER_SECONDS, daemon.deliver),
-        Tick("clean", _CLEAN_SECONDS, daemon.clean),
+        Tick("clean", _CLEAN_SECONDS, daemon.clean, wait=_CLEAN_WAIT),
     ]
     if manager.watchdog_seconds is not None:
         ticks.append(Tick("watchdog", manager.watchdog_seconds / 3, lambda: _pet(manager, daemon)))

@@ -34,11 +34,14 @@ class Tick:
     seconds : float
         From one beginning to the next; a turn that takes longer drops those it overlaps.
     do : callable
+    wait : float
+        Seconds before the first turn.
     """
 
     name: str
     seconds: float
     do: Callable[[], object]
+    wait: float = 0.0
     _failures: int = field(default=0, init=False)
 
     def turn(self) -> None:
@@ -61,7 +64,7 @@ class Tick:
 
 @contextmanager
 def ticking(ticks: Sequence[Tick], *, wall: Clock = utc_now) -> Iterator[None]:
-    """Do all of them within, the first time at once; turns that have begun are left to end.
+    """Do all of them within; turns that have begun are left to end.
 
     What is due is never kept here: that is read from the store, so that nothing is lost with the
     process.
@@ -84,7 +87,7 @@ def ticking(ticks: Sequence[Tick], *, wall: Clock = utc_now) -> Iterator[None]:
     for tick in ticks:
         scheduler.add_job(
             tick.turn, "interval", seconds=tick.seconds, executor=tick.name, id=tick.name,
-            next_run_time=datetime.now(UTC),
+            next_run_time=datetime.now(UTC) + timedelta(seconds=tick.wait),
         )  # fmt: skip
     scheduler.start()
     ended = threading.Event()

@@ -6,6 +6,7 @@ the environment when they are loaded.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import logging
 import os
@@ -32,6 +33,7 @@ __all__ = [
     "Done",
     "Failed",
     "Logged",
+    "Started",
     "Stop",
     "work",
 ]
@@ -91,6 +93,11 @@ class Cancel:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """Leave when the task is done."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The task is being done: until then the process was loading what it needs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,10 +184,12 @@ def work(pipe: Connection, parent: int, memory: int, log_level: int) -> None:
                 if bench is not None:
                     bench.close()
                 craft, bench = new, None
+                with contextlib.suppress(Exception):  # tried again, and told, at a task
+                    bench = craft.begin()
             case Do(task=task):
                 assert craft is not None, "a task came before its craft"
+                send(Started())
                 try:
-                    # Here, so that what cannot be opened fails one task, and is tried at the next.
                     bench = bench or craft.begin()
                     answer: Done | Failed = Done(bench.do(task, cancelled.is_set))
                 except MemoryError:

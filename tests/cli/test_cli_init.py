@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
+from datetime import UTC
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from whydrift.monitor.config.load import load_config
+from whydrift.monitor.store import open_store
+from whydrift.monitor.window.calendar import TimeWindows
 
 
 def table(rows: int = 3_000, users: int = 200) -> pd.DataFrame:
@@ -40,3 +45,71 @@ def test_a_database_is_looked_at_through_a_query(tmp_path: Path, call) -> None:
     assert source.sql is not None
     assert source.sql.query == query
     assert source.sql.url.get_secret_value() == url
+
+
+def recent(days: int, a_day: int, path: Path) -> None:
+    """Rows up to now, evenly spread."""
+    rows = days * a_day
+    frame = pd.DataFrame(
+        {
+            "ts": pd.date_range(end=pd.Timestamp.now(UTC), periods=rows, freq=f"{86_400 / a_day}s"),
+            "x": [(k * 37 % 101) / 10 for k in range(rows)],
+            "z": [(k * 53 % 97) / 10 for k in range(rows)],
+        }
+    )
+    frame.to_parquet(path)
+
+
+@pytest.mark.parametrize(
+    ("days", "a_day", "every", "since", "reference"),
+    [
+        (50, 400, "1d", True, 28),
+        (20, 400, "1d", True, 14),
+        (2, 24_000, "1h", True, 28),
+        (150, 20, "1w", True, 14),
+        (5, 20, "1d", False, 28),
+        (0.5, 40_000, "10m", True, 28),
+    ],
+)
+def test_windows_are_guessed_that_the_rows_fill(
+    tmp_path, call, days, a_day, every, since, reference
+):
+    rows = int(days * a_day)
+    frame = pd.DataFrame(
+        {
+            "ts": pd.date_range("2026-03-02T03:04", periods=rows, freq=f"{86_400 / a_day}s"),
+            "x": [(k * 37 % 101) / 10 for k in range(rows)],
+        }
+    )
+    frame.to_parquet(tmp_path / "a.parquet")
+    assert call("init", tmp_path / "a.parquet", "-o", tmp_path / "w.yaml").status == 0
+    (monitor,) = load_config(tmp_path / "w.yaml").monitors
+    assert str(monitor.window.every) == every
+    assert (monitor.since_instant is not None) == since
+    assert monitor.reference.last == reference
+    if monitor.since_instant is not None:
+        windows = monitor.window.cut()
+        assert isinstance(windows, TimeWindows)
+        first = windows.earlier_end(monitor.since_instant, reference)
+        assert windows.last_end(monitor.since_instant) == monitor.since_instant  # on the grid
+        assert first >= frame["ts"].iloc[0].tz_localize(UTC)  # all of the reference has rows
+
+
+def test_what_init_writes_passes_its_check_and_runs(tmp_path, call, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    recent(20, 300, tmp_path / "rows.parquet")
+    assert "next: whydrift check-config w.yaml" in call("init", "rows.parquet", "-o", "w.yaml").out
+    look = call("check-config", "w.yaml", "--connect", "--json", "-")
+    assert look.status == 0, look.err
+    found = json.loads(look.out)
+    assert found["warnings"] == [] and found["monitors"][0]["assumption"]["columns"] == 3
+    ran = call("run", "-c", "w.yaml")
+    assert ran.status == 0, ran.err
+    with open_store("sqlite:///whydrift.db", create=False) as store:
+        kinds = {visit.kind.value for visit in store.list_visits("rows")}
+        assert kinds >= {"record", "features"}
+        assert store.latest_results("rows")
+    # Now it is known how many rows a window has.
+    again = json.loads(call("check-config", "w.yaml", "--json", "-").out)
+    assert 250 < again["monitors"][0]["assumption"]["rows"] <= 300
+    assert "stored" in again["monitors"][0]["assumption"]["basis"]
