@@ -18,7 +18,7 @@ from whydrift.monitor.service.rules import ALERTS, rules_text
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-CHOSEN = {"monitor": "a", "segment": "", "target": ".*"}
+CHOSEN = {"monitor": "a", "segment": "^$", "target": ".*"}
 
 
 def test_building_again_gives_what_is_committed():

@@ -44,7 +44,7 @@ NAME = "prices"
 LABELS = {
     "monitor": NAME, "target": "y", "kind": "mechanism", "severity": "error", "team": "pricing",
 }  # fmt: skip
-CHOSEN = {"monitor": NAME, "segment": "", "target": ".*"}
+CHOSEN = {"monitor": NAME, "segment": "^$", "target": ".*"}
 
 # What has an answer only where there is nothing to ask.
 WITHOUT_DATA = {"WhydriftDown": "absent() answers where no whydrift is scraped"}
