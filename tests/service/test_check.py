@@ -356,3 +356,75 @@ def test_a_monitor_that_left_the_configuration_fails_its_check_and_no_other(
         assert report.outcome is CheckOutcome.ERROR
         assert "no monitor 'm'" in report.summary
         assert s.due()[0].monitor == "n"
+
+
+def test_segments_are_chosen_on_all_of_the_first_reference(tmp_path: Path) -> None:
+    """Not on its oldest window alone, in which no segment has rows enough."""
+    more = "    segments: {by: [land], min_rows: 300}"
+    with stream(tmp_path, 7, columns=", ignore: [id]", more=more) as s:
+        s.until(7.1)
+        kept = s.store.list_snapshots(monitor="m")
+        assert {r.key.segment for r in kept} >= {"", "DE", "FR"}
+        assert len([r for r in kept if r.key.segment == "FR" and r.rows]) == 7
+        assert s.result(6, segment="FR") is not None
+
+
+# ---- slowly -------------------------------------------------------------------------------------
+def test_a_faint_change_that_stays_is_told_over_many_windows(tmp_path: Path) -> None:
+    """None of its windows rejects, and the rolling reference learns it: the anchor does not."""
+    with stream(tmp_path, since="2026-03-15", reference="last: 14") as s:
+        for day in range(22):
+            s.write(day, rows(day, count=500, shift=0.2 if day >= 14 else 0.0))
+        reports = s.until(22.1)
+        assert [s.result(day)["verdict"] for day in range(14, 22)] == ["none"] * 8
+        slow = [s.result(day)["slow"] for day in range(14, 22)]
+        assert [found["scales"] for found in slow] == [{}] * 7 + [{"a": 7}]
+        assert len(slow[0]["anchor"]) == 14
+        assert slow[-1]["anchor"] == slow[0]["anchor"]
+        assert s.result(21)["columns"]["a"]["p_value"] > 0.3
+        assert [r.outcome.value for r in reports[-2:]] == ["ok", "drift"]
+        (alert,) = s.store.list_alerts()
+        assert (alert.key.kind.value, alert.state.value) == ("covariate", "firing")
+        assert alert.details["columns"] == ["a"] and alert.details["slow"] == {"a": 7}
+        assert "moved slowly, over 7 windows" in alert.details["summary"]
+        assert s.steps() == [("opened", "covariate")]
+
+
+# ---- other references, other windows ------------------------------------------------------------
+def test_a_new_version_of_the_model_is_judged_beside_the_one_before(tmp_path: Path) -> None:
+    columns = ", ignore: [id, land], version: model"
+    with stream(tmp_path, columns=columns, reference="version: previous") as s:
+        for day in range(10):
+            name = "2" if day >= 8 else "1"
+            table = rows(day, shift=3.0 if day >= 8 else 0.0)
+            s.write(day, table.append_column("model", pa.array([name] * len(table))))
+        reports = s.until(10.1)
+        assert CheckOutcome.ERROR not in {r.outcome for r in reports}
+        # Of the first version none came before.
+        assert outcomes(reports) == ["undetermined", "undetermined", "drift", "drift"]
+        assert s.result(9)["windows"]["reference"]["start"] == "2026-03-01T00:00:00Z"
+        assert s.result(9)["windows"]["reference"]["end"] == "2026-03-09T00:00:00Z"
+
+
+def test_windows_that_slide_are_judged_beside_those_that_do_not_overlap(tmp_path: Path) -> None:
+    window = "every: 1d, length: 2d"
+    with stream(tmp_path, 12, window=window, since="2026-03-09", reference="last: 8d") as s:
+        reports = s.until(12.0)
+        judged = [r for r in reports if r.check.kind is VisitKind.LABELS]
+        assert [r.rows for r in judged] == [300] * 3
+        assert s.result(10)["windows"]["reference"]["rows"] == 4 * 300
+        assert [r.outcome.value for r in judged] == ["ok"] * 3
+
+
+def test_a_window_far_back_that_is_judged_again_pages_nobody(tmp_path: Path) -> None:
+    """Though what was spent on it is not kept any more."""
+    with stream(tmp_path, 9) as s:
+        s.until(9.1)
+        s.write(8, rows(8, shift=4.0))
+        with s.store.database.writing() as connection:
+            connection.exec_driver_sql("delete from ledger")
+        asked = Asked(FIRST + timedelta(days=8), FIRST + timedelta(days=9), recompute=True)
+        (check,) = plan_run(s.monitor, s.store, s.now, asked, most=100)
+        s.perform(check)
+        assert s.result(8)["verdict"] == "covariate"
+        assert s.alerts() == [] and s.steps() == []
