@@ -138,13 +138,13 @@ class Post:
 
 
 def host_of(url: str) -> str:
-    """Return scheme and host of an address: all that may be shown of it."""
+    """Return host and port of an address: all that may be shown of it."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "***"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+    return f"{parts.hostname or ''}{port}"
 
 
 def _trusting(ca: str) -> ssl.SSLContext:
