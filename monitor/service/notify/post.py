@@ -79,7 +79,12 @@ class Post:
 
         headers = {"Content-Type": "application/json", **request.headers}
         try:
-            with self._opened().stream(
+            client = self._opened()
+        except (ValueError, ImportError) as error:
+            # httpx reads HTTPS_PROXY and its like, and takes only what it knows.
+            return Delivered(Outcome.ERROR, f"the environment's proxy cannot be used ({error})")
+        try:
+            with client.stream(
                 "POST", request.url, content=request.body, headers=headers
             ) as response:
                 return self._answer(response, _beginning(response), now)
