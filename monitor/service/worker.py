@@ -184,9 +184,7 @@ def work(pipe: Connection, parent: int, memory: int, log_level: int) -> None:
                 if bench is not None:
                     bench.close()
                 craft, bench = new, None
-                with contextlib.suppress(
-                    Exception
-                ):  # tried again, and told, at a task
+                with contextlib.suppress(Exception):  # tried again, and told, at a task
                     bench = craft.begin()
             case Do(task=task):
                 assert craft is not None, "a task came before its craft"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from tests.service.asking import Served, served
-from tests.service.watched import DAYS, FIRST, NOW, SHIFT, watched
+from tests.service.watched import DAYS, FIRST, NOW, SHIFT, auth, watched
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.window.interval import Interval
 
@@ -235,24 +235,10 @@ def test_a_pause_is_kept_and_audited(there: Served):
     assert kinds.count("pause") == kinds.count("resume") == 1
 
 
-def test_what_is_accepted_is_kept_with_its_window_and_reason(there: Served):
-    window = {"from": "2026-05-12T00:00:00Z", "to": "2026-05-13T00:00:00Z"}
-    body = {"window": window, "reason": "new price list"}
+def test_only_a_window_that_was_judged_can_be_accepted(there: Served):
+    body = {"window": "2020-05-12", "reason": "it was so"}
     answer = there.client.post(f"{API}/monitors/prices:accept", json=body)
-    assert answer.status_code == 201
-    (event,) = there.daemon.store.list_events(monitor="prices", kinds=("accept",))
-    assert event.window == Interval(FIRST + SHIFT * DAY, FIRST + (SHIFT + 1) * DAY)
-    assert event.text == "new price list"
-    assert event.actor == "anonymous"
-    listed = there.client.get(answer.headers["location"]).json()["events"]
-    assert answer.json() in listed
-
-
-def test_only_a_window_that_is_kept_can_be_accepted(there: Served):
-    window = {"from": "2020-05-12", "to": "2020-05-13"}
-    body = {"window": window, "reason": "it was so"}
-    told = refused(there.client.post(f"{API}/monitors/prices:accept", json=body), 422, "window")
-    assert "2026-05-02" in told["detail"]
+    assert "2026-05-09" in refused(answer, 422, "monitor 'prices'")["detail"]
     answer = there.client.post(f"{API}/monitors/prices:accept", json={"reason": " "})
     refused(answer, 422, "reason")
 
@@ -285,6 +271,22 @@ def test_too_much_at_once_is_told_as_that(there: Served):
         there.daemon.is_busy = False
     refused(answer, 429)
     assert int(answer.headers["retry-after"]) > 0
+
+
+def test_what_is_accepted_is_kept_with_a_reason_and_its_alerts_end(
+    tmp_path_factory: pytest.TempPathFactory,
+):
+    daemon = watched(tmp_path_factory.mktemp("accepted"), web=auth())
+    with served(daemon) as own, own.as_("oncall") as client:
+        body = {"window": "2026-05-12T06:00:00Z", "reason": "new price list"}
+        answer = client.post(f"{API}/monitors/prices:accept", json=body)
+        assert answer.status_code == 201, answer.text
+        (event,) = own.daemon.store.list_events(monitor="prices", kinds=("accept",))
+        assert event.window is not None
+        assert event.window.start == FIRST + SHIFT * DAY
+        assert (event.text, event.actor) == ("new price list", "oncall")
+        assert answer.json() in client.get(answer.headers["location"]).json()["events"]
+        assert client.get(f"{API}/alerts?state=firing").json()["alerts"] == []
 
 
 # ---- what is odd -------------------------------------------------------------------------------
@@ -326,8 +328,8 @@ WORDS = st.sampled_from(
 VALUES = st.one_of(
     st.text(max_size=60),
     st.sampled_from(
-        ("", "0", "-1", "1e9", "null", "[]", "' or 1=1 --", "%", "2026-05-12", "9999-12-31T23:59:59Z",
-         "0001-01-01T00:00:00Z", "prices", "features", "WyIyMDI2LTA1LTEyVDAwOjAwOjAwWiIsICJhIl0")
+        ("", "0", "-1", "1e9", "null", "[]", "' or 1=1 --", "%", "2026-05-12",
+         "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "prices", "features", "WyIyMDI2LTA1LTEyVDAwOjAwOjAwWiIsICJhIl0")
     ),
     st.datetimes().map(str),
     st.integers().map(str),
@@ -350,7 +352,8 @@ def test_no_query_is_a_bug(there: Served, path: str, query: list[tuple[str, str]
 )  # fmt: skip
 @given(
     body=st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=9),
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False)
+        | st.text(max_size=9),
         lambda inner: st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(("monitor", "reference", "from", "to", "segment", "window", "reason",
@@ -365,4 +368,3 @@ def test_no_body_is_a_bug(there: Served, path: str, body: object):
     head = {"Content-Type": "application/json"}
     answer = there.client.post(API + path, content=json.dumps(body), headers=head)
     assert answer.status_code in {201, 202, 400, 404, 422, 429}, (body, answer.text)
-

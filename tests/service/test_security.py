@@ -123,8 +123,8 @@ def test_probes_need_no_token_and_learn_nothing(guarded: Served):
 @pytest.mark.parametrize(
     "host",
     [
-        "localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.0.0.1:80", "[::1]:9464", "[::1]",
-        "drift.example", "drift.example:443", "Drift.Example.", "seen.example", "10.0.0.7:9464",
+        "localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.0.0.1:80", "[::1]:9464",
+        "[::1]", "drift.example", "drift.example:443", "Drift.Example.", "seen.example", "10.0.0.7:9464",
     ],
 )  # fmt: skip
 def test_names_of_ours_and_bare_addresses_are_answered(guarded: Served, host: str):
@@ -276,7 +276,8 @@ def test_bodies_that_are_no_json_are_told_so(local: Served):
     "change",
     [
         {"kind": "accept"}, {"text": ""}, {"text": "a\u0000b"}, {"text": "x" * 3000},
-        {"at": "yesterday"}, {"at": 0}, {"extra": 1}, {"text": None}, {"at": "9999-99-99T00:00:00Z"},
+        {"at": "yesterday"}, {"at": 0}, {"extra": 1}, {"text": None},
+        {"at": "9999-99-99T00:00:00Z"},
     ],
 )  # fmt: skip
 def test_what_is_no_event_is_not_kept(local: Served, change: dict[str, object]):
