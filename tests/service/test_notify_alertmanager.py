@@ -9,8 +9,9 @@ from random import Random
 
 import pytest
 
-from tests.service.alertmanager import Alertmanager, free_port, require_alertmanager, until
-from tests.service.notices import KEY, NOW, FakeClock, alert
+from tests.servers import free_port, wait_until
+from tests.service.alertmanager import Alertmanager
+from tests.service.notices import KEY, NOW, FakeClock, alert, notice
 from tests.service.receiver import Receiver, receiver
 from whydrift.monitor.config import Config, parse_config
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
@@ -19,7 +20,9 @@ from whydrift.monitor.service.alert_names import alert_labels
 from whydrift.monitor.service.notify.alertmanager import alerts_of
 from whydrift.monitor.service.notify.base import Attempt
 from whydrift.monitor.service.notify.deliverer import Deliverer
+from whydrift.monitor.service.notify.notice import NoticeStep
 from whydrift.monitor.service.notify.notifications import Notifications
+from whydrift.monitor.service.notify.registry import rendering_of
 from whydrift.monitor.store import Store, open_store
 from whydrift.monitor.store.state import (
     AlertChange,
@@ -102,7 +105,6 @@ def paged() -> Iterator[Receiver]:
 
 @pytest.fixture
 def server(tmp_path: Path, paged: Receiver) -> Iterator[Alertmanager]:
-    require_alertmanager()
     made = Alertmanager(tmp_path / "am", paged.url)
     yield made
     made.stop()
@@ -131,7 +133,7 @@ def test_an_alert_fires_once_survives_a_restart_of_both_sides_and_is_resolved(
     # It ends by itself where we are gone for four times.
     assert datetime.fromisoformat(held["endsAt"]) - clock() > timedelta(minutes=3.9)
     assert one.tick(seconds=20) == [] and one.tick(seconds=41) == ["ok"]
-    until(lambda: pages(paged))
+    wait_until("a page", lambda: pages(paged))
 
     server.stop()
     assert one.tick(seconds=61) == ["error"]
@@ -144,8 +146,8 @@ def test_an_alert_fires_once_survives_a_restart_of_both_sides_and_is_resolved(
     clock.now = datetime.now(UTC)
     one.resolve()
     assert one.tick() == ["ok"]
-    until(lambda: not server.alerts())
-    until(lambda: len(pages(paged)) >= 2)
+    wait_until("the end", lambda: not server.alerts())
+    wait_until("its page", lambda: len(pages(paged)) >= 2)
     assert one.tick(minutes=5) == ["ok"] and one.tick(minutes=11) == []  # fifteen minutes long
     name = "WhydriftMechanismShift"
     assert pages(paged) == [("firing", name), ("resolved", name)]  # one page, whatever was sent
@@ -172,7 +174,7 @@ def test_an_hour_without_alertmanager_loses_no_alert_and_pages_for_none_that_is_
     (held,) = server.alerts()
     assert held["labels"]["alertname"] == "WhydriftDataFault"
     assert held["labels"]["segment"] == "country=DE" and "target" not in held["labels"]
-    until(lambda: pages(paged))
+    wait_until("a page", lambda: pages(paged))
     assert pages(paged) == [("firing", "WhydriftDataFault")]
     one.close()
 
@@ -185,13 +187,13 @@ def test_a_pair_of_alertmanagers_is_told_by_two_daemons_and_pages_once(tmp_path,
         clock = FakeClock(datetime.now(UTC))
         one = Watched(tmp_path, clock, server.url, second.url)
         other = Notifications(one.config, one.store, clock=clock, told=one.attempts.append)
-        until(lambda: '"peers"' in _status(server) and _status(server).count('"name"') >= 2)
+        wait_until("the cluster of two", lambda: server.peers() == 2)
         one.fire()
         assert one.tick() == ["ok", "ok"]
         other.tick()
         assert other.wait(15)
         assert len(server.alerts()) == len(second.alerts()) == 1
-        until(lambda: pages(paged))
+        wait_until("a page", lambda: pages(paged))
         second.stop()  # one of the pair away: the other one is told as before
         assert sorted(one.tick(seconds=61)) == ["error", "ok"]
         one.resolve()
@@ -204,13 +206,6 @@ def test_a_pair_of_alertmanagers_is_told_by_two_daemons_and_pages_once(tmp_path,
         second.stop()
 
 
-def _status(server: Alertmanager) -> str:
-    import urllib.request
-
-    with urllib.request.urlopen(f"{server.url}/api/v2/status", timeout=5) as answer:
-        return str(answer.read().decode())
-
-
 def test_an_alert_of_the_rules_and_ours_are_one(tmp_path, server, paged):
     """What Prometheus sends has the labels of the rule, which are ours."""
     server.start()
@@ -221,15 +216,12 @@ def test_an_alert_of_the_rules_and_ours_are_one(tmp_path, server, paged):
     labels = alert_labels("house-price", KEY, severity="warning", team="pricing")
     server.amtool("alert", "add", *(f"{k}={v}" for k, v in labels.items()))
     assert len(server.alerts()) == 1
-    until(lambda: pages(paged))
+    wait_until("a page", lambda: pages(paged))
     assert pages(paged) == [("firing", "WhydriftMechanismShift")]
     one.close()
 
 
 def test_a_test_reaches_every_alertmanager_and_says_what_it_is(server):
-    from tests.service.notices import notice
-    from whydrift.monitor.service.notify.notice import NoticeStep
-
     server.start()
     deliverer = Deliverer.of(config(server.url).notify[0])
     sent = deliverer.send(notice(NoticeStep.TEST), "k", datetime.now(UTC))
@@ -274,9 +266,6 @@ def test_an_alertmanager_may_stand_behind_a_path_and_a_token():
         "version: 1\nmonitors: [{name: a, source: {files: x.csv}}]\nnotify:\n"
         f"  - alertmanager: {{urls: ['http://127.0.0.1:{free_port()}/am/'], token: hush}}\n"
     )
-    from tests.service.notices import notice
-    from whydrift.monitor.service.notify.registry import rendering_of
-
     (request,) = rendering_of(settings.notify[0]).requests(notice(), "k", NOW)
     assert request.url.endswith("/am/api/v2/alerts")
     assert request.headers["Authorization"] == "Bearer hush"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ from tests.service.notices import DAY, NOW, FakeClock, notice
 from tests.service.receiver import Receiver, receiver
 from whydrift.monitor.config import Config, parse_config
 from whydrift.monitor.diagnosis.alert import AlertKind
-from whydrift.monitor.service.notify.base import Attempt
+from whydrift.monitor.service.notify.base import Attempt, Outcome, Request
 from whydrift.monitor.service.notify.messages import messages
 from whydrift.monitor.service.notify.notice import Notice, NoticeStep
 from whydrift.monitor.service.notify.notifications import Notifications
+from whydrift.monitor.service.notify.post import Post
 from whydrift.monitor.store import Store, open_store
 from whydrift.monitor.store.state import Message
 
@@ -214,8 +216,12 @@ def test_what_was_being_sent_when_a_process_died_is_sent_again_with_the_same_key
         one.sender.close()
 
 
-def test_two_daemons_on_one_store_do_not_both_send(store, clock):
-    with receiver() as told:
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+def test_two_daemons_on_one_store_do_not_both_send(request, engine, tmp_path, clock):
+    url = f"sqlite:///{tmp_path}/two.db"
+    if engine == "postgresql":
+        url = request.getfixturevalue("postgres").new_schema()
+    with open_store(url, clock=clock) as store, receiver() as told:
         settings = config(hook(told))
         for day in range(20):
             store.put_messages(messages(settings, notice(day=day, monitor=f"m{day}")))
@@ -312,8 +318,6 @@ def test_a_certificate_is_checked_and_one_of_ones_own_authority_can_be_named(
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate for localhost, signed by itself, and its key."""
-    import subprocess
-
     folder = tmp_path_factory.mktemp("tls")
     cert, key = folder / "cert.pem", folder / "key.pem"
     subprocess.run(
@@ -360,9 +364,6 @@ def test_closing_while_a_receiver_hangs_takes_no_longer_than_is_granted(store, c
 
 
 def test_an_answer_that_does_not_come_is_not_waited_for_forever():
-    from whydrift.monitor.service.notify.base import Outcome, Request
-    from whydrift.monitor.service.notify.post import Post
-
     with receiver("hang") as told:
         post = Post(timeout=0.2)
         began = time.monotonic()
