@@ -60,6 +60,8 @@ def decide(
     interval: Interval,
     episodes: Mapping[AlertKey, Episode],
     decided: Collection[Decision],
+    *,
+    is_silent: bool = False,
 ) -> Alerting:
     """Return what becomes of a monitor's episodes after one more window.
 
@@ -73,13 +75,16 @@ def decide(
         Those that last.
     decided : collection of Decision
         Which decisions about the window were taken before: it cannot page by these again.
+    is_silent : bool
+        Whether it cannot page at all: it is judged again.
     """
     end = interval.end.timestamp()
     gate = opens_gate((_least_p(d) for d in judged.diagnoses.values()), judged.budget)
     lasting = dict(episodes)
     changes: list[AlertChange] = []
     for segment, diagnosis in judged.diagnoses.items():  # the whole comes first
-        may_open = Decision(segment, Purpose.DRIFT, diagnosis.stage.value) not in decided
+        taken = Decision(segment, Purpose.DRIFT, diagnosis.stage.value) in decided
+        may_open = not (taken or is_silent)
         for key, finding in _findings(monitor, diagnosis, segment, judged.slow).items():
             before = lasting.get(key)
             found = finding

@@ -29,7 +29,7 @@ from whydrift.monitor.service.schedule import (
 )
 from whydrift.monitor.service.work import Check, CheckReport
 from whydrift.monitor.source.reading import never
-from whydrift.monitor.store.records import SnapshotRecord
+from whydrift.monitor.store.records import SnapshotRecord, WindowKey
 from whydrift.monitor.store.state import CheckOutcome, Settlement, Visit, VisitKind
 from whydrift.monitor.threads import one_blas_thread
 from whydrift.monitor.window.by_rows import RowWindows
@@ -283,6 +283,7 @@ class _Work:
             interval,
             self.store.episodes(self.monitor.name),
             self.store.decided(self.monitor.name, interval),
+            is_silent=check.is_recomputed and self._has_result(interval, whole.stage.value),
         )
         outcome = _outcome(whole, alerting)
         self._settle(
@@ -290,6 +291,11 @@ class _Work:
             alerting=alerting, stage=whole.stage.value,
         )  # fmt: skip
         return CheckReport(check, outcome, 0.0, rows, _summary(whole, alerting))
+
+    def _has_result(self, interval: Interval, stage: str) -> bool:
+        """Whether a stage of a window was decided on; who deleted its ledger changes nothing."""
+        key = WindowKey(self.monitor.name, interval)
+        return self.store.find_result(key, stage=stage) is not None
 
     def _is_reference(self, check: Check, interval: Interval) -> bool:
         """Whether a window belongs to the first reference, and is not judged."""
