@@ -14,7 +14,7 @@ from starlette.responses import Response
 from whydrift.discovery.errors import StoreError, WhydriftError
 from whydrift.monitor.service.busy import Busy
 
-__all__ = ["PROBLEM_TYPE", "Problem", "Refused", "problem_of", "problem_response"]
+__all__ = ["BUG", "PROBLEM_TYPE", "Problem", "Refused", "problem_of", "problem_response"]
 
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -56,6 +56,9 @@ class Problem:
             "detail": self.detail,
         }
         return value if self.field is None else {**value, "field": self.field}
+
+
+BUG: Final = Problem(500, "bug", "This is a bug in whydrift; its log tells more.")
 
 
 class Refused(Exception):  # noqa: N818 - what happened to the request, not what is broken
