@@ -218,8 +218,11 @@ def _told(
 ) -> tuple[Place, ConfigError]:
     """Return one of pydantic's errors as one of ours, and its place."""
     context = details.get("ctx", {})
-    path = (*_path(details["loc"], value), *context.get("path", ()))
+    base = _path(details["loc"], value)
+    path = (*base, *context.get("path", ()))
     what, remedy = _words(details, path)
+    if context.get("other"):
+        what += f"; the other stands in {documents.place((*base, *context['other']))}"
     if path in from_outside:
         # It may be what nobody should read, in a wrong place.
         what = "its value, which comes from a variable or a file, does not fit"
