@@ -184,7 +184,7 @@ def pass_days(
             continue
         if time.monotonic() - told > 30:
             told = time.monotonic()
-            print(f"  {clock[0]:%Y-%m-%d}: {counted(daemon):,} checks", file=sys.stderr)
+            print(f"  {clock[0]:%Y-%m-%d}: {ended + counted(daemon):,} checks", file=sys.stderr)
         left = tuple(f for f in fleets if BEGIN + f.windows * DAY > clock[0])
         if not left:
             return ended + counted(daemon), failed + counted(daemon, errors=True)
