@@ -4,20 +4,21 @@ python benchmarks/kill.py                          50 kills in 100 windows, SQLi
 python benchmarks/kill.py --kills 5 --windows 20 --engines sqlite
 
 Daily files with three short drifts are backfilled by `whydrift run --from --to`, once undisturbed
-and once killed with SIGKILL, each time a random while (seeded) after it was started, and started
-again until it ends. Alerts go to a real HTTP receiver. Shown: whether `whydrift store check
---digest` is the same (all but ids, clock times, durations and lease tokens), whether the same
+and once killed with SIGKILL, each time a random while (seeded) after it began to work, or before,
+and started again until it ends. Alerts go to a real HTTP receiver. Shown: whether `whydrift store
+check --digest` is the same (all but ids, clock times, durations and lease tokens), whether the same
 notifications arrived, told by their idempotency keys, and how often one was sent again.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
+import multiprocessing
+import multiprocessing.process
 import os
 import platform
 import random
-import subprocess
+import signal
 import sys
 import tempfile
 import threading
@@ -38,6 +39,15 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from whydrift.monitor.store import Store, open_store
+from whydrift.monitor.store.digest import digest
+
+# Loaded once and for all: what is killed is the work, not the start of Python.
+PRELOADED = [
+    "whydrift.monitor.cli.app", "whydrift.monitor.config", "whydrift.monitor.service.run",
+    "whydrift.monitor.store.opening", "whydrift.monitor.service.notify.notifications",
+]  # fmt: skip
+EARLY = 0.1  # of the kills come before the work has begun
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 REFERENCE = 16  # windows; from 14 on it is learned how much ordinary ones differ
 ROWS = 120
@@ -68,7 +78,12 @@ class Told:
     starts: int
     kills: int
     seconds: float
-    start_seconds: float  # until a process has begun with its work, about
+    start_seconds: float  # of a run that finds nothing to do
+
+    @property
+    def work_seconds(self) -> float:
+        """What remains without start and end."""
+        return max(0.1, self.seconds - self.start_seconds)
 
 
 def write_files(folder: Path, windows: int) -> None:
@@ -106,52 +121,61 @@ def receiver() -> Iterator[tuple[str, Counter[str]]]:
         server.shutdown()
 
 
-def whydrift(*words: str) -> list[str]:
-    return [sys.executable, "-c", "from whydrift.monitor.cli import main; main()", *words]
+def whydrift(words: list[str]) -> None:
+    """Run a command line in a process of its own."""
+    from whydrift.monitor.cli.entry import run
+
+    sys.exit(run(words))
 
 
 def backfill(
     folder: Path, url: str, windows: int, kills: int, rng: random.Random, usual: Told | None
 ) -> Told:
     """Backfill, killed so many times; ``usual`` is what came of the undisturbed one."""
+    processes = multiprocessing.get_context("forkserver")
     with receiver() as (hook, keys):
         file = folder / f"kill-{len(list(folder.glob('kill-*.yaml')))}.yaml"
         file.write_text(CONFIG.format(url=url, folder=folder, hook=hook, reference=REFERENCE))
         start, end = (FIRST + timedelta(days=REFERENCE + d) for d in (0, windows))
-        command = whydrift(
-            "run", "-c", str(file), "--from", start.isoformat(), "--to", end.isoformat(), "-q"
-        )
+        words = ["run", "-c", str(file), "--from", start.isoformat(), "--to", end.isoformat(), "-q"]
         began, starts, done = time.perf_counter(), 0, 0
-        while True:
-            starts += 1
-            # Some die while they start, most in the midst of a window.
-            limit = None
-            if usual is not None and done < kills:
-                work = max(0.1, usual.seconds - usual.start_seconds) / kills
-                limit = rng.uniform(0.5, 1.1) * usual.start_seconds + rng.expovariate(1 / work)
-            process = subprocess.Popen(command, stderr=subprocess.PIPE)
-            try:
-                _, said = process.communicate(timeout=limit)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.communicate()
-                done += 1
-                continue
-            if process.returncode:
-                raise SystemExit(f"status {process.returncode}: {said.decode()}")
-            break
+        with open_store(url) as store:
+            while True:
+                starts += 1
+                process = processes.Process(target=whydrift, args=(words,))
+                process.start()
+                if usual is not None and done < kills:
+                    if rng.random() < EARLY:
+                        process.join(rng.uniform(0, usual.start_seconds))
+                    else:
+                        wait_for_work(process, store)
+                        process.join(rng.uniform(0, 2 * usual.work_seconds / kills))
+                    if process.exitcode is None:
+                        process.kill()
+                        done += 1
+                process.join()
+                if process.exitcode == 0:
+                    break
+                if process.exitcode != -signal.SIGKILL:
+                    raise SystemExit(f"the run ended with status {process.exitcode}")
         seconds = time.perf_counter() - began
         began = time.perf_counter()
-        subprocess.run(command, check=True)  # nothing is left to do
+        nothing = processes.Process(target=whydrift, args=(words,))  # is left to do
+        nothing.start()
+        nothing.join()
         start_seconds = time.perf_counter() - began
-        found = subprocess.run(
-            whydrift("store", "check", "-c", str(file), "--digest", "--json", "-"),
-            check=True, capture_output=True,
-        )  # fmt: skip
-        said = json.loads(found.stdout)
-        return Told(
-            said["digest"], said["parts"], Counter(keys), starts, done, seconds, start_seconds
-        )
+        with open_store(url) as store:
+            found = digest(store)
+    parts = dict(found.parts)
+    return Told(found.total, parts, Counter(keys), starts, done, seconds, start_seconds)
+
+
+def wait_for_work(process: multiprocessing.process.BaseProcess, store: Store) -> None:
+    """Wait until a process holds its monitor, and so reads and judges."""
+    while process.is_alive():
+        if any(lease.holder.split(":")[1] == str(process.pid) for lease in store.list_leases()):
+            return
+        time.sleep(0.02)
 
 
 def try_engine(
@@ -186,6 +210,7 @@ def main() -> int:
     parser.add_argument("--engines", default="sqlite,postgresql")
     parser.add_argument("--seed", type=int, default=100)
     options = parser.parse_args()
+    multiprocessing.set_forkserver_preload(PRELOADED)
     print(
         f"{options.windows} windows of {ROWS} rows, killed {options.kills} times, seed "
         f"{options.seed}; whydrift {version('whydrift')}, Python {platform.python_version()}\n\n"

@@ -54,6 +54,7 @@ _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
 _MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
+_SPARE: Final = 4  # times as many windows are looked at, as some of them may not count
 _INSTANT: Final = timedelta(microseconds=1)
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
@@ -216,29 +217,22 @@ class History:
         accepted_until : datetime, optional
             When that was said: windows before it count, though they drifted.
         """
-        zone = self.monitor.window.timezone
-        rule = self.monitor.reference.rule(zone)
-        since = _since(rule, interval, zone)
-        kept = self.store.list_snapshots(
-            monitor=self.monitor.name, segment=segment, start=since, end=interval.start
+        rule = self.monitor.reference.rule(self.monitor.window.timezone)
+        accepted = (
+            None
+            if accepted_from is None or accepted_until is None
+            else Interval(accepted_from, max(accepted_until, accepted_from + _INSTANT))
         )
-        records = {(r.key.interval, r.part): r for r in kept}
-        told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
-        if accepted_from is not None and accepted_until is not None:
-            stretch = Interval(accepted_from, max(accepted_until, accepted_from + _INSTANT))
-            told = {
-                w: replace(past, has_drift=False)
-                if stretch.start <= w.start and w.end <= stretch.end
-                else past
-                for w, past in told.items()
-            }
-        past = [
-            replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
-            for (span, part), r in records.items()
-        ]
-        found = choose_reference(
-            rule, interval, past, zone=zone, version=version, accepted_from=accepted_from
-        )
+        for since in self._back(rule, interval, segment):
+            records, past = self._past(rule, interval, segment, since, accepted)
+            found = choose_reference(
+                rule, interval, past, zone=self.monitor.window.timezone, version=version,
+                accepted_from=accepted_from,
+            )  # fmt: skip
+            if not isinstance(rule, LastWindows) or rule.last == len(
+                {window.interval for window in found.windows}
+            ):
+                break  # all that the rule wants, or it does not count windows
         return found, tuple(records[w.interval, w.version or ""] for w in found.windows)
 
     def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
@@ -260,6 +254,49 @@ class History:
         return reduce(Snapshot.merge, (self.store.get_snapshot(r) for r in parts))
 
     # ---- inside --------------------------------------------------------------------------------
+    def _back(
+        self, rule: ReferenceRule, interval: Interval, segment: str
+    ) -> Iterator[datetime | None]:
+        """Yield from when on past windows are looked at: ever earlier where their number counts.
+
+        Years of windows need not be read for the last 28, unless most of them do not count.
+        """
+        if isinstance(rule, LastWindows) and isinstance(rule.last, int):
+            most = rule.last * _SPARE
+            while since := self.store.start_of_last(
+                self.monitor.name, segment, end=interval.start, count=most
+            ):
+                yield since
+                most *= _SPARE
+        yield _since(rule, interval, self.monitor.window.timezone)
+
+    def _past(
+        self,
+        rule: ReferenceRule,
+        interval: Interval,
+        segment: str,
+        since: datetime | None,
+        accepted: Interval | None,
+    ) -> tuple[dict[tuple[Interval, str], SnapshotRecord], list[PastWindow]]:
+        """Return the windows from a moment on up to one, and what was said of them."""
+        kept = self.store.list_snapshots(
+            monitor=self.monitor.name, segment=segment, start=since, end=interval.start
+        )
+        records = {(r.key.interval, r.part): r for r in kept}
+        told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
+        if accepted is not None:
+            told = {
+                w: replace(past, has_drift=False)
+                if accepted.start <= w.start and w.end <= accepted.end
+                else past
+                for w, past in told.items()
+            }
+        past = [
+            replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
+            for (span, part), r in records.items()
+        ]
+        return records, past
+
     def _last_start(self, end: datetime) -> datetime:
         """Return where the latest kept window that ends then begins; that moment if none does."""
         kept = self.store.list_snapshots(monitor=self.monitor.name, segment="", end=end)
@@ -323,8 +360,7 @@ class History:
         rule = self.monitor.segments
         if rule is None:
             return ()
-        records = self.store.list_snapshots(monitor=self.monitor.name)
-        known = {r.key.segment for r in records} - {"", REST}
+        known = set(self.store.list_segments(self.monitor.name)) - {"", REST}
         if known:
             return tuple(sorted(known))
         stretch = self._reference_stretch(interval)
@@ -374,16 +410,17 @@ class History:
         It is that of the latest; where the window was read before, the one that it was read with
         then, so that the same rows give the same content, whatever later windows brought.
         """
-        records = self.store.list_snapshots(monitor=self.monitor.name, segment="")
-        filled = [r for r in records if r.rows]
-        own = [r for r in filled if r.key.interval == interval]
-        if own:
-            schema = _before(self.store.get_snapshot(own[-1]).schema)
-        elif filled:
-            schema = self.store.get_snapshot(filled[-1]).schema
-        else:
+        found = self.store.ends(self.monitor.name)
+        if found is None:
             return None
-        return self._with_what_came(schema, filled[0], interval)
+        oldest, newest = found
+        own = [r for r in self._kept(interval, interval) if r.key.interval == interval and r.rows]
+        schema = (
+            _before(self.store.get_snapshot(own[-1]).schema)
+            if own
+            else self.store.get_snapshot(newest).schema
+        )
+        return self._with_what_came(schema, oldest, interval)
 
     def _with_what_came(self, schema: Schema, oldest: SnapshotRecord, interval: Interval) -> Schema:
         """Return the schema with the kinds of columns that had no value yet, as labels at first.

@@ -175,9 +175,8 @@ def due(plan: Plan, visits: Iterable[Visit], began: datetime, now: datetime) -> 
         if moment <= now and _is_open(known.get((window, kind)), now):
             found.append((moment, window, kind))
 
-    before = reference_windows(plan, first)
     judged_from = plan.ready(first, plan.stages[0])
-    for window in before:
+    for window in _first_reference(plan, first, now):
         note(window, VisitKind.RECORD)
         # A window of the first reference whose labels were not in when judging began is read again.
         if len(plan.stages) == 2 and plan.ready(window, VisitKind.LABELS) > judged_from:
@@ -238,6 +237,16 @@ def reference_windows(plan: Plan, first: Interval) -> tuple[Interval, ...]:
             found.appendleft(window)
         window = plan.back(window, 1)
     return tuple(found)
+
+
+def _first_reference(plan: Plan, first: Interval, now: datetime) -> tuple[Interval, ...]:
+    """Return the windows of the first reference, as long as the first one judged is not far back.
+
+    Later nothing is judged beside them any more, whether or not all could be read.
+    """
+    if first.end < plan.caught_up(now, plan.stages[-1]).end:
+        return ()
+    return reference_windows(plan, first)
 
 
 def _first_judged(plan: Plan, began: datetime) -> Interval:
@@ -393,7 +402,7 @@ def _visits(plan: Plan, store: Store, began: datetime, now: datetime) -> Sequenc
     kinds = (*plan.stages, *((LATE[-1],) if plan.late.count else ()))
     oldest = min((plan.caught_up(now, kind) for kind in kinds), key=_end)
     first = _first_judged(plan, began)
-    before = reference_windows(plan, first)
+    before = _first_reference(plan, first, now)
     told: list[Visit] = []
     if before:  # mostly far back, and few
         told += store.list_visits(plan.monitor, start=before[0].start, end=before[-1].end)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from whydrift.discovery.errors import StoreError
+from whydrift.discovery.errors import StoreError, WhydriftError
 from whydrift.discovery.progress import Progress, silent
-from whydrift.monitor.store import graphs, results, snapshots, tables
+from whydrift.monitor.store import graphs, outbox, results, snapshots, tables
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.store import Store
 
@@ -27,6 +27,7 @@ class ProblemKind(StrEnum):
     SNAPSHOT = "snapshot"  # its content is gone, changed or unreadable
     GRAPH = "graph"
     RESULT = "result"
+    MEMORY = "memory"  # a visit, an alert, a message or an event cannot be read
     LEFT_OVER = "left_over"  # a file of an interrupted write: harmless, gc removes it
 
     @property
@@ -81,6 +82,7 @@ def check(store: Store, progress: Progress = silent) -> list[Problem]:
         found.extend(_snapshots(store, monitor.name, progress))
         found.extend(_graphs(store, monitor.name))
         found.extend(_results(store, monitor.name, progress))
+    found.extend(_memory(store))
     found.extend(_left_over(store))
     return found
 
@@ -155,6 +157,28 @@ def _results(store: Store, monitor: str, progress: Progress) -> Iterator[Problem
         except StoreError as error:
             where = f"result {record.id} of {record.key}"
             yield Problem(ProblemKind.RESULT, where, error.what, error.remedy)
+
+
+def _memory(store: Store) -> Iterator[Problem]:
+    """Read what the daemon remembers; the first row of each kind that cannot be read is told."""
+    readers: dict[str, Callable[[], object]] = {
+        "visit": lambda: [store.list_visits(m.name) for m in store.list_monitors()],
+        "alert": store.list_alerts,
+        "outbox": lambda: _read_messages(store),
+        "event": store.list_events,
+    }
+    for table, read in readers.items():
+        try:
+            read()
+        except WhydriftError as error:
+            yield Problem(ProblemKind.MEMORY, error.where, error.what, error.remedy)
+        except ValueError as error:  # a word that is none of ours
+            yield Problem(ProblemKind.MEMORY, f"table {table}", str(error), _RESTORE)
+
+
+def _read_messages(store: Store) -> None:
+    with store.database.reading() as connection:
+        outbox.check(connection)
 
 
 def _left_over(store: Store) -> Iterator[Problem]:

@@ -22,6 +22,18 @@ __all__ = ["Database", "database_url", "make_private", "pragma"]
 
 _BUSY_SECONDS: Final = 30.0  # how long a write waits for another one
 _WRITES: Final = "whydrift_writes"
+# A server that is gone is noticed, where the system would wait for minutes, or for hours.
+_CONNECTION: Final = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+_SESSION: Final = (
+    f"-c lock_timeout={_BUSY_SECONDS:.0f}s",
+    # A process that was stopped, or whose machine is gone, would hold its locks for good.
+    "-c idle_in_transaction_session_timeout=30s",
+)
 _DRIVERS: Final = {"sqlite": "sqlite", "postgresql": "postgresql+psycopg"}
 
 
@@ -149,7 +161,7 @@ def _first_line(error: DBAPIError) -> str:
 
 def _remedy(error: DBAPIError, is_sqlite: bool) -> str:
     text = str(error.orig).lower()
-    if "locked" in text or "busy" in text:
+    if "locked" in text or "busy" in text or "lock timeout" in text:
         return "Another process is writing: try again when it has finished"
     if "full" in text or "no space" in text:
         return "Make room on the disk"
@@ -165,10 +177,12 @@ def _remedy(error: DBAPIError, is_sqlite: bool) -> str:
 
 
 def _postgresql(url: URL) -> sa.Engine:
+    asked: dict[str, Any] = {
+        name: value for name, value in _CONNECTION.items() if name not in url.query
+    }
+    asked["options"] = _options(url)
     try:
-        return sa.create_engine(
-            url, pool_pre_ping=True, connect_args={"options": _options(url, "-c timezone=UTC")}
-        )
+        return sa.create_engine(url, pool_pre_ping=True, connect_args=asked)
     except (ImportError, NoSuchModuleError) as error:
         raise StoreError(
             "a store in PostgreSQL needs psycopg",
@@ -177,9 +191,10 @@ def _postgresql(url: URL) -> sa.Engine:
         ) from error
 
 
-def _options(url: URL, more: str) -> str:
-    own = url.query.get("options", "")
-    return f"{own if isinstance(own, str) else ' '.join(own)} {more}".strip()
+def _options(url: URL) -> str:
+    """Return the settings of a session: ours, those of the address, and what has to be so."""
+    own = url.query.get("options", ())
+    return " ".join((*_SESSION, *((own,) if isinstance(own, str) else own), "-c timezone=UTC"))
 
 
 def _sqlite(url: URL, path: Path) -> sa.Engine:

@@ -12,7 +12,7 @@ from whydrift.monitor.store import tables
 from whydrift.monitor.store.state import Message, OutboxRecord
 from whydrift.monitor.store.statements import insert_missing, read_json, written
 
-__all__ = ["done", "due", "pending", "put", "retry"]
+__all__ = ["check", "done", "due", "pending", "put", "retry"]
 
 _TABLE: Final = tables.outbox
 _WAITS: Final = _TABLE.c.done_at.is_(None)
@@ -109,6 +109,18 @@ def pending(connection: sa.Connection) -> dict[str, int]:
     query = sa.select(_TABLE.c.notifier, sa.func.count()).where(_WAITS)
     rows = connection.execute(query.group_by(_TABLE.c.notifier).order_by(_TABLE.c.notifier))
     return {row[0]: int(row[1]) for row in rows}
+
+
+def check(connection: sa.Connection) -> None:
+    """Read all messages.
+
+    Raises
+    ------
+    StoreError
+        If one cannot be read.
+    """
+    for row in connection.execute(sa.select(_TABLE)):
+        _record(row)
 
 
 def _record(row: sa.Row[Any]) -> OutboxRecord:

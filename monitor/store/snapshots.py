@@ -16,7 +16,19 @@ from whydrift.monitor.store.content import Content, sha256
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey, check_name
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
 
-__all__ = ["delete", "delete_superseded", "find", "listed", "put", "read", "rewrite", "unused"]
+__all__ = [
+    "delete",
+    "delete_superseded",
+    "ends",
+    "find",
+    "listed",
+    "put",
+    "read",
+    "rewrite",
+    "segments",
+    "start_of_last",
+    "unused",
+]
 
 _TABLE: Final = tables.snapshot
 _FORMAT: Final = "parquet"
@@ -111,6 +123,50 @@ def listed(
         query = query.where(_TABLE.c.current if current else sa.not_(_TABLE.c.current))
     order = (_TABLE.c[n] for n in ("window_start", "monitor", "segment", "part", "revision"))
     return tuple(_record(row) for row in connection.execute(query.order_by(*order)))
+
+
+def ends(connection: sa.Connection, monitor: str) -> tuple[SnapshotRecord, SnapshotRecord] | None:
+    """Return the oldest and the newest window of the whole that have rows; None: there are none."""
+    query = sa.select(*_COLUMNS).where(
+        _TABLE.c.monitor == monitor, _TABLE.c.segment == "", _TABLE.c.current, _TABLE.c.rows > 0
+    )
+    order = [_TABLE.c.window_start, _TABLE.c.window_end, _TABLE.c.part]
+    oldest = _first(connection, query.order_by(*order).limit(1))
+    newest = _first(connection, query.order_by(*(c.desc() for c in order)).limit(1))
+    return None if oldest is None or newest is None else (oldest, newest)
+
+
+def segments(connection: sa.Connection, monitor: str) -> tuple[str, ...]:
+    """Return the segments that a monitor has windows of, the whole (an empty name) too.
+
+    The index is asked for one after the other: how many windows there are costs nothing.
+    """
+    smallest = sa.select(sa.func.min(_TABLE.c.segment)).where(_TABLE.c.monitor == monitor)
+    each = sa.select(smallest.scalar_subquery().label("segment")).cte("each", recursive=True)
+    larger = smallest.where(_TABLE.c.segment > each.c.segment)
+    each = each.union_all(
+        sa.select(larger.correlate(each).scalar_subquery()).where(each.c.segment.is_not(None))
+    )
+    found = connection.execute(sa.select(each.c.segment).where(each.c.segment.is_not(None)))
+    return tuple(found.scalars())
+
+
+def start_of_last(
+    connection: sa.Connection, monitor: str, segment: str, *, end: datetime, count: int
+) -> datetime | None:
+    """Return when the window begins that is so many back from a moment; None: there are fewer.
+
+    Each version's part of a window counts as one.
+    """
+    query = (
+        sa.select(_TABLE.c.window_start)
+        .where(*within(_TABLE, monitor, segment, None, end), _TABLE.c.current)
+        .order_by(_TABLE.c.window_end.desc())
+        .offset(count - 1)
+        .limit(1)
+    )
+    found: datetime | None = connection.execute(query).scalar()
+    return found
 
 
 def rewrite(

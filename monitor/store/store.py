@@ -200,6 +200,26 @@ class Store(Memory):
                 current=current,
             )  # fmt: skip
 
+    def ends(self, monitor: str) -> tuple[SnapshotRecord, SnapshotRecord] | None:
+        """Return a monitor's oldest and newest window that have rows; None where none has."""
+        with self.database.reading() as connection:
+            return snapshots.ends(connection, monitor)
+
+    def list_segments(self, monitor: str) -> tuple[str, ...]:
+        """Return the segments that a monitor has windows of, the whole (an empty name) too."""
+        with self.database.reading() as connection:
+            return snapshots.segments(connection, monitor)
+
+    def start_of_last(
+        self, monitor: str, segment: str, *, end: datetime, count: int
+    ) -> datetime | None:
+        """Return when the window begins that is so many back from a moment; None: there are fewer.
+
+        Each version's part of a window counts as one.
+        """
+        with self.database.reading() as connection:
+            return snapshots.start_of_last(connection, monitor, segment, end=end, count=count)
+
     def put_graph(self, monitor: str, graph: Graph, *, learned_from: str) -> GraphRecord:
         """Keep a monitor's graph; one that differs from the latest is the next version."""
         with self.database.writing() as connection:

@@ -121,6 +121,7 @@ def migrate(database: Database) -> tuple[str | None, str]:
     scripts, wanted = _scripts(), head()
     with database.writing() as connection:
         if not database.is_sqlite:  # there BEGIN IMMEDIATE is the lock
+            connection.exec_driver_sql("SET LOCAL lock_timeout = 0")  # however long the other takes
             connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
         before = _version(connection, database.where)
         if before == wanted:

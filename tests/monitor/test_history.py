@@ -14,12 +14,13 @@ import pyarrow.parquet as pq
 import pytest
 
 import whydrift as wd
+from tests.monitor.conftest import diagnosis
 from whydrift.discovery.errors import ConfigError, NoRows, SourceError
 from whydrift.monitor import history as history_module
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Reference
 from whydrift.monitor.history import History
-from whydrift.monitor.store import Store
+from whydrift.monitor.store import Store, WindowKey
 from whydrift.monitor.window.interval import Interval
 from whydrift.monitor.window.late import Arrival
 
@@ -315,3 +316,29 @@ def test_segments_by_a_column_of_too_many_values_are_refused_beside_versions(
     (window,) = days(found, 1)
     with pytest.raises(ConfigError, match="more than 100 segments"):
         found.record(window)
+
+
+def test_the_last_good_windows_are_found_however_far_back_they_lie(
+    folder: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = history(folder, store)
+    reference = Reference(last=3)
+    found = replace(found, monitor=found.monitor.model_copy(update={"reference": reference}))
+    windows = days(found, 12)
+    for window in windows:
+        found.record(window)
+    rules = store.put_config("prices", "floor: 0.1")
+    for number, window in enumerate(windows[4:11]):
+        store.put_result(
+            WindowKey("prices", window), diagnosis(f"d{number}", "mechanism"), config_hash=rules
+        )
+    store.put_result(
+        WindowKey("prices", windows[3]), diagnosis("f") | {"fault": True}, config_hash=rules
+    )
+    chosen = {}
+    for spare in (2, 4, 1000):
+        monkeypatch.setattr(history_module, "_SPARE", spare)
+        chosen[spare], past = found.reference(windows[-1])
+        assert [w.interval for w in chosen[spare].windows] == list(windows[:3]) and len(past) == 3
+    assert chosen[2] == chosen[4] == chosen[1000]
+    assert len(chosen[2].left_out) == 8

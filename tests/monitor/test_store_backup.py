@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import stat
+import subprocess
 import threading
 
 import pytest
 
 from tests.monitor.conftest import NOW, key, window
 from tests.monitor.test_store_memory import settlement
+from tests.postgres import _program
+from tests.servers import absent
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store import open_store
 from whydrift.monitor.store.backup import back_up, default_path
@@ -98,6 +102,26 @@ def test_a_copy_overwrites_nothing_and_one_that_fails_leaves_nothing(filled, tmp
     with pytest.raises(StoreError, match="store check"):
         back_up(filled.database, tmp_path / "copy.db", now=NOW)
     assert sorted(p.name for p in tmp_path.iterdir()) == before
+
+
+def test_the_command_that_is_told_for_postgresql_makes_a_dump_that_restores(postgres, tmp_path):
+    names = [postgres.new_database() for _ in range(2)]
+    tools = {name: _program(name) for name in ("pg_dump", "pg_restore")}
+    if None in tools.values():
+        absent("pg_dump is not installed (on Debian: apt-get install postgresql-client)")
+    with open_store(postgres.url(names[0]), clock=lambda: NOW) as store:
+        store.put_snapshot(key(), window(1, **LARGE))
+        store.settle(settlement(store), None)
+        with pytest.raises(StoreError) as told:
+            back_up(store.database, tmp_path / "copy.dump", now=NOW)
+        command = shlex.split(told.value.remedy)
+        assert command[0] == "pg_dump"
+        subprocess.run([tools["pg_dump"], *command[1:]], cwd=tmp_path, check=True)
+        (dump,) = tmp_path.glob("*.dump")
+        address = postgres.url(names[1], driver="postgresql")
+        subprocess.run([tools["pg_restore"], f"--dbname={address}", dump], check=True)
+        with open_store(postgres.url(names[1]), create=False) as restored:
+            assert check(restored) == [] and digest(restored) == digest(store)
 
 
 def test_for_postgresql_the_command_is_told_without_the_password(postgres):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 import sqlalchemy as sa
 
-from tests.monitor.conftest import diagnosis, key, window
+from tests.monitor.conftest import NOW, START, diagnosis, key, window
+from tests.monitor.test_store_memory import settlement
 from whydrift import Graph
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store import tables
@@ -94,3 +95,21 @@ def test_damaged_pages_of_a_file_are_found(tmp_path):
             assert "malformed" in str(error)
         else:
             assert any(p.kind.is_damage for p in found)
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("visit", {"outcome": "fine"}),
+        ("alert", {"details": "{"}),
+        ("alert", {"kind": "odd"}),
+        ("outbox", {"body": "[]"}),
+        ("event", {"window_end": START}),
+    ],
+)
+def test_what_the_daemon_remembers_and_nobody_can_read_is_found(store, table, values):
+    store.settle(settlement(store), None)
+    store.put_event("accept", "v2", at=NOW, actor="ann", monitor="m", window=key().interval)
+    assert check(store) == []
+    change(store, tables.METADATA.tables[table], **values)
+    assert kinds(store) == [ProblemKind.MEMORY]

@@ -221,3 +221,44 @@ def test_a_leader_that_was_paused_while_another_took_over_writes_nothing(url, re
     told, _ = old.communicate("go\n", timeout=60)
     assert "another process has taken over" in told
     assert digest(store) == before
+
+
+# Takes the lease and is stopped, by itself, in the middle of the transaction that settles.
+STOPPED = """
+import os, signal, sys
+from tests.monitor.conftest import NOW
+from tests.monitor.test_store_memory import settlement
+from whydrift.discovery.errors import StoreError
+from whydrift.monitor.store import open_store, settle
+with open_store(sys.argv[1], clock=lambda: NOW) as store:
+    lease = store.take_lease("m", "old", seconds=0)
+    found = settlement(store, verdict="both")
+    real = settle.outbox.put
+    def put(*arguments, **named):
+        real(*arguments, **named)
+        print("stops", flush=True)
+        os.kill(os.getpid(), signal.SIGSTOP)
+    settle.outbox.put = put
+    try:
+        store.settle(found, lease)
+    except StoreError as error:
+        print(error, flush=True)
+"""
+
+
+def test_a_leader_that_was_stopped_amid_its_transaction_holds_nobody_up_for_long(postgres):
+    url = postgres.new_schema()
+    stopped = f"{url}%20-c%20idle_in_transaction_session_timeout%3D200ms"
+    with open_store(url, clock=lambda: NOW) as store:
+        old = subprocess.Popen(
+            [sys.executable, "-c", STOPPED, stopped], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        assert old.stdout is not None and old.stdout.readline() == "stops\n"
+        lease = store.take_lease("m", "new", seconds=600)
+        assert lease is not None and lease.token == 2
+        store.settle(settlement(store), lease)
+        before = digest(store)
+        old.send_signal(signal.SIGCONT)
+        told, _ = old.communicate(timeout=60)
+        assert "idle-in-transaction timeout" in told or "terminating connection" in told
+        assert digest(store) == before

@@ -16,6 +16,7 @@ from tests.monitor.test_store_memory import everything, settlement
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store import engine, open_store, settle
 from whydrift.monitor.store.check import check
+from whydrift.monitor.store.statements import lock_monitor
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -101,6 +102,18 @@ def test_a_file_that_another_program_holds_is_told_and_the_next_try_works(tmp_pa
         assert everything(store) == before  # nobody who only reads waits
         other.execute("ROLLBACK")
         other.close()
+        store.settle(found, None)
+        assert len(store.list_visits("m")) == 1
+
+
+def test_a_row_that_another_process_holds_is_told_and_the_next_try_works(postgres):
+    url = f"{postgres.new_schema()}%20-c%20lock_timeout%3D100ms"
+    with open_store(url, clock=lambda: NOW) as store, open_store(url) as other:
+        found = settlement(store)
+        with other.database.writing() as connection:
+            lock_monitor(connection, "m")
+            with pytest.raises(StoreError, match=r"lock timeout.*Another process is writing"):
+                store.settle(found, None)
         store.settle(found, None)
         assert len(store.list_visits("m")) == 1
 

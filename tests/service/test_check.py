@@ -388,3 +388,65 @@ def test_a_faint_change_that_stays_is_told_over_many_windows(tmp_path: Path) -> 
         assert alert.details["columns"] == ["a"] and alert.details["slow"] == {"a": 7}
         assert "moved slowly, over 7 windows" in alert.details["summary"]
         assert s.steps() == [("opened", "covariate")]
+
+
+# ---- other references, other windows ------------------------------------------------------------
+def test_a_new_version_of_the_model_is_judged_beside_the_one_before(tmp_path: Path) -> None:
+    columns = ", ignore: [id, land], version: model"
+    with stream(tmp_path, columns=columns, reference="version: previous") as s:
+        for day in range(10):
+            name = "2" if day >= 8 else "1"
+            table = rows(day, shift=3.0 if day >= 8 else 0.0)
+            s.write(day, table.append_column("model", pa.array([name] * len(table))))
+        reports = s.until(10.1)
+        assert CheckOutcome.ERROR not in {r.outcome for r in reports}
+        # Of the first version none came before.
+        assert outcomes(reports) == ["undetermined", "undetermined", "drift", "drift"]
+        assert s.result(9)["windows"]["reference"]["start"] == "2026-03-01T00:00:00Z"
+        assert s.result(9)["windows"]["reference"]["end"] == "2026-03-09T00:00:00Z"
+
+
+def test_windows_that_slide_are_judged_beside_those_that_do_not_overlap(tmp_path: Path) -> None:
+    window = "every: 1d, length: 2d"
+    with stream(tmp_path, 12, window=window, since="2026-03-09", reference="last: 8d") as s:
+        reports = s.until(12.0)
+        judged = [r for r in reports if r.check.kind is VisitKind.LABELS]
+        assert [r.rows for r in judged] == [300] * 3
+        assert s.result(10)["windows"]["reference"]["rows"] == 4 * 300
+        assert [r.outcome.value for r in judged] == ["ok"] * 3
+
+
+def test_a_window_far_back_that_is_judged_again_pages_nobody(tmp_path: Path) -> None:
+    """Though what was spent on it is not kept any more."""
+    with stream(tmp_path, 9) as s:
+        s.until(9.1)
+        s.write(8, rows(8, shift=4.0))
+        with s.store.database.writing() as connection:
+            connection.exec_driver_sql("delete from ledger")
+        asked = Asked(FIRST + timedelta(days=8), FIRST + timedelta(days=9), recompute=True)
+        (check,) = plan_run(s.monitor, s.store, s.now, asked, most=100)
+        s.perform(check)
+        assert s.result(8)["verdict"] == "covariate"
+        assert s.alerts() == [] and s.steps() == []
+
+
+def test_windows_too_far_behind_are_skipped_with_an_event_and_still_judged_on_their_labels(
+    tmp_path: Path,
+) -> None:
+    more = "    labels: {source: labels, join: [id]}\nchecks: {catch_up: 2}"
+    window = "every: 1d, delay: 1h, label_delay: 3d"
+    with stream(tmp_path, window=window, more=more) as s:
+        for day in range(13):
+            s.write(day, rows(day).drop_columns(["y"]))
+        labels = pa.concat_tables([rows(day).select(["id", "y"]) for day in range(13)])
+        pq.write_table(labels, tmp_path / "labels-0.parquet")
+        s.until(7.1)
+        s.until(13.1)
+        skipped = [v for v in s.store.list_visits("m") if v.outcome is CheckOutcome.SKIPPED]
+        days = {(v.interval.start.day - 1, v.kind.value) for v in skipped}
+        assert days == {(d, "features") for d in (7, 8, 9, 10)} | {(6, "labels"), (7, "labels")}
+        (event,) = s.store.list_events(kinds=("skip",))
+        assert event.text.startswith("5 windows up to 2026-03-12")
+        assert s.result(9, "features") is None
+        assert s.result(9, "labels") is not None
+        assert s.result(12, "features") is not None

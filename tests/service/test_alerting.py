@@ -1,0 +1,195 @@
+"""Which alerts open, last and close, and what is spent: by values alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from whydrift.discovery.graph import Graph
+from whydrift.monitor.config.load import parse_config
+from whydrift.monitor.diagnosis.alarm_budget import Purpose
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.diagnosis.diagnosis import (
+    Action,
+    ColumnResult,
+    ColumnVerdict,
+    Diagnosis,
+    ErrorControl,
+    Fault,
+    FaultKind,
+    Remedy,
+    Stage,
+    TargetResult,
+    Verdict,
+    Window,
+)
+from whydrift.monitor.diagnosis.episode import Episode, Step
+from whydrift.monitor.service.alerting import decide, rejected
+from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget
+from whydrift.monitor.service.notices import messages_of, notice_of
+from whydrift.monitor.store.state import AlertChange, Decision
+from whydrift.monitor.window.interval import Interval
+
+START = datetime(2026, 5, 4, tzinfo=UTC)
+WINDOW = Interval(START, START + timedelta(days=1))
+CONFIG = parse_config("""
+version: 1
+web: {external_url: https://drift.example/}
+sources: {rows: {files: "/nowhere/*.parquet", time_column: at}}
+monitors:
+  - name: m
+    source: rows
+    columns: {target: y}
+    window: {label_delay: 7d}
+    segments: {by: [land]}
+    alert: {severity: error, team: pricing}
+notify:
+  - webhook: {url: "https://hook.example/secret"}
+  - slack: {url: "https://slack.example/secret"}
+  - alertmanager: {urls: ["http://am.example:9093"]}
+""")
+MONITOR = CONFIG.monitors[0]
+GRAPH = Graph.from_pairs([("a", "b"), ("b", "y")], nodes=("a", "b", "c", "y"))
+
+
+def diagnosis(
+    *moved: str, verdict: str | None = None, p_value: float = 1e-9, fault: bool = False,
+    stage: Stage = Stage.LABELS,
+) -> Diagnosis:  # fmt: skip
+    found = Verdict(verdict or ("covariate" if moved else "none"))
+    columns = {
+        name: ColumnResult(
+            ColumnVerdict.SOURCE if name in moved else ColumnVerdict.STABLE,
+            "continuous",
+            p_value=p_value if name in moved else 0.6,
+        )
+        for name in GRAPH.nodes
+    }
+    faults = (Fault(FaultKind.NULL_SPIKE, ("c",), 0.5, "half of it is missing"),) if fault else ()
+    return Diagnosis(
+        id="0" * 32, stage=stage, reference=Window(100), current=Window(100), target="y",
+        prediction=None, targets={"y": TargetResult(found)}, verdict=found, faults=faults,
+        conditional_shift=False, shift_type=None, summary="It moved.", columns=columns,
+        ranking=tuple(moved), metric=None, remedy=Remedy(Action.NONE, text="Wait."), graph=GRAPH,
+        error_control=ErrorControl(tests=4), warnings=(), seconds={}, version="0",
+    )  # fmt: skip
+
+
+def decided(
+    whole: Diagnosis,
+    episodes=None,
+    before=(),
+    is_silent: bool = False,
+    slow=None,
+    **segments,
+):
+    names = ("DE", "FR")
+    judged = Judged({"": whole, **segments}, alarm_budget(MONITOR, names), slow or SlowDrift())
+    return decide(MONITOR, judged, WINDOW, episodes or {}, before, is_silent=is_silent)
+
+
+def opened(alerting) -> list[tuple[str, str]]:
+    return [(key.segment, key.kind.value) for key in alerting.opened]
+
+
+def firing(kind: AlertKind, segment: str = "", columns=("a",)) -> dict[AlertKey, Episode]:
+    end = START.timestamp()
+    return {
+        AlertKey("y", kind, segment): Episode(
+            end, end, counted=end, is_firing=True, columns=frozenset(columns)
+        )
+    }
+
+
+def test_a_segment_opens_no_alert_where_the_whole_fires() -> None:
+    both = decided(diagnosis("a"), FR=diagnosis("a"))
+    assert opened(both) == [("", "covariate")]
+    lasting = decided(diagnosis(), firing(AlertKind.COVARIATE), FR=diagnosis("a"))
+    assert opened(lasting) == []
+    alone = decided(diagnosis(), FR=diagnosis("a"), DE=diagnosis())
+    assert opened(alone) == [("FR", "covariate")]
+
+
+def test_a_segment_that_fires_goes_on_where_the_whole_begins_to() -> None:
+    found = decided(diagnosis("a"), firing(AlertKind.COVARIATE, "FR"), FR=diagnosis("a"))
+    steps = {(c.key.segment, c.step) for c in found.changes}
+    assert steps == {("", Step.OPENED), ("FR", Step.UPDATED)}
+
+
+def test_a_segment_needs_the_monitor_to_reject_but_a_fault_shows_itself() -> None:
+    weak = diagnosis("a", p_value=0.01)
+    assert opened(decided(diagnosis(), FR=weak)) == []
+    broken = decided(diagnosis(), FR=diagnosis(fault=True))
+    assert opened(broken) == [("FR", "fault")]
+
+
+def test_only_the_first_decision_of_a_stage_can_page() -> None:
+    taken = {Decision("", Purpose.DRIFT, "labels")}
+    assert opened(decided(diagnosis("a"), before=taken)) == []
+    other = {Decision("", Purpose.DRIFT, "features")}
+    assert opened(decided(diagnosis("a"), before=other)) == [("", "covariate")]
+    assert opened(decided(diagnosis("a"), is_silent=True)) == []
+
+
+def test_what_a_window_s_features_said_its_labels_do_not_say_once_more() -> None:
+    said = rejected(MONITOR, diagnosis("a", stage=Stage.FEATURES), "")
+    assert said == {AlertKey("y", AlertKind.COVARIATE)}
+    both = diagnosis("a", "y", verdict="both")
+    judged = Judged({"": both}, alarm_budget(MONITOR))
+    assert opened(decide(MONITOR, judged, WINDOW, {}, (), said=said)) == [("", "mechanism")]
+
+
+def test_what_cannot_be_told_holds_an_alert() -> None:
+    unsure = decided(diagnosis(verdict="undetermined"), firing(AlertKind.COVARIATE))
+    assert unsure.changes == ()
+    unlabelled = decided(diagnosis(stage=Stage.FEATURES), firing(AlertKind.MECHANISM))
+    assert unlabelled.changes == ()
+
+
+def test_a_slow_change_opens_an_alert_that_names_the_column() -> None:
+    found = decided(diagnosis(), slow=SlowDrift({"a": 30}))
+    assert opened(found) == [("", "covariate")]
+    (change,) = found.changes
+    assert change.details["slow"] == {"a": 30}
+    assert "a: it moved slowly, over 30 windows" in change.details["summary"]
+    assert opened(decided(diagnosis(), slow=SlowDrift({"c": 7}))) == []  # does not reach y
+    assert opened(decided(diagnosis(), slow=SlowDrift({"y": 7}))) == [("", "mechanism")]
+
+
+@pytest.mark.parametrize("segments", [(), ("DE", "FR")])
+def test_a_month_of_decisions_spends_no_more_than_was_granted(segments) -> None:
+    budget = alarm_budget(MONITOR, segments)
+    spent, taken = 0.0, set()
+    for stage in (Stage.FEATURES, Stage.LABELS):
+        each = {"": diagnosis(stage=stage), **{s: diagnosis(stage=stage) for s in segments}}
+        slow = SlowDrift(anchor=(WINDOW,))
+        found = decide(MONITOR, Judged(each, budget, slow), WINDOW, {}, taken)
+        spent += sum(s.level for s in found.spent)
+        taken |= {Decision(s.segment, s.purpose, s.stage) for s in found.spent}
+    month = spent * budget.windows_per_month
+    assert 0.5 * MONITOR.false_alarms_per_month < month <= MONITOR.false_alarms_per_month * 1.0001
+
+
+def test_whoever_is_told_once_gets_a_message_with_links_and_its_own_key() -> None:
+    found = decided(diagnosis("a"))
+    messages = messages_of(CONFIG, MONITOR, found.changes, found.before, WINDOW, "labels")
+    assert [m.notifier for m in messages] == ["webhook", "slack"]
+    assert len({m.key for m in messages}) == 2
+    body = messages[0].body
+    assert (body["step"], body["kind"], body["columns"]) == ("opened", "covariate", ["a"])
+    assert (body["severity"], body["team"]) == ("error", "pricing")
+    assert body["dashboard_url"] == "https://drift.example/monitors/m"
+    again = messages_of(CONFIG, MONITOR, found.changes, found.before, WINDOW, "labels")
+    assert [m.key for m in again] == [m.key for m in messages]
+
+
+def test_an_end_is_told_with_what_the_alert_was_about() -> None:
+    before = firing(AlertKind.FAULT, columns=("a", "c"))
+    (key,) = before
+    change = AlertChange(key, Step.CLOSED, None, WINDOW.end)
+    notice = notice_of(MONITOR, change, before[key], WINDOW, "labels")
+    assert (notice.step.value, notice.severity) == ("resolved", "critical")
+    assert notice.columns == ("a", "c")
+    quiet = AlertChange(key, Step.UPDATED, before[key], WINDOW.end)
+    assert notice_of(MONITOR, quiet, before[key], WINDOW, "labels") is None
