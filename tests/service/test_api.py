@@ -329,7 +329,8 @@ VALUES = st.one_of(
     st.text(max_size=60),
     st.sampled_from(
         ("", "0", "-1", "1e9", "null", "[]", "' or 1=1 --", "%", "2026-05-12",
-         "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "prices", "features", "WyIyMDI2LTA1LTEyVDAwOjAwOjAwWiIsICJhIl0")
+         "9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "prices", "features",
+         "WyIyMDI2LTA1LTEyVDAwOjAwOjAwWiIsICJhIl0")
     ),
     st.datetimes().map(str),
     st.integers().map(str),

@@ -124,7 +124,8 @@ def test_probes_need_no_token_and_learn_nothing(guarded: Served):
     "host",
     [
         "localhost", "LOCALHOST:1", "localhost.", "127.0.0.1", "127.0.0.1:80", "[::1]:9464",
-        "[::1]", "drift.example", "drift.example:443", "Drift.Example.", "seen.example", "10.0.0.7:9464",
+        "[::1]", "drift.example", "drift.example:443", "Drift.Example.", "seen.example",
+        "10.0.0.7:9464",
     ],
 )  # fmt: skip
 def test_names_of_ours_and_bare_addresses_are_answered(guarded: Served, host: str):
