@@ -83,14 +83,21 @@ def write_rows(folder: Path, seed: int, windows: int) -> None:
         pq.write_table(pa.table(table), folder / f"{BEGIN + day * DAY:%Y-%m-%d}.parquet")
 
 
-def configuration(folder: Path, fleets: tuple[Fleet, ...], port: int) -> Path:
-    """Write the configuration, and all rows; return its path."""
-    causes = [{"from": f"x{j}", "to": f"x{j + 1}"} for j in range(COLUMNS - 1)]
-    monitors = []
+def write_all_rows(folder: Path, fleets: tuple[Fleet, ...]) -> None:
+    """Write the rows of all monitors, each of a world of its own."""
     for place, fleet in enumerate(fleets):
         for number in range(fleet.monitors):
+            write_rows(folder / f"{fleet.name}-{number}", 1_000 * place + number, fleet.windows)
+
+
+def configure(path: Path, fleets: tuple[Fleet, ...], port: int) -> None:
+    """Write the configuration of these monitors."""
+    folder = path.parent
+    chain = [[f"x{j}", f"x{j + 1}"] for j in range(COLUMNS - 1)]
+    monitors = []
+    for fleet in fleets:
+        for number in range(fleet.monitors):
             name = f"{fleet.name}-{number}"
-            write_rows(folder / name, 1_000 * place + number, fleet.windows)
             monitors.append(
                 {
                     "name": name,
@@ -99,7 +106,7 @@ def configuration(folder: Path, fleets: tuple[Fleet, ...], port: int) -> Path:
                     "window": {"every": "1d"},
                     "since": (BEGIN + fleet.reference * DAY).isoformat(),
                     "reference": {"last": f"{fleet.reference}d"},
-                    "graph": {"knowledge": {"required": [[c["from"], c["to"]] for c in causes]}},
+                    "graph": {"knowledge": {"required": chain}},
                 }
             )
     value = {
@@ -109,9 +116,7 @@ def configuration(folder: Path, fleets: tuple[Fleet, ...], port: int) -> Path:
         "checks": {"workers": os.cpu_count() or 1},
         "monitors": monitors,
     }
-    path = folder / "whydrift.yaml"
     path.write_text(json.dumps(value))  # JSON is YAML
-    return path
 
 
 @dataclass
@@ -160,9 +165,15 @@ def growth(seen: list[tuple[float, int]]) -> float:
     return quarters[1] / quarters[0] - 1
 
 
-def pass_days(daemon: Daemon, clock: list[datetime], last: datetime, say: bool) -> int:
-    """Let the time pass, a day whenever all is done; return how many checks were done."""
+def pass_days(
+    daemon: Daemon, clock: list[datetime], path: Path, fleets: tuple[Fleet, ...], port: int
+) -> tuple[int, int]:
+    """Let the time pass, a day whenever all is done; return the checks, and how many failed.
+
+    Monitors whose rows are at an end are taken out of the configuration, which is read again.
+    """
     told = time.monotonic()
+    ended = failed = 0
     while True:
         daemon.look()
         while daemon.running or daemon.waiting:
@@ -171,16 +182,30 @@ def pass_days(daemon: Daemon, clock: list[datetime], last: datetime, say: bool) 
         daemon.look()
         if daemon.running or daemon.waiting:
             continue
-        if say and time.monotonic() - told > 30:
+        if time.monotonic() - told > 30:
             told = time.monotonic()
             print(f"  {clock[0]:%Y-%m-%d}: {counted(daemon):,} checks", file=sys.stderr)
-        if clock[0] >= last:
-            return counted(daemon)
+        left = tuple(f for f in fleets if BEGIN + f.windows * DAY > clock[0])
+        if not left:
+            return ended + counted(daemon), failed + counted(daemon, errors=True)
+        if left != fleets:
+            gone = {f.name for f in fleets} - {f.name for f in left}
+            ended += counted(daemon, gone)
+            failed += counted(daemon, gone, errors=True)
+            configure(path, left, port)
+            daemon.reload()
+            daemon.keep_leases()
+            fleets = left
         clock[0] += DAY
 
 
-def counted(daemon: Daemon) -> int:
-    return sum(sum(c.outcomes) for c in daemon.counters.read().checks.values())
+def counted(daemon: Daemon, fleets: set[str] | None = None, *, errors: bool = False) -> int:
+    """Return how many checks ended (with an error) since these monitors began."""
+    return sum(
+        c.outcomes[-1] if errors else sum(c.outcomes)
+        for name, c in daemon.counters.read().checks.items()
+        if fleets is None or name.rpartition("-")[0] in fleets
+    )
 
 
 def soak(folder: Path, fleets: tuple[Fleet, ...]) -> dict[str, float | int | bool]:
@@ -189,12 +214,13 @@ def soak(folder: Path, fleets: tuple[Fleet, ...]) -> dict[str, float | int | boo
         free.bind(("127.0.0.1", 0))
         port: int = free.getsockname()[1]
     began = time.monotonic()
-    path = configuration(folder, fleets, port)
+    path = folder / "whydrift.yaml"
+    write_all_rows(folder, fleets)
+    configure(path, fleets, port)
     wrote = time.monotonic() - began
     hidden = Secrets()
     set_up_logs(LogFormat.TEXT, "error", hidden)
     clock = [BEGIN + min(fleet.reference for fleet in fleets) * DAY]
-    last = BEGIN + max(fleet.windows for fleet in fleets) * DAY
     config = read_whole(path)
     with ExitStack() as open_things:
         daemon, stop = begin(
@@ -206,21 +232,20 @@ def soak(folder: Path, fleets: tuple[Fleet, ...]) -> dict[str, float | int | boo
         for thread in threads:
             thread.start()
         began = time.monotonic()
-        checks = pass_days(daemon, clock, last, say=True)
+        checks, failed = pass_days(daemon, clock, path, fleets, port)
         seconds = time.monotonic() - began
         watch.ended.set()
         for thread in threads:
             thread.join()
         alerts = daemon.store.list_alerts()
         fired = sum(alert.state is not AlertState.PENDING for alert in alerts)
-        outcomes = [c.outcomes for c in daemon.counters.read().checks.values()]
         stop()
     months = sum(f.monitors * (f.windows - f.reference) for f in fleets) / DAYS_PER_MONTH
     scrapes = sorted(watch.scrapes)
     return {
         "rows written in s": wrote,
         "checks": checks,
-        "errors": sum(o[-1] for o in outcomes),
+        "errors": failed,
         "seconds": seconds,
         "checks/s": checks / seconds,
         "parent MiB": watch.parent[-1][1] / 2**20,

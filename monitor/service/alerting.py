@@ -23,7 +23,7 @@ from whydrift.monitor.window.interval import Interval
 if TYPE_CHECKING:
     from whydrift.monitor.config.monitor import Monitor
 
-__all__ = ["Alerting", "decide", "details_of"]
+__all__ = ["Alerting", "decide", "details_of", "rejected"]
 
 # What an alert of a segment needs the monitor's combined p-value for; a fault shows itself.
 _GATED: Final = frozenset((AlertKind.MECHANISM, AlertKind.COVARIATE, AlertKind.CONDITIONAL))
@@ -62,6 +62,7 @@ def decide(
     decided: Collection[Decision],
     *,
     is_silent: bool = False,
+    said: Collection[AlertKey] = (),
 ) -> Alerting:
     """Return what becomes of a monitor's episodes after one more window.
 
@@ -77,6 +78,9 @@ def decide(
         Which decisions about the window were taken before: it cannot page by these again.
     is_silent : bool
         Whether it cannot page at all: it is judged again.
+    said : collection of AlertKey
+        What an earlier stage of the same window rejected: of that nobody is told once more, should
+        the alert have ended in the meantime.
     """
     end = interval.end.timestamp()
     gate = opens_gate((_least_p(d) for d in judged.diagnoses.values()), judged.budget)
@@ -84,7 +88,7 @@ def decide(
     changes: list[AlertChange] = []
     for segment, diagnosis in judged.diagnoses.items():  # the whole comes first
         taken = Decision(segment, Purpose.DRIFT, diagnosis.stage.value) in decided
-        may_open = not (taken or is_silent)
+        is_first = not (taken or is_silent)
         for key, finding in _findings(monitor, diagnosis, segment, judged.slow).items():
             before = lasting.get(key)
             found = finding
@@ -97,7 +101,7 @@ def decide(
                 found.outcome,
                 end,
                 columns=found.columns,
-                may_open=may_open,
+                may_open=is_first and key not in said,
                 after=monitor.alert.after,
                 resolve_after=monitor.alert.resolve_after,
             )
@@ -110,6 +114,12 @@ def decide(
             result = diagnosis.id if step in _TOLD else None
             changes.append(AlertChange(key, step, after, interval.end, result, details))
     return Alerting(tuple(changes), dict(episodes), _spent(monitor, judged, decided))
+
+
+def rejected(monitor: Monitor, diagnosis: Diagnosis, segment: str) -> frozenset[AlertKey]:
+    """Return the alerts that a diagnosis alone, without the windows before it, speaks for."""
+    found = _findings(monitor, diagnosis, segment, SlowDrift())
+    return frozenset(k for k, finding in found.items() if finding.outcome is Outcome.REJECTED)
 
 
 def details_of(

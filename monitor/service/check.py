@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Final
 from whydrift.discovery.errors import LeaseLost, NoRows, WhydriftError
 from whydrift.monitor.config.redact import monitor_text
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
+from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Verdict
 from whydrift.monitor.history import History
-from whydrift.monitor.service.alerting import Alerting, decide
+from whydrift.monitor.service.alerting import Alerting, decide, rejected
 from whydrift.monitor.service.clock import Clock
 from whydrift.monitor.service.judging import Judged, judge_window
 from whydrift.monitor.service.notices import messages_of
@@ -248,6 +249,10 @@ class _Work:
         }  # fmt: skip
         return tuple(kind for kind in stages_of(self.monitor) if kind in done)
 
+    def _visits(self, interval: Interval) -> tuple[Visit, ...]:
+        visits = self.store.list_visits(self.monitor.name, start=interval.start, end=interval.end)
+        return tuple(v for v in visits if v.interval == interval)
+
     def _kept(self, interval: Interval) -> tuple[SnapshotRecord, ...]:
         records = self.store.list_snapshots(
             monitor=self.monitor.name, start=interval.start, end=interval.end
@@ -284,6 +289,7 @@ class _Work:
             self.store.episodes(self.monitor.name),
             self.store.decided(self.monitor.name, interval),
             is_silent=check.is_recomputed and self._has_result(interval, whole.stage.value),
+            said=self._said_before(check, interval),
         )
         outcome = _outcome(whole, alerting)
         self._settle(
@@ -291,6 +297,19 @@ class _Work:
             alerting=alerting, stage=whole.stage.value,
         )  # fmt: skip
         return CheckReport(check, outcome, 0.0, rows, _summary(whole, alerting))
+
+    def _said_before(self, check: Check, interval: Interval) -> frozenset[AlertKey]:
+        """Return what the first stage of a window rejected already: the second says it not anew."""
+        if check.kind is not VisitKind.LABELS or len(stages_of(self.monitor)) == 1:
+            return frozenset()
+        said: set[AlertKey] = set()
+        for record in self.store.list_results(
+            monitor=self.monitor.name, stage="features", start=interval.start, end=interval.end
+        ):
+            result = self.store.get_result(record.id)
+            if record.key.interval == interval and result is not None:
+                said |= rejected(self.monitor, Diagnosis.from_dict(result), record.key.segment)
+        return frozenset(said)
 
     def _has_result(self, interval: Interval, stage: str) -> bool:
         """Whether a stage of a window was decided on; who deleted its ledger changes nothing."""
@@ -303,7 +322,8 @@ class _Work:
             return True
         if check.kind is VisitKind.FEATURES or len(stages_of(self.monitor)) == 1:
             return False
-        return VisitKind.FEATURES not in self._judged_stages(interval)
+        # One that was skipped at its first stage, or failed there, is judged at the second.
+        return all(v.kind is not VisitKind.FEATURES for v in self._visits(interval))
 
     def _last_row(self, interval: Interval) -> datetime | None:
         end = self.history.window(interval).end

@@ -25,7 +25,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Window,
 )
 from whydrift.monitor.diagnosis.episode import Episode, Step
-from whydrift.monitor.service.alerting import decide
+from whydrift.monitor.service.alerting import decide, rejected
 from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget
 from whydrift.monitor.service.notices import messages_of, notice_of
 from whydrift.monitor.store.state import AlertChange, Decision
@@ -130,6 +130,14 @@ def test_only_the_first_decision_of_a_stage_can_page() -> None:
     other = {Decision("", Purpose.DRIFT, "features")}
     assert opened(decided(diagnosis("a"), before=other)) == [("", "covariate")]
     assert opened(decided(diagnosis("a"), is_silent=True)) == []
+
+
+def test_what_a_window_s_features_said_its_labels_do_not_say_once_more() -> None:
+    said = rejected(MONITOR, diagnosis("a", stage=Stage.FEATURES), "")
+    assert said == {AlertKey("y", AlertKind.COVARIATE)}
+    both = diagnosis("a", "y", verdict="both")
+    judged = Judged({"": both}, alarm_budget(MONITOR))
+    assert opened(decide(MONITOR, judged, WINDOW, {}, (), said=said)) == [("", "mechanism")]
 
 
 def test_what_cannot_be_told_holds_an_alert() -> None:

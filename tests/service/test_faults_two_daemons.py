@@ -18,10 +18,10 @@ from tests.service.served import Served, served, until
 from tests.service.world import configuration, lately, monitor, write_hours
 from whydrift.monitor.store import Store, open_store
 
-NAMES = ["m0", "m1", "m2", "m3"]
-HOURS = 8
+NAMES = ["m0", "m1", "m2"]
+HOURS = 6
 FINAL = {"ok", "drift", "undetermined"}
-CHECKS = "checks: {workers: 1, timeout: 60s, lease: 3s}\n"
+CHECKS = "checks: {workers: 1, timeout: 60s, lease: 5s}\n"
 
 
 def written(folder: Path, url: str, names: list[str], hours: int = HOURS) -> Path:
@@ -74,10 +74,10 @@ def test_one_takes_over_from_one_that_was_killed_and_nothing_is_judged_twice(
     def holders() -> list[str]:
         return [lease.holder for lease in store.list_leases() if lease.monitor in NAMES]
 
-    until(lambda: len(holders()) == 4 and len({*holders()}) == 1, 20)
-    # The lease's 3 s, a turn of the one who takes over, and what a busy machine adds.
-    assert time.monotonic() - killed < 10
-    until(lambda: held() == 4)
+    until(lambda: len(holders()) == len(NAMES) and len({*holders()}) == 1, 20)
+    # The lease's 5 s, a turn of the one who takes over, and what a busy machine adds.
+    assert time.monotonic() - killed < 12
+    until(lambda: held() == len(NAMES))
     until(lambda: done(store, NAMES) == len(NAMES) * (HOURS - 2), of=second.log.read_text)
     assert_whole(store, NAMES)
     assert second.end() == 0
@@ -123,7 +123,7 @@ def test_a_store_that_another_process_has_locked_is_waited_for(tmp_path: Path):
 def test_killed_and_started_again_it_goes_on_where_it_was(tmp_path: Path):
     url = f"sqlite:///{tmp_path}/whydrift.db"
     path = written(tmp_path, url, ["m0", "m1"])
-    for kills in range(3):
+    for kills in range(2):
         with served(path) as daemon, open_store(url) as store:
             daemon.ready()
             # Its leases are free at once: the lock tells that whoever held them is dead.
@@ -138,10 +138,10 @@ def test_killed_and_started_again_it_goes_on_where_it_was(tmp_path: Path):
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A file system of 3 MiB."""
+    """A file system of 8 MiB."""
     place = tmp_path / "small"
     place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=3m", "tmpfs", str(place)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(place)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("a small file system takes root, and a kernel that lets it mount one")
     try:
