@@ -74,7 +74,7 @@ def problem_of(error: WhydriftError) -> Problem:
     """Return what an error of ours is to somebody who asks over the network."""
     match error:
         case Busy():
-            return Problem(429, "busy", f"{error}.", headers={"Retry-After": "10"})
+            return Problem(429, "busy", _said(error), headers={"Retry-After": "10"})
         case StoreError():
             # Its place is the address of the database, which is nobody's business.
             return Problem(
@@ -82,7 +82,7 @@ def problem_of(error: WhydriftError) -> Problem:
                 headers={"Retry-After": "10"},
             )  # fmt: skip
         case _:
-            return Problem(422, "unusable", f"{error}.")
+            return Problem(422, "unusable", _said(error))
 
 
 def problem_response(problem: Problem) -> Response:
@@ -91,3 +91,7 @@ def problem_response(problem: Problem) -> Response:
     headers = {"Cache-Control": "no-store", **problem.headers}
     return Response(text, problem.status, headers, PROBLEM_TYPE)
 
+
+def _said(error: WhydriftError) -> str:
+    text = str(error)
+    return text if text.endswith("?") else f"{text}."
