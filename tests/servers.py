@@ -32,10 +32,12 @@ PACKAGES = {
     "promtool": "prometheus",
     "prometheus-alertmanager": "prometheus-alertmanager",
     "amtool": "prometheus-alertmanager",
-    "chromium": "chromium",
     "nginx": "nginx-light",
+    "caddy": "caddy",
     "kubectl": "kubernetes-client",
     "systemd-analyze": "systemd",
+    "openssl": "openssl",
+    "chromium": "chromium",
 }
 
 

@@ -18,6 +18,7 @@ from whydrift.monitor.cli.discover import discover
 from whydrift.monitor.cli.event import event
 from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
+from whydrift.monitor.cli.report import report
 from whydrift.monitor.cli.run import run
 from whydrift.monitor.cli.serve import serve
 from whydrift.monitor.cli.status import status
@@ -35,6 +36,7 @@ _VERBS: dict[str, Callable[..., int]] = {
     "serve": serve,
     "run": run,
     "status": status,
+    "report": report,
     "accept": accept,
     "event": event,
     "warmup": warmup,
@@ -47,6 +49,7 @@ _SHORT = {
     "check-config": "What is wrong with a configuration, what it will do, what it can see.",
     "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
     "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
+    "report": "Why any kept windows differ from any others.",
     "status": "How each monitor stands: last window, verdict, alerts, budget.",
     "accept": "This is the new normal: alerts end, references begin there.",
     "event": "Note that something happened, such as a release.",

@@ -34,7 +34,8 @@ __all__ = [
 ]
 
 # What other daemons did without a result (an error, a window without rows) is seen so late.
-_READ_AGAIN: Final = timedelta(seconds=30)
+_ASK_AGAIN: Final = timedelta(seconds=30)
+_READ_AGAIN: Final = timedelta(hours=1)  # decisions leave the month that the budget is of
 _MEASURE_AGAIN: Final = timedelta(seconds=60)  # the store's size: files beside SQLite are counted
 
 _LOG: Final = logging.getLogger(__name__)
@@ -210,13 +211,15 @@ class BoardView:
 
 @dataclass(slots=True)
 class _Read:
-    """What was read of a monitor beside its results, and when."""
+    """What was read of a monitor beside its results, and when; ``asked``: whether it changed."""
 
+    monitor: Monitor
     state: MonitorState
     budget_ratio: float
     next_due: datetime | None
     empty: datetime | None
     at: datetime
+    asked: datetime
 
 
 class Board:
@@ -256,7 +259,8 @@ class Board:
         now : datetime
         touched : collection of str
             Monitors of which something was written since the last time: what is known of them
-            beside results is read again at once, of all others twice a minute.
+            beside results is read again at once; all others are asked twice a minute whether
+            anything changed.
 
         Returns
         -------
@@ -361,20 +365,26 @@ class Board:
         is_touched: bool,
     ) -> _Read:
         known = self._read.get(monitor.name)
-        if known is not None and not is_touched:
-            is_fresh = timedelta() <= now - known.at < _READ_AGAIN
+        if known is not None and known.monitor is monitor and not is_touched:
+            is_read = timedelta() <= now - known.at < _READ_AGAIN
             has_come = known.next_due is not None and known.at < known.next_due <= now
-            if is_fresh and not has_come:
-                return known
+            if is_read and not has_come:
+                if timedelta() <= now - known.asked < _ASK_AGAIN:
+                    return known
+                if store.get_state(monitor.name) == known.state:
+                    known.asked = now
+                    return known
         month = timedelta(days=DAYS_PER_MONTH)
         ledger = store.spent(monitor.name, now - month)
         # A ratio is of what was granted; how it is shared out does not matter.
         budget = AlarmBudget(1.0, monitor.false_alarms_per_month)
         self._read[monitor.name] = _Read(
+            monitor,
             store.get_state(monitor.name),
             ledger.ratio(now.timestamp(), budget),
             next_due(monitor, store, now, most=config.checks.catch_up),
             _empty_window(store, monitor.name, results),
+            now,
             now,
         )
         return self._read[monitor.name]

@@ -106,7 +106,7 @@ class Daemon:
         self._over: deque[Ended[Task, CheckReport | Collected]] = deque()
         self._next_look: dict[str, datetime] = {}
         self._touched: set[str] = set()
-        self._reloading = threading.Lock()
+        self._reloading, self._looking = threading.Lock(), threading.Lock()
         self._reload_error: str | None = None
         self._to_equip: Config | None = None
         self._to_cancel: frozenset[str] = frozenset()
@@ -151,16 +151,22 @@ class Daemon:
         StoreError
             If the store does not answer.
         """
+        with self._looking:
+            self._look()
+
+    def _look(self) -> None:
         now = self.clock()
         self._beat(now)
         while self._over:
-            self._note(self._over[0], now)
-            self._over.popleft()  # not before: `is_idle` counts on it
+            self._note(self._over.popleft(), now)
             self._beat(now)
         held = frozenset() if self._is_stopping else self._holdings.monitors
         for monitor in self.config().monitors:
             name = monitor.name
             if name not in held or self._turns.has(name):
+                continue
+            # In this order: a check that ends now is among these before it is no longer running.
+            if any(_of(ended.task) == name for ended in tuple(self._over)):
                 continue
             if self._next_look.get(name, now) <= now:
                 self._ask(monitor, now)
@@ -227,6 +233,11 @@ class Daemon:
     def running(self) -> int:
         """How many checks are being done."""
         return len(self._turns.running)
+
+    @property
+    def worker_processes(self) -> tuple[int, ...]:
+        """Process ids of the workers."""
+        return self._pool.processes
 
     @property
     def waiting(self) -> int:
@@ -303,10 +314,9 @@ class Daemon:
         """Return what was last read of all monitors."""
         return self._board.view
 
-    def metrics(self) -> bytes:
-        """Return all series in the text format of Prometheus, version 0.0.4."""
-        body, _ = self._metrics.metrics_text()
-        return body
+    def metrics(self, accept: str | None = None) -> tuple[bytes, str]:
+        """Return all series, and the type of the text; ``accept`` is the header of who asks."""
+        return self._metrics.metrics_text(accept)
 
     def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         """Let a monitor be looked at now.

@@ -208,10 +208,14 @@ def _reference(
 ) -> _Windows:
     side = request.reference
     segment = current.segment if side.segment is None else side.segment
-    if side.has_range:
-        return _kept(store, monitor, side, segment)
-    if side.version is not None:
-        return _newest(_kept(store, monitor, side, segment), _NEWEST)
+    if side.has_range or side.version is not None:
+        found = _kept(store, monitor, side, segment)
+        found = found if side.has_range else _newest(found, _NEWEST)
+        are_others = segment != current.segment or (
+            None not in (side.version, request.current.version)
+            and side.version != request.current.version
+        )
+        return found if are_others else _beside(found, current, monitor, side)
     if segment != current.segment:
         spans = tuple(current.parts)
         return _kept(
@@ -219,6 +223,28 @@ def _reference(
             segment,
         )  # fmt: skip
     return _by_rule(config, store, monitor, request.current, current)
+
+
+def _beside(found: _Windows, current: _Windows, monitor: Monitor, side: Side) -> _Windows:
+    """Return the windows without those of the current side, whose rows would stand on both.
+
+    Raises
+    ------
+    OptionError
+        If there are no others.
+    """
+    others = {
+        w: parts
+        for w, parts in found.parts.items()
+        if not any(w.overlaps(mine) for mine in current.parts)
+    }
+    if not others:
+        raise OptionError(
+            "both sides are the same windows",
+            where=f"monitor {monitor.name!r}, {_range(side)}",
+            remedy="Name two stretches of time that do not overlap",
+        )
+    return _Windows(found.segment, others)
 
 
 def _by_rule(
@@ -353,9 +379,10 @@ def _alike(windows: list[Snapshot], size: int) -> list[Snapshot]:
     """Return past windows as long as the current side: days that differ are told from drift so."""
     if size == 1:
         return windows
-    groups = [windows[max(0, end - size) : end] for end in range(len(windows), 0, -size)][::-1]
-    if len(groups) > 1 and len(groups[0]) < size:
-        groups = groups[1:]
+    # What does not fill another one goes to the oldest.
+    whole = max(1, len(windows) // size)
+    ends = [len(windows) - size * (whole - 1 - k) for k in range(whole)]
+    groups = [windows[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     return [reduce(Snapshot.merge, group) for group in groups]
 
 

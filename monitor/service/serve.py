@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
     from whydrift.monitor.service.daemon import Daemon
 
-__all__ = ["serve"]
+__all__ = ["begin", "serve"]
 
 _DRIVE_SECONDS: Final = 1.0  # a wait for workers
 _LOOK_SECONDS: Final = 1.0  # from one look at what is due to the next
@@ -70,9 +70,10 @@ def serve(
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
     with _signals_to(signals), ExitStack() as open_things:
         config = _read(path, listen)
-        daemon, stop = _begun(
-            path, listen, config, hidden, signals, open_things, level=level, manager=manager
-        )
+        daemon, stop = begin(
+            config, open_things, read_config=lambda: _read(path, listen), hidden=hidden,
+            signals=signals, manager=manager, level=level,
+        )  # fmt: skip
         host, _, port = config.web.listen.rpartition(":")
         say(f"whydrift listens on http://{host or '0.0.0.0'}:{port}/")  # noqa: S104 - only shown
         manager.ready(f"watching {len(config.monitors)} monitors")
@@ -103,19 +104,40 @@ def _listening(config: Config, listen: str) -> Config:
     return config.model_copy(update={"web": web})
 
 
-def _begun(
-    path: Path,
-    listen: str | None,
+def begin(
     config: Config,
-    hidden: Secrets,
-    signals: queue.SimpleQueue[int],
     open_things: ExitStack,
     *,
-    level: str,
+    read_config: Callable[[], Config],
+    hidden: Secrets,
+    signals: queue.SimpleQueue[int],
     manager: Manager,
+    level: str = "info",
     clock: Clock = utc_now,
 ) -> tuple[Daemon, Callable[[], None]]:
-    """Begin everything, and return the daemon and what ends it."""
+    """Begin everything: store, workers, ticks and web; return the daemon and what ends it.
+
+    Parameters
+    ----------
+    config : Config
+    open_things : ExitStack
+        Takes what is to be closed at last.
+    read_config : callable
+        Reads the configuration again, in full.
+    hidden : Secrets
+        Takes those of the configuration.
+    signals : queue
+        One that comes while checks are waited for at the end ends them.
+    manager : Manager
+    level : str
+        Of the log's lines.
+    clock : callable
+
+    Raises
+    ------
+    WhydriftError
+        If the address or the store cannot be had.
+    """
     import logging
 
     from whydrift.monitor.service.board import Board
@@ -150,7 +172,7 @@ def _begun(
     open_things.callback(pool.close)
     daemon = Daemon(
         config,
-        read_config=lambda: _read(path, listen),
+        read_config=read_config,
         store=store,
         holdings=holdings,
         pool=pool,

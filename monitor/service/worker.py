@@ -46,6 +46,7 @@ _DIE_WITH_PARENT: Final = 1  # PR_SET_PDEATHSIG of prctl(2)
 # Address space that is only reserved counts for the kernel's limit; Arrow's allocator takes 1 GiB
 # of it, and threads their stacks. What is truly used is watched by the parent.
 _RESERVED: Final = 2 << 30
+_NICE: Final = 5  # pages and metrics, which the parent serves, come first
 _ONE_THREAD: Final = (
     "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS",
 )  # fmt: skip
@@ -165,6 +166,7 @@ def work(pipe: Connection, parent: int, memory: int, log_level: int) -> None:
     _live_with(parent)
     for name in _ONE_THREAD:
         os.environ[name] = "1"
+    os.nice(_NICE)
     _limit(memory)
     sending = threading.Lock()
 

@@ -41,7 +41,8 @@ class Alertmanager:
             cluster.append(f"--cluster.peer=127.0.0.1:{self.peer}")
         command = [
             program("prometheus-alertmanager"), f"--config.file={config}",
-            f"--storage.path={self.folder}", f"--web.listen-address=127.0.0.1:{self.port}", *cluster,
+            f"--storage.path={self.folder}",
+            f"--web.listen-address=127.0.0.1:{self.port}", *cluster,
         ]  # fmt: skip
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(command, stdout=log, stderr=log)

@@ -85,7 +85,7 @@ class Stream:
         return path
 
     def due(self) -> tuple[Check, ...]:
-        return due_checks(self.monitor, self.store, self.now)
+        return due_checks(self.monitor, self.store, self.now, most=self.config.checks.catch_up)
 
     def until(self, day: float) -> list[CheckReport]:
         """Do all that is due so many days after the first one."""

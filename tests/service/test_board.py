@@ -90,16 +90,42 @@ def test_a_damaged_result_is_left_out_and_its_neighbours_are_shown(store, caplog
 
 
 def test_errors_and_pauses_of_other_daemons_are_seen_within_half_a_minute(store):
-    board = Board()
-    board.refresh(store, config("a"), NOW)
+    board, settings = Board(), config("a")
+    board.refresh(store, settings, NOW)
     store.fail("a", day(0), VisitKind.LABELS, "gone", next_at=NOW, lease=None)
-    board.refresh(store, config("a"), NOW + timedelta(seconds=5))
+    board.refresh(store, settings, NOW + timedelta(seconds=5))
     assert board.view.monitors["a"].state.consecutive_failures == 0
-    board.refresh(store, config("a"), NOW + timedelta(seconds=6), touched={"a"})
+    board.refresh(store, settings, NOW + timedelta(seconds=6), touched={"a"})
     assert board.view.monitors["a"].state.consecutive_failures == 1
     store.fail("a", day(0), VisitKind.LABELS, "gone", next_at=NOW, lease=None)
-    board.refresh(store, config("a"), NOW + timedelta(seconds=40))
+    board.refresh(store, settings, NOW + timedelta(seconds=40))
     assert board.view.monitors["a"].state.consecutive_failures == 2
+
+
+def test_a_monitor_at_rest_is_asked_one_question_a_time(store, monkeypatch):
+    settle(store, "a", 0)
+    board, settings, asked = Board(), config("a"), []
+    board.refresh(store, settings, NOW)
+    monkeypatch.setattr(type(store), "list_visits", lambda *_, **__: asked.append("visits") or ())
+    for seconds in (5, 40, 80):
+        board.refresh(store, settings, NOW + timedelta(seconds=seconds))
+    assert not asked
+    board.refresh(store, config("a"), NOW + timedelta(seconds=81))  # another configuration
+    assert asked
+
+
+def test_what_is_due_is_read_again_when_its_time_has_come(store):
+    settings, board = config("a"), Board()
+    for number in range(3):
+        settle(store, "a", number)
+    board.refresh(store, settings, NOW)
+    due = board.view.monitors["a"].next_due
+    assert due == day(3).end
+    board.refresh(store, settings, due)
+    assert board.view.monitors["a"].next_due == due  # it is late now
+    settle(store, "a", 3)
+    board.refresh(store, settings, due + timedelta(seconds=1))
+    assert board.view.monitors["a"].next_due == day(4).end
 
 
 def test_an_empty_newest_window_is_known_though_it_has_no_result(store):

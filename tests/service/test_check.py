@@ -428,3 +428,25 @@ def test_a_window_far_back_that_is_judged_again_pages_nobody(tmp_path: Path) -> 
         s.perform(check)
         assert s.result(8)["verdict"] == "covariate"
         assert s.alerts() == [] and s.steps() == []
+
+
+def test_windows_too_far_behind_are_skipped_with_an_event_and_still_judged_on_their_labels(
+    tmp_path: Path,
+) -> None:
+    more = "    labels: {source: labels, join: [id]}\nchecks: {catch_up: 2}"
+    window = "every: 1d, delay: 1h, label_delay: 3d"
+    with stream(tmp_path, window=window, more=more) as s:
+        for day in range(13):
+            s.write(day, rows(day).drop_columns(["y"]))
+        labels = pa.concat_tables([rows(day).select(["id", "y"]) for day in range(13)])
+        pq.write_table(labels, tmp_path / "labels-0.parquet")
+        s.until(7.1)
+        s.until(13.1)
+        skipped = [v for v in s.store.list_visits("m") if v.outcome is CheckOutcome.SKIPPED]
+        days = {(v.interval.start.day - 1, v.kind.value) for v in skipped}
+        assert days == {(d, "features") for d in (7, 8, 9, 10)} | {(6, "labels"), (7, "labels")}
+        (event,) = s.store.list_events(kinds=("skip",))
+        assert event.text.startswith("5 windows up to 2026-03-12")
+        assert s.result(9, "features") is None
+        assert s.result(9, "labels") is not None
+        assert s.result(12, "features") is not None

@@ -101,7 +101,7 @@ def _written() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_files(folder)
     config = parse_config(settings(folder))
-    with open_store(config.store.url.get_secret_value()) as store:
+    with open_store(config.store.url.get_secret_value(), clock=lambda: NOW) as store:
         for day in range(9, DAYS + 1):
             now = FIRST + day * DAY + timedelta(hours=2)
             for check in due_checks(config.monitors[0], store, now):
@@ -164,8 +164,8 @@ class FakeDaemon:
     def reload_error(self) -> str | None:
         return self.reload_fails
 
-    def metrics(self) -> bytes:
-        return self._metrics.metrics_text()[0]
+    def metrics(self, accept: str | None = None) -> tuple[bytes, str]:
+        return self._metrics.metrics_text(accept)
 
     def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         if self.is_busy:

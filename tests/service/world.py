@@ -15,12 +15,25 @@ BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def write_hours(folder: Path, first: int, last: int, *, rows: int = 60, shift: float = 0.0) -> None:
+def lately(hours: int = 8) -> datetime:
+    """Return the full hour so many hours ago: where the real clock is what counts."""
+    return datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - hours * HOUR
+
+
+def write_hours(
+    folder: Path,
+    first: int,
+    last: int,
+    *,
+    rows: int = 60,
+    shift: float = 0.0,
+    begin: datetime = BEGIN,
+) -> None:
     """Write the rows of these hours, each in a file; ``shift`` moves the column ``income``."""
     folder.mkdir(parents=True, exist_ok=True)
     for hour in range(first, last):
         draws = np.random.default_rng([7, hour])
-        start = BEGIN + hour * HOUR
+        start = begin + hour * HOUR
         income = draws.normal(shift, 1, rows)
         seconds = np.sort(draws.uniform(0, 3599, rows))
         table = pa.table(
@@ -38,9 +51,17 @@ def write_hours(folder: Path, first: int, last: int, *, rows: int = 60, shift: f
         whole.rename(folder / f"{hour:05}.parquet")
 
 
-def monitor(name: str, folder: Path, *, reference: int = 2, since: int = 4, more: str = "") -> str:
+def monitor(
+    name: str,
+    folder: Path,
+    *,
+    reference: int = 2,
+    since: int = 4,
+    begin: datetime = BEGIN,
+    more: str = "",
+) -> str:
     """Return the configuration of one monitor, of windows of an hour."""
-    moment = (BEGIN + since * HOUR).isoformat()
+    moment = (begin + since * HOUR).isoformat()
     return (
         f"  - name: {name}\n"
         f"    source: {{files: '{folder}/*.parquet', time_column: ts}}\n"
@@ -51,16 +72,30 @@ def monitor(name: str, folder: Path, *, reference: int = 2, since: int = 4, more
     )
 
 
-def hanging(name: str, folder: Path) -> str:
-    """Return the configuration of a monitor whose source never answers: a query without end."""
+def querying(name: str, folder: Path, query: str, *, begin: datetime = BEGIN) -> str:
+    """Return the configuration of a monitor whose rows are those of a query."""
     sqlite3.connect(folder / "empty.db").close()
+    said = monitor(name, folder, begin=begin)
+    source = f"{{sql: {{url: 'sqlite:///{folder}/empty.db', query: '{query}'}}, time_column: ts}}"
+    return re.sub("source: .*", lambda _: f"source: {source}", said)
+
+
+def hanging(name: str, folder: Path, *, begin: datetime = BEGIN) -> str:
+    """Return the configuration of a monitor whose source never answers: a query without end."""
     query = (
         "with recursive n(x) as (select 1 union all select x + 1 from n) "
         "select max(x) as x, :start as ts from n where x <> :end"
     )
-    said = monitor(name, folder)
-    source = f"{{sql: {{url: 'sqlite:///{folder}/empty.db', query: '{query}'}}, time_column: ts}}"
-    return re.sub("source: .*", lambda _: f"source: {source}", said)
+    return querying(name, folder, query, begin=begin)
+
+
+def devouring(name: str, folder: Path, *, begin: datetime = BEGIN) -> str:
+    """Return the configuration of a monitor whose rows take more memory than there is."""
+    query = (
+        "with recursive n(x) as (select 1 union all select x + 1 from n limit 100) "
+        "select x, zeroblob(300000000) as y, :start as ts from n where x <> :end"
+    )
+    return querying(name, folder, query, begin=begin)
 
 
 def configuration(

@@ -18,6 +18,7 @@ from whydrift.monitor.service.web import api, basics, pages
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.pages.trouble import trouble_page
 from whydrift.monitor.service.web.problems import (
+    BUG,
     Problem,
     Refused,
     problem_of,
@@ -30,7 +31,7 @@ from whydrift.monitor.service.web.service import Service
 __all__ = ["create_app"]
 
 _LOG: Final = EventLog("web")
-_LEAST_TO_COMPRESS: Final = 1024  # bytes
+_LEAST_TO_COMPRESS: Final = 1024  # bytes; by level 1, since a scrape is 1 MB and must be quick
 _CODES: Final = {404: "not_found", 405: "method"}
 _ABOUT: Final = (
     "Why the data of a machine-learning system drifted. Times are RFC 3339, in UTC; errors are "
@@ -60,7 +61,7 @@ def create_app(service: Service) -> ASGIApp:
     app.include_router(pages.router)
     for kind, handler in _TOLD.items():
         app.add_exception_handler(kind, handler)
-    app.add_middleware(GZipMiddleware, minimum_size=_LEAST_TO_COMPRESS, compresslevel=5)
+    app.add_middleware(GZipMiddleware, minimum_size=_LEAST_TO_COMPRESS, compresslevel=1)
 
     def tell(head: Head, problem: Problem) -> Response:
         return _answer(service, head.path, head.one("accept") or "", problem)
@@ -101,6 +102,10 @@ def _http(request: Request, error: Exception) -> Response:
     return _told(request, Problem(status, _CODES.get(status, "request"), detail, headers=headers))
 
 
+def _bug(request: Request, error: Exception) -> Response:
+    return _told(request, BUG)  # the gate, which it passes next, writes it to the log
+
+
 def _invalid(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     first: dict[str, Any] = error.errors()[0]
@@ -116,4 +121,5 @@ _TOLD: Final = {
     WhydriftError: _ours,
     HTTPException: _http,
     RequestValidationError: _invalid,
+    Exception: _bug,
 }

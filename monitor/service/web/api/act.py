@@ -7,15 +7,14 @@ from typing import Any, Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from whydrift.monitor.service.accepting import accept as accept_window
 from whydrift.monitor.service.web.answers import json_answer
 from whydrift.monitor.service.web.api.bodies import Acceptance, CheckRequest, EventRequest
 from whydrift.monitor.service.web.api.views import event_view
 from whydrift.monitor.service.web.links import Links
-from whydrift.monitor.service.web.problems import Problem, Refused
 from whydrift.monitor.service.web.requests import CallerOf, LinksOf, ServiceOf, known_monitor
 from whydrift.monitor.service.web.security import Caller
 from whydrift.monitor.service.web.service import Service
-from whydrift.monitor.window.interval import Interval
 
 __all__ = ["router"]
 
@@ -49,10 +48,9 @@ def accept(
 ) -> Response:
     """Say that what came from a window on is the new normal."""
     known_monitor(service, monitor)
-    window = _kept_window(service, monitor, body)
-    event = service.store.put_event(
-        "accept", body.reason, at=service.clock(), actor=caller.name, monitor=monitor,
-        window=window,
+    event = accept_window(
+        service.config(), monitor, service.store, body.reason,
+        actor=caller.name, at=service.clock(), window=body.window,
     )  # fmt: skip
     return _made(event_view(event), links, monitor)
 
@@ -79,28 +77,6 @@ def check(
     service.submit_check(monitor, interval, recompute=body.recompute)
     place = {"Location": links.api("monitors", monitor, "windows")}
     return json_answer({"monitor": monitor, "accepted": True}, 202, place)
-
-
-def _kept_window(service: Service, monitor: str, body: Acceptance) -> Interval:
-    """Return the window that is meant, which has to be known.
-
-    Raises
-    ------
-    Refused
-        The message names the nearest ones.
-    """
-    kept = service.store.list_snapshots(monitor=monitor, segment="")
-    known = sorted({record.key.interval for record in kept})
-    if not known:
-        raise Refused(Problem(409, "window", "No window has been read yet.", "window"))
-    if body.window is None:
-        return known[-1]
-    wanted = body.window.interval("window")
-    if wanted in known:
-        return wanted
-    near = sorted(known, key=lambda w: abs(w.start - wanted.start))[:3]
-    detail = f"No window {wanted} is kept. Near: {', '.join(map(str, sorted(near)))}."
-    raise Refused(Problem(422, "window", detail, "window"))
 
 
 def _made(value: dict[str, Any], links: Links, monitor: str) -> Response:

@@ -75,9 +75,12 @@ class WindowBody(_Body):
 
 
 class Acceptance(_Body):
-    """From which window on what came is the new normal; the newest by default."""
+    """From which window on what came is the new normal."""
 
-    window: WindowBody | None = None
+    window: Instant | None = Field(
+        default=None,
+        description="a moment in it; by default that in which the oldest firing alert began",
+    )
     reason: Sentence
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from whydrift.monitor.service.logs import EventLog
-from whydrift.monitor.service.web.problems import Problem
+from whydrift.monitor.service.web.problems import BUG, Problem
 from whydrift.monitor.service.web.security.access import OPEN_PATHS, caller_of, refused_access
 from whydrift.monitor.service.web.security.body import read_body, refused_body, replayed
 from whydrift.monitor.service.web.security.head import Head
@@ -53,20 +53,24 @@ class Guard:
         web = self.web()
         prefix = urlsplit(web.external_url or "").path.rstrip("/")
         head = Head.of(scope, prefix)
-        has_begun, is_bodiless = False, head.method == "HEAD"
+        has_begun, has_ended, is_bodiless = False, False, head.method == "HEAD"
 
         async def answer(message: Message) -> None:
-            nonlocal has_begun
+            nonlocal has_begun, has_ended
             if message["type"] == "http.response.start":
                 has_begun = True
                 message = with_headers(message)
-            elif is_bodiless:
-                message = {**message, "body": b""}
+            else:
+                has_ended = not message.get("more_body", False)
+                if is_bodiless:
+                    message = {**message, "body": b""}
             await send(message)
 
         try:
             found = await self._passed(head, web, receive)
             if isinstance(found, Problem):
+                if head.is_write:  # its body was not read to the end
+                    found = replace(found, headers={**found.headers, "Connection": "close"})
                 await self.tell(head, found)(scope, receive, answer)
                 return
             state = {**scope.get("state", {}), "caller": caller_of(head, web), "prefix": prefix}
@@ -76,10 +80,10 @@ class Guard:
             await self.app(inner, found, answer)
         except Exception:  # the one broad catch: a bug must not tell a stranger how we are made
             _LOG.bug("request_failed", method=head.method, path=head.path)
-            if has_begun:
+            if has_begun and not has_ended:  # half an answer: the server hangs up
                 raise
-            bug = Problem(500, "bug", "This is a bug in whydrift; its log tells more.")
-            await self.tell(head, bug)(scope, receive, answer)
+            if not has_begun:
+                await self.tell(head, BUG)(scope, receive, answer)
 
     async def _passed(self, head: Head, web: Web, receive: Receive) -> Receive | Problem:
         """Return where the request's body is read from, or the first rule's objection."""

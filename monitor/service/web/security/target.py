@@ -11,6 +11,7 @@ __all__ = ["refused_form"]
 
 _LONGEST_PATH: Final = 1024
 _LONGEST_QUERY: Final = 4096
+_LONGEST_HEADERS: Final = 16 << 10  # characters, of all together
 
 
 def refused_form(head: Head) -> Problem | None:
@@ -20,6 +21,9 @@ def refused_form(head: Head) -> Problem | None:
         return Problem(400, "target", "The request does not begin with a path.")
     if len(head.path) > _LONGEST_PATH or len(head.query) > _LONGEST_QUERY:
         return Problem(414, "target", f"A query has at most {_LONGEST_QUERY:,} characters.")
+    # The server looks at the size only of a head that does not come at once.
+    if sum(len(name) + len(value) for name, value in head.headers) > _LONGEST_HEADERS:
+        return Problem(431, "headers", "The headers are too large.")
     if any(ord(c) < 32 or ord(c) == 127 for c in head.path + head.decoded_query):
         return Problem(400, "target", "The request holds control characters.")
     # Whoever reads the same request another way than we do could smuggle a second one.
