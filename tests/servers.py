@@ -37,6 +37,7 @@ PACKAGES = {
     "kubectl": "kubernetes-client",
     "systemd-analyze": "systemd",
     "openssl": "openssl",
+    "chromium": "chromium",
 }
 
 

@@ -42,7 +42,7 @@ YES_NO = {0: ("no", RED), 1: ("yes", GREEN)}
 ONE = 'monitor="$monitor", segment=~"$segment"'
 TARGET = f'{ONE}, target=~"$target"'
 FIRING = "max by (monitor, segment, target, kind) (whydrift_alert_firing)"
-REPORT = "${whydrift}/monitors/${__field.labels.monitor}"
+REPORT = "${whydrift}/monitors/${__field.labels.monitor}/report"
 
 
 def coded(series: str, matchers: str, label: str, words: Mapping[int, tuple[str, str]]) -> str:
@@ -374,7 +374,6 @@ def field(name: str, value: object) -> model.DynamicConfigValue:
 def monitor() -> dashboard.Dashboard:
     name = 'monitor="$monitor"'
     shifted = coded("whydrift_column_shift", ONE, "kind", SHIFTS)
-    report = f"{REPORT}?segment=${{segment}}"
     loss = f"whydrift_loss{{{ONE}, window="
     newest = f"max(whydrift_source_last_row_timestamp_seconds{{{name}}})"
     unlined = [field("custom.lineWidth", 0)]
@@ -387,10 +386,10 @@ def monitor() -> dashboard.Dashboard:
             chosen("monitor", "monitor", "label_values(whydrift_monitor_info, monitor)")
         )
         .with_variable(
-            # No segment is the whole: a matcher of nothing finds it.
+            # No segment is the whole. (Grafana takes an empty value for none.)
             chosen(
                 "segment", "segment (All: the whole)",
-                f"label_values(whydrift_verdict{{{name}}}, segment)", every="",
+                f"label_values(whydrift_verdict{{{name}}}, segment)", every="^$",
             )
         )
         .with_variable(
@@ -480,7 +479,7 @@ def monitor() -> dashboard.Dashboard:
             bars(
                 "Contributions", "Shares of the change of the loss; click for the report.",
                 f"topk(10, max by (monitor, column) (whydrift_column_contribution{{{ONE}}}))",
-                "{{column}}", link=("report", report),
+                "{{column}}", link=("report of the whole", REPORT),
             )
         )
         .with_panel(

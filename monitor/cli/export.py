@@ -71,7 +71,7 @@ def rules(
     alert as `warning`, of no team, until the rules are written again.
 
     Try:
-      whydrift export rules -c whydrift.yaml && promtool check rules whydrift-rules.yml
+      whydrift export rules -c whydrift.yaml -o . && promtool check rules whydrift-rules.yml
       whydrift export rules -c whydrift.yaml --grafana https://grafana.example -o rules/
     """
     from whydrift.monitor.service.rules import Links, rules_text

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, model_validator
@@ -17,7 +17,11 @@ _Value = TypeVar("_Value")
 
 
 def problem(
-    what: str, remedy: str, *path: str | int, is_unknown: bool = False
+    what: str,
+    remedy: str,
+    *path: str | int,
+    is_unknown: bool = False,
+    other: Sequence[str | int] = (),
 ) -> PydanticCustomError:
     """Return the error to raise inside a validator.
 
@@ -28,12 +32,20 @@ def problem(
         Where below the validated value it lies.
     is_unknown : bool
         Whether it is a key that could be left out.
+    other : sequence of str or int
+        Where the other half of a contradiction lies, below the validated value.
     """
     # pydantic reads braces in the template: what is told goes through the context only.
     return PydanticCustomError(
         "whydrift",
         "{what}. {remedy}",
-        {"what": what, "remedy": remedy, "path": list(path), "is_unknown": is_unknown},
+        {
+            "what": what,
+            "remedy": remedy,
+            "path": list(path),
+            "is_unknown": is_unknown,
+            "other": list(other),
+        },
     )
 
 

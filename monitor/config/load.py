@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from whydrift.discovery.errors import ConfigError, nearest
 from whydrift.monitor.config.base import shown_value
-from whydrift.monitor.config.documents import Documents, read_documents
+from whydrift.monitor.config.documents import Documents, broken_files, read_documents
 from whydrift.monitor.config.expand import KEEP_UNSET, Expansion
 from whydrift.monitor.config.model import Config
 from whydrift.monitor.strict_yaml import Place, read_yaml
@@ -93,7 +93,8 @@ def read_config(
     try:
         documents = read_documents(full)
     except ConfigError as error:
-        return Reading(None, (error,))
+        broken = broken_files(full) if full.is_dir() else ()
+        return Reading(None, broken or (error,))
     outside = os.environ if environment is None else environment
     folder = full if full.is_dir() else full.parent
     expansion = Expansion(outside, folder, documents.place, keep_unset=True)
@@ -218,8 +219,11 @@ def _told(
 ) -> tuple[Place, ConfigError]:
     """Return one of pydantic's errors as one of ours, and its place."""
     context = details.get("ctx", {})
-    path = (*_path(details["loc"], value), *context.get("path", ()))
+    base = _path(details["loc"], value)
+    path = (*base, *context.get("path", ()))
     what, remedy = _words(details, path)
+    if context.get("other"):
+        what += f"; the other stands in {documents.place((*base, *context['other']))}"
     if path in from_outside:
         # It may be what nobody should read, in a wrong place.
         what = "its value, which comes from a variable or a file, does not fit"

@@ -39,15 +39,18 @@ def _some_monitors(value: Any) -> Any:
 
 def _named(notifiers: tuple[Notifier, ...]) -> tuple[Notifier, ...]:
     """Give those without a name that of their kind, the second of a kind with a number."""
-    taken: set[str] = set()
+    given: dict[str, int] = {}
     for place, notifier in enumerate(notifiers):
-        if notifier.name in taken:
+        if notifier.name in given:
             raise problem(
                 f"two notifiers are named {notifier.name!r}",
                 "Give each a name of its own",
                 place, "name",
+                other=(given[notifier.name], "name"),
             )  # fmt: skip
-        taken |= {notifier.name} - {""}
+        if notifier.name:
+            given[notifier.name] = place
+    taken = set(given)
     found = []
     for notifier in notifiers:
         if not notifier.name:
@@ -96,6 +99,7 @@ class Config(Settings):
                     f"two monitors are named {monitor.name!r}",
                     "Give each a name of its own",
                     "monitors", place, "name",
+                    other=("monitors", names.index(monitor.name), "name"),
                 )  # fmt: skip
             names.append(monitor.name)
         for source, path in self._named_sources():

@@ -314,10 +314,9 @@ class Daemon:
         """Return what was last read of all monitors."""
         return self._board.view
 
-    def metrics(self) -> bytes:
-        """Return all series in the text format of Prometheus, version 0.0.4."""
-        body, _ = self._metrics.metrics_text()
-        return body
+    def metrics(self, accept: str | None = None) -> tuple[bytes, str]:
+        """Return all series, and the type of the text; ``accept`` is the header of who asks."""
+        return self._metrics.metrics_text(accept)
 
     def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         """Let a monitor be looked at now.

@@ -21,6 +21,15 @@ RUNBOOKS: Final = "https://github.com/whydrift/whydrift/blob/main/docs/runbooks"
 # would resolve what fires and, a minute later, page again.
 _BACK: Final = "15m"
 
+
+def _held(taken: str, series: str) -> str:
+    """Return what the living daemons say of a series, and only without any what was said last.
+
+    Where one lives, another that died must not go on speaking.
+    """
+    return f"(\n  {taken} ({series})\n  or {taken} (last_over_time({series}[{_BACK}]))\n)"
+
+
 _OF_ALERT: Final = "monitor, segment, target, kind"
 
 # Monitors and their severities are written into the rules, not joined from whydrift_monitor_info:
@@ -143,7 +152,7 @@ def _drift(kind: AlertKind, summary: str, description: str) -> Alert:
     series = f'whydrift_alert_firing{{{_ONLY}kind="{kind.value}"}}'
     return Alert(
         ALERT_NAMES[kind],
-        f"max by ({_OF_ALERT}) (last_over_time({series}[{_BACK}]))",
+        _held(f"max by ({_OF_ALERT})", series),
         "== 1",
         alert_severity(kind, ""),
         f"{_WHO}: {summary}",
@@ -196,8 +205,7 @@ ALERTS: Final = (
     ),
     Alert(
         "WhydriftNoData",
-        f'min by (monitor) (last_over_time(whydrift_window_rows{{{_ONLY}segment="",'
-        f' window="current"}}[{_BACK}]))',
+        _held("min by (monitor)", f'whydrift_window_rows{{{_ONLY}segment="", window="current"}}'),
         "== 0",
         "critical",
         f"{_WHO}: the newest window has no rows",

@@ -23,7 +23,7 @@ from whydrift.monitor.service.counters import (
 __all__ = ["Block", "Rank", "Series", "blocks_of", "counted_series", "fitting", "service_series"]
 
 # Kinds of change that a diagnosis tells of an edge: each has a series from the start.
-EDGE_CHANGES: Final = ("added", "removed", "reversed", "weakened", "strengthened")
+_EDGE_CHANGES: Final = ("added", "removed", "reversed", "weakened", "strengthened")
 _SHIFTS: Final = (ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM, ColumnVerdict.FAULT)
 
 
@@ -131,7 +131,7 @@ def _always(monitor: MonitorView) -> Iterator[Series]:
     newest = monitor.newest()
     if newest is not None:
         yield Series("whydrift_graph_edges", (name,), newest.edges)
-        for change in EDGE_CHANGES:
+        for change in _EDGE_CHANGES:
             found = newest.edges_changed.get(change, 0)
             yield Series("whydrift_graph_edges_changed", (change, name), found)
     moments = {

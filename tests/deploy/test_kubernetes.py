@@ -22,17 +22,21 @@ RULE = KUBERNETES / "components" / "prometheus-operator" / "prometheus-rule.yaml
 def configuration(variant: str, tmp_path: Path) -> Config:
     """Read what the pods of a variant will read, with secrets of our own."""
     (config,) = of_kind(variant, "ConfigMap")
+    secrets, mounted = tmp_path / "secrets", tmp_path / "config"
+    # As the kubelet lays a ConfigMap out, so that all of it changes at once.
+    (mounted / "..2026_06_01").mkdir(parents=True)
+    (mounted / "..data").symlink_to("..2026_06_01")
     for name, text in config["data"].items():
-        secrets = tmp_path / "secrets"
-        (tmp_path / name).write_text(text.replace("/run/secrets/whydrift", str(secrets)))
+        (mounted / "..data" / name).write_text(text.replace("/run/secrets/whydrift", str(secrets)))
+        (mounted / name).symlink_to(Path("..data") / name)
     for name, value in (
         ("store/url", "postgresql+psycopg://whydrift:secret@db/whydrift"),
         ("tokens/prometheus.sha256", "0" * 64),
         ("tokens/operator.sha256", "1" * 64),
     ):
-        (tmp_path / "secrets" / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / "secrets" / name).write_text(f"{value}\n")
-    return load_config(tmp_path)
+        (secrets / name).parent.mkdir(parents=True, exist_ok=True)
+        (secrets / name).write_text(f"{value}\n")
+    return load_config(mounted)
 
 
 def test_every_variant_is_tested_and_every_manifest_is_listed():

@@ -439,6 +439,23 @@ def test_a_folder_is_one_configuration(tmp_path):
         load_config(tmp_path)
 
 
+def test_what_two_files_name_alike_is_told_with_both_places(tmp_path):
+    (tmp_path / "a.yaml").write_text(LEAST + "notify: [{name: n, slack: {url: http://x}}]\n")
+    second = tmp_path / "b.yaml"
+    second.write_text(LEAST)
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path, environment={})
+    for words in ["b.yaml, line 3, monitors[0].name", "two monitors", "a.yaml, line 3, monitors"]:
+        assert words in str(caught.value)
+    second.write_text(
+        LEAST.replace("name: a", "name: b") + "notify: [{name: n, slack: {url: http://y}}]\n"
+    )
+    with pytest.raises(ConfigError) as caught:
+        load_config(tmp_path, environment={})
+    for words in ["b.yaml, line 5, notify[0].name", "two notifiers", "a.yaml, line 5, notify[0]"]:
+        assert words in str(caught.value)
+
+
 def test_a_folder_without_files_says_how_to_make_one(tmp_path):
     with pytest.raises(ConfigError, match="whydrift init"):
         load_config(tmp_path)

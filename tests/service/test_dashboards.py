@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
+import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.servers import program, promtool
+from tests.servers import alertmanager, program, promtool, wait_until
 from tests.service.panels import annotations, dashboards, expressions, metrics_of
 from whydrift.monitor.cli import main
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.service.alert_names import alert_labels, alert_severity
 from whydrift.monitor.service.dashboards import dashboard_texts
 from whydrift.monitor.service.families import FAMILIES
 from whydrift.monitor.service.rules import ALERTS, rules_text
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-CHOSEN = {"monitor": "a", "segment": "", "target": ".*"}
+CHOSEN = {"monitor": "a", "segment": "^$", "target": ".*"}
 
 
 def test_building_again_gives_what_is_committed():
@@ -107,9 +112,6 @@ def test_the_example_of_prometheus_is_taken_with_the_rules_beside_it():
 
 
 def test_the_example_of_alertmanager_is_taken_and_names_alerts_that_there_are():
-    import re
-    import subprocess
-
     file = DEPLOY / "prometheus" / "alertmanager.yml"
     done = subprocess.run(
         [program("amtool"), "check-config", file], capture_output=True, text=True, check=False
@@ -121,6 +123,37 @@ def test_the_example_of_alertmanager_is_taken_and_names_alerts_that_there_are():
             pattern = re.fullmatch(r'alertname=~?"(.*)"', matcher)[1]
             for option in re.split(r"\|(?![^(]*\))", pattern):
                 assert [n for n in names if re.fullmatch(option, n)], matcher
+
+
+def test_a_fault_holds_back_what_else_is_said_of_the_same_rows_and_nothing_more(tmp_path):
+    def labels(kind: AlertKind, monitor: str, segment: str = "") -> dict[str, str]:
+        severity = alert_severity(kind, "warning")
+        return alert_labels(monitor, AlertKey("y", kind, segment), severity=severity, team=None)
+
+    posted = [
+        labels(AlertKind.FAULT, "a"),
+        labels(AlertKind.COVARIATE, "a"),
+        labels(AlertKind.MECHANISM, "a"),
+        labels(AlertKind.MECHANISM, "a", "DE"),
+        labels(AlertKind.MECHANISM, "b"),
+        labels(AlertKind.CONDITIONAL, "b"),
+    ]
+    with alertmanager(tmp_path, (DEPLOY / "prometheus" / "alertmanager.yml").read_text()) as real:
+        body = json.dumps([{"labels": one} for one in posted]).encode()
+        asked = urllib.request.Request(
+            f"{real.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
+        )
+        urllib.request.urlopen(asked, timeout=5).close()
+        held = wait_until(
+            "inhibition",
+            lambda: [a["labels"] for a in real.alerts() if a["status"]["inhibitedBy"]],
+        )
+    said = {(a["alertname"], a["monitor"], a.get("segment", "")) for a in held}
+    assert said == {
+        ("WhydriftCovariateShift", "a", ""),
+        ("WhydriftMechanismShift", "a", ""),
+        ("WhydriftConditionalShift", "b", ""),
+    }
 
 
 def test_grafana_is_told_where_dashboards_and_prometheus_are():

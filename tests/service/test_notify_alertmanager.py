@@ -127,7 +127,10 @@ def test_an_alert_fires_once_survives_a_restart_of_both_sides_and_is_resolved(
     assert one.tick() == ["ok"]
     (held,) = server.alerts()
     assert held["labels"] == alert_labels("house-price", KEY, severity="warning", team="pricing")
-    assert held["annotations"]["report_url"] == "https://w.example/diagnoses/d-1"
+    asked = "segment=&target=price&kind=mechanism"  # as the rules link too
+    assert held["annotations"]["report_url"] == (
+        f"https://w.example/monitors/house-price/report?{asked}"
+    )
     assert held["annotations"]["summary"] == "house-price: mechanism shift (price)"
     assert "It began in income." in held["annotations"]["description"]
     # It ends by itself where we are gone for four times.

@@ -372,3 +372,29 @@ def test_an_answer_that_does_not_come_is_not_waited_for_forever():
         post.close()
     assert answer.outcome is Outcome.ERROR and answer.error == "no answer within 0.2 s"
     assert time.monotonic() - began < 2
+
+
+def test_the_proxy_of_the_environment_is_used_and_one_that_is_none_is_told(monkeypatch):
+    request = Request("http://nowhere.invalid/hush-hush", b"{}")
+    with receiver() as proxy:
+        monkeypatch.setenv("HTTP_PROXY", proxy.url)
+        post = Post()
+        assert post.send(request, NOW).outcome is Outcome.OK
+        post.close()
+        assert proxy.received[0].path == "http://nowhere.invalid/hush-hush"
+    monkeypatch.setenv("HTTP_PROXY", "gopher://x")
+    told = Post().send(request, NOW)
+    assert told.outcome is Outcome.ERROR and "proxy cannot be used" in (told.error or "")
+
+
+def test_a_clock_that_is_put_back_does_not_make_a_pause_longer(daemon):
+    with receiver(500) as told:
+        one = daemon(config(hook(told)))
+        one.put(notice())
+        assert one.tick() == ["error"]
+        one.put(notice(kind=AlertKind.FAULT))
+        one.clock.now = NOW - timedelta(hours=1)
+        one.store.put_messages(messages(one.config, notice(kind=AlertKind.GRAPH)))
+        assert one.tick() == ["ok"]  # what was written since; the rest when its time comes
+        one.clock.now = NOW + timedelta(seconds=2)
+        assert one.tick() == ["ok", "ok"]

@@ -164,8 +164,8 @@ class FakeDaemon:
     def reload_error(self) -> str | None:
         return self.reload_fails
 
-    def metrics(self) -> bytes:
-        return self._metrics.metrics_text()[0]
+    def metrics(self, accept: str | None = None) -> tuple[bytes, str]:
+        return self._metrics.metrics_text(accept)
 
     def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         if self.is_busy:

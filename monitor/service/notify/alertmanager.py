@@ -105,7 +105,7 @@ def _alert(
 ) -> AlertmanagerAlert:
     severity = alert_severity(record.key.kind, settings.severity)
     labels = alert_labels(record.monitor, record.key, severity=severity, team=settings.team)
-    links = links_of(web, record.monitor, record.key, result=record.result)
+    links = links_of(web, record.monitor, record.key)
     details = record.details
     columns = ", ".join(map(str, details.get("columns", ())))
     last = datetime.fromtimestamp(record.episode.last, UTC)

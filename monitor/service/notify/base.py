@@ -72,7 +72,7 @@ class Attempt:
     what : str
         What was told: ``opened house-price WhydriftDataFault``, or ``12 alerts``.
     where : str
-        Scheme and host of the receiver.
+        Host and port of the receiver.
     error : str, optional
     """
 

@@ -28,7 +28,7 @@ class Deliverer:
     rendering : Rendering
     post : Post
     where : str
-        Scheme and host, for logs.
+        Host and port, for logs.
     seconds_between : float
         How long the receiver is left alone between two messages.
     """

@@ -31,8 +31,10 @@ class Links:
     runbook: str
 
 
-def links_of(web: Web, monitor: str, key: AlertKey, *, result: str | None = None) -> Links:
-    """Return the links of an alert.
+def links_of(web: Web, monitor: str, key: AlertKey) -> Links:
+    """Return the links of an alert: those that the rules for Prometheus write too.
+
+    That of the report leads to whichever diagnosis spoke of the alert last.
 
     Parameters
     ----------
@@ -40,12 +42,9 @@ def links_of(web: Web, monitor: str, key: AlertKey, *, result: str | None = None
         Settings of the web interface.
     monitor : str
     key : AlertKey
-    result : str, optional
-        Id of the diagnosis that spoke of it last; without one the link leads to whichever did.
     """
     runbook = f"{web.runbook_url.rstrip('/')}/{ALERT_NAMES[key.kind]}.md"
     if web.external_url is None:
         return Links(None, None, runbook)
     base = web.external_url.rstrip("/")
-    report = f"{base}/diagnoses/{result}" if result else report_link(base, monitor, key)
-    return Links(report, f"{base}/monitors/{monitor}", runbook)
+    return Links(report_link(base, monitor, key), f"{base}/monitors/{monitor}", runbook)

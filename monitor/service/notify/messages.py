@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["messages"]
 
 
-def messages(config: Config, notice: Notice, *, result: str | None = None) -> tuple[Message, ...]:
+def messages(config: Config, notice: Notice) -> tuple[Message, ...]:
     """Return one message for each notifier that is told once, each with its key.
 
     Alertmanagers get none: they are told again and again what fires, by
@@ -25,10 +25,8 @@ def messages(config: Config, notice: Notice, *, result: str | None = None) -> tu
     config : Config
     notice : Notice
         Its links are written here.
-    result : str, optional
-        Id of the diagnosis that it is about.
     """
-    links = links_of(config.web, notice.monitor, notice.key, result=result)
+    links = links_of(config.web, notice.monitor, notice.key)
     linked = notice.with_urls(report=links.report, dashboard=links.monitor, runbook=links.runbook)
     return tuple(
         Message(notifier.name, linked.idempotency_key(notifier.name), linked.to_dict())

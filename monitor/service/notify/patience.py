@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from random import Random
 from typing import Final
 
 from whydrift.monitor.store.state import OutboxRecord
 
-__all__ = ["is_given_up", "seconds_to_wait"]
+__all__ = ["Pause", "is_given_up", "seconds_to_wait"]
 
 _LONGEST: Final = 3600.0  # seconds
 _PATIENCE: Final = timedelta(hours=24)
 # A message may have waited a day for us and not for the receiver: twelve attempts take an hour.
 _LEAST_ATTEMPTS: Final = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """For how long a receiver is left alone; by default it is not.
+
+    Parameters
+    ----------
+    begun, ends : datetime, optional
+    """
+
+    begun: datetime | None = None
+    ends: datetime | None = None
+
+    @classmethod
+    def of(cls, now: datetime, seconds: float) -> Pause:
+        """Return a pause that begins now."""
+        return cls(now, now + timedelta(seconds=seconds))
+
+    def lasts(self, now: datetime) -> bool:
+        """Whether it is not over. A clock that was put back ends it: else it would last as long."""
+        return self.begun is not None and self.ends is not None and self.begun <= now < self.ends
 
 
 def seconds_to_wait(

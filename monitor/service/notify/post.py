@@ -79,7 +79,12 @@ class Post:
 
         headers = {"Content-Type": "application/json", **request.headers}
         try:
-            with self._opened().stream(
+            client = self._opened()
+        except (ValueError, ImportError) as error:
+            # httpx reads HTTPS_PROXY and its like, and takes only what it knows.
+            return Delivered(Outcome.ERROR, f"the environment's proxy cannot be used ({error})")
+        try:
+            with client.stream(
                 "POST", request.url, content=request.body, headers=headers
             ) as response:
                 return self._answer(response, _beginning(response), now)
@@ -138,13 +143,13 @@ class Post:
 
 
 def host_of(url: str) -> str:
-    """Return scheme and host of an address: all that may be shown of it."""
+    """Return host and port of an address: all that may be shown of it."""
     try:
         parts = urlsplit(url)
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         return "***"
-    return f"{parts.scheme}://{parts.hostname or ''}{port}"
+    return f"{parts.hostname or ''}{port}"
 
 
 def _trusting(ca: str) -> ssl.SSLContext:

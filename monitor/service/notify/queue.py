@@ -14,7 +14,7 @@ from whydrift.monitor.service.clock import Clock
 from whydrift.monitor.service.notify.base import Attempt, Delivered, Outcome
 from whydrift.monitor.service.notify.deliverer import Deliverer
 from whydrift.monitor.service.notify.notice import Notice
-from whydrift.monitor.service.notify.patience import is_given_up, seconds_to_wait
+from whydrift.monitor.service.notify.patience import Pause, is_given_up, seconds_to_wait
 
 if TYPE_CHECKING:
     from whydrift.monitor.store.state import OutboxRecord
@@ -57,7 +57,7 @@ class Queue:
     stop: threading.Event
     wait: Callable[[float], object]
     _failures: int = field(default=0, init=False)
-    _not_before: datetime | None = field(default=None, init=False)
+    _pause: Pause = field(default_factory=Pause, init=False)
     _sent_at: datetime | None = field(default=None, init=False)
 
     @property
@@ -75,7 +75,7 @@ class Queue:
         """
         while not self.stop.is_set():
             now = self.clock()
-            if self._not_before is not None and now < self._not_before:
+            if self._pause.lasts(now):
                 return
             if not self.store.outbox_due(now, notifier=self.name, limit=1):
                 return  # most often: to look does not lock what to claim does
@@ -108,22 +108,22 @@ class Queue:
         self._sent_at = self.clock()
         if answer.outcome is Outcome.ERROR and is_given_up(record, self._sent_at):
             answer = Delivered(Outcome.DEAD, f"given up after a day: {answer.error}")
-            self._pause(answer)
+            self._leave_until_later(answer)
             self._write(record, answer, _what(notice))
             return False
         self._write(record, answer, _what(notice))
         if answer.outcome is Outcome.ERROR:
-            self._pause(answer)
+            self._leave_until_later(answer)
             return False
-        self._failures, self._not_before = 0, None
+        self._failures, self._pause = 0, Pause()
         return True
 
-    def _pause(self, answer: Delivered) -> None:
+    def _leave_until_later(self, answer: Delivered) -> None:
         self._failures += 1
         seconds = seconds_to_wait(
             self._failures, self.random, retry_after=answer.retry_after, longest=_LONGEST_PAUSE
         )
-        self._not_before = self.clock() + timedelta(seconds=seconds)
+        self._pause = Pause.of(self.clock(), seconds)
 
     def _write(self, record: OutboxRecord, answer: Delivered, what: str) -> None:
         self.told(Attempt(self.name, answer.outcome, what, self.deliverer.where, answer.error))

@@ -17,7 +17,7 @@ from whydrift.monitor.service.notify.alertmanager import (
     alerts_request,
 )
 from whydrift.monitor.service.notify.base import Attempt, Delivered, Outcome
-from whydrift.monitor.service.notify.patience import seconds_to_wait
+from whydrift.monitor.service.notify.patience import Pause, seconds_to_wait
 from whydrift.monitor.service.notify.post import Post, host_of
 from whydrift.monitor.store.state import AlertState
 
@@ -73,7 +73,7 @@ class Resender:
     _sent_at: datetime | None = field(default=None, init=False)
     _said: frozenset[tuple[_Identity, bool]] = field(default=frozenset(), init=False)
     _failures: int = field(default=0, init=False)
-    _not_before: datetime | None = field(default=None, init=False)
+    _pause: Pause = field(default_factory=Pause, init=False)
     _refused: set[_Identity] = field(default_factory=set, init=False)
 
     def work(self) -> None:
@@ -85,7 +85,7 @@ class Resender:
             If the store cannot be read.
         """
         now = self.clock()
-        if self._not_before is not None and now < self._not_before:
+        if self._pause.lasts(now):
             return
         if self._looked_at is not None and timedelta() <= now - self._looked_at < _LOOK:
             return
@@ -97,12 +97,12 @@ class Resender:
             return
         if self._told_all(alerts, now):
             self._said, self._sent_at = said, now
-            self._failures, self._not_before = 0, None
+            self._failures, self._pause = 0, Pause()
         else:
             self._failures += 1
             longest = self.resend.total_seconds()
             wait = seconds_to_wait(self._failures, self.random, longest=longest)
-            self._not_before = now + timedelta(seconds=wait)
+            self._pause = Pause.of(now, wait)
 
     def close(self) -> None:
         """Close the connection."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Header
 from starlette.responses import PlainTextResponse, Response
 
 from whydrift.discovery.errors import WhydriftError
@@ -14,8 +14,6 @@ from whydrift.monitor.service.web.requests import ServiceOf
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["daemon"])
-
-_METRICS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 # The first two are no work for the threads in which slow questions may wait.
@@ -37,12 +35,13 @@ async def ready(service: ServiceOf) -> Response:
 
 
 @router.get("/metrics")
-def metrics(service: ServiceOf) -> Response:
-    """All series, for Prometheus."""
+def metrics(service: ServiceOf, accept: Annotated[str | None, Header()] = None) -> Response:
+    """All series, for Prometheus: as OpenMetrics where it asks for that."""
     if not service.board().is_loaded:
         # Without the last results a scrape would resolve what fires.
         raise Refused(Problem(503, "not_ready", "The last results are not loaded yet."))
-    return Response(service.metrics(), 200, media_type=_METRICS)
+    body, content_type = service.metrics(accept)
+    return Response(body, 200, media_type=content_type)
 
 
 @router.post("/-/reload")

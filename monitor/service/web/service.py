@@ -54,8 +54,8 @@ class Service(Protocol):
     def reload_error(self) -> str | None:
         """Return what the last reload refused, secrets masked; None where it was taken."""
 
-    def metrics(self) -> bytes:
-        """Return all series in the text format of Prometheus, version 0.0.4."""
+    def metrics(self, accept: str | None = None) -> tuple[bytes, str]:
+        """Return all series, and the type of the text; ``accept`` is the header of who asks."""
 
     def submit_check(self, monitor: str, interval: Interval | None, *, recompute: bool) -> None:
         """Let a monitor be looked at now.

@@ -1,4 +1,4 @@
-"""The link in an alert leads to the diagnosis that spoke of it last."""
+"""What Prometheus meets over the web: a scrape, and the link of an alert."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.servers import promtool
 from tests.service.asking import Served, served
 from tests.service.watched import watched
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
@@ -53,3 +54,13 @@ def test_a_monitor_that_there_is_not_is_not_found(prices):
     url = report_link("", "nobody", AlertKey("price", AlertKind.FAULT))
     assert prices.client.get(url).status_code == 404
     assert prices.client.get("/monitors/prices/report?kind=nonsense").status_code == 422
+
+
+def test_a_scrape_over_the_web_is_in_the_format_that_was_asked_for(prices):
+    plain = prices.client.get("/metrics", headers={"Accept": "text/plain"})
+    assert plain.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
+    asked = "application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5,*/*;q=0.1"
+    opened = prices.client.get("/metrics", headers={"Accept": asked})
+    assert opened.headers["content-type"].startswith("application/openmetrics-text")
+    assert opened.text.endswith("# EOF\n")
+    promtool("check", "metrics", text=plain.content)
