@@ -27,6 +27,7 @@ from whydrift.monitor.source.registry import open_source
 from whydrift.monitor.source.retry import Retry, StartAgain
 from whydrift.monitor.source.selected import require_columns
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey
+from whydrift.monitor.store.state import CheckOutcome, VisitKind
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.by_rows import RowWindows
 from whydrift.monitor.window.calendar import Stage
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 __all__ = ["History"]
 
 _DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
+_JUDGED: Final = frozenset({VisitKind.FEATURES, VisitKind.LABELS})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
 _MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
@@ -142,6 +144,9 @@ class History:
     def refresh(self, interval: Interval, now: datetime) -> LateRows:
         """Read a window again where rows came late, as far as its monitor allows.
 
+        Rows that were read late, and not judged since, as the process was killed in between, are
+        told once more.
+
         Raises
         ------
         SourceError, StoreError
@@ -166,12 +171,15 @@ class History:
             lambda: sum(len(batch) for batch in self._times(interval.start, interval.end)),
             of=StartAgain,
         )
-        found = late_rows(
-            sum(r.rows for r in known), rows,
-            ready=ready, now=now, allow=allow, zone=settings.timezone,
-        )  # fmt: skip
+        kept = sum(r.rows for r in known)
+        found = late_rows(kept, rows, ready=ready, now=now, allow=allow, zone=settings.timezone)
         if found.arrival is Arrival.RECOMPUTE:
             self.record(interval)
+        elif found.arrival is Arrival.NOTHING:
+            return late_rows(
+                self._judged_rows(interval, kept), rows,
+                ready=ready, now=now, allow=allow, zone=settings.timezone,
+            )  # fmt: skip
         return found
 
     # ---- references ----------------------------------------------------------------------------
@@ -254,6 +262,25 @@ class History:
         return reduce(Snapshot.merge, (self.store.get_snapshot(r) for r in parts))
 
     # ---- inside --------------------------------------------------------------------------------
+    def _judged_rows(self, interval: Interval, kept: int) -> int:
+        """Return of how many rows a window was when it was judged, if not of those kept now."""
+        for record in self.store.list_results(
+            monitor=self.monitor.name, segment="", start=interval.start, end=interval.end
+        ):
+            if record.key.interval == interval:
+                said = self.store.get_result(record.id) or {}
+                rows = int(said["windows"]["current"]["rows"])
+                if rows != kept:
+                    return rows
+        was_empty = any(
+            visit.outcome is CheckOutcome.NO_DATA and visit.kind in _JUDGED
+            for visit in self.store.list_visits(
+                self.monitor.name, start=interval.start, end=interval.end
+            )
+            if visit.interval == interval
+        )
+        return 0 if was_empty else kept
+
     def _back(
         self, rule: ReferenceRule, interval: Interval, segment: str
     ) -> Iterator[datetime | None]:

@@ -107,8 +107,11 @@ def check_config(
 
     check_outputs({"--json": json_file}, inputs=(str(file),))
     reading = read_config(file)
-    if reading.config is None:
-        answer = _Answer(problems=reading.problems)
+    problems = [*reading.problems]
+    if reading.config is not None:
+        problems += _cannot_be_made(reading, reading.config)
+    if reading.config is None or problems:
+        answer = _Answer(problems=problems)
     else:
         answer = _looked_over(reading, reading.config, connect, send_test, rows)
     if json_file is not None:
@@ -145,6 +148,26 @@ def _looked_over(
     found = [*advice(reading), *(() if connect else _missing_files(reading, config))]
     columns = {t.name: t.columns for t in trials}
     return _Answer((), tuple(_outlooks(config, connect, rows, columns)), found, trials)
+
+
+def _cannot_be_made(reading: Reading, config: Config) -> Iterator[ConfigError]:
+    """Find sources and notifiers that the daemon would refuse before it connects to anything."""
+    from whydrift.discovery.errors import ConfigError, WhydriftError
+    from whydrift.monitor.service.notify.deliverer import Deliverer
+    from whydrift.monitor.source.registry import open_source
+
+    for place, monitor in enumerate(config.monitors):
+        try:
+            open_source(config.reader_of(monitor))
+        except WhydriftError as error:
+            where = reading.place("monitors", place, "source")
+            yield ConfigError(error.what, where=where, remedy=error.remedy)
+    for place, notifier in enumerate(config.notify):
+        try:
+            Deliverer.of(notifier).close()
+        except WhydriftError as error:
+            where = reading.place("notify", place, notifier.kind)
+            yield ConfigError(error.what, where=where, remedy=error.remedy)
 
 
 def _outlooks(

@@ -11,7 +11,7 @@ from whydrift.discovery.errors import ConfigError
 from whydrift.monitor.source.text_file import read_text
 from whydrift.monitor.strict_yaml import Document, Place, read_yaml
 
-__all__ = ["Documents", "read_documents"]
+__all__ = ["Documents", "broken_files", "read_documents"]
 
 _ENDINGS: Final = (".yaml", ".yml")
 _LISTS: Final = ("monitors", "events", "notify")
@@ -121,7 +121,7 @@ def read_documents(path: Path) -> Documents:
     """
     if not path.is_dir():
         return Documents.of(read_yaml(read_text(path), str(path)))
-    files = sorted(p for p in path.iterdir() if p.suffix in _ENDINGS and p.is_file())
+    files = _files(path)
     if not files:
         raise ConfigError(
             "the folder has no .yaml file",
@@ -129,3 +129,24 @@ def read_documents(path: Path) -> Documents:
             remedy="`whydrift init DATA -o whydrift.yaml` writes one",
         )
     return Documents.merged([read_yaml(read_text(p), str(p)) for p in files], str(path))
+
+
+def broken_files(folder: Path) -> tuple[ConfigError, ...]:
+    """Return what is wrong with each file of a folder that is not YAML.
+
+    Raises
+    ------
+    SourceError
+        If a file cannot be read.
+    """
+    found = []
+    for path in _files(folder):
+        try:
+            read_yaml(read_text(path), str(path))
+        except ConfigError as error:
+            found.append(error)
+    return tuple(found)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(p for p in folder.iterdir() if p.suffix in _ENDINGS and p.is_file())

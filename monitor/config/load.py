@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from whydrift.discovery.errors import ConfigError, nearest
 from whydrift.monitor.config.base import shown_value
-from whydrift.monitor.config.documents import Documents, read_documents
+from whydrift.monitor.config.documents import Documents, broken_files, read_documents
 from whydrift.monitor.config.expand import KEEP_UNSET, Expansion
 from whydrift.monitor.config.model import Config
 from whydrift.monitor.strict_yaml import Place, read_yaml
@@ -93,7 +93,8 @@ def read_config(
     try:
         documents = read_documents(full)
     except ConfigError as error:
-        return Reading(None, (error,))
+        broken = broken_files(full) if full.is_dir() else ()
+        return Reading(None, broken or (error,))
     outside = os.environ if environment is None else environment
     folder = full if full.is_dir() else full.parent
     expansion = Expansion(outside, folder, documents.place, keep_unset=True)

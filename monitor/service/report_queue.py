@@ -288,7 +288,8 @@ class ReportQueue:
             case TroubleKind.MEMORY:
                 return "It needed more memory than checks.memory allows."
             case TroubleKind.FAILED if not ended.trouble.traceback:
-                return f"{ended.trouble.text}."
+                text = ended.trouble.text
+                return text if text.endswith("?") else f"{text}."
             case _:
                 return "This is a bug in whydrift; its log tells more."
 

@@ -118,6 +118,28 @@ def test_a_folder_of_files_is_one_configuration_and_names_the_file(folder, capsy
     assert "config/b.yaml, line 4, monitors[1].surce" in capsys.readouterr().err
 
 
+def test_each_file_of_a_folder_that_is_no_yaml_is_told(folder, capsys):
+    (folder / "config").mkdir()
+    for name, text in (("a", "version: [\n"), ("b", GOOD), ("c", "a: 1\na: 2\n")):
+        (folder / "config" / f"{name}.yaml").write_text(text)
+    assert main(["check-config", "config"]) == 2
+    told = capsys.readouterr().err
+    assert "config/a.yaml, line 2" in told and "config/c.yaml, line 2" in told
+    assert told.count("error:") == 2
+
+
+def test_what_the_daemon_would_refuse_is_refused_here(folder, capsys):
+    text = GOOD + (
+        "  - {name: lake, source: {plugin: {name: lakke}}}\n"
+        "notify: [{webhook: {url: 'https://x.example/hush', ca: gone.pem}}]\n"
+    )
+    found = checked(folder, text, status=2)
+    lake, hook = found["problems"]
+    assert lake["where"] == "w.yaml, line 10, monitors[1].source" and "'lakke'" in lake["what"]
+    assert hook["where"] == "w.yaml, line 11, notify[0].webhook" and "gone.pem" in hook["what"]
+    assert "hush" not in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("before", "after", "says"),
     [

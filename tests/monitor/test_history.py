@@ -21,6 +21,7 @@ from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Reference
 from whydrift.monitor.history import History
 from whydrift.monitor.store import Store, WindowKey
+from whydrift.monitor.store.state import CheckOutcome, Visit, VisitKind
 from whydrift.monitor.window.interval import Interval
 from whydrift.monitor.window.late import Arrival
 
@@ -121,6 +122,47 @@ def test_late_rows_are_taken_up_while_they_are_allowed(folder: Path, store: Stor
     late = found.refresh(window, window.end + timedelta(days=4))
     assert (late.arrival, late.change) == (Arrival.TOO_LATE, 7)
     assert found.window(window).rows == 510
+
+
+def test_late_rows_that_were_read_and_not_judged_are_told_once_more(
+    folder: Path, store: Store
+) -> None:
+    found = history(folder, store)
+    (window,) = days(found, 1)
+    found.record(window)
+    rules = store.put_config("prices", "floor: 0.1")
+
+    def judge(rows: int) -> None:
+        said = diagnosis(f"of {rows}") | {"windows": {"current": {"rows": rows}}}
+        store.put_result(WindowKey("prices", window), said, config_hash=rules)
+
+    judge(480)
+    write(folder, 0, pa.concat_tables([rows(0), rows(0, 20)]))
+    soon = window.end + timedelta(days=1)
+    for _ in range(2):  # the process may be killed after each time
+        late = found.refresh(window, soon)
+        assert (late.arrival, late.change) == (Arrival.RECOMPUTE, 20)
+    judge(500)
+    assert found.refresh(window, soon).arrival is Arrival.NOTHING
+
+
+def test_rows_of_an_empty_window_that_were_read_and_not_judged_are_told_once_more(
+    folder: Path, store: Store
+) -> None:
+    found = history(folder, store)
+    first, window = days(found, 2)
+    (folder / "rows-01.parquet").unlink()
+    found.record(first)
+    found.record(window)
+    store.put_visits(
+        [Visit("prices", window, VisitKind.FEATURES, CheckOutcome.NO_DATA, window.end)]
+    )
+    soon = window.end + timedelta(days=1)
+    assert found.refresh(window, soon).arrival is Arrival.NOTHING
+    write(folder, 1, rows(1))
+    for _ in range(2):
+        late = found.refresh(window, soon)
+        assert (late.arrival, late.change) == (Arrival.RECOMPUTE, 480)
 
 
 def test_labels_that_come_later_make_a_revision_with_the_same_rows(

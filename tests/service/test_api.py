@@ -60,8 +60,8 @@ def test_status_says_how_the_service_is(there: Served):
 def test_a_reload_that_is_refused_is_told_and_shown(there: Served):
     there.daemon.reload_fails = "'1x' is no duration"
     try:
-        told = refused(there.client.post("/-/reload", json={}), 422, "whydrift.yaml, line 3")
-        assert "no duration" in told["detail"]
+        told = refused(there.client.post("/-/reload", json={}), 422)
+        assert told["detail"] == "whydrift.yaml, line 3: '1x' is no duration. Mend it."
         assert read(there, "/status")["reload"]["error"] == "'1x' is no duration"
         assert "no duration" in there.client.get("/").text
     finally:
@@ -238,7 +238,7 @@ def test_a_pause_is_kept_and_audited(there: Served):
 def test_only_a_window_that_was_judged_can_be_accepted(there: Served):
     body = {"window": "2020-05-12", "reason": "it was so"}
     answer = there.client.post(f"{API}/monitors/prices:accept", json=body)
-    assert "2026-05-09" in refused(answer, 422, "monitor 'prices'")["detail"]
+    assert "2026-05-09" in refused(answer, 422)["detail"]
     answer = there.client.post(f"{API}/monitors/prices:accept", json={"reason": " "})
     refused(answer, 422, "reason")
 

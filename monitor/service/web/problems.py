@@ -29,7 +29,8 @@ class Problem:
     code : str
         A fixed word for programs.
     detail : str
-        A sentence for people: what, and the way out. Never a path, an address or a traceback.
+        A sentence for people: what, and the way out. Never an address with a password, or a
+        traceback.
     field : str, optional
         Which parameter, or part of the body.
     headers : mapping of str to str
@@ -73,7 +74,7 @@ def problem_of(error: WhydriftError) -> Problem:
     """Return what an error of ours is to somebody who asks over the network."""
     match error:
         case Busy():
-            return Problem(429, "busy", _sentence(error), headers={"Retry-After": "10"})
+            return Problem(429, "busy", _said(error), headers={"Retry-After": "10"})
         case StoreError():
             # Its place is the address of the database, which is nobody's business.
             return Problem(
@@ -81,7 +82,7 @@ def problem_of(error: WhydriftError) -> Problem:
                 headers={"Retry-After": "10"},
             )  # fmt: skip
         case _:
-            return Problem(422, "unusable", _sentence(error), error.where)
+            return Problem(422, "unusable", _said(error))
 
 
 def problem_response(problem: Problem) -> Response:
@@ -91,5 +92,6 @@ def problem_response(problem: Problem) -> Response:
     return Response(text, problem.status, headers, PROBLEM_TYPE)
 
 
-def _sentence(error: WhydriftError) -> str:
-    return f"{error.what[:1].upper()}{error.what[1:]}. {error.remedy}"
+def _said(error: WhydriftError) -> str:
+    text = str(error)
+    return text if text.endswith("?") else f"{text}."
