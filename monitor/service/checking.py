@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
 
 from whydrift.monitor.service.logs import about
 from whydrift.monitor.service.work import Check, CheckReport
@@ -19,6 +20,15 @@ if TYPE_CHECKING:
     from whydrift.monitor.store.store import Store
 
 __all__ = ["CheckBench", "CheckTask", "Checking", "CleanTask"]
+
+# Loaded while a worker waits, or the seconds that it takes would be those of its first check.
+_LOADED_LATE: Final = (
+    "pyarrow.parquet",
+    "whydrift.discovery.search.boss",
+    "whydrift.discovery.search.by_score",
+    "whydrift.monitor.building.build",
+    "whydrift.monitor.diagnosis.compare",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +100,9 @@ class CheckBench:
     def __init__(self, config: Config) -> None:
         from whydrift.monitor.service.check import perform
         from whydrift.monitor.store.store import open_store
+
+        for name in _LOADED_LATE:
+            import_module(name)
 
         self._config, self._perform = config, perform
         self._clock: Callable[[], datetime] | None = None

@@ -24,7 +24,7 @@ from whydrift.monitor.service.logs import EventLog, Secrets, about, error_fields
 from whydrift.monitor.service.notify.base import Attempt, Outcome
 from whydrift.monitor.service.notify.notifications import Notifications
 from whydrift.monitor.service.pool import Ended, Limits, Pool, Trouble, TroubleKind
-from whydrift.monitor.service.reload import differences, secrets_in
+from whydrift.monitor.service.reload import differences, listed, secrets_in
 from whydrift.monitor.service.report_queue import ReportQueue
 from whydrift.monitor.service.schedule import back_off, backfill_checks, due_checks, next_due
 from whydrift.monitor.service.turns import Turns
@@ -261,15 +261,16 @@ class Daemon:
             now = self.clock()
             try:
                 read = self._read_config()
+                self._secrets.add(secrets_in(read))
+                difference, config = differences(self._config, read)
+                write_configuration(self.store, config)
+                self.store.put_event("reload", str(difference), at=now, actor="whydrift")
+                notifications, before = self._notifying(config), self._notifications
             except WhydriftError as error:
                 self.counters.reloaded(False, now)
                 self._reload_error = self._secrets.masked(str(error))
                 _log.error("reload_refused", kept="the old configuration", **error_fields(error))
                 raise
-            self._secrets.add(secrets_in(read))
-            difference, config = differences(self._config, read)
-            write_configuration(self.store, config)
-            notifications, before = self._notifying(config), self._notifications
             self._config = config
             self._notifications = notifications
             before.close(_SECONDS_TO_SEND)
@@ -283,12 +284,12 @@ class Daemon:
             self.counters.reloaded(True, now)
             self._reload_error = None
             _log.info(
-                "reloaded", added=_listed(difference.added), removed=_listed(difference.removed),
-                changed=_listed(difference.changed),
+                "reloaded", added=listed(difference.added), removed=listed(difference.removed),
+                changed=listed(difference.changed),
             )  # fmt: skip
             if difference.needs_restart:
                 _log.warning(
-                    "restart_needed", settings=_listed(difference.needs_restart),
+                    "restart_needed", settings=listed(difference.needs_restart),
                     remedy="The old values hold until whydrift is started again",
                 )  # fmt: skip
             self._pool.wake()
@@ -486,7 +487,3 @@ def _failed(ended: Ended[Task, CheckReport | Collected]) -> bool:
     if isinstance(ended.result, CheckReport):
         return ended.result.outcome is CheckOutcome.ERROR
     return ended.trouble is not None and ended.trouble.kind is not TroubleKind.CANCELLED
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return ", ".join(names) or "none"

@@ -15,10 +15,12 @@ from whydrift.monitor.store.state import Lease
 if TYPE_CHECKING:
     from whydrift.monitor.store.store import Store
 
-__all__ = ["Changed", "Holdings"]
+__all__ = ["TURN_EVERY", "Changed", "Holdings"]
 
-# Of the lease's time, after which it is renewed: two attempts may fail.
-RENEWED_AFTER: Final = 1 / 3
+# One who takes over looks every so often, in shares of the lease's time; what is left of it is how
+# long a lease lasts in the database. Together they are the time in which a take-over is promised.
+TURN_EVERY: Final = 1 / 6
+_LASTS: Final = 1 - TURN_EVERY
 # No monitor can have this name: these leases tell the daemons of each other.
 _PRESENCE: Final = "@daemon-{}"
 
@@ -52,7 +54,7 @@ class Holdings:
     holder : str
         Our name.
     seconds : float
-        How long a lease lasts.
+        In which a daemon that died is replaced; :meth:`turn` is called `TURN_EVERY` of it.
     is_alone : bool
         Whether no other daemon can be there: then old leases are those of a dead one.
     monotonic : callable
@@ -77,6 +79,10 @@ class Holdings:
         self._free_since: dict[str, float] = {}
         self._presence: Lease | None = None
         self._was_cleared = False
+
+    @property
+    def _lasts(self) -> float:
+        return self.seconds * _LASTS
 
     def get(self, monitor: str) -> Lease | None:
         """Return the lease on a monitor, where it is held and has not run out."""
@@ -138,13 +144,13 @@ class Holdings:
         ours = held if self._presence is None else [*held, self._presence]
         asked = self._monotonic()
         kept = {
-            lease.monitor: lease for lease in self._store.renew_leases(ours, seconds=self.seconds)
+            lease.monitor: lease for lease in self._store.renew_leases(ours, seconds=self._lasts)
         }
         if self._presence is not None:
             self._presence = kept.pop(self._presence.monitor, None)
         with self._lock:
             self._held = kept
-            self._until = dict.fromkeys(kept, asked + self.seconds)
+            self._until = dict.fromkeys(kept, asked + self._lasts)
         return tuple(lease.monitor for lease in held if lease.monitor not in kept)
 
     def _expired(self) -> tuple[str, ...]:
@@ -165,7 +171,7 @@ class Holdings:
         if self._presence is None:
             named = {lease.monitor for lease in leases}
             free = (n for n in map(_PRESENCE.format, range(1, len(leases) + 2)) if n not in named)
-            self._presence = self._store.take_lease(next(free), self._holder, seconds=self.seconds)
+            self._presence = self._store.take_lease(next(free), self._holder, seconds=self._lasts)
         return leases
 
     def _give_up(
@@ -193,10 +199,10 @@ class Holdings:
             room = len(self._held) < share and name not in released
             if not room and now - self._free_since[name] <= self.seconds:
                 continue
-            lease = self._store.take_lease(name, self._holder, seconds=self.seconds)
+            lease = self._store.take_lease(name, self._holder, seconds=self._lasts)
             if lease is None:
                 continue
             with self._lock:
-                self._held[name], self._until[name] = lease, now + self.seconds
+                self._held[name], self._until[name] = lease, now + self._lasts
             taken.append(name)
         return tuple(taken)

@@ -14,7 +14,7 @@ from whydrift.discovery.errors import ConfigError, WhydriftError
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
 
-__all__ = ["Difference", "differences", "read_whole", "secrets_in"]
+__all__ = ["Difference", "differences", "listed", "read_whole", "secrets_in"]
 
 _LIKE_A_SECRET: Final = re.compile("pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
 
@@ -65,6 +65,17 @@ class Difference:
     removed: tuple[str, ...]
     changed: tuple[str, ...]
     needs_restart: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return (
+            f"monitors added: {listed(self.added)}; removed: {listed(self.removed)}; "
+            f"changed: {listed(self.changed)}"
+        )
+
+
+def listed(names: tuple[str, ...]) -> str:
+    """Return names as a sentence has them."""
+    return ", ".join(names) or "none"
 
 
 def differences(old: Config, new: Config) -> tuple[Difference, Config]:

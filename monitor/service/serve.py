@@ -144,7 +144,7 @@ def begin(
     from whydrift.monitor.service.checking import Checking
     from whydrift.monitor.service.counters import Counters
     from whydrift.monitor.service.daemon import Daemon, limits_of, write_configuration
-    from whydrift.monitor.service.holdings import RENEWED_AFTER, Holdings
+    from whydrift.monitor.service.holdings import TURN_EVERY, Holdings
     from whydrift.monitor.service.listening import WebServer, bound
     from whydrift.monitor.service.pool import Pool
     from whydrift.monitor.service.reload import secrets_in
@@ -186,7 +186,7 @@ def begin(
     driver = threading.Thread(target=_drive, args=(daemon, ended), name="driver", daemon=True)
     driver.start()
     ticks = [
-        Tick("leases", lease_seconds * RENEWED_AFTER, daemon.keep_leases),
+        Tick("leases", lease_seconds * TURN_EVERY, daemon.keep_leases),
         Tick("look", _LOOK_SECONDS, daemon.look),
         Tick("refresh", _REFRESH_SECONDS, daemon.refresh),
         Tick("deliver", _DELIVER_SECONDS, daemon.deliver),

@@ -66,7 +66,7 @@ def test_pages_and_metrics_answer_at_once_while_sources_hang_and_workers_are_bus
 
 
 def test_a_source_that_hangs_eats_memory_or_is_gone_leaves_its_neighbour_unharmed(world: World):
-    until(lambda: len([o for o in world.done("well") if o in FINAL]) >= 6, 90)
+    until(lambda: len([o for o in world.done("well") if o in FINAL]) >= 6, 200)
     says = {"hangs": "checks.timeout", "eats": "checks.memory", "gone": "gone"}
     for name, words in says.items():
         (line, *_) = world.daemon.said("check_failed", monitor=name)
@@ -101,7 +101,7 @@ def test_a_monitor_that_goes_vanishes_and_one_that_comes_begins(world: World):
     (line,) = world.daemon.said("reloaded")
     assert (line["added"], line["removed"]) == ("goes", "hangs, eats, gone")
     until(lambda: 'monitor="gone"' not in world.daemon.get("/metrics")[1])
-    until(lambda: len([o for o in world.done("goes") if o in FINAL]) >= 6, 90)
+    until(lambda: len([o for o in world.done("goes") if o in FINAL]) >= 6, 200)
     assert world.daemon.metric("whydrift_config_last_reload_successful") == 1
 
 
