@@ -65,7 +65,7 @@ class Fleet:
 
 
 FULL = (Fleet(200, 25, 7), Fleet(10, 500, 28))
-QUICK = (Fleet(30, 15, 7), Fleet(3, 80, 28))
+QUICK = (Fleet(20, 12, 5), Fleet(2, 60, 28))
 
 
 def write_rows(folder: Path, seed: int, windows: int) -> None:

@@ -19,7 +19,7 @@ from tests.service.world import configuration, devouring, hanging, lately, monit
 from whydrift.monitor.store import open_store
 
 FINAL = {"ok", "drift", "undetermined"}
-CHECKS = "checks: {workers: 2, timeout: 12s, memory: 800MiB}\n"
+CHECKS = "checks: {workers: 2, timeout: 8s, memory: 800MiB}\n"
 
 
 @dataclass
