@@ -25,7 +25,7 @@ CONFIG = """
 version: 1
 store: {{url: "sqlite:///{folder}/w.db"}}
 sources:
-  rows: {{files: "{folder}/rows-*.parquet", time_column: at}}
+  rows: {{files: "{folder}/{files}", time_column: at}}
   labels: {{files: "{folder}/labels-*.parquet"}}
 monitors:
   - name: m
@@ -131,10 +131,17 @@ def stream(
     reference: str = "last: 6d",
     columns: str = ", ignore: [id, land]",
     more: str = "",
+    files: str = "rows-*.parquet",
     url: str | None = None,
 ) -> Iterator[Stream]:
     text = CONFIG.format(
-        folder=folder, since=since, window=window, reference=reference, columns=columns, more=more
+        folder=folder,
+        files=files,
+        since=since,
+        window=window,
+        reference=reference,
+        columns=columns,
+        more=more,
     )
     config = parse_config(text)
     address = url or config.store.url.get_secret_value()

@@ -265,22 +265,35 @@ def test_a_column_that_went_is_a_fault_and_later_windows_are_judged(tmp_path: Pa
         assert s.result(10)["fault"] is False
 
 
-def test_a_half_written_file_is_tried_again_and_holds_nobody_up(tmp_path: Path) -> None:
-    with stream(tmp_path, 10) as s:
-        s.until(7.1)
-        path = s.write(8)
-        whole = path.read_bytes()
-        path.write_bytes(whole[: len(whole) // 2])
-        reports = s.until(9.1)
-        assert "error" in outcomes(reports)
+def test_a_half_written_file_is_tried_again_and_its_neighbours_are_judged(tmp_path: Path) -> None:
+    """Where paths name windows; of files without dates nobody knows which windows they hold."""
+    with stream(tmp_path, files="rows-{date}.parquet") as s:
+
+        def path(day: int) -> Path:
+            return tmp_path / f"rows-{FIRST + timedelta(days=day):%Y-%m-%d}.parquet"
+
+        for day in range(10):
+            pq.write_table(rows(day), path(day))
+        whole = path(8).read_bytes()
+        path(8).write_bytes(whole[: len(whole) // 2])
+        reports = s.until(10.1)
+        assert outcomes(reports) == ["ok", "ok", "error", "ok"]
         failed = next(r for r in reports if r.outcome is CheckOutcome.ERROR)
-        assert "rows-008.parquet" in failed.summary
-        state = s.store.get_state("m")
-        assert state.consecutive_failures >= 1 and state.last_error
-        path.write_bytes(whole)
-        s.until(9.3)
+        assert f"{path(8).name}: the file is damaged or cut short" in failed.summary
+        path(8).write_bytes(whole)
+        s.until(10.3)
         assert s.result(8)["verdict"] == "none"
         assert s.store.get_state("m").consecutive_failures == 0
+
+
+def test_a_column_of_another_type_is_a_fault(tmp_path: Path) -> None:
+    with stream(tmp_path, 8) as s:
+        table = rows(8)
+        words = pa.array([f"x{v}" for v in table["a"].to_pylist()])
+        s.write(8, table.set_column(2, "a", words))
+        s.until(9.1)
+        assert [f["kind"] for f in s.result(8)["faults"]] == ["type_change"]
+        assert s.alerts() == [("", "fault", "firing")]
 
 
 def test_a_source_that_is_gone_is_asked_again_less_and_less_often(tmp_path: Path) -> None:
