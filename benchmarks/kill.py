@@ -149,7 +149,7 @@ def backfill(
                         process.join(rng.uniform(0, usual.start_seconds))
                     else:
                         wait_for_work(process, store)
-                        process.join(rng.uniform(0, 2 * usual.work_seconds / kills))
+                        process.join(rng.uniform(0, 1.5 * usual.work_seconds / kills))
                     if process.exitcode is None:
                         process.kill()
                         done += 1

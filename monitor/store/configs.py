@@ -12,7 +12,7 @@ from whydrift.monitor.store.content import sha256
 from whydrift.monitor.store.records import MonitorRecord
 from whydrift.monitor.store.statements import insert_missing, lock_monitor
 
-__all__ = ["delete_unused", "get", "monitors", "put"]
+__all__ = ["delete_unused", "get", "known", "monitors", "put"]
 
 _TABLE: Final = tables.config
 
@@ -26,6 +26,14 @@ def put(connection: sa.Connection, monitor: str, text: str, *, at: datetime) -> 
         sa.update(tables.monitor).where(tables.monitor.c.name == monitor).values(config_hash=digest)
     )
     return digest
+
+
+def known(connection: sa.Connection, monitor: str, text: str) -> str | None:
+    """Return the hash of a configuration that a monitor has already; None where it has another."""
+    digest = sha256(text.encode())
+    name = tables.monitor.c.name
+    query = sa.select(tables.monitor.c.config_hash).where(name == monitor)
+    return digest if connection.execute(query).scalar() == digest else None
 
 
 def get(connection: sa.Connection, digest: str) -> str | None:

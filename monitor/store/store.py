@@ -340,6 +340,10 @@ class Store(Memory):
 
     def put_config(self, monitor: str, text: str) -> str:
         """Keep the configuration that a monitor runs with, secrets masked; return its hash."""
+        with self.database.reading() as connection:
+            found = configs.known(connection, monitor, text)
+        if found is not None:
+            return found  # as at nearly every check: no write, and nobody waits
         with self.database.writing() as connection:
             return configs.put(connection, monitor, text, at=self.clock())
 
