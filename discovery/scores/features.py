@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy.special import ndtri
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, read_only
 
 __all__ = [
     "HINGES",
@@ -72,14 +73,24 @@ def rank_normal(values: FloatArray) -> FloatArray:
     count = observed.size
     if count == 0:
         return out
-    order = np.argsort(observed, kind="stable")
+    order = np.argsort(observed)  # in which order ties come means nothing: they share their rank
     ordered = observed[order]
-    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
-    last = np.r_[first[1:], count]
-    rank = np.empty(count)
-    rank[order] = np.repeat((first + last + 1) / 2, last - first)
-    out[present] = ndtri(rank / (count + 1))
+    differs = ordered[1:] != ordered[:-1]
+    score = np.empty(count)
+    if differs.all():
+        score[order] = _scores_of_ranks(count)
+    else:
+        first = np.flatnonzero(np.r_[True, differs])
+        last = np.r_[first[1:], count]
+        score[order] = np.repeat(ndtri((first + last + 1) / 2 / (count + 1)), last - first)
+    out[present] = score
     return out
+
+
+@lru_cache(maxsize=8)
+def _scores_of_ranks(count: int) -> FloatArray:
+    """Return Φ⁻¹(rank / (n + 1)) of the ranks 1 … n: columns of one length share it."""
+    return read_only(ndtri(np.arange(1.0, count + 1) / (count + 1)))
 
 
 def number_features(values: FloatArray) -> Features:

@@ -144,6 +144,8 @@ def test_hours_and_weekdays_count_where_the_past_shows_what_is_usual():
     assert calendar_columns(hours[: 8 * 24], split=7 * 24)[1] == ("hour",)  # one Monday before
     assert calendar_columns(hours[:25], split=24)[1] == ()
     assert calendar_columns(np.full(50, np.nan), split=40)[1] == ()
+    hours[3::7] = np.nan  # of unknown time: neither an hour nor a weekday of their own
+    assert calendar_columns(hours, split=14 * 24)[0].shape == (15 * 24, 23 + 6)
 
 
 def test_what_windows_of_a_weekday_have_in_common_is_no_difference_between_days():

@@ -393,3 +393,20 @@ def test_an_unknown_test_or_kind_is_an_option_error():
         independence_test("fisherz", snapshot, NAMES)
     with pytest.raises(OptionError, match="does not serve column 'x', which is categorical"):
         independence_test("fisher_z", snapshot, NAMES)
+
+
+def test_rank_scores_share_the_mean_rank_of_ties_whatever_their_order():
+    from scipy.special import ndtri
+    from scipy.stats import rankdata
+
+    from whydrift.discovery.scores.features import rank_normal
+
+    rng = np.random.default_rng(2)
+    for values in (rng.normal(size=500), rng.integers(0, 9, 500).astype(float)):
+        values[::50] = np.nan
+        known = values[np.isfinite(values)]
+        scores = rank_normal(values)
+        assert np.isnan(scores[::50]).all()
+        expected = ndtri(rankdata(known) / (len(known) + 1))
+        np.testing.assert_array_equal(scores[np.isfinite(values)], expected)
+        assert scores.flags.writeable  # not the table that columns of one length share

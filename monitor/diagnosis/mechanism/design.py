@@ -10,6 +10,7 @@ by fitted chance show where a window model is wrong.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -104,14 +105,22 @@ class Design:
         window : ndarray of shape (n_rows,)
             w − e.
         """
-        calendar = self.matrix[:, self.telling :]
-        if not calendar.shape[1]:
+        if self.telling == self.matrix.shape[1]:
             return window
-        told = np.column_stack([np.ones(len(window)), calendar]) * (window != 0)[:, None]
-        ridge = np.diag([1e-8, *np.ones(calendar.shape[1])])
-        fitted = told @ np.linalg.solve(told.T @ told + ridge, told.T @ window)
-        out: FloatArray = window - fitted
+        told, gram = self._calendar
+        where = window != 0
+        if not where.all():
+            told = told * where[:, None]
+            gram = told.T @ told
+        ridge = np.diag([1e-8, *np.ones(len(gram) - 1)])
+        out: FloatArray = window - told @ np.linalg.solve(gram + ridge, told.T @ window)
         return out
+
+    @cached_property
+    def _calendar(self) -> tuple[FloatArray, FloatArray]:
+        """Intercept and columns of the calendar, and their cross products."""
+        told = side_by_side([np.ones(len(self.matrix)), self.matrix[:, self.telling :]])
+        return told, told.T @ told
 
     def within(self, rows: BoolArray, current: FloatArray) -> Design:
         """Return the design on some of its rows, with a window model of their own.
