@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.errors import ConfigError as ConfigError
     from whydrift.discovery.errors import DataWarning as DataWarning
     from whydrift.discovery.errors import GraphError as GraphError
+    from whydrift.discovery.errors import NotIdentified as NotIdentified
     from whydrift.discovery.errors import OptionError as OptionError
     from whydrift.discovery.errors import SchemaError as SchemaError
     from whydrift.discovery.errors import SourceError as SourceError
@@ -103,6 +104,7 @@ _HOME = {
         "ConfigError",
         "DataWarning",
         "GraphError",
+        "NotIdentified",
         "OptionError",
         "SchemaError",
         "SourceError",

@@ -1,0 +1,1 @@
+"""Can the effect be had at all, and from which columns: what a graph says."""
