@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.errors import OptionError, unknown_name
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.check import Check
+from whydrift.effects.covariates import columns_named
+from whydrift.effects.frame import as_table
 from whydrift.effects.question import Question
 from whydrift.effects.registry import Row, method_row
 from whydrift.effects.study import Roles, Study
@@ -17,8 +19,10 @@ from whydrift.effects.treatment import TreatmentKind
 from whydrift.effects.words import joined, percent
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from whydrift.effects.effect import Effect
-    from whydrift.effects.identification import Identification
+    from whydrift.effects.table import Table
 
 __all__ = ["estimate"]
 
@@ -113,16 +117,18 @@ def estimate(
         for side, value in (("control", control), ("arm", arm))
     }
     known = None if graph is None else _as_graph(graph)
-    given = None if adjustment is None else asked.adjustment
-    plan = _Plan(asked, method, "")
+    table, mended = as_table(data)
+    plan = _Plan(asked, method, "", mended)
     if known is not None:
-        plan = _by_graph(plan, data, known, given, force)
-    plan = _by_arguments(plan, has_adjustment=given is not None or known is not None)
+        plan = _by_graph(plan, table, known, has_adjustment=adjustment is not None, force=force)
+    has_adjustment = known is not None or adjustment is not None
+    plan = _by_arguments(plan)
+    chosen = {**options, **plan.options}
     row = None if plan.method == "auto" else method_row(plan.method)
     if row is not None:
-        _check_needs(row, plan.roles, has_adjustment=given is not None or known is not None)
-        plan = replace(plan, roles=replace(plan.roles, others=_other_columns(row, options)))
-    study = Study.build(data, plan.roles, **arms)
+        _check_needs(row, plan.roles, has_adjustment=has_adjustment)
+        plan = replace(plan, roles=replace(plan.roles, others=_other_columns(row, chosen)))
+    study = Study.build(table, plan.roles, **arms)
     if row is None:
         plan = _by_kind(plan, study)
         row = method_row(plan.method)
@@ -130,12 +136,13 @@ def estimate(
     question = Question(
         _estimand(row, estimand), level, random_state, units or _units(study), force, known
     )
-    found = row.build(options).estimate(study, question)
+    found = row.build(chosen).estimate(study, question)
     return replace(
         found,
         reason=found.reason or plan.reason,
         checks=(*plan.checks, *_missing_rows(study), *found.checks),
-        warnings=tuple(dict.fromkeys((*study.notes, *plan.notes, *found.warnings))),
+        warnings=tuple(dict.fromkeys((*plan.notes, *study.notes, *found.warnings))),
+        details={**found.details, **plan.details},
     )
 
 
@@ -148,37 +155,59 @@ class _Plan:
     reason: str
     notes: tuple[Note, ...] = ()
     checks: tuple[Check, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
+    details: Mapping[str, Table] = field(default_factory=dict)
 
 
 # ---- choosing ---------------------------------------------------------------------------------
 def _by_graph(
-    plan: _Plan, data: Any, graph: Graph, given: tuple[str, ...] | None, force: bool
+    plan: _Plan, table: pa.Table, graph: Graph, *, has_adjustment: bool, force: bool
 ) -> _Plan:
-    """Return what the graph calls for: columns to adjust for, or another design."""
-    from whydrift.effects.identification import judged, plan_of
+    """Return what the graph calls for, or what it says of what the user calls for."""
+    from whydrift.effects.identification import judge_given, plan_from_graph
 
-    columns = _column_names(data)
-    if given is not None or plan.roles.instruments:
-        checks = judged(graph, plan.roles, columns, force=force)
+    roles = plan.roles
+    takes = "back_door" if plan.method == "auto" else method_row(plan.method).by_graph
+    if takes != "nothing" and (has_adjustment or roles.instruments):
+        adjusted = columns_named(table, roles.adjustment)
+        checks = judge_given(
+            graph, roles.treatment, roles.outcome, adjusted, roles.instruments, force=force
+        )
         return replace(plan, checks=checks)
-    found: Identification = plan_of(graph, plan.roles, columns, method=plan.method, force=force)
-    roles = replace(
-        plan.roles,
-        adjustment=found.adjustment,
-        instruments=found.instruments,
-        others=None,
+    if plan.method == "auto" and (roles.running is not None or roles.unit is not None):
+        return plan  # a threshold or a panel stands in for the graph
+    found = plan_from_graph(
+        graph,
+        roles.treatment,
+        roles.outcome,
+        table.column_names,
+        method=plan.method,
+        takes=takes,
+        force=force,
     )
+    if plan.method == "difference_in_means" and found.adjustment:
+        found = replace(
+            found,
+            adjustment=(),
+            checks=judge_given(graph, roles.treatment, roles.outcome, (), (), force=force),
+        )
     return replace(
         plan,
-        roles=roles,
-        method=found.method if plan.method == "auto" else plan.method,
-        reason=found.sentence,
-        notes=found.notes,
+        roles=replace(
+            roles,
+            adjustment=found.adjustment or roles.adjustment,
+            instruments=found.instruments or roles.instruments,
+        ),
+        method=found.method,
+        reason=found.reason,
+        notes=(*plan.notes, *found.notes),
         checks=found.checks,
+        options=found.options,
+        details=found.details,
     )
 
 
-def _by_arguments(plan: _Plan, *, has_adjustment: bool) -> _Plan:
+def _by_arguments(plan: _Plan) -> _Plan:
     """Return the method that the arguments call for, where one is not named."""
     if plan.method != "auto":
         return plan
@@ -194,9 +223,7 @@ def _by_arguments(plan: _Plan, *, has_adjustment: bool) -> _Plan:
     ):
         if is_given:
             return replace(plan, method=method, reason=f"Method {method}, since {why}")
-    if has_adjustment and roles.adjustment:
-        return plan  # which one depends on what the treatment is
-    return plan
+    return plan  # which one depends on what the treatment is
 
 
 def _by_kind(plan: _Plan, study: Study) -> _Plan:
@@ -333,10 +360,3 @@ def _as_graph(graph: Graph | Mapping[str, Any] | Iterable[tuple[str, str]]) -> G
     if isinstance(graph, Graph):
         return graph
     return Graph.from_dict(graph) if isinstance(graph, Mapping) else Graph.from_pairs(graph)
-
-
-def _column_names(data: Any) -> tuple[str, ...]:
-    if isinstance(data, Mapping):
-        return tuple(str(name) for name in data)
-    names = getattr(data, "column_names", None)
-    return tuple(str(name) for name in (data.columns if names is None else names))

@@ -142,10 +142,7 @@ def _features(table: pa.Table, term: str) -> Iterator[tuple[str, FloatArray]]:
     made: list[tuple[str, FloatArray]] = []
     for factor in _factors(table, term):
         own = list(_of_factor(table, factor))
-        if not made:
-            made = own
-        else:
-            made = [(f"{a}:{b}", x * y) for a, x in made for b, y in own]
+        made = [(f"{a}:{b}", x * y) for a, x in made for b, y in own] if made else own
     yield from made
 
 

@@ -63,9 +63,9 @@ def _draw_series(ax: Axes, series: Series, *, is_rows: bool) -> None:
     if series.shape is Shape.LINE:
         ax.plot(series.x, series.y, color=colour, linestyle=_DASHES[series.side], label=label)
         if series.low is not None and series.high is not None:
-            low = [float("nan") if v is None else v for v in series.low]
-            high = [float("nan") if v is None else v for v in series.high]
-            ax.fill_between(series.x, low, high, color=colour, alpha=0.15, linewidth=0)
+            lows = [float("nan") if v is None else v for v in series.low]
+            highs = [float("nan") if v is None else v for v in series.high]
+            ax.fill_between(series.x, lows, highs, color=colour, alpha=0.15, linewidth=0)
         return
     face = colour if series.side is _FILLED else "white"
     ax.plot(series.x, series.y, "o", color=colour, markerfacecolor=face, markersize=5, label=label)

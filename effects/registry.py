@@ -40,6 +40,9 @@ class Row:
         missing are dropped with the others.
     uses_adjustment : bool
         Whether it adjusts for columns.
+    by_graph : str
+        What it takes from a graph: ``back_door``, ``front_door`` or ``instrument``; ``nothing``
+        where another design stands in for the graph (a threshold, a panel).
     """
 
     name: str
@@ -50,6 +53,7 @@ class Row:
     needs: tuple[str, ...] = ()
     columns: tuple[str, ...] = ()
     uses_adjustment: bool = True
+    by_graph: str = "back_door"
 
     def options(self) -> dict[str, dataclasses.Field[Any]]:
         """Return the options of the method itself, by name."""

@@ -14,6 +14,7 @@ from whydrift.discovery.errors import NoRows, SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.columns import codes, is_category, is_missing, numbers, require
 from whydrift.effects.covariates import Covariates, columns_named, covariates
+from whydrift.effects.frame import as_table
 from whydrift.effects.treatment import Treatment, TreatmentKind, read_treatment
 from whydrift.effects.words import joined, percent
 
@@ -121,7 +122,7 @@ class Study:
         NoRows
             If no row is complete.
         """
-        table, notes = _as_table(data)
+        table, notes = as_table(data)
         if not table.num_rows:
             raise NoRows("there is not a single row", where="data", remedy="Give a table with rows")
         named = {role: list(names) for role, names in roles.named().items()}
@@ -264,32 +265,6 @@ class Study:
                     remedy=f"Adjusting for it takes away what is to be found: leave "
                     f"{self.covariates.names[worst]!r} out",
                 )
-
-
-def _as_table(data: Any) -> tuple[pa.Table, tuple[Note, ...]]:
-    import pyarrow as pa
-
-    from whydrift.discovery.snapshot.arrow import to_table
-
-    if isinstance(data, Mapping):
-        columns = {str(k): _as_array(v) for k, v in data.items()}
-        lengths = {name: len(column) for name, column in columns.items()}
-        if len(set(lengths.values())) > 1:
-            raise SchemaError(
-                f"columns differ in length: {lengths}",
-                where="data",
-                remedy="Give columns of one length",
-            )
-        return pa.table(columns), ()
-    return to_table(data)
-
-
-def _as_array(values: Any) -> Any:
-    import pyarrow as pa
-
-    if isinstance(values, (pa.Array, pa.ChunkedArray)):
-        return values
-    return pa.array(np.asarray(values) if not isinstance(values, list) else values)
 
 
 def _check_roles(roles: Roles, adjusted: Sequence[str]) -> None:
