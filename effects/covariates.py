@@ -50,19 +50,21 @@ class Covariates:
         return len(self.names)
 
     @property
-    def with_intercept(self) -> FloatArray:
-        """The design with a first column of ones."""
-        return np.column_stack([np.ones(len(self.design)), self.design])
-
-    @property
     def standardised(self) -> FloatArray:
         """The design, each column with mean 0 and standard deviation 1."""
         spread = self.design.std(axis=0)
         scaled: FloatArray = (self.design - self.design.mean(axis=0)) / spread
         return scaled
 
+    @property
+    def with_intercept(self) -> FloatArray:
+        """The standardised design behind a column of ones: a model of it loses no digits."""
+        return np.column_stack([np.ones(len(self.design)), self.standardised])
 
-def columns_named(table: pa.Table, terms: Sequence[str]) -> tuple[str, ...]:
+
+def columns_named(
+    table: pa.Table, terms: Sequence[str], role: str = "adjustment"
+) -> tuple[str, ...]:
     """Return the columns that terms are made from, each once.
 
     Raises
@@ -70,7 +72,7 @@ def columns_named(table: pa.Table, terms: Sequence[str]) -> tuple[str, ...]:
     SchemaError
         If there is no such column; it names the nearest.
     """
-    found = (c for term in terms for factor in _factors(table, term) for c in [factor.column])
+    found = (c for term in terms for factor in _factors(table, term, role) for c in [factor.column])
     return tuple(dict.fromkeys(found))
 
 
@@ -124,17 +126,17 @@ class _Factor:
     as_category: bool = False
 
 
-def _factors(table: pa.Table, term: str) -> list[_Factor]:
+def _factors(table: pa.Table, term: str, role: str = "adjustment") -> list[_Factor]:
     if term in table.column_names:
         return [_Factor(term)]
     if found := _CATEGORY.fullmatch(term):
-        return [_Factor(require(table, found[1], "adjustment"), as_category=True)]
+        return [_Factor(require(table, found[1], role), as_category=True)]
     if found := _POWER.fullmatch(term):
-        return [_Factor(require(table, found[1], "adjustment"), int(found[2]))]
+        return [_Factor(require(table, found[1], role), int(found[2]))]
     if ":" in term:
         one, _, other = term.partition(":")
-        return [*_factors(table, one), *_factors(table, other)]
-    return [_Factor(require(table, term, "adjustment"))]
+        return [*_factors(table, one, role), *_factors(table, other, role)]
+    return [_Factor(require(table, term, role))]
 
 
 def _features(table: pa.Table, term: str) -> Iterator[tuple[str, FloatArray]]:

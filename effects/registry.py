@@ -100,6 +100,7 @@ _ROWS: Final = {
             "difference_in_means",
             "whydrift.effects.adjustment.difference_in_means:DifferenceInMeans",
             "mean of the treated less mean of the untreated: for experiments",
+            columns=("balance",),
             uses_adjustment=False,
         ),
         Row(
@@ -137,6 +138,23 @@ _ROWS: Final = {
             ("ate",),
             _NUMBERS,
             needs=("adjustment",),
+        ),
+        Row(
+            "front_door",
+            "whydrift.effects.adjustment.front_door:FrontDoor",
+            "through the columns by which all of the effect passes (mediators=)",
+            treatments=_NUMBERS,
+            needs=("mediators",),
+            columns=("mediators",),
+            uses_adjustment=False,
+            by_graph="front_door",
+        ),
+        Row(
+            "bounds",
+            "whydrift.effects.bounds:Bounds",
+            "worst-case bounds for a bounded outcome (Manski), whoever was treated",
+            uses_adjustment=False,
+            by_graph="nothing",
         ),
     )
 }

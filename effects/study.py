@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -125,10 +125,10 @@ class Study:
         table, notes = as_table(data)
         if not table.num_rows:
             raise NoRows("there is not a single row", where="data", remedy="Give a table with rows")
-        named = {role: list(names) for role, names in roles.named().items()}
-        for role, names in named.items():
-            for name in names:
-                require(table, name, role)
+        named = {
+            role: [c for name in names for c in columns_named(table, (name,), role)]
+            for role, names in roles.named().items()
+        }
         adjusted = columns_named(table, roles.adjustment)
         _check_roles(roles, adjusted)
         used = tuple(dict.fromkeys([c for names in named.values() for c in names] + [*adjusted]))
@@ -231,8 +231,6 @@ class Study:
         SchemaError
             If one of their columns is missing somewhere in these rows.
         """
-        from dataclasses import replace
-
         for name in columns_named(self.table, terms):
             if is_missing(self.table, name).any():
                 raise SchemaError(
@@ -242,6 +240,28 @@ class Study:
                 )
         roles = replace(self.roles, adjustment=tuple(terms))
         return replace(self, roles=roles, covariates=covariates(self.table, terms))
+
+    def only(self, kept: BoolArray) -> Study:
+        """Return the study of some of its rows.
+
+        Raises
+        ------
+        SchemaError
+            If one arm is left.
+        """
+        rows = np.flatnonzero(kept)
+        treatment = replace(self.treatment, values=self.treatment.values[rows])
+        if len(np.unique(treatment.values)) < 2:
+            raise SchemaError(
+                "the rows that are left were all treated alike",
+                where=f"treatment {self.roles.treatment!r}",
+                remedy="Leave fewer rows out",
+            )
+        table = self.table.take(rows)
+        return replace(
+            self, table=table, treatment=treatment, outcome=self.outcome[rows],
+            covariates=covariates(table, self.roles.adjustment), rows=self.rows[rows],
+        )  # fmt: skip
 
     # ---- checks -------------------------------------------------------------------------------
     def _check_copies(self) -> None:

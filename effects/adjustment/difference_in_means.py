@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from whydrift.discovery.errors import TooFewRows
+from whydrift.effects.adjustment.balance import balance_check, balance_table, love_chart
+from whydrift.effects.adjustment.overlap import overlap_chart, overlap_checks
+from whydrift.effects.adjustment.propensity_score import propensity_score
 from whydrift.effects.effect import Effect
 from whydrift.effects.estimand import RANDOMISED, average_effect
 from whydrift.effects.influence import cluster_check, influence_error
@@ -21,12 +24,20 @@ __all__ = ["DifferenceInMeans"]
 class DifferenceInMeans:
     """Mean of the treated less mean of the untreated, each arm with a variance of its own.
 
+    Parameters
+    ----------
+    balance : tuple of str
+        Columns in which the arms should be alike if who was treated was decided at random: they are
+        compared, not adjusted for.
+
     References
     ----------
     Neyman (1923), On the application of probability theory to agricultural experiments.
     Welch (1947), The generalization of Student's problem when several different population
     variances are involved.
     """
+
+    balance: str | tuple[str, ...] = ()
 
     def estimate(self, study: Study, question: Question) -> Effect:
         """Return the effect; see `Method`."""
@@ -62,6 +73,15 @@ class DifferenceInMeans:
                 "standard deviation": [float(arm.std(ddof=1)) for arm in arms],
             },
         )
+        checks = [*cluster_check(study.cluster)]
+        details, charts = {"arms": table}, []
+        if self.balance:
+            names = (self.balance,) if isinstance(self.balance, str) else tuple(self.balance)
+            alike = study.with_adjustment(names).covariates
+            chance = propensity_score(alike, study.treatment.values).chance
+            checks += [*balance_check(alike, treated), *overlap_checks(chance, treated, "ate")]
+            details["balance"] = balance_table(alike, treated)
+            charts = [love_chart(alike, treated), overlap_chart(chance, treated)]
         return question.answer(
             study,
             average_effect("ate", study.treatment.contrast, study.roles.outcome),
@@ -70,6 +90,7 @@ class DifferenceInMeans:
             standard_error=error,
             freedom=freedom,
             assumptions=RANDOMISED,
-            checks=cluster_check(study.cluster),
-            details={"arms": table},
+            checks=checks,
+            details=details,
+            charts=charts,
         )

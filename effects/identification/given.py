@@ -57,8 +57,8 @@ def adjustment_fault(
     for name in adjusted:
         rest = set(adjusted) - {name}
         if is_adjustment_set(graph, treatment, outcome, rest):
-            way = " ".join(open_way(graph, treatment, outcome, adjusted))
-            return f"{name} is a collider: adjusting for it opens the way {way}"
+            opened = " ".join(open_way(graph, treatment, outcome, adjusted))
+            return f"{name} is a collider: adjusting for it opens the way {opened}"
     way = open_way(graph, treatment, outcome, adjusted)
     if way:
         return f"the way {' '.join(way)} stays open"

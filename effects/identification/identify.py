@@ -126,7 +126,8 @@ def identify(
     best = minimal_adjustment_set(graph, treatment, outcome, unobserved=hidden)
     problem = None if best is not None else _problem(graph, treatment, outcome, hidden)
     has_effect = outcome in possible_effects(graph, treatment, outcome)
-    optimal, minimal = None, ()
+    optimal: frozenset[str] | None = None
+    minimal: tuple[frozenset[str], ...] = ()
     if best is not None:
         optimal = _optimal(graph, treatment, outcome, hidden) if has_effect else None
         minimal = _minimal(graph, treatment, outcome, hidden)

@@ -87,7 +87,7 @@ def plan_from_graph(
             raise _refused(found, method)
         return _forced(graph, found, method, hidden)
     in_order = {name: position for position, name in enumerate(graph.nodes)}
-    notes = ()
+    notes: tuple[Note, ...] = ()
     if not found.has_effect:
         notes = (Note("no_effect_by_graph", treatment, found.sentence),)
     plan = GraphPlan(
