@@ -15,7 +15,7 @@ from whydrift.effects.frame import as_table
 from whydrift.effects.question import Question
 from whydrift.effects.registry import Row, method_row
 from whydrift.effects.study import Roles, Study
-from whydrift.effects.treatment import TreatmentKind
+from whydrift.effects.treatment_kind import TreatmentKind
 from whydrift.effects.words import joined, percent
 
 if TYPE_CHECKING:

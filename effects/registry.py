@@ -6,11 +6,13 @@ import dataclasses
 import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from whydrift.discovery.errors import OptionError, nearest, unknown_name
-from whydrift.effects.method import Method
-from whydrift.effects.treatment import TreatmentKind
+from whydrift.effects.treatment_kind import TreatmentKind
+
+if TYPE_CHECKING:
+    from whydrift.effects.method import Method
 
 __all__ = ["Row", "method_names", "method_row", "method_rows"]
 
@@ -86,7 +88,7 @@ class Row:
                 raise OptionError(
                     f"method {self.name!r} needs {name!r}", where="estimate", remedy=f"Give {name}="
                 )
-        return cast(Method, self._class()(**options))
+        return cast("Method", self._class()(**options))
 
     def _class(self) -> Any:
         module, _, name = self.home.partition(":")

@@ -15,7 +15,8 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.columns import codes, is_category, is_missing, numbers, require
 from whydrift.effects.covariates import Covariates, columns_named, covariates
 from whydrift.effects.frame import as_table
-from whydrift.effects.treatment import Treatment, TreatmentKind, read_treatment
+from whydrift.effects.treatment import Treatment, read_treatment
+from whydrift.effects.treatment_kind import TreatmentKind
 from whydrift.effects.words import joined, percent
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,21 +10,14 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError, nearest
 from whydrift.effects.columns import codes, is_category, numbers
+from whydrift.effects.treatment_kind import TreatmentKind
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["Treatment", "TreatmentKind", "read_treatment"]
+__all__ = ["Treatment", "read_treatment"]
 
 _MOST_ARMS = 50
-
-
-class TreatmentKind(StrEnum):
-    """What a treatment column holds."""
-
-    BINARY = "binary"
-    CONTINUOUS = "continuous"
-    CATEGORIES = "categories"
 
 
 @dataclass(frozen=True)

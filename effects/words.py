@@ -48,7 +48,7 @@ def p_text(value: float) -> str:
 
 def percent(share: float) -> str:
     """Return a share in per cent, with a decimal where it is small."""
-    return f"{share:.1%}" if share < 0.1 else f"{share:.0%}"
+    return f"{share:.1%}" if 0 < share < 0.1 else f"{share:.0%}"
 
 
 def joined(names: Sequence[str], most: int = 4) -> str:

@@ -79,11 +79,12 @@ def balance_check(
     left = np.abs(standardised_differences(covariates, treated, weights))
     worst = int(np.argmax(left))
     off = [covariates.names[i] for i in np.argsort(-left) if left[i] > _WARN]
-    when = "" if weights is None else " after weighting"
+    when = "" if weights is None else " even after weighting or matching"
+    now = "" if weights is None else " after weighting or matching"
     said = (
         f"the arms differ{when} in {joined(off)}, by up to {left[worst]:.2f} standard deviations"
         if off
-        else f"the arms are alike{when}: no covariate differs by more than {left[worst]:.2f} "
+        else f"the arms are alike{now}: no covariate differs by more than {left[worst]:.2f} "
         "standard deviations"
     )
     return (Check.at_most("balance", float(left[worst]), said, warn=_WARN, fail=_FAIL),)

@@ -17,7 +17,7 @@ from whydrift.effects.influence import cluster_check, influence_error
 from whydrift.effects.question import Question
 from whydrift.effects.study import Study
 from whydrift.effects.table import Table
-from whydrift.effects.treatment import TreatmentKind
+from whydrift.effects.treatment_kind import TreatmentKind
 from whydrift.effects.words import percent
 
 __all__ = ["DoubleMachineLearning"]

@@ -21,7 +21,7 @@ from whydrift.effects.propensity import expit, logistic_ridge
 from whydrift.effects.question import Question
 from whydrift.effects.study import Study
 from whydrift.effects.table import Table
-from whydrift.effects.treatment import TreatmentKind
+from whydrift.effects.treatment_kind import TreatmentKind
 
 __all__ = ["RegressionAdjustment"]
 

@@ -13,6 +13,7 @@ from whydrift.discovery.errors import OptionError, nearest
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
+from whydrift.monitor.cli.effect import effect
 from whydrift.monitor.cli.init import init
 from whydrift.monitor.cli.store import STORE_VERBS, store
 
@@ -23,12 +24,14 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "effect": effect,
 }
 _SHORT = {
     "demo": "See it at work on real data, without any set-up.",
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "effect": "What a treatment did to an outcome, and whether to believe it.",
     "store": "What is kept of past windows: show, check, upgrade, clean up.",
 }
 _SHORT_OF_STORE = {
@@ -73,6 +76,8 @@ def whydrift(
       whydrift compare may.parquet june.parquet --target price
                                                          what changed, where it began, what to do
       whydrift discover may.parquet -o graph.json        what causes what
+      whydrift effect shop.parquet --treatment promo --outcome spend --adjust age
+                                                         what it did, and whether to believe it
 
     Exit status: 0 nothing to report, 1 found what --fail-on names, 2 wrong input,
     70 a bug of ours, 130 interrupted.
