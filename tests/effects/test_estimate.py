@@ -13,7 +13,7 @@ import pytest
 import whydrift as wd
 from tests.effects.worlds import confounded
 from whydrift.effects import Outcome, method_names
-from whydrift.effects.registry import method_row, method_rows
+from whydrift.effects.registry import method_rows
 
 WORLD = confounded(400, 3)
 GRAPH = [("x", "treat"), ("w", "treat"), ("x", "y"), ("w", "y"), ("treat", "y")]
@@ -24,7 +24,7 @@ GRAPH = [("x", "treat"), ("w", "treat"), ("x", "y"), ("w", "y"), ("treat", "y")]
 def test_every_method_is_a_documented_dataclass_whose_row_is_true(row):
     options = row.options()
     needed = {name for name in row.needs if name in options}
-    method = row.build({name: "x" for name in needed})
+    method = row.build(dict.fromkeys(needed, "x"))
     assert inspect.getdoc(type(method)) and callable(method.estimate)
     assert set(row.columns) <= set(options)
     assert row.summary and row.estimands and row.treatments
