@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from whydrift.discovery.adjustment import is_adjustment_set as is_adjustment_set
     from whydrift.discovery.adjustment import is_front_door_set as is_front_door_set
     from whydrift.discovery.adjustment import minimal_adjustment_set as minimal_adjustment_set
+    from whydrift.discovery.adjustment import open_way as open_way
     from whydrift.discovery.adjustment import optimal_adjustment_set as optimal_adjustment_set
+    from whydrift.discovery.adjustment import possible_effects as possible_effects
     from whydrift.discovery.ancestral import dag_to_mag as dag_to_mag
     from whydrift.discovery.ancestral import is_mag as is_mag
     from whydrift.discovery.ancestral import is_pag as is_pag
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.errors import ConfigError as ConfigError
     from whydrift.discovery.errors import DataWarning as DataWarning
     from whydrift.discovery.errors import GraphError as GraphError
+    from whydrift.discovery.errors import NotIdentified as NotIdentified
     from whydrift.discovery.errors import OptionError as OptionError
     from whydrift.discovery.errors import SchemaError as SchemaError
     from whydrift.discovery.errors import SourceError as SourceError
@@ -72,7 +75,9 @@ _HOME = {
         "is_adjustment_set",
         "is_front_door_set",
         "minimal_adjustment_set",
+        "open_way",
         "optimal_adjustment_set",
+        "possible_effects",
     ),
     "whydrift.discovery.ancestral": (
         "dag_to_mag",
@@ -103,6 +108,7 @@ _HOME = {
         "ConfigError",
         "DataWarning",
         "GraphError",
+        "NotIdentified",
         "OptionError",
         "SchemaError",
         "SourceError",

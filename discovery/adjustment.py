@@ -36,7 +36,9 @@ __all__ = [
     "is_adjustment_set",
     "is_front_door_set",
     "minimal_adjustment_set",
+    "open_way",
     "optimal_adjustment_set",
+    "possible_effects",
 ]
 
 _MOST_SETS = 1_000
@@ -80,6 +82,56 @@ def adjustment_problem(graph: Graph, x: Nodes, y: Nodes, given: Nodes = ()) -> s
     if reached:
         return f"a way that is not causal stays open to {min(reached)}"
     return None
+
+
+def open_way(graph: Graph, x: str, y: str, given: Nodes = ()) -> tuple[str, ...]:
+    """Return a shortest way from ``x`` to ``y`` that is not causal and stays open, or nothing.
+
+    Parameters
+    ----------
+    graph, x, y
+        As in `adjustment_problem`.
+    given : str or iterable of str
+        What is adjusted for.
+
+    Returns
+    -------
+    tuple of str
+        Nodes and the marks between them in turn: ``("x", "<--", "u", "-->", "y")``. A collider on
+        it is open since it, or what it causes, is adjusted for.
+    """
+    causes, effects, fixed = (as_nodes(graph, nodes) for nodes in (x, y, given))
+    back_doors = _Problem.of(graph, causes, effects).back_doors
+    leads_to_fixed = set(fixed).union(*(back_doors.ancestors(node) for node in fixed))
+    ways: list[tuple[tuple[str, ...], bool]] = [((x,), False)]
+    seen: set[tuple[str, bool]] = set()
+    for way, by_arrow in ways:  # grows while it is walked
+        node = way[-1]
+        for other, here, there in back_doors.ends(node):
+            collides = by_arrow and here is Mark.ARROW
+            is_open = node in leads_to_fixed if collides else node not in fixed
+            state = other, there is Mark.ARROW
+            if state in seen or not (is_open or len(way) == 1):
+                continue
+            seen.add(state)
+            longer = (*way, _written(here, there), other)
+            if other == y:
+                return longer
+            ways.append((longer, there is Mark.ARROW))
+    return ()
+
+
+def _written(here: Mark, there: Mark) -> str:
+    left = {Mark.ARROW: "<", Mark.CIRCLE: "o", Mark.TAIL: "-"}[here]
+    return f"{left}-{there.value}"
+
+
+def possible_effects(graph: Graph, x: str, y: str) -> frozenset[str]:
+    """Return the nodes on ways from ``x`` to ``y`` that may be causal, and what these may cause.
+
+    No adjustment set holds one of them. ``y`` is among them where ``x`` may cause it, ``x`` never.
+    """
+    return _Problem.of(graph, as_nodes(graph, x), as_nodes(graph, y)).forbidden - {x}
 
 
 def is_adjustment_set(graph: Graph, x: Nodes, y: Nodes, given: Nodes = ()) -> bool:

@@ -6,6 +6,7 @@
     ├── SchemaError      a column, its kind or its role does not fit
     ├── TooFewRows       not enough data for what was asked
     ├── GraphError       a graph or a piece of knowledge is not usable
+    ├── NotIdentified    what is assumed does not settle what was asked
     ├── ConfigError      a configuration says what cannot be
     ├── OptionError      an argument has a value that is not offered
     ├── SourceError      a file, folder or address cannot be read
@@ -25,6 +26,7 @@ __all__ = [
     "GraphError",
     "LeaseLost",
     "NoRows",
+    "NotIdentified",
     "OptionError",
     "SchemaError",
     "SourceError",
@@ -76,6 +78,10 @@ class TooFewRows(WhydriftError):  # noqa: N818 - the name says the matter better
 
 class GraphError(WhydriftError):
     """A graph or a piece of knowledge contradicts itself or the data."""
+
+
+class NotIdentified(WhydriftError):  # noqa: N818 - the name says the matter better than "...Error"
+    """The data cannot answer what was asked, however many there are, under what is assumed."""
 
 
 class OptionError(WhydriftError):

@@ -1,1 +1,53 @@
-"""How much: what a difference between groups of rows amounts to, given their covariates."""
+"""How much: effects of a treatment on an outcome, and whether to believe them.
+
+The public names are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from whydrift.effects.api import estimate as estimate
+    from whydrift.effects.chart import Chart as Chart
+    from whydrift.effects.check import Check as Check
+    from whydrift.effects.check import Outcome as Outcome
+    from whydrift.effects.effect import Effect as Effect
+    from whydrift.effects.estimand import Estimand as Estimand
+    from whydrift.effects.registry import method_names as method_names
+    from whydrift.effects.table import Table as Table
+
+_MODULE_OF = {
+    "Chart": "whydrift.effects.chart",
+    "Check": "whydrift.effects.check",
+    "Effect": "whydrift.effects.effect",
+    "Estimand": "whydrift.effects.estimand",
+    "Outcome": "whydrift.effects.check",
+    "Table": "whydrift.effects.table",
+    "estimate": "whydrift.effects.api",
+    "method_names": "whydrift.effects.registry",
+}
+
+__all__ = [
+    "Chart",
+    "Check",
+    "Effect",
+    "Estimand",
+    "Outcome",
+    "Table",
+    "estimate",
+    "method_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        value = getattr(importlib.import_module(_MODULE_OF[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'whydrift.effects' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

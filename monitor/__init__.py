@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from whydrift.monitor.api import compare as compare
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis as Diagnosis
+    from whydrift.monitor.effect_api import estimate as estimate
     from whydrift.monitor.source.snapshots import read_snapshot as read_snapshot
 
 _MODULE_OF = {
     "Diagnosis": "whydrift.monitor.diagnosis.diagnosis",
     "compare": "whydrift.monitor.api",
+    "estimate": "whydrift.monitor.effect_api",
     "read_snapshot": "whydrift.monitor.source.snapshots",
 }
 
-__all__ = ["Diagnosis", "compare", "read_snapshot"]
+__all__ = ["Diagnosis", "compare", "estimate", "read_snapshot"]
 
 
 def __getattr__(name: str) -> Any:

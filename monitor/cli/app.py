@@ -15,6 +15,7 @@ from whydrift.monitor.cli.check_config import check_config
 from whydrift.monitor.cli.compare import compare
 from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
+from whydrift.monitor.cli.effect import effect
 from whydrift.monitor.cli.event import event
 from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
@@ -32,6 +33,7 @@ _VERBS: dict[str, Callable[..., int]] = {
     "init": init,
     "compare": compare,
     "discover": discover,
+    "effect": effect,
     "check-config": check_config,
     "serve": serve,
     "run": run,
@@ -46,6 +48,7 @@ _SHORT = {
     "init": "Look at a table; write a configuration from it.",
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
+    "effect": "What a treatment did to an outcome, and whether to believe it.",
     "check-config": "What is wrong with a configuration, what it will do, what it can see.",
     "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
     "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
@@ -111,6 +114,8 @@ def whydrift(
       whydrift compare may.parquet june.parquet --target price
                                                          what changed, where it began, what to do
       whydrift discover may.parquet -o graph.json        what causes what
+      whydrift effect shop.parquet --treatment promo --outcome spend --adjust age
+                                                         what it did, and whether to believe it
 
     Exit status: 0 nothing to report, 1 found what --fail-on names, 2 wrong input,
     70 a bug of ours, 130 interrupted.

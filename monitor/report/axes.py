@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from whydrift.discovery.picture.svg import tag
 
-__all__ = ["linear_scale", "rounded", "x_axis"]
+__all__ = ["linear_scale", "rounded", "x_axis", "y_axis"]
 
 
 def linear_scale(low: float, high: float, start: float, stop: float) -> Callable[[float], float]:
@@ -30,15 +30,32 @@ def rounded(value: float, digits: int = 3) -> str:
 
 
 def x_axis(
-    low: float, high: float, scale: Callable[[float], float], y: float, width: float
+    low: float,
+    high: float,
+    scale: Callable[[float], float],
+    y: float,
+    width: float,
+    left: float = 0,
 ) -> list[Markup]:
-    """Return a line with about four round ticks."""
-    parts = [tag("line", x1=0, x2=width, y1=y, y2=y, class_="axis")]
+    """Return a line from ``left`` to ``width`` with about four round ticks."""
+    parts = [tag("line", x1=left, x2=width, y1=y, y2=y, class_="axis")]
     for value in _ticks(low, high):
         x = scale(value)
         anchor = "start" if x < 16 else "end" if x > width - 16 else "middle"
         parts.append(tag("line", x1=x, x2=x, y1=y, y2=y + 4, class_="axis"))
         parts.append(tag("text", rounded(value), x=x, y=y + 16, text_anchor=anchor))
+    return parts
+
+
+def y_axis(
+    low: float, high: float, scale: Callable[[float], float], x: float, right: float
+) -> list[Markup]:
+    """Return about four round ticks beside an upright edge, each with a faint line across."""
+    parts = []
+    for value in _ticks(low, high):
+        y = scale(value)
+        parts.append(tag("line", x1=x, x2=right, y1=y, y2=y, class_="grid"))
+        parts.append(tag("text", rounded(value), x=x - 6, y=y + 4, text_anchor="end"))
     return parts
 
 

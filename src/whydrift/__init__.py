@@ -37,6 +37,9 @@ if TYPE_CHECKING:
         Mark as Mark,
     )
     from whydrift.discovery import (
+        NotIdentified as NotIdentified,
+    )
+    from whydrift.discovery import (
         OptionError as OptionError,
     )
     from whydrift.discovery import (
@@ -63,8 +66,10 @@ if TYPE_CHECKING:
     from whydrift.discovery import (
         discover as discover,
     )
+    from whydrift.effects import Effect as Effect
     from whydrift.monitor import Diagnosis as Diagnosis
     from whydrift.monitor import compare as compare
+    from whydrift.monitor import estimate as estimate
     from whydrift.monitor import read_snapshot as read_snapshot
 
 _HOME = {
@@ -78,6 +83,7 @@ _HOME = {
         "GraphError",
         "Knowledge",
         "Mark",
+        "NotIdentified",
         "OptionError",
         "Role",
         "Schema",
@@ -88,7 +94,8 @@ _HOME = {
         "WhydriftError",
         "discover",
     ),
-    "whydrift.monitor": ("Diagnosis", "compare", "read_snapshot"),
+    "whydrift.effects": ("Effect",),
+    "whydrift.monitor": ("Diagnosis", "compare", "estimate", "read_snapshot"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 

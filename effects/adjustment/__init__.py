@@ -1,0 +1,1 @@
+"""Adjusting for what treated and untreated rows differ in."""

@@ -1,0 +1,123 @@
+"""The public ``estimate``: a frame or files in, an Effect out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from whydrift.discovery.graph import Graph
+from whydrift.discovery.progress import Progress, silent
+from whydrift.monitor.threads import one_blas_thread
+
+if TYPE_CHECKING:
+    from whydrift.discovery.snapshot.note import Note
+    from whydrift.effects.effect import Effect
+
+__all__ = ["estimate"]
+
+
+def estimate(
+    data: Any,
+    treatment: str,
+    outcome: str,
+    *,
+    method: str = "auto",
+    graph: Graph
+    | str
+    | os.PathLike[str]
+    | Mapping[str, Any]
+    | Iterable[tuple[str, str]]
+    | None = None,
+    adjustment: Sequence[str] | str | None = None,
+    instrument: Sequence[str] | str | None = None,
+    running: str | None = None,
+    unit: str | None = None,
+    time: str | None = None,
+    cluster: str | None = None,
+    control: Any = None,
+    arm: Any = None,
+    estimand: str = "auto",
+    units: str = "",
+    level: float = 0.95,
+    random_state: int = 0,
+    force: bool = False,
+    progress: Progress = silent,
+    **options: Any,
+) -> Effect:
+    """Estimate what a treatment did to an outcome, and say whether to believe it.
+
+    Parameters
+    ----------
+    data : frame, mapping of str to columns, path, glob, address or source
+        All rows are held in memory at once.
+    graph : Graph, file, dict or pairs of (cause, effect), optional
+    progress : callable
+        Called with the stage in words, the steps done and the steps in all, while files are read.
+
+    The other parameters are those of `whydrift.effects.api.estimate`.
+
+    Returns
+    -------
+    Effect
+
+    Raises
+    ------
+    WhydriftError
+        If the data, the graph or an option is not usable, or the graph says that no data could
+        answer: ``SourceError``, ``SchemaError``, ``GraphError``, ``OptionError``,
+        ``NotIdentified``, each with the way out.
+
+    Examples
+    --------
+    >>> import whydrift as wd
+    >>> effect = wd.estimate(df, "promo", "spend", adjustment=["age"])  # doctest: +SKIP
+    >>> print(effect)  # doctest: +SKIP
+    """
+    from dataclasses import replace
+
+    from whydrift.effects.api import estimate as answer
+    from whydrift.monitor.api import as_graph
+
+    known = None if graph is None else as_graph(graph)
+    rows, notes = _rows(data, progress)
+    with one_blas_thread():
+        effect = answer(
+            rows,
+            treatment,
+            outcome,
+            method=method,
+            graph=known,
+            adjustment=adjustment,
+            instrument=instrument,
+            running=running,
+            unit=unit,
+            time=time,
+            cluster=cluster,
+            control=control,
+            arm=arm,
+            estimand=estimand,
+            units=units,
+            level=level,
+            random_state=random_state,
+            force=force,
+            **options,
+        )
+    return replace(effect, warnings=(*notes, *effect.warnings))
+
+
+def _rows(data: Any, progress: Progress) -> tuple[Any, tuple[Note, ...]]:
+    """Return a frame or mapping as it is, and the rows of files as an Arrow table."""
+    from whydrift.discovery.snapshot.arrow import is_frame
+
+    if is_frame(data) or isinstance(data, Mapping):
+        return data, ()
+    import pyarrow as pa
+
+    from whydrift.monitor.source.base import Rows
+    from whydrift.monitor.source.opening import as_source
+    from whydrift.monitor.source.reading import stream
+
+    notes: list[Note] = []
+    tables = list(stream(as_source(data), Rows(), tell=notes.append, progress=progress))
+    return pa.concat_tables(tables, promote_options="permissive"), tuple(dict.fromkeys(notes))
