@@ -145,7 +145,7 @@ def begin(
     from whydrift.monitor.service.counters import Counters
     from whydrift.monitor.service.daemon import Daemon, limits_of, write_configuration
     from whydrift.monitor.service.holdings import TURN_EVERY, Holdings
-    from whydrift.monitor.service.listening import WebServer, bound
+    from whydrift.monitor.service.listening import WebServer, bound, settled_memory
     from whydrift.monitor.service.pool import Pool
     from whydrift.monitor.service.reload import secrets_in
     from whydrift.monitor.service.ticks import Tick, ticking
@@ -198,6 +198,7 @@ def begin(
     ticker.enter_context(ticking(ticks))
     open_things.callback(ticker.close)
     web = WebServer(create_app(daemon), config.web, listener)
+    settled_memory()
     web.start()
     _log.info(
         "started", monitors=len(config.monitors), workers=config.checks.workers,
