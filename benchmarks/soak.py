@@ -16,6 +16,7 @@ import json
 import os
 import platform
 import queue
+import resource
 import socket
 import statistics
 import sys
@@ -154,6 +155,12 @@ def resident(pid: int) -> int:
         return 0
 
 
+def processor_seconds() -> float:
+    """Return what this process, and those of its children that have ended, took."""
+    used = [resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(u.ru_utime + u.ru_stime for u in used)
+
+
 def growth(seen: list[tuple[float, int]]) -> float:
     """Return by how much the last quarter of the time is above the one before."""
     first, last = seen[0][0], seen[-1][0]
@@ -184,7 +191,7 @@ def pass_days(
             continue
         if time.monotonic() - told > 30:
             told = time.monotonic()
-            print(f"  {clock[0]:%Y-%m-%d}: {counted(daemon):,} checks", file=sys.stderr)
+            print(f"  {clock[0]:%Y-%m-%d}: {ended + counted(daemon):,} checks", file=sys.stderr)
         left = tuple(f for f in fleets if BEGIN + f.windows * DAY > clock[0])
         if not left:
             return ended + counted(daemon), failed + counted(daemon, errors=True)
@@ -222,6 +229,7 @@ def soak(folder: Path, fleets: tuple[Fleet, ...]) -> dict[str, float | int | boo
     set_up_logs(LogFormat.TEXT, "error", hidden)
     clock = [BEGIN + min(fleet.reference for fleet in fleets) * DAY]
     config = read_whole(path)
+    used = processor_seconds()
     with ExitStack() as open_things:
         daemon, stop = begin(
             config, open_things, read_config=lambda: read_whole(path), hidden=hidden,
@@ -240,6 +248,7 @@ def soak(folder: Path, fleets: tuple[Fleet, ...]) -> dict[str, float | int | boo
         alerts = daemon.store.list_alerts()
         fired = sum(alert.state is not AlertState.PENDING for alert in alerts)
         stop()
+    used = processor_seconds() - used  # workers have ended by now
     months = sum(f.monitors * (f.windows - f.reference) for f in fleets) / DAYS_PER_MONTH
     scrapes = sorted(watch.scrapes)
     return {
@@ -248,6 +257,7 @@ def soak(folder: Path, fleets: tuple[Fleet, ...]) -> dict[str, float | int | boo
         "errors": failed,
         "seconds": seconds,
         "checks/s": checks / seconds,
+        "processor s/check": used / checks,
         "parent MiB": watch.parent[-1][1] / 2**20,
         "parent growth": growth(watch.parent),
         "worker MiB": statistics.median([held for _, held in watch.workers]) / 2**20,

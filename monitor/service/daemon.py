@@ -182,13 +182,12 @@ class Daemon:
             If the store does not answer; what is held is held until its time is up.
         """
         names = [monitor.name for monitor in self.config().monitors]
-        changed = self._holdings.turn(names, self._turns.running)
-        if changed.lost:
-            _log.warning("leases_lost", monitors=", ".join(changed.lost))
-            for name in changed.lost:
-                self._turns.drop(name)
-            self._to_cancel |= frozenset(changed.lost)
-            self._pool.wake()
+        try:
+            changed = self._holdings.turn(names, self._turns.running)
+        except StoreError:
+            self._lose(self._holdings.expire())
+            raise
+        self._lose(changed.lost)
         for name in changed.released:
             self._turns.drop(name)
         for name in changed.taken:
@@ -360,6 +359,15 @@ class Daemon:
         self._pool.wake()
 
     # ---- inside --------------------------------------------------------------------------------
+    def _lose(self, monitors: tuple[str, ...]) -> None:
+        """Do nothing more for monitors that another may hold."""
+        if monitors:
+            _log.warning("leases_lost", monitors=", ".join(monitors))
+            for name in monitors:
+                self._turns.drop(name)
+            self._to_cancel |= frozenset(monitors)
+            self._pool.wake()
+
     def _beat(self, now: datetime) -> None:
         self._looked = self._monotonic()
         self.counters.beat(now)

@@ -9,7 +9,6 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store.state import Lease
 
 if TYPE_CHECKING:
@@ -107,16 +106,14 @@ class Holdings:
             Those of the configuration, in its order.
         busy : collection of str
             Those that are being judged: not given up now.
+
+        Raises
+        ------
+        StoreError
+            If the store does not answer: what is held holds until its time is up.
         """
-        try:
-            lost = self._renew()
-            leases = self._others()
-        except StoreError:
-            # What is held holds until its time is up; then it is lost as if another had taken it.
-            expired = self._expired()
-            if expired:
-                return Changed(lost=expired)
-            raise
+        lost = self._renew()
+        leases = self._others()
         taken_by_others = {lease.monitor for lease in leases if lease.holder != self._holder}
         daemons = {lease.holder for lease in leases} | {self._holder}
         share = len(monitors) if self._is_alone else math.ceil(len(monitors) / len(daemons))
@@ -153,7 +150,8 @@ class Holdings:
             self._until = dict.fromkeys(kept, asked + self._lasts)
         return tuple(lease.monitor for lease in held if lease.monitor not in kept)
 
-    def _expired(self) -> tuple[str, ...]:
+    def expire(self) -> tuple[str, ...]:
+        """Give up the monitors whose time is up, and return them: another may hold them by now."""
         with self._lock:
             now = self._monotonic()
             gone = tuple(name for name, until in self._until.items() if until <= now)

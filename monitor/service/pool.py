@@ -333,11 +333,11 @@ class Pool(Generic[_Task, _Result]):
         """Bury a worker that is gone without having been told to go."""
         if worker not in self._at_work:
             return
+        if not worker.done and (worker.task is None or worker.is_loading):
+            self._not_before = self.monotonic() + _SECONDS_BETWEEN_STARTS
         if worker.task is None:
             self._at_work.remove(worker)
             _kill(worker)
-            if not worker.done:
-                self._not_before = self.monotonic() + _SECONDS_BETWEEN_STARTS
             return
         worker.process.join(_SECONDS_TO_LEAVE)
         self._end(worker, _gone(worker))

@@ -106,4 +106,4 @@ def test_a_lease_that_cannot_be_renewed_is_lost_when_its_time_is_up(tmp_path: Pa
         assert one.get("m0") is not None
         seconds.now = 61
         assert one.get("m0") is None
-        assert one.turn(MONITORS, NOBODY).lost == (*MONITORS,)
+        assert one.expire() == (*MONITORS,) and not one.monitors
