@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.monitor.diagnosis.side_by_side import side_by_side
 
 __all__ = ["calendar_columns"]
 
@@ -46,7 +47,7 @@ def calendar_columns(seconds: FloatArray, split: int) -> tuple[FloatArray, tuple
         if _was_seen(level, cycle, split):
             blocks.append(_indicators(level))
             factors.append(name)
-    return np.column_stack([np.empty((len(seconds), 0)), *blocks]), tuple(factors)
+    return side_by_side([np.empty((len(seconds), 0)), *blocks]), tuple(factors)
 
 
 def _was_seen(level: IntArray, cycle: IntArray, split: int) -> bool:
@@ -64,5 +65,5 @@ def _was_seen(level: IntArray, cycle: IntArray, split: int) -> bool:
 def _indicators(level: IntArray) -> FloatArray:
     """Return a column for each level but the first."""
     found = np.unique(level[level >= 0])[1:]
-    out: FloatArray = (level[:, None] == found[None, :]).astype(np.float64)
+    out: FloatArray = (level == found[:, None]).astype(np.float64).T
     return out

@@ -67,7 +67,7 @@ def column_p_values(
         broken.reference, broken.repaired, side.names, usable, graph=graph, knowledge=None,
         method="auto", test="auto", score="auto", random_state=0, progress=silent, parts=parts,
     )  # fmt: skip
-    # The graph is given, but new dependence, which is looked for beside such a one, is in no p-value.
+    # It is given, but new dependence, which is looked for beside such a graph, is in no p-value.
     testing = Testing(
         broken.reference, broken.current, broken.repaired, findings, learned.graph, usable, cluster,
         mechanism_test("residual_scores"), silent, parts if past.count >= LEAST_WINDOWS else None,

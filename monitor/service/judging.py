@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -24,6 +25,7 @@ from whydrift.monitor.history import History
 from whydrift.monitor.service.graphs import MonitorGraph, monitor_graph
 from whydrift.monitor.service.references import (
     Accepted,
+    LastUsed,
     Usual,
     accepted_for,
     kept_windows,
@@ -31,7 +33,7 @@ from whydrift.monitor.service.references import (
 )
 from whydrift.monitor.service.schedule import stages_of
 from whydrift.monitor.source.reading import Cancelled, never
-from whydrift.monitor.store.records import SnapshotRecord
+from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
 from whydrift.monitor.store.state import VisitKind
 from whydrift.monitor.window.calendar import TimeWindows
 from whydrift.monitor.window.interval import Interval
@@ -72,6 +74,17 @@ class SlowDrift:
             "p_values": dict(self.p_values),
             "anchor": [[w.start.isoformat(), w.end.isoformat()] for w in self.anchor],
         }
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any]) -> SlowDrift:
+        """Read what a result says of it; nothing where it says nothing."""
+        told = result.get("slow", {})
+        anchor = tuple((start, end) for start, end in told.get("anchor", ()))
+        return cls(told.get("scales", {}), told.get("p_values", {}), _intervals(anchor))
+
+
+_MOST_TOLD: Final = 300_000  # p-values kept in one process, in some 30 MB
+_TOLD: Final = LastUsed[SlowDrift](_MOST_TOLD)  # by the id of the result, which never changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -328,27 +341,30 @@ def _graph(history: History, interval: Interval, reference: Usual) -> MonitorGra
 
     A later stage, and a window judged again, is judged by the graph that it was judged by first.
     """
-    own = _results(history, interval.start, interval.end)
-    before = _results(history, reference.intervals[0].start, interval.start)
     return monitor_graph(
         history.monitor, history.store, reference,
-        own=own[-1] if own else None, previous=before[-1] if before else None,
+        own=_last_result(history, interval.start, interval.end),
+        previous=_last_result(history, reference.intervals[0].start, interval.start),
     )  # fmt: skip
+
+
+def _last_result(history: History, start: datetime, end: datetime) -> dict[str, Any] | None:
+    """Return the last result of the whole of the windows between two moments."""
+    for record in reversed(_results(history, start, end)):
+        result = history.store.get_result(record.id)
+        if result is not None:
+            return result
+    return None
 
 
 def _results(
     history: History, start: datetime, end: datetime, stage: str | None = None
-) -> list[dict[str, Any]]:
-    """Return the results of the whole of windows between two moments, by their end."""
+) -> list[ResultRecord]:
+    """Return what is known of the results of the whole of windows, by their end."""
     records = history.store.list_results(
         monitor=history.monitor.name, segment=WHOLE, stage=stage, start=start, end=end
     )
-    found = []
-    for record in sorted(records, key=lambda r: (r.key.interval.end, r.stage)):
-        result = history.store.get_result(record.id)
-        if result is not None:
-            found.append(result)
-    return found
+    return sorted(records, key=lambda r: (r.key.interval.end, r.stage))
 
 
 # ---- slowly -------------------------------------------------------------------------------------
@@ -374,13 +390,12 @@ def _slow(
     since = interval.start - back
     if accepted is not None:
         since = max(since, accepted.until)
-    past = (
-        _results(history, since, interval.start, diagnosis.stage.value)
+    told = (
+        _told(history, since, interval.start, diagnosis.stage.value)
         if since < interval.start
         else []
     )
-    told = [result["slow"] for result in past if "slow" in result]
-    anchor = next((_intervals(slow["anchor"]) for slow in reversed(told) if slow["anchor"]), ())
+    anchor = next((slow.anchor for slow in reversed(told) if slow.anchor), ())
     beside = kept_windows(history.store, monitor.name, anchor) if anchor else None
     if beside is None:
         if len(reference.intervals) < LEAST_WINDOWS:
@@ -398,7 +413,7 @@ def _slow(
     level = budget.level(Purpose.SLOW) / max(1, len(diagnosis.columns))
     scales = {}
     for name, p_value in quiet.items():
-        series = [slow["p_values"][name] for slow in told if name in slow["p_values"]]
+        series = [slow.p_values[name] for slow in told if name in slow.p_values]
         for windows in SLOW_SCALES:
             found = slow_scale([*series, p_value], windows)
             if found is not None and found <= level:
@@ -425,7 +440,24 @@ def _beside_anchor(
         return {}
 
 
-def _intervals(written: Sequence[Sequence[str]]) -> tuple[Interval, ...]:
+def _told(history: History, start: datetime, end: datetime, stage: str) -> list[SlowDrift]:
+    """Return what was told of the whole of windows between two moments; each is read once."""
+    told = []
+    for record in _results(history, start, end, stage):
+        slow = _TOLD.get(record.id)
+        if slow is None:
+            result = history.store.get_result(record.id)
+            if result is None:
+                continue
+            slow = SlowDrift.of(result)
+            _TOLD.put(record.id, slow, 1 + len(slow.p_values))
+        told.append(slow)
+    return told
+
+
+@lru_cache(maxsize=1_024)
+def _intervals(written: tuple[tuple[str, str], ...]) -> tuple[Interval, ...]:
+    """Return the windows of an anchor, which many results in a row name."""
     return tuple(
         Interval(datetime.fromisoformat(start), datetime.fromisoformat(end))
         for start, end in written

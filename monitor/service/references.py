@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.history import History
@@ -16,42 +16,53 @@ from whydrift.monitor.store.state import EventRecord
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["Accepted", "CachedStore", "Usual", "accepted_for", "kept_windows", "usual"]
+__all__ = [
+    "Accepted", "CachedStore", "LastUsed", "Usual", "accepted_for", "kept_windows", "usual",
+]  # fmt: skip
+
+_Value = TypeVar("_Value")
 
 _MOST_BYTES: Final = 256 << 20  # of decoded windows in one process
 _PER_COLUMN: Final = 4_096  # summaries and the like, about
 
 
-class _Windows:
-    """Decoded windows, those used last; what they were decoded from never changes."""
+class LastUsed(Generic[_Value]):
+    """Values by a name that stands for one value for ever; those used last, of a size in all.
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    Parameters
+    ----------
+    most : int
+        Sum of the sizes of what is kept.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
         self._lock = threading.Lock()
-        self._kept: OrderedDict[str, tuple[Snapshot, int]] = OrderedDict()
-        self._bytes = 0
+        self._kept: OrderedDict[str, tuple[_Value, int]] = OrderedDict()
+        self._size = 0
 
-    def get(self, sha256: str) -> Snapshot | None:
+    def get(self, name: str) -> _Value | None:
+        """Return a value that is kept."""
         with self._lock:
-            found = self._kept.get(sha256)
+            found = self._kept.get(name)
             if found is None:
                 return None
-            self._kept.move_to_end(sha256)
+            self._kept.move_to_end(name)
             return found[0]
 
-    def put(self, sha256: str, window: Snapshot) -> None:
-        size = 2 * window.sample.nbytes + _PER_COLUMN * len(window.schema)
+    def put(self, name: str, value: _Value, size: int) -> None:
+        """Keep a value; of those used longest ago as many go as it takes."""
         with self._lock:
-            if sha256 in self._kept:
+            if name in self._kept:
                 return
-            self._kept[sha256] = window, size
-            self._bytes += size
-            while self._bytes > self._most_bytes and len(self._kept) > 1:
+            self._kept[name] = value, size
+            self._size += size
+            while self._size > self._most and len(self._kept) > 1:
                 _, (_, gone) = self._kept.popitem(last=False)
-                self._bytes -= gone
+                self._size -= gone
 
 
-_WINDOWS: Final = _Windows(_MOST_BYTES)
+_WINDOWS: Final = LastUsed[Snapshot](_MOST_BYTES)
 
 
 @dataclass(frozen=True)
@@ -68,7 +79,8 @@ class CachedStore(Store):
         found = _WINDOWS.get(record.sha256)
         if found is None:
             found = super().get_snapshot(record)
-            _WINDOWS.put(record.sha256, found)
+            size = 2 * found.sample.nbytes + _PER_COLUMN * len(found.schema)
+            _WINDOWS.put(record.sha256, found, size)
         return found
 
 

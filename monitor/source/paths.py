@@ -115,12 +115,18 @@ def _folder(folder: Path) -> tuple[Path, ...]:
 
 def _once(files: Sequence[Path]) -> tuple[Path, ...]:
     """Leave out links, such as ``latest.parquet``, to files that are there by another name."""
+    folders: dict[Path, str] = {}  # few folders have many files: each is followed once
     own: dict[str, Path] = {}
+    reals = []
     for path in files:
-        real = os.path.realpath(path)
+        if path.parent not in folders:
+            folders[path.parent] = os.path.realpath(path.parent)
+        is_link = path.is_symlink()
+        real = os.path.realpath(path) if is_link else str(Path(folders[path.parent], path.name))
         if real not in own or real == str(path.absolute()):
             own[real] = path
-    return tuple(path for path in files if own[os.path.realpath(path)] is path)
+        reals.append(real)
+    return tuple(path for path, real in zip(files, reals, strict=True) if own[real] is path)
 
 
 def is_hidden(path: PurePath) -> bool:

@@ -62,24 +62,30 @@ def between_windows(
     """
     # Of unit size, so that scores can borrow from each other: where rows in order are differenced
     # the level's regressor is 1 − ρ.
-    size = np.sqrt(np.maximum((regressors**2).mean(axis=0), 1e-300))
-    products, regressors = products / size, regressors / size
+    squares = regressors**2
+    size = np.sqrt(np.maximum(squares.mean(axis=0), 1e-300))
+    squares /= size**2
     past = len(parts)
+    products = products[:past] / size
     _, first = np.unique(parts, return_index=True)
-    total = np.add.reduceat(products[:past], first, axis=0)
-    square = np.add.reduceat(products[:past] ** 2, first, axis=0)
-    information = np.add.reduceat(regressors[:past] ** 2, first, axis=0)
-    fourth = np.add.reduceat(regressors[:past] ** 4, first, axis=0)
+    total = np.add.reduceat(products, first, axis=0)
+    square = np.add.reduceat(products**2, first, axis=0)
+    information = np.add.reduceat(squares[:past], first, axis=0)
+    fourth = np.add.reduceat(squares[:past] ** 2, first, axis=0)
     rows = np.divide(information**2, fourth, out=np.zeros_like(fourth), where=fourth > 0)
-    share = regressors**2 * window
+    share = squares * window
     loads = (np.add.reduceat(share[:past], first, axis=0) ** 2).sum(axis=0)
     loads += share[past:].sum(axis=0) ** 2
     usual = _usual(calendar, first)
     between = np.zeros(len(loads))
     windows = np.zeros(len(loads))
+    ranks: dict[bytes, int] = {}  # nearly always every score is told of by the same windows
     for k in range(len(loads)):
         told = rows[:, k] >= _LEAST_INFORMATION
-        spare = int(told.sum()) - int(np.linalg.matrix_rank(usual[told]))
+        which = told.tobytes()
+        if which not in ranks:
+            ranks[which] = int(np.linalg.matrix_rank(usual[told]))
+        spare = int(told.sum()) - ranks[which]
         if spare < _LEAST_TOLD - 1:
             continue
         theta = total[told, k] / information[told, k]

@@ -173,10 +173,10 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
         if owner[a] != owner[b] and stacked.shape[1] <= _MOST_PAIR_COLUMNS
     ]
     columns = [np.ones(len(stacked)), *(chosen_rows(f.basis, rows) for f in parts)]
-    matrix = side_by_side([*columns, *(stacked[:, a] * stacked[:, b] for a, b in pairs)])
-    telling = matrix.shape[1]
-    if pair.calendar is not None:
-        matrix = side_by_side([matrix, pair.calendar[rows]])
+    columns += [stacked[:, a] * stacked[:, b] for a, b in pairs]
+    calendar = [] if pair.calendar is None else [chosen_rows(pair.calendar, rows)]
+    matrix = side_by_side([*columns, *calendar])
+    telling = matrix.shape[1] - sum(block.shape[1] for block in calendar)
     design = Design.fitted(rows, matrix, np.clip(stacked, -3, 3), names, current, telling)
     numbers = [k for k, name in enumerate(names) if name in parents]
     # Rows in order resemble each other, and with them the windows' misfit: no such check is known.

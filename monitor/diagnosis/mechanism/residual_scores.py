@@ -662,7 +662,7 @@ def _with_between(
     alone = ((stacked * window) ** 2).sum(axis=0)
     inflation = np.divide(own, alone, out=np.ones_like(own), where=alone > 0)
     extra, freedom = between_windows(
-        stacked, np.column_stack(scores.by), window, work.parts, inflation,
+        stacked, side_by_side(scores.by), window, work.parts, inflation,
         work.calendar[: len(work.parts)],
     )  # fmt: skip
     variance = moments.variance + np.diag(extra)
