@@ -230,3 +230,14 @@ def test_bounds_have_the_width_that_manski_says_and_no_number_between_them():
         wd.estimate({**data, "y": rng.normal(size=5000)}, "treat", "y", method="bounds")
     with pytest.raises(wd.SchemaError, match="runs from"):
         wd.estimate(data, "treat", "y", method="bounds", lowest=0.5, highest=1)
+
+
+def test_the_interval_of_bounds_holds_an_effect_that_lies_on_one_of_them():
+    held, samples = 0, 200
+    for rng in np.random.default_rng(4).spawn(samples):
+        treat = rng.random(400) < 0.5
+        # Had the untreated been treated: 0, the treated untreated: 1. The worst there can be.
+        outcome = np.where(treat, rng.random(400) < 0.6, rng.random(400) < 0.4)
+        effect = estimate({"treat": treat, "y": outcome}, "treat", "y", method="bounds")
+        held += effect.low <= 0.5 * 0.6 - 0.5 * 0.4 - 0.5 <= effect.high
+    assert binom.ppf(1e-5, samples, 0.95) <= held < samples
