@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
 _ROWS, _EFFECT = 500, 1.0

@@ -207,9 +207,7 @@ def _weak_check(form: ReducedForm, held: AndersonRubin, level: float) -> Check:
             f"error says nothing; {set_text}, and stands in place of the usual one"
         )
     elif strength < wanted:
-        said += (
-            f"; from {wanted:.1f} on the bias would surely be below a tenth of the worst; {set_text}"
-        )
+        said += f"; from {wanted:.1f} on the bias would surely be below a tenth of the worst; {set_text}"
     return Check.at_least("weak_instrument", strength, said, warn=wanted, fail=_WEAK)
 
 
@@ -238,9 +236,7 @@ def _over_identification(
             f"{name} rejects that the {count} instruments find one effect ({p_text(p_value)}): one "
             "of them reaches the outcome by another way, or they move rows whose effects differ"
         )
-    return (
-        Check.at_least("over_identification", p_value, said, warn=_OVER_WARN, fail=_OVER_FAIL),
-    )
+    return (Check.at_least("over_identification", p_value, said, warn=_OVER_WARN, fail=_OVER_FAIL),)
 
 
 def _endogeneity(
@@ -284,14 +280,13 @@ def _estimand(study: Study, names: tuple[str, ...]) -> Estimand:
 
 
 def _assumptions(study: Study, names: tuple[str, ...]) -> tuple[str, ...]:
-    treatment, outcome, moved = study.roles.treatment, study.roles.outcome, joined(names)
-    given = "Given the columns adjusted for, " if len(study.covariates) else ""
+    treatment, outcome = study.roles.treatment, study.roles.outcome
+    each = names[0] if len(names) == 1 else f"Each of {joined(names)}"
+    given = ", given the columns adjusted for" if len(study.covariates) else ""
     return (
-        f"{given}{moved} shares no cause with {outcome} (as good as random)"
-        if given
-        else f"{moved} shares no cause with {outcome} (as good as random)",
-        f"{moved} reaches {outcome} through {treatment} alone (exclusion)",
-        f"{moved} moves nobody's {treatment} the other way (monotonicity), or the effect is the "
+        f"{each} shares no cause with {outcome}{given} (as good as random)",
+        f"{each} reaches {outcome} through {treatment} alone (exclusion)",
+        f"{each} moves nobody's {treatment} the other way (monotonicity), or the effect is the "
         "same for all",
         *ALWAYS,
     )

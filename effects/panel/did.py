@@ -8,24 +8,20 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.errors import OptionError, SchemaError
-from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.chart import Chart, Rule, Series, Shape, Side
 from whydrift.effects.check import Check, Outcome
 from whydrift.effects.effect import Effect
 from whydrift.effects.estimand import ALWAYS, Estimand
-from whydrift.effects.influence import cluster_check, influence_error
-from whydrift.effects.panel.absorber import Absorber, slopes
-from whydrift.effects.panel.comparisons import comparison_table, negative_weight
+from whydrift.effects.influence import cluster_check
+from whydrift.effects.panel.by_cohort import AGGREGATES, by_cohort
 from whydrift.effects.panel.event_study import EventStudy
 from whydrift.effects.panel.found import Found
-from whydrift.effects.panel.group_time import Aggregate, GroupTime, group_time
 from whydrift.effects.panel.layout import Layout, read_layout
 from whydrift.effects.panel.two_way import two_way
 from whydrift.effects.panel.wild_bootstrap import WEIGHTS
 from whydrift.effects.question import Question
 from whydrift.effects.study import Study
-from whydrift.effects.table import Table
-from whydrift.effects.words import number_text, percent
+from whydrift.effects.words import percent
 
 __all__ = ["DifferenceInDifferences"]
 
@@ -34,14 +30,13 @@ _CHOICES = {
     "estimator": ("auto", "two_groups", "fixed_effects", "group_time"),
     "controls": ("auto", "never", "not_yet"),
     "model": ("doubly_robust", "outcome_regression"),
-    "aggregate": ("simple", "dynamic", "group"),
+    "aggregate": AGGREGATES,
     "errors": ("robust", "classical"),
     "bootstrap": ("auto", "none", *WEIGHTS),
 }
 _FEW_CLUSTERS, _VERY_FEW_CLUSTERS = 40, 12  # below: a bootstrap; and one with six-point weights
 _FEW_TREATED, _ONE_TREATED = 5, 2  # clusters on the smaller side
 _MISSING_FAIL = 0.5
-_NO_OVERLAP = 0.99
 _PARALLEL = (
     "Without treatment the treated would have changed as the others did (parallel trends{given})"
 )
@@ -111,7 +106,11 @@ class DifferenceInDifferences:
         estimator = self._estimator(study, layout)
         cluster = _clusters(study, layout)
         if estimator == "group_time":
-            found = self._group_time(study, layout, cluster, question)
+            assert cluster is not None
+            found = by_cohort(
+                study, layout, cluster, question, controls=self.controls, model=self.model,
+                aggregate=self.aggregate, anticipation=self.anticipation,
+            )  # fmt: skip
         else:
             found = two_way(
                 layout, study.outcome, study.covariates.standardised, question,
@@ -215,139 +214,6 @@ class DifferenceInDifferences:
             own += ("Those seen before and after are samples of the same two groups",)
         return (*own, *ALWAYS)
 
-    # ---- by cohort and period -----------------------------------------------------------------
-    def _group_time(
-        self, study: Study, layout: Layout, cluster: IntArray | None, question: Question
-    ) -> Found:
-        assert cluster is not None
-        has_never = bool((layout.start == layout.never).any())
-        controls = self.controls
-        if controls == "auto":
-            controls = "never" if has_never else "not_yet"
-        if controls == "never" and not has_never:
-            raise SchemaError(
-                "every unit is treated some time",
-                where="did, controls",
-                remedy="Take controls='not_yet'",
-            )
-        cells = group_time(
-            layout, study.outcome, study.covariates.standardised,
-            controls=controls, model=self.model, anticipation=self.anticipation,
-        )  # fmt: skip
-        per_unit = layout.unit_codes(cluster)
-        overall = cells.overall(self.aggregate)
-        error, freedom = influence_error(overall.influence, per_unit)
-        assert freedom is not None
-        base = -1 - self.anticipation
-        notes: tuple[Note, ...] = ()
-        if cells.without_controls:
-            text = (
-                f"{cells.without_controls} pairs of cohort and period left out: too few units were "
-                "untreated beside them"
-            )
-            notes = (Note("cells_without_controls", None, text),)
-        return Found(
-            overall.value,
-            error,
-            freedom,
-            study=_event_study(cells, per_unit, freedom, base),
-            lever=_mean_distance(cells) - base,
-            details=_cell_tables(cells, layout, per_unit, question, study.outcome),
-            checks=(*_comparison_check(study, layout, cluster), *_overlap_check(cells)),
-            notes=notes,
-        )
-
-
-def _mean_distance(cells: GroupTime) -> float:
-    """Return how far after the first treated period the effects lie, by their weights."""
-    after = cells.relative >= 0
-    sizes = np.array([(cells.members == g).sum() for g in cells.cohort[after]], dtype=np.float64)
-    return float(np.average(cells.relative[after], weights=sizes))
-
-
-def _event_study(cells: GroupTime, per_unit: IntArray, freedom: float, base: int) -> EventStudy:
-    places, parts = cells.by_relative()
-    groups = int(per_unit.max()) + 1
-    influence = np.column_stack([part.influence for part in parts])
-    sums = np.column_stack([np.bincount(per_unit, column, groups) for column in influence.T])
-    covariance = sums.T @ sums / len(per_unit) ** 2 * groups / (groups - 1)
-    effects = np.array([part.value for part in parts])
-    treated = np.array(
-        [
-            len(np.unique(per_unit[np.isin(cells.members, cells.cohort[cells.relative == e])]))
-            for e in places
-        ]
-    )
-    return EventStudy(places, effects, covariance, freedom, base, treated)
-
-
-def _cell_tables(
-    cells: GroupTime, layout: Layout, per_unit: IntArray, question: Question, outcome: FloatArray
-) -> dict[str, Table]:
-    def line(part: Aggregate) -> tuple[float, float, float, float]:
-        error, freedom = influence_error(part.influence, per_unit)
-        reach = question.quantile(freedom) * error
-        return part.value, error, part.value - reach, part.value + reach
-
-    numbers = ("effect", "standard error", "low", "high")
-    starts, parts = cells.by_cohort()
-    cohorts = tuple(
-        (layout.periods[g], int((cells.members == g).sum()), *line(part))
-        for g, part in zip(starts, parts, strict=True)
-    )
-    by_cell = tuple(
-        (
-            layout.periods[cells.cohort[i]],
-            layout.periods[cells.period[i]],
-            *line(Aggregate(float(cells.effects[i]), cells.influence[:, i])),
-        )
-        for i in range(len(cells.effects))
-    )
-    totals = tuple((how, *line(cells.overall(how))) for how in _CHOICES["aggregate"])
-    tables = {
-        "averages": Table("The effect by ways to average", ("average", *numbers), totals),
-        "cohorts": Table(
-            "Effects by the period in which treatment began", ("began", "units", *numbers), cohorts
-        ),
-        "cells": Table(
-            "Effects by beginning and period; before the beginning they should be none",
-            ("began", "period", *numbers),
-            by_cell,
-        ),
-    }
-    compared = comparison_table(layout, outcome) if layout.is_staggered else None
-    return tables if compared is None else {**tables, "comparisons": compared}
-
-
-def _comparison_check(study: Study, layout: Layout, cluster: IntArray) -> tuple[Check, ...]:
-    """Say what a slope with unit and period effects would have given, where it is not taken."""
-    if not layout.is_staggered:
-        return ()
-    periods = (layout.period[:, None] == np.arange(1, layout.never)).astype(np.float64)
-    absorber = Absorber.build(
-        np.column_stack([periods, study.covariates.standardised]), layout.unit
-    )
-    now = layout.treated_now.astype(np.float64)[:, None]
-    fit = slopes(absorber, now, study.outcome, cluster=cluster, robust=True)
-    share = negative_weight(fit.columns[:, 0], layout.treated_now)
-    said = (
-        "no treated unit serves as a control; a slope with unit and period effects, where some do, "
-        f"gives {number_text(float(fit.values[0]))} ({percent(share)} of weight negative)"
-    )
-    return (Check("forbidden_comparisons", Outcome.PASS, said, share),)
-
-
-def _overlap_check(cells: GroupTime) -> tuple[Check, ...]:
-    if not cells.worst_chance:
-        return ()
-    said = (
-        f"by what is adjusted for, the chance of treatment of a treated unit is at most "
-        f"{cells.worst_chance:.2f}"
-    )
-    if cells.worst_chance > _NO_OVERLAP:
-        said += ": nobody like it is left untreated, and the effect rests on the outcome model"
-    return (Check.at_most("overlap", cells.worst_chance, said, warn=_NO_OVERLAP),)
-
 
 # ---- judging ----------------------------------------------------------------------------------
 def _clusters(study: Study, layout: Layout) -> IntArray | None:
@@ -389,9 +255,7 @@ def _pre_trends(found: Found, layout: Layout) -> tuple[Check, ...]:
         )
         return (Check("parallel_trends", Outcome.WARN, said),)
     empty = np.array([], dtype=np.int64)
-    study = found.study or EventStudy(
-        empty, np.array([]), np.empty((0, 0)), 1.0, -1, empty
-    )
+    study = found.study or EventStudy(empty, np.array([]), np.empty((0, 0)), 1.0, -1, empty)
     return study.pre_trend_checks(found.value, found.lever)
 
 

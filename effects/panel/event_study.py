@@ -102,20 +102,19 @@ class EventStudy:
         if len(places) == 1:
             what = "the effect before treatment"
         p_value, slope = _joint(effects, covariance, steps, self.freedom)
-        said = f"{what} may be none ({p_text(p_value)})"
+        said = f"of {what}, no more is seen than by chance ({p_text(p_value)})"
         if p_value < _WARN:
             said = (
-                f"{what} differ from none ({p_text(p_value)}): the two sides did not move alike "
-                "before, and would hardly have done so after"
-            ).replace("treatment differ", "treatment differs" if len(effects) == 1 else
-                      "treatment differ")  # fmt: skip
+                f"of {what}, more is seen than by chance ({p_text(p_value)}): the two sides did "
+                "not move alike before, and would hardly have done so after"
+            )
         missed = abs(slope * lever)
         power = (
             f"a straight trend of {number_text(slope)} a period is found in {_POWER:.0%} of such "
             f"tests; it would move the estimate by {number_text(missed)}"
         )
         if missed > abs(value):
-            power += ", which is more than the estimate: that the test is passed says little"
+            power += ", which is more than the estimate: passing the test says little"
         return (
             Check.at_least("parallel_trends", p_value, said, warn=_WARN, fail=_FAIL),
             Check.at_most("pre_trend_power", missed, power, warn=abs(value)),

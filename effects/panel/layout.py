@@ -203,7 +203,7 @@ def _without_always_treated(
     seen_first = _extremes(layout.period, layout.unit, len(layout.units))[0]
     always = layout.unit_starts <= seen_first
     if not always.any():
-        if not layout.cohorts or layout.never not in layout.start and not layout.is_staggered:
+        if not layout.cohorts or (layout.never not in layout.start and not layout.is_staggered):
             raise SchemaError(
                 "all units are treated from the same period on, and nobody stays untreated",
                 where="did",

@@ -8,7 +8,7 @@ from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.panel.absorber import Absorber, slopes
-from whydrift.effects.panel.comparisons import comparison_table, negative_weight, weight_check
+from whydrift.effects.panel.comparisons import comparison_table, weight_check
 from whydrift.effects.panel.event_study import EventStudy
 from whydrift.effects.panel.found import Found
 from whydrift.effects.panel.layout import Layout
@@ -91,7 +91,7 @@ def two_way(
         # A straight trend of those treated, taken out like the outcome.
         lever=float(left @ (group[:, 0] * layout.period)) / float(left @ left),
         details=_details(layout, outcome, by_unit=by_unit),
-        checks=(weight_check(negative_weight(left, layout.treated_now)),)
+        checks=(weight_check(layout, outcome, left, is_plain=by_unit and not covariates.size),)
         if layout.is_staggered
         else (),
         notes=notes,
