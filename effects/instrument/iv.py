@@ -207,7 +207,7 @@ def _weak_check(form: ReducedForm, held: AndersonRubin, level: float) -> Check:
             f"error says nothing; {set_text}, and stands in place of the usual one"
         )
     elif strength < wanted:
-        said += f"; from {wanted:.1f} on the bias would surely be below a tenth of the worst; {set_text}"
+        said += f"; from {wanted:.1f} on the bias is surely below a tenth of the worst; {set_text}"
     return Check.at_least("weak_instrument", strength, said, warn=wanted, fail=_WEAK)
 
 

@@ -47,14 +47,15 @@ class ReducedForm:
     @property
     def slopes(self) -> FloatArray:
         """First-stage coefficients of the instruments, shape (k,)."""
-        found: FloatArray = np.linalg.solve(self.gram, self.with_treatment)
+        found: FloatArray = np.asarray(np.linalg.solve(self.gram, self.with_treatment), float)
         return found
 
     @property
     def slope_errors(self) -> FloatArray:
         """Their standard errors."""
         inverse = np.linalg.inv(self.gram)
-        found: FloatArray = np.sqrt(np.diag(inverse @ self.spread_treatment @ inverse))
+        variances: FloatArray = np.diag(inverse @ self.spread_treatment @ inverse)
+        found: FloatArray = np.sqrt(variances)
         return found
 
     @property
@@ -164,16 +165,16 @@ def reduced_form(
     solved = np.linalg.solve(gram, np.column_stack([z.T @ y, z.T @ d]))
     left_y, left_d = y - z @ solved[:, 0], d - z @ solved[:, 1]
     if cluster is None and not robust:
-        parts = tuple(gram * float(a @ b) / spare for a, b in _pairs(left_y, left_d))
+        parts = [gram * float(a @ b) / spare for a, b in _pairs(left_y, left_d)]
     else:
         scores = [z * left[:, None] for left in (left_y, left_d)]
         scale = rows / spare
         if cluster is not None:
             scores = [_summed(score, cluster, groups) for score in scores]
             scale = groups / (groups - 1) * (rows - 1) / spare
-        parts = tuple(scale * (a.T @ b) for a, b in _pairs(*scores))
+        parts = [scale * (a.T @ b) for a, b in _pairs(scores[0], scores[1])]
     freedom = float(spare if cluster is None else groups - 1)
-    return ReducedForm(gram, z.T @ y, z.T @ d, *parts, freedom)
+    return ReducedForm(gram, z.T @ y, z.T @ d, parts[0], parts[1], parts[2], freedom)
 
 
 def _pairs(a: FloatArray, b: FloatArray) -> tuple[tuple[FloatArray, FloatArray], ...]:

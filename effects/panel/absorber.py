@@ -48,7 +48,7 @@ class Absorber:
     @property
     def parameters(self) -> int:
         """How many numbers are fitted."""
-        return self.levels + self.basis.shape[1]
+        return self.levels + int(self.basis.shape[1])
 
     def residual(self, values: FloatArray) -> FloatArray:
         """Return what is left of columns, shape (n_rows,) or (n_rows, n_columns)."""
@@ -60,7 +60,8 @@ class Absorber:
             sums = np.column_stack([np.bincount(self.unit, column) for column in table.T])
             left = table - (sums / rows[:, None])[self.unit]
         left = left - self.basis @ (self.basis.T @ left)
-        return left.reshape(values.shape)
+        found: FloatArray = left.reshape(values.shape)
+        return found
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from whydrift.discovery.arrays import IntArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.check import Check, Outcome

@@ -186,8 +186,8 @@ class DifferenceInDifferences:
             raise SchemaError(
                 "some units are untreated again after they were treated",
                 where="did",
-                remedy="End their rows there, or take estimator='fixed_effects', which assumes that "
-                "treatment leaves nothing behind and works the same for all",
+                remedy="End their rows there, or take estimator='fixed_effects', which assumes "
+                "that treatment leaves nothing behind and works the same for all",
             )
         if self.estimator != "auto":
             return self.estimator

@@ -1,4 +1,4 @@
-"""The event study: effects by distance from treatment, and whether both sides moved alike before."""
+"""The event study: effects by distance from treatment; before it there should be none."""
 
 from __future__ import annotations
 

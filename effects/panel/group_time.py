@@ -205,9 +205,12 @@ def _cell(
     share = float(treated.mean())
     if design.shape[1] == 1:
         ours, theirs = float(change[treated].mean()), float(change[~treated].mean())
-        scale = _small(int(treated.sum())), _small(int((~treated).sum()))
+        scale = _small(int(treated.sum()))
+        scale_of_others = _small(int((~treated).sum()))
         influence = np.where(
-            treated, scale[0] * (change - ours) / share, -scale[1] * (change - theirs) / (1 - share)
+            treated,
+            scale * (change - ours) / share,
+            -scale_of_others * (change - theirs) / (1 - share),
         )
         return ours - theirs, influence, 0.0
     # Scaled, so that a penalty and a condition number mean the same for every column.

@@ -67,7 +67,8 @@ def two_way(
         )
     fit = slopes(absorber, now[:, None], outcome, cluster=cluster, robust=robust)
     value, error = float(fit.values[0]), float(fit.errors[0])
-    interval, p_value, notes = None, None, ()
+    interval, p_value = None, None
+    notes: tuple[Note, ...] = ()
     if weights is not None:
         assert cluster is not None
         boot = wild_bootstrap(
@@ -129,7 +130,7 @@ def _details(layout: Layout, outcome: FloatArray, *, by_unit: bool) -> dict[str,
     if layout.is_staggered:
         table = comparison_table(layout, outcome) if by_unit else None
         return {} if table is None else {"comparisons": table}
-    rows = []
+    rows: list[tuple[str | int | float | None, ...]] = []
     after = layout.period >= layout.cohorts[0]
     means = {}
     for is_treated, who in ((True, "treated"), (False, "others")):

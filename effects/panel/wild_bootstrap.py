@@ -77,7 +77,7 @@ def wild_bootstrap(
 
     def scores(residual: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return each cluster's share of the slope, and each cluster's score by each weight."""
-        own = np.bincount(cluster, left * residual, groups)
+        own: FloatArray = np.bincount(cluster, left * residual, groups).astype(np.float64)
         of_left = _by_cluster(basis * left[:, None], cluster, groups)  # (groups, directions)
         of_residual = _by_cluster(basis * residual[:, None], cluster, groups)
         spread = -(of_left @ of_residual.T)

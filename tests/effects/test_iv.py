@@ -145,7 +145,9 @@ def test_an_instrument_that_reaches_the_outcome_by_itself_is_found_out_by_the_ot
 
 def test_liml_and_two_stages_are_the_same_with_one_instrument_and_near_with_three():
     one = world(6)
-    answers = [wd.estimate(one, "dose", "y", instrument="z0", estimator=e) for e in ("2sls", "liml")]
+    answers = [
+        wd.estimate(one, "dose", "y", instrument="z0", estimator=e) for e in ("2sls", "liml")
+    ]
     assert answers[0].value == answers[1].value
     three = world(6, count=3)
     names = ["z0", "z1", "z2"]
@@ -179,7 +181,7 @@ def test_an_instrument_is_found_in_the_graph_or_held_against_it():
     named = wd.estimate(data, "dose", "y", graph=graph, instrument="z0")
     assert named.value == effect.value
     assert named.check("identification").outcome is Outcome.PASS
-    with pytest.raises(wd.NotIdentified, match="x does not move dose|another way"):
+    with pytest.raises(wd.NotIdentified, match=r"x does not move dose|another way"):
         wd.estimate(data, "dose", "y", graph=graph, instrument="x")
     forced = wd.estimate(data, "dose", "y", graph=graph, instrument="x", force=True)
     assert forced.check("identification").outcome is Outcome.FAIL
