@@ -144,16 +144,21 @@ class EventStudy:
     def chart(self, treatment: str, outcome: str, units: str, level: float) -> Chart:
         """Return the picture."""
         low, high = self._ends(level)
+        bare = self.treated < _FEWEST_SHOWN  # no interval: an absent end would mean no bound
         series = []
-        sides = ((self.distance < 0, "before", Side.CONTROL), (self.distance >= 0, "after", None))
-        for chosen, label, side in sides:
-            if chosen.any():
-                series.append(
-                    Series.of(
-                        label, self.distance[chosen], self.effects[chosen], low=low[chosen],
-                        high=high[chosen], side=side or Side.TREATED,
-                    )
-                )  # fmt: skip
+        for chosen, label, side in (
+            (self.distance < 0, "before", Side.CONTROL),
+            (self.distance >= 0, "after", Side.TREATED),
+        ):
+            for rows, name, has_ends in ((chosen & ~bare, label, True), (chosen & bare, "", False)):
+                if rows.any():
+                    series.append(
+                        Series.of(
+                            name, self.distance[rows], self.effects[rows],
+                            low=low[rows] if has_ends else None,
+                            high=high[rows] if has_ends else None, side=side,
+                        )
+                    )  # fmt: skip
         series.append(Series("base", (float(self.base),), (0.0,), side=Side.NEUTRAL))
         unit = f", {units}" if units else ""
         return Chart(
