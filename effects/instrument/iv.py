@@ -156,22 +156,33 @@ def _instruments(study: Study) -> tuple[FloatArray, tuple[str, ...], tuple[Note,
 def _check_treatment(
     study: Study, instruments: FloatArray, names: tuple[str, ...], adjusted: FloatArray
 ) -> None:
-    """Raise where nothing is left of the treatment to be explained."""
+    """Raise where nothing is left to be explained of the treatment, or by it of the outcome."""
     treatment = study.treatment.values
-    whole = float(treatment.var()) * study.n
+    if _share_left(study.outcome, np.column_stack([adjusted, treatment])) <= _ALIKE:
+        raise SchemaError(
+            f"outcome {study.roles.outcome!r} follows from treatment {study.roles.treatment!r} and "
+            "what is adjusted for without an error",
+            where="iv",
+            remedy="Where one is computed from the other there is nothing to estimate: name another",
+        )
     for columns, culprit in (
         (adjusted, "the columns adjusted for"),
         (np.column_stack([adjusted, instruments]), joined(names)),
     ):
-        basis, _ = np.linalg.qr(columns)
-        left = treatment - basis @ (basis.T @ treatment)
-        if float(left @ left) <= _ALIKE * whole:
+        if _share_left(treatment, columns) <= _ALIKE:
             raise SchemaError(
                 f"treatment {study.roles.treatment!r} follows from {culprit} without an error",
                 where="iv",
                 remedy="An instrument moves the treatment, but is not it: name another one, or "
                 "compare the values of the treatment itself",
             )
+
+
+def _share_left(values: FloatArray, columns: FloatArray) -> float:
+    """Return the share of the variance that columns with an intercept do not explain."""
+    basis, _ = np.linalg.qr(columns)
+    left = values - basis @ (basis.T @ values)
+    return float(left @ left) / (float(values.var()) * len(values))
 
 
 # ---- fitting ----------------------------------------------------------------------------------

@@ -152,10 +152,10 @@ def reduced_form(
     rows, k = instruments.shape
     spare = rows - adjusted.shape[1] - k
     groups = rows if cluster is None else int(cluster.max()) + 1
-    if spare < 1 or groups < k + 2:
+    if spare < 2 or groups < k + 2:  # the test of least squares fits one number more
         what = f"{rows} usable rows" if cluster is None else f"{groups} clusters"
         raise TooFewRows(
-            f"{what}, {k} instruments and {adjusted.shape[1] - 1} columns to adjust for",
+            f"{what} are too few for {k + adjusted.shape[1] - 1} instruments and columns to adjust for",
             where="iv",
             remedy="Name fewer instruments or columns, or give more rows",
         )

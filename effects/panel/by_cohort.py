@@ -25,7 +25,7 @@ __all__ = ["AGGREGATES", "by_cohort"]
 AGGREGATES = ("simple", "dynamic", "group")
 """Ways to average effects by cohort and period; see `GroupTime.overall`."""
 
-_NO_OVERLAP = 0.99
+_HARDLY, _NO_OVERLAP = 0.99, 0.999  # chances of treatment
 
 
 def by_cohort(
@@ -182,6 +182,6 @@ def _overlap_check(cells: GroupTime) -> tuple[Check, ...]:
         f"by what is adjusted for, the chance of treatment of a treated unit is at most "
         f"{cells.worst_chance:.2f}"
     )
-    if cells.worst_chance > _NO_OVERLAP:
+    if cells.worst_chance > _HARDLY:
         said += ": nobody like it is left untreated, and the effect rests on the outcome model"
-    return (Check.at_most("overlap", cells.worst_chance, said, warn=_NO_OVERLAP),)
+    return (Check.at_most("overlap", cells.worst_chance, said, warn=_HARDLY, fail=_NO_OVERLAP),)

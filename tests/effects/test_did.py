@@ -250,6 +250,12 @@ def test_one_treated_unit_fails_and_names_synthetic_control():
     assert check.outcome is Outcome.FAIL and "synthetic_control" in check.sentence
 
 
+def test_a_covariate_that_tells_the_treated_apart_leaves_nobody_to_compare_with():
+    data = at_once(20)
+    effect = wd.estimate({**data, "x": 1.0 * (data["unit"] < 20)}, **ASKED, adjustment="x")
+    assert effect.check("overlap").outcome is Outcome.FAIL
+
+
 # ---- panels as they come ----------------------------------------------------------------------
 def test_an_unbalanced_panel_is_used_and_said():
     data = staggered(14)

@@ -196,6 +196,7 @@ def test_an_instrument_is_found_in_the_graph_or_held_against_it():
         ({}, {"instrument": "z0", "adjustment": ["z0"]}, "as instrument and adjusted for"),
         ({"c": np.ones(500)}, {"instrument": "c"}, "instrument c does not vary"),
         ({"c": 2 * world(0)["z0"]}, {"instrument": "c", "adjustment": ["z0"]}, "does not vary"),
+        ({"y": 2 * world(0)["dose"] + 1}, {"instrument": "z0"}, "follows from treatment 'dose'"),
         ({"c": 3 * world(0)["dose"]}, {"instrument": "c"}, "follows from c without an error"),
         ({}, {"instrument": "z0", "estimator": "gmm"}, "unknown estimator 'gmm'"),
         ({}, {"instrument": "z0", "errors": "hac"}, "unknown errors 'hac'"),
