@@ -163,7 +163,7 @@ def _check_treatment(
             f"outcome {study.roles.outcome!r} follows from treatment {study.roles.treatment!r} and "
             "what is adjusted for without an error",
             where="iv",
-            remedy="Where one is computed from the other there is nothing to estimate: name another",
+            remedy="Where one is computed from the other nothing is to be estimated: name another",
         )
     for columns, culprit in (
         (adjusted, "the columns adjusted for"),

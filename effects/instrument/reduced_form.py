@@ -155,7 +155,7 @@ def reduced_form(
     if spare < 2 or groups < k + 2:  # the test of least squares fits one number more
         what = f"{rows} usable rows" if cluster is None else f"{groups} clusters"
         raise TooFewRows(
-            f"{what} are too few for {k + adjusted.shape[1] - 1} instruments and columns to adjust for",
+            f"{what} are too few for {k + adjusted.shape[1] - 1} instruments and covariates",
             where="iv",
             remedy="Name fewer instruments or columns, or give more rows",
         )
