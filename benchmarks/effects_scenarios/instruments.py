@@ -62,12 +62,13 @@ SCENARIOS = (
     Scenario(
         "instruments.clusters", _clustered, _EFFECT, _ask(adjustment=None, cluster="group")
     ),
-    # The Anderson–Rubin interval stands in the place of the usual one, and the check fails.
+    # The Anderson–Rubin interval stands in the place of the usual one, and the check fails. Weaker
+    # still, it mostly has no bound and holds the truth more often than it says.
     Scenario(
-        "instruments.weak_interval", lambda g: _amounts(g, 0.1), _EFFECT, _ask(), alarms=1.0
+        "instruments.weak_interval", lambda g: _amounts(g, 0.15), _EFFECT, _ask(), alarms=1.0
     ),
     Scenario(
-        "instruments.weak_interval_of_three", lambda g: _amounts(g, 0.06, 3), _EFFECT, _ask(3),
+        "instruments.weak_interval_of_three", lambda g: _amounts(g, 0.16, 3), _EFFECT, _ask(3),
         alarms=1.0,
     ),
     # Where it must not be believed.
