@@ -67,10 +67,6 @@ SCENARIOS = (
     Scenario(
         "instruments.weak_interval", lambda g: _amounts(g, 0.15), _EFFECT, _ask(), alarms=1.0
     ),
-    Scenario(
-        "instruments.weak_interval_of_three", lambda g: _amounts(g, 0.16, 3), _EFFECT, _ask(3),
-        alarms=1.0,
-    ),
     # Where it must not be believed.
     Scenario(
         "instruments.weak", lambda g: _amounts(g, 0.1), _EFFECT, _ask(), holds=False,

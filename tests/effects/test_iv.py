@@ -138,6 +138,20 @@ def test_the_anderson_rubin_interval_holds_the_truth_however_weak():
     assert held >= binom.ppf(1e-6, trials, 0.95)
 
 
+def test_the_anderson_rubin_test_of_three_weak_instruments_rejects_as_often_as_it_says():
+    from scipy.stats import f
+
+    trials, below = 500, 0
+    for seed in range(trials):
+        data = world(seed, 0.06, count=3)
+        z = np.column_stack([data[f"z{i}"] for i in range(3)])
+        form = reduced_form(
+            z, data["dose"], data["y"], np.ones((500, 1)), robust=True, cluster=None
+        )
+        below += form.anderson_rubin(np.ones(1))[0] > f.isf(0.05, 3, form.freedom)
+    assert binom.ppf(1e-5, trials, 0.05) <= below <= binom.isf(1e-5, trials, 0.05)
+
+
 def test_an_instrument_that_reaches_the_outcome_by_itself_is_found_out_by_the_others():
     effect = wd.estimate(world(5, count=3, direct=0.5), "dose", "y", instrument=["z0", "z1", "z2"])
     assert effect.check("over_identification").outcome is Outcome.FAIL
