@@ -152,6 +152,23 @@ _ROWS: Final = {
             by_graph="front_door",
         ),
         Row(
+            "iv",
+            "whydrift.effects.instrument.iv:InstrumentalVariables",
+            "through what moves the treatment and nothing else (instrument=; 2SLS or LIML)",
+            ("late",),
+            _NUMBERS,
+            needs=("instrument",),
+            by_graph="instrument",
+        ),
+        Row(
+            "did",
+            "whydrift.effects.panel.did:DifferenceInDifferences",
+            "change of the treated less change of the others over time (unit=, time=)",
+            ("att",),
+            needs=("time",),
+            by_graph="nothing",
+        ),
+        Row(
             "bounds",
             "whydrift.effects.bounds:Bounds",
             "worst-case bounds for a bounded outcome (Manski), whoever was treated",

@@ -1,0 +1,1 @@
+"""Instruments: something that moves the treatment, and the outcome through it alone."""

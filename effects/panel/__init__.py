@@ -1,0 +1,1 @@
+"""Panels and repeated samples: who was treated, and from when on."""
