@@ -152,6 +152,16 @@ _ROWS: Final = {
             by_graph="front_door",
         ),
         Row(
+            "rdd",
+            "whydrift.effects.discontinuity.rdd:Discontinuity",
+            "the jump of the outcome at the threshold that decides (sharp, fuzzy, kink)",
+            ("cutoff", "kink"),
+            _NUMBERS,
+            needs=("running", "cutoff"),
+            columns=("balance",),
+            by_graph="nothing",
+        ),
+        Row(
             "bounds",
             "whydrift.effects.bounds:Bounds",
             "worst-case bounds for a bounded outcome (Manski), whoever was treated",
