@@ -162,6 +162,15 @@ _ROWS: Final = {
             by_graph="nothing",
         ),
         Row(
+            "synthetic_control",
+            "whydrift.effects.synthetic.synthetic_control:SyntheticControl",
+            "a treated unit against a mix of untreated ones that went like it before",
+            ("att",),
+            needs=("unit", "time"),
+            uses_adjustment=False,
+            by_graph="nothing",
+        ),
+        Row(
             "bounds",
             "whydrift.effects.bounds:Bounds",
             "worst-case bounds for a bounded outcome (Manski), whoever was treated",
