@@ -171,6 +171,15 @@ _ROWS: Final = {
             by_graph="nothing",
         ),
         Row(
+            "interrupted_time_series",
+            "whydrift.effects.series.interrupted_time_series:InterruptedTimeSeries",
+            "one series before and after an event: level and slope against the line carried on",
+            ("average", "level", "slope"),
+            needs=("time",),
+            columns=("events",),
+            by_graph="nothing",
+        ),
+        Row(
             "bounds",
             "whydrift.effects.bounds:Bounds",
             "worst-case bounds for a bounded outcome (Manski), whoever was treated",

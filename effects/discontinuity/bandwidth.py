@@ -26,7 +26,7 @@ def pilot_bandwidth(x: FloatArray, kernel: Kernel) -> float:
     spread = float(x.std(ddof=1))
     if high > low:
         spread = min(spread, float(high - low) / 1.349)
-    return kernel.rule_of_thumb * spread * float(len(x)) ** -0.2
+    return float(kernel.rule_of_thumb * spread * len(x) ** -0.2)
 
 
 def mse_bandwidths(

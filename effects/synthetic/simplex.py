@@ -39,8 +39,9 @@ def simplex_weights(donors: FloatArray, target: FloatArray) -> FloatArray:
     if exact is not None:
         rough = np.zeros(donors.shape[1])
         rough[used] = exact
-    found: FloatArray = np.where(rough > _NO_WEIGHT, rough, 0.0)
-    return found / found.sum()
+    kept = np.where(rough > _NO_WEIGHT, rough, 0.0)
+    found: FloatArray = kept / kept.sum()
+    return found
 
 
 def _on_support(donors: FloatArray, target: FloatArray) -> FloatArray | None:
