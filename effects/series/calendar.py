@@ -72,7 +72,7 @@ def seasons(
     OptionError
         If there is no such cycle, or time is no calendar time.
     """
-    if isinstance(season, int) and not isinstance(season, bool):
+    if isinstance(season, int):
         if not 2 <= season <= count // 2:
             raise OptionError(
                 f"a season of {season} points does not recur within {count}",

@@ -88,17 +88,18 @@ def _ar1(design: FloatArray, y: FloatArray) -> SeriesFit:
         rest = target - white @ np.linalg.lstsq(white, target, rcond=None)[0]
         size = max(float(rest @ rest), 1e-300)
         fitted = 2 * float(np.log(np.maximum(np.abs(np.diag(r)), 1e-300)).sum())
-        return (points - terms) * np.log(size) + fitted - np.log(1 - memory**2)
+        return float((points - terms) * np.log(size) + fitted - np.log(1 - memory**2))
 
     memory = float(minimize_scalar(badness, bounds=(-_CLOSEST, _CLOSEST), method="bounded").x)
     white, target = _whitened(design, memory), _whitened(y, memory)
-    coefficients = np.linalg.lstsq(white, target, rcond=None)[0]
+    coefficients: FloatArray = np.linalg.lstsq(white, target, rcond=None)[0]
     innovations = target - white @ coefficients
-    inverse = np.linalg.inv(white.T @ white)
+    inverse: FloatArray = np.linalg.inv(white.T @ white)
     freedom = float(points - terms)
     variance = float(innovations @ innovations) / freedom
+    covariance: FloatArray = inverse * variance
     return SeriesFit(
-        coefficients, inverse * variance, _freedom(points, terms, memory),
+        coefficients, covariance, _freedom(points, terms, memory),
         y - design @ coefficients, innovations, memory,
     )  # fmt: skip
 

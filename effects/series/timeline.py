@@ -82,7 +82,8 @@ def read_timeline(study: Study, events: tuple[str, ...]) -> Timeline:
     TooFewRows
         If there are fewer than three points before or after.
     """
-    code, names = study.time
+    code, written = study.time
+    names = tuple(name.removesuffix(" 00:00:00") for name in written)
     count = np.bincount(code, minlength=len(names))
 
     def mean(values: FloatArray) -> FloatArray:
