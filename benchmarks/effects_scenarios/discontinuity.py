@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
 _ROWS, _NOISE = 1000, 0.1295
@@ -92,7 +93,8 @@ def _other_jump(generator: np.random.Generator) -> dict[str, Any]:
 
 def _steps(generator: np.random.Generator) -> dict[str, Any]:
     x = generator.uniform(-1, 1, 2000)
-    outcome = np.floor(x * 2) + 0.2 * generator.normal(size=2000)
+    # A second jump, half way from the lowest value to the cutoff.
+    outcome = 2.0 * (x >= np.median(x[x < 0.25])) + 0.2 * generator.normal(size=2000)
     return {"x": x, "treat": (x >= 0.25).astype(int), "y": outcome}
 
 

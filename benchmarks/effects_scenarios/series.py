@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
 _POINTS, _BEFORE, _LEVEL, _SLOPE = 120, 80, -1.5, 0.02
@@ -39,7 +40,7 @@ def _series(
 def _with_control(moves: float) -> Callable[[np.random.Generator], dict[str, Any]]:
     def draw(generator: np.random.Generator) -> dict[str, Any]:
         data = _series()(generator)
-        shared = 3 * np.sin(np.arange(_POINTS) / 9) + generator.normal(size=_POINTS)
+        shared = 2 * generator.normal(size=_POINTS)
         data["y"] = data["y"] + shared
         data["others"] = shared + 5.0 + moves * data["after"]
         return data

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
 _UNITS, _BEFORE, _AFTER, _EFFECT = 40, 20, 10, -3.0
@@ -20,7 +21,7 @@ def _panel(
     factors = np.cumsum(generator.normal(size=(periods, 2)), axis=0)
     loadings = generator.uniform(0, 1, (_UNITS, 2))
     loadings[0] += outside
-    outcome = 20 + factors @ loadings.T + generator.normal(size=(periods, _UNITS))
+    outcome = 20 + factors @ loadings.T + 0.25 * generator.normal(size=(periods, _UNITS))
     outcome[_BEFORE * 2 // 3 :, 0] += drift  # long before the treatment
     outcome[_BEFORE:, 0] += _EFFECT
     unit, time = np.meshgrid(np.arange(_UNITS), np.arange(periods))
