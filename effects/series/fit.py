@@ -92,12 +92,14 @@ def _ar1(design: FloatArray, y: FloatArray) -> SeriesFit:
 
     memory = float(minimize_scalar(badness, bounds=(-_CLOSEST, _CLOSEST), method="bounded").x)
     white, target = _whitened(design, memory), _whitened(y, memory)
-    coefficients: FloatArray = np.linalg.lstsq(white, target, rcond=None)[0]
+    coefficients = np.asarray(
+        np.linalg.lstsq(white, target, rcond=None)[0], dtype=np.float64
+    )
     innovations = target - white @ coefficients
-    inverse: FloatArray = np.linalg.inv(white.T @ white)
+    inverse = np.linalg.inv(white.T @ white)
     freedom = float(points - terms)
     variance = float(innovations @ innovations) / freedom
-    covariance: FloatArray = inverse * variance
+    covariance = np.asarray(inverse * variance, dtype=np.float64)
     return SeriesFit(
         coefficients, covariance, _freedom(points, terms, memory),
         y - design @ coefficients, innovations, memory,
