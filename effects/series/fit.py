@@ -92,9 +92,7 @@ def _ar1(design: FloatArray, y: FloatArray) -> SeriesFit:
 
     memory = float(minimize_scalar(badness, bounds=(-_CLOSEST, _CLOSEST), method="bounded").x)
     white, target = _whitened(design, memory), _whitened(y, memory)
-    coefficients = np.asarray(
-        np.linalg.lstsq(white, target, rcond=None)[0], dtype=np.float64
-    )
+    coefficients = np.asarray(np.linalg.lstsq(white, target, rcond=None)[0], dtype=np.float64)
     innovations = target - white @ coefficients
     inverse = np.linalg.inv(white.T @ white)
     freedom = float(points - terms)

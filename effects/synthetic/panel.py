@@ -132,14 +132,19 @@ def read_panel(
     return Panel(
         outcome[:, chosen].mean(axis=1),
         outcome[:, donors],
-        tuple(unit_names[i] for i in chosen),
-        tuple(unit_names[i] for i in donors),
+        tuple(_title(unit_names[i], study) for i in chosen),
+        tuple(_title(unit_names[i], study) for i in donors),
         period_names,
         before,
         np.vstack([means, at]) if predictors or matched else np.empty((0, 1 + len(donors))),
         (*predictors, *at_names) if predictors or matched else (),
         notes,
     )
+
+
+def _title(unit: str, study: Study) -> str:
+    """Return the name of a unit; a number says what it numbers."""
+    return f"{study.roles.unit} {unit}" if unit.lstrip("-").isdigit() else unit
 
 
 def _check_single(
