@@ -63,7 +63,7 @@ SCENARIOS = (
     Scenario("series.slope", _series(), _SLOPE, _ask(estimand="slope")),
     Scenario("series.no_memory", _series(memory=0.0), _LEVEL, _ask(estimand="level")),
     Scenario(
-        "series.newey_west_long", _series(memory=0.3, points=600, before=400), _LEVEL,
+        "series.newey_west_long", _series(memory=0.2, points=2000, before=1000), _LEVEL,
         _ask(estimand="level", errors="newey_west"),
     ),
     Scenario("series.control_series", _with_control(0.0), _AVERAGE, _ask(adjustment="others")),
