@@ -1,0 +1,1 @@
+"""Regression discontinuity: a threshold on a running variable decides on the treatment."""

@@ -1,0 +1,1 @@
+"""Interrupted time series: one series, before and after an event."""

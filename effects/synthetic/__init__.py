@@ -1,0 +1,1 @@
+"""Synthetic control: a mix of untreated units that stands for a treated one."""
