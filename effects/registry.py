@@ -106,6 +106,15 @@ _ROWS: Final = {
             uses_adjustment=False,
         ),
         Row(
+            "ab_test",
+            "whydrift.effects.experiment.ab_test:ABTest",
+            "experiments: ratios, CUPED, clusters, several arms, looks before the end",
+            ("ate", "relative_ate"),
+            (TreatmentKind.BINARY, TreatmentKind.CATEGORIES),
+            columns=("per", "before"),
+            uses_adjustment=False,
+        ),
+        Row(
             "regression_adjustment",
             "whydrift.effects.adjustment.regression_adjustment:RegressionAdjustment",
             "outcome models in each arm, averaged over the rows (standardisation)",
