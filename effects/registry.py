@@ -151,6 +151,42 @@ _ROWS: Final = {
             needs=("adjustment",),
         ),
         Row(
+            "s_learner",
+            "whydrift.effects.heterogeneity.learners:SLearner",
+            "who benefits: one model of the outcome, asked with and without treatment",
+            needs=("adjustment",),
+        ),
+        Row(
+            "t_learner",
+            "whydrift.effects.heterogeneity.learners:TLearner",
+            "who benefits: a model of the outcome in each arm",
+            needs=("adjustment",),
+        ),
+        Row(
+            "x_learner",
+            "whydrift.effects.heterogeneity.learners:XLearner",
+            "who benefits: each arm's gap to the other's model, for unequal arms",
+            needs=("adjustment",),
+        ),
+        Row(
+            "r_learner",
+            "whydrift.effects.heterogeneity.learners:RLearner",
+            "who benefits: the slope by kind of row, covariates taken out of both",
+            needs=("adjustment",),
+        ),
+        Row(
+            "dr_learner",
+            "whydrift.effects.heterogeneity.learners:DRLearner",
+            "who benefits: doubly robust scores, modelled by the covariates",
+            needs=("adjustment",),
+        ),
+        Row(
+            "causal_forest",
+            "whydrift.effects.heterogeneity.learners:CausalForest",
+            "who benefits: an honest forest that splits where the effect differs",
+            needs=("adjustment",),
+        ),
+        Row(
             "front_door",
             "whydrift.effects.adjustment.front_door:FrontDoor",
             "through the columns by which all of the effect passes (mediators=)",

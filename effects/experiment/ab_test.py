@@ -87,7 +87,7 @@ class ABTest:
         found = self._compare(arms, question)
         best = max(found, key=lambda c: c.distance)
         several = len(found) > 1
-        notes = ()
+        notes: tuple[Note, ...] = ()
         if several:
             text = (
                 f"{best.level} is shown since it is the furthest of {len(found)} arms from "

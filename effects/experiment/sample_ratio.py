@@ -1,4 +1,4 @@
-"""Sample-ratio mismatch: did the draw put into each arm as many as it was meant to?"""
+"""Sample-ratio mismatch: whether the draw put into each arm as many as it was meant to."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ def planned_shares(given: str | float | Sequence[float], arms: int) -> FloatArra
             remedy="Give a positive share for each arm, control first, such as (0.5, 0.5); or "
             "'equal', or 'unknown'",
         )
-    return weights / weights.sum()
+    shares: FloatArray = weights / weights.sum()
+    return shares
 
 
 def sample_ratio_check(
