@@ -1,4 +1,4 @@
-"""Which learner predicts the effects of single rows best, and which ranks them?
+"""Which learner predicts the effects of single rows best, and which ranks them.
 
 python benchmarks/effects_learners.py
 python benchmarks/effects_learners.py --replications 5 --rows 500

@@ -1,4 +1,4 @@
-"""Does an interval that may be read at every look ever lose the truth, and what does that cost?
+"""How often an interval that may be read at every look ever loses the truth, and what it costs.
 
 python benchmarks/effects_looks.py
 python benchmarks/effects_looks.py --paths 500

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
 _ROWS, _EFFECT = 1000, 0.5
@@ -117,7 +118,7 @@ SCENARIOS = (
         "experiment.before_is_after", _moved_before, _EFFECT, _ask(before="before"),
         holds=False, fires="alike_before",
     ),
-    Scenario("experiment.skewed", _skewed, 0.0, _ask(), holds=False, fires="rows_for_skew"),
+    Scenario("experiment.skewed", _skewed, 0.0, _ask(), holds=False, fires="skewness"),
     Scenario(
         "experiment.mixed_up", _mixed_up, _EFFECT, _ask(cluster="group"), holds=False,
         fires="one_arm_each",

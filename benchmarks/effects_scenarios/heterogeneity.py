@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
 _ROWS, _EFFECT = 500, 1.0

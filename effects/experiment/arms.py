@@ -34,10 +34,8 @@ class Arms:
         Share of the variance within arms that CUPED took out.
     crossed : float
         Share of clusters with rows in several arms; 0 without clusters.
-    skewness : ndarray of shape (n_arms,)
-        Of what the units contribute.
-    influence : ndarray of shape (n_rows,)
-        What a row adds to the error of its arm's value.
+    third_moments : ndarray of shape (n_arms,)
+        Of the errors of the values: E[(estimate − value)³].
     """
 
     levels: tuple[str, ...]
@@ -49,8 +47,7 @@ class Arms:
     spread: float
     share_explained: float
     crossed: float
-    skewness: FloatArray
-    influence: FloatArray
+    third_moments: FloatArray
 
 
 def measure_arms(
@@ -156,10 +153,8 @@ def _with_errors(
             where="ab_test, cluster",
             remedy="A spread between clusters needs two of them in each arm",
         )
-    scaled = sums * units[of_arm]  # of the size of one unit's deviation
-    second = np.bincount(of_arm, weights=scaled**2, minlength=count) / units
-    third = np.bincount(of_arm, weights=scaled**3, minlength=count) / units
-    skewness = np.divide(third, second**1.5, out=np.zeros(count), where=second > 0)
+    second = units * np.bincount(of_arm, weights=sums**2, minlength=count)
+    third = np.asarray(np.bincount(of_arm, weights=sums**3, minlength=count), np.float64)
     if crossed:  # rows of one cluster stand in several arms: the arms' errors go together
         table = np.zeros((total, count))
         table[cell // count, of_arm] = sums
@@ -170,6 +165,5 @@ def _with_errors(
         freedom = (units - 1).astype(np.float64)
     spread = float(np.sqrt(mend * (second * units).sum() / max(units.sum() - count, 1)))
     return Arms(
-        levels, rows, units, values, covariance, freedom, spread, explained, crossed, skewness,
-        influence,
+        levels, rows, units, values, covariance, freedom, spread, explained, crossed, third,
     )  # fmt: skip

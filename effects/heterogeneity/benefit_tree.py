@@ -172,7 +172,7 @@ def _rules(tree: object, names: tuple[str, ...], design: FloatArray) -> dict[int
     """Return the rule of each leaf in words."""
     left, right = tree.children_left, tree.children_right  # type: ignore[attr-defined]
     feature, threshold = tree.feature, tree.threshold  # type: ignore[attr-defined]
-    is_flag = np.isin(design, (0.0, 1.0)).all(axis=0)
+    is_flag: BoolArray = np.asarray(np.isin(design, (0.0, 1.0)).all(axis=0))
     found: dict[int, str] = {}
 
     def walk(node: int, bounds: _Bounds) -> None:

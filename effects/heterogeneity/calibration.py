@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.effects.chart import Chart, Rule, Series
-from whydrift.effects.heterogeneity.scores import Scores
+from whydrift.effects.heterogeneity.scores import Fit, Scores
 from whydrift.effects.influence import influence_error
 from whydrift.effects.table import Table
 
-__all__ = ["Calibration", "Groups", "calibration", "groups"]
+__all__ = ["Calibration", "Groups", "calibration", "differences_are_real", "groups"]
 
 _GROUPS = 5
 _FLAT = 1e-9  # of the outcome's spread: predictions that are all the same
@@ -30,16 +29,12 @@ class Calibration:
     slope, slope_error : float or None
         1 where differences between rows are as predicted, 0 where they are noise; None where the
         learner predicts the same for all.
-    p_above, p_below : float
-        One-sided, of a slope of 0 against one above, and below it.
     """
 
     average: float
     average_error: float
     slope: float | None
     slope_error: float | None
-    p_above: float
-    p_below: float
 
 
 def calibration(
@@ -60,20 +55,70 @@ def calibration(
     columns = [left * middle] if is_flat else [left * middle, left * centred]
     design = np.column_stack(columns)
     rest = outcome - scores.mean
-    inverse = np.linalg.pinv(design.T @ design)
+    inverse: FloatArray = np.asarray(np.linalg.pinv(design.T @ design))
     found = inverse @ (design.T @ rest)
-    residual = rest - design @ found
-    influence = (design * residual[:, None]) @ inverse * len(rest)
-    errors = [influence_error(column, cluster, len(found)) for column in influence.T]
-    average, average_error = float(found[0]), errors[0][0]
-    if is_flat:
-        return Calibration(average, average_error, None, None, 1.0, 1.0)
-    error, freedom = errors[1]
-    t = float(found[1]) / error if error > 0 else 0.0
-    by = stats.norm if freedom is None else stats.t(freedom)
-    return Calibration(
-        average, average_error, float(found[1]), error, float(by.sf(t)), float(by.cdf(t))
-    )
+    errors = _errors(design, rest - design @ found, inverse, cluster)
+    slope = (None, None) if is_flat else (float(found[1]), errors[1])
+    return Calibration(float(found[0]), errors[0], *slope)
+
+
+def differences_are_real(
+    scores: Scores,
+    fit: Fit,
+    design: FloatArray,
+    outcome: FloatArray,
+    treated: FloatArray,
+    cluster: IntArray | None,
+) -> float | None:
+    """Return how far effects are seen to go with predictions: normal (0, 1) where none differ.
+
+    Each fold is predicted from the folds *before* it, and from them alone. Were it predicted from
+    all others, chance would speak twice: what looks like a difference in most folds would be found
+    again in the last, and up to twice as many differences would be called real as should be. From
+    earlier folds alone the slopes are a martingale, and add up.
+
+    Parameters
+    ----------
+    scores : Scores
+    fit : callable (outcome, treated, design) -> FittedCate
+    design : ndarray of shape (n_rows, n_features)
+        As the learner takes it.
+    outcome, treated : ndarray of shape (n_rows,)
+    cluster : ndarray of int, optional
+
+    Returns
+    -------
+    float or None
+        None where the learner never tells rows apart.
+
+    References
+    ----------
+    Wager (2024), Sequential validation of treatment heterogeneity.
+    """
+    left, rest = treated - scores.chance, outcome - scores.mean
+    found = []
+    for number in range(1, int(scores.fold.max()) + 1):
+        before, held = scores.fold < number, scores.fold == number
+        predicted = fit(outcome[before], treated[before], design[before]).effect(design[held])
+        apart = predicted - predicted.mean()
+        if apart.std() <= _FLAT * outcome.std():
+            continue
+        columns = np.column_stack([left[held], left[held] * apart])
+        inverse: FloatArray = np.asarray(np.linalg.pinv(columns.T @ columns))
+        slopes = inverse @ (columns.T @ rest[held])
+        among = None if cluster is None else np.unique(cluster[held], return_inverse=True)[1]
+        errors = _errors(columns, rest[held] - columns @ slopes, inverse, among)
+        if errors[1] > 0:
+            found.append(float(slopes[1]) / errors[1])
+    return float(np.sum(found) / np.sqrt(len(found))) if found else None
+
+
+def _errors(
+    design: FloatArray, residual: FloatArray, inverse: FloatArray, cluster: IntArray | None
+) -> list[float]:
+    """Return the errors of least squares that allow for unequal spread, and for clusters."""
+    influence = (design * residual[:, None]) @ inverse * len(residual)
+    return [influence_error(column, cluster, design.shape[1])[0] for column in influence.T]
 
 
 @dataclass(frozen=True)

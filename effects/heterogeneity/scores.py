@@ -14,7 +14,7 @@ from whydrift.effects.study import Study
 
 __all__ = ["Fit", "Scores", "cross_fitted"]
 
-_LEAST_CHANCE = 1e-2
+_LEAST_CHANCE = 1e-3
 
 Fit = Callable[[FloatArray, FloatArray, FloatArray], FittedCate]
 

@@ -21,7 +21,12 @@ from whydrift.effects.effect import Effect
 from whydrift.effects.estimand import ADJUSTED, RANDOMISED, average_effect
 from whydrift.effects.heterogeneity.at_rows import design_at
 from whydrift.effects.heterogeneity.benefit_tree import BenefitTree, benefit_tree
-from whydrift.effects.heterogeneity.calibration import Calibration, calibration, groups
+from whydrift.effects.heterogeneity.calibration import (
+    Calibration,
+    calibration,
+    differences_are_real,
+    groups,
+)
 from whydrift.effects.heterogeneity.fitted import FittedCate
 from whydrift.effects.heterogeneity.scores import Fit, Scores, cross_fitted
 from whydrift.effects.heterogeneity.targeting import policy_value, qini
@@ -34,7 +39,7 @@ from whydrift.effects.words import number_text, p_text
 __all__ = ["Settings", "who_benefits"]
 
 _REAL = 0.05
-_DRAW_FAIL = 1e-3
+_CONTRARY = _DRAW_FAIL = 1e-3
 _FEWEST_ROWS = 100
 _DEEPEST = 3
 _POINTS = 41  # of the picture of predictions
@@ -82,7 +87,11 @@ def who_benefits(study: Study, question: Question, settings: Settings, fit: Fit)
     error, freedom = influence_error(scores.gain - value, study.cluster)
     z = question.quantile(freedom)
     outcome = study.roles.outcome
-    found = calibration(scores, study.outcome, treated.astype(np.float64), study.cluster)
+    arm = treated.astype(np.float64)
+    found = calibration(scores, study.outcome, arm, study.cluster)
+    real = differences_are_real(
+        scores, fit, study.covariates.standardised, study.outcome, arm, study.cluster
+    )
     curve = qini(scores, study.cluster, z, outcome, settings.cost)
     fifths = groups(scores, study.cluster, z, outcome)
     tree, grown = _tree(study, question, settings, fit, scores, z)
@@ -90,7 +99,7 @@ def who_benefits(study: Study, question: Question, settings: Settings, fit: Fit)
     details = {
         "tree": tree.table(),
         "groups": fifths.table,
-        "calibration": _calibration_table(found),
+        "calibration": _calibration_table(found, real),
         "policies": _policies(study, scores, tree, grown, settings.cost, z),
         "qini": curve.table,
         "targeting": curve.summary(z),
@@ -98,9 +107,9 @@ def who_benefits(study: Study, question: Question, settings: Settings, fit: Fit)
     }
     details.update(_of_all_rows(study, question, settings, fit))
     charts = [curve.chart, tree.chart(outcome), fifths.chart, _predictions_chart(scores, outcome)]
+    assumptions: tuple[str, ...] = RANDOMISED
     if settings.randomised:
         checks = [_draw_check(study, treated)]
-        assumptions = RANDOMISED
     else:
         checks = list(overlap_checks(scores.chance, treated, "ate"))
         checks.append(
@@ -108,7 +117,7 @@ def who_benefits(study: Study, question: Question, settings: Settings, fit: Fit)
         )
         charts.append(overlap_chart(scores.chance, treated))
         assumptions = ADJUSTED
-    checks += [_heterogeneity_check(found, tree), *cluster_check(study.cluster)]
+    checks += [_heterogeneity_check(real, found, tree), *cluster_check(study.cluster)]
     return question.answer(
         study,
         average_effect("ate", study.treatment.contrast, outcome),
@@ -261,41 +270,42 @@ def _predictions_chart(scores: Scores, outcome: str) -> Chart:
     )
 
 
-def _calibration_table(found: Calibration) -> Table:
+def _calibration_table(found: Calibration, real: float | None) -> Table:
     return Table.of(
         "The effect as predicted by the predictions: both are 1 where these are right",
         {
             "term": ["average", "differences between rows"],
             "coefficient": [found.average, found.slope],
             "standard error": [found.average_error, found.slope_error],
-            "p of 0": [None, found.p_above if found.slope is not None else None],
+            "p-value, one-sided": [None, None if real is None else float(stats.norm.sf(real))],
         },
     )
 
 
 # ---- judging ----------------------------------------------------------------------------------
-def _heterogeneity_check(found: Calibration, tree: BenefitTree) -> Check:
+def _heterogeneity_check(real: float | None, found: Calibration, tree: BenefitTree) -> Check:
     """Whether differences between rows are real: on rows that the learner has not seen.
 
     No more than a warning where they are not shown: the average is right without them. A failure
     where those predicted to gain most gain least.
     """
-    if found.slope is None:
+    if real is None or found.slope is None:
         text = "the learner predicts the same effect for all rows: there is nobody to pick out"
         return Check("heterogeneity", Outcome.WARN, text, None, _REAL)
-    said = f"slope {number_text(found.slope)} of 1, {p_text(found.p_above)}"
-    if found.p_above < _REAL:
-        most = f"; most gains {tree.leaves[0]}" if tree.leaves else ""
-        text = f"on rows held out, those predicted to gain more do gain more ({said}){most}"
-        return Check("heterogeneity", Outcome.PASS, text, found.p_above, _REAL)
-    if found.p_below < _DRAW_FAIL:
-        text = f"on rows held out, those predicted to gain more gain less ({said})"
-        return Check("heterogeneity", Outcome.FAIL, text, found.p_above, _REAL)
+    p = float(stats.norm.sf(real))
+    said = f"{p_text(p)}, by {number_text(found.slope)} of each unit predicted"
+    if p < _REAL:
+        most = f"; most is predicted for {tree.leaves[0]}" if tree.leaves else ""
+        text = f"of rows held out, those predicted to gain more do gain more ({said}){most}"
+        return Check("heterogeneity", Outcome.PASS, text, p, _REAL)
+    if p > 1 - _CONTRARY:
+        text = f"of rows held out, those predicted to gain more gain less ({said})"
+        return Check("heterogeneity", Outcome.FAIL, text, p, _REAL)
     text = (
-        f"on rows held out, those predicted to gain more are not seen to gain more ({said}): take "
+        f"of rows held out, those predicted to gain more are not seen to gain more ({said}): take "
         "the average for everybody, and the tree for noise"
     )
-    return Check("heterogeneity", Outcome.WARN, text, found.p_above, _REAL)
+    return Check("heterogeneity", Outcome.WARN, text, p, _REAL)
 
 
 def _draw_check(study: Study, treated: BoolArray) -> Check:
