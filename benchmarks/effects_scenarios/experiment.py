@@ -78,7 +78,7 @@ def _moved_before(generator: np.random.Generator) -> Mapping[str, Any]:
 
 
 def _skewed(generator: np.random.Generator) -> Mapping[str, Any]:
-    arm = (generator.random(400) < 0.5).astype(int)
+    arm = (generator.random(400) < 0.1).astype(int)  # arms of one size would cancel
     return {"arm": arm, "y": np.exp(2 * generator.normal(size=400))}
 
 
@@ -118,7 +118,9 @@ SCENARIOS = (
         "experiment.before_is_after", _moved_before, _EFFECT, _ask(before="before"),
         holds=False, fires="alike_before",
     ),
-    Scenario("experiment.skewed", _skewed, 0.0, _ask(), holds=False, fires="skewness"),
+    Scenario(
+        "experiment.skewed", _skewed, 0.0, _ask(shares=0.1), holds=False, fires="skewness"
+    ),
     Scenario(
         "experiment.mixed_up", _mixed_up, _EFFECT, _ask(cluster="group"), holds=False,
         fires="one_arm_each",
