@@ -79,7 +79,7 @@ def _moved_before(generator: np.random.Generator) -> Mapping[str, Any]:
 
 def _skewed(generator: np.random.Generator) -> Mapping[str, Any]:
     arm = (generator.random(400) < 0.1).astype(int)  # arms of one size would cancel
-    return {"arm": arm, "y": np.exp(2 * generator.normal(size=400))}
+    return {"arm": arm, "y": np.exp(3 * generator.normal(size=400))}
 
 
 def _mixed_up(generator: np.random.Generator) -> Mapping[str, Any]:
