@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from whydrift.effects.check import Outcome as Outcome
     from whydrift.effects.effect import Effect as Effect
     from whydrift.effects.estimand import Estimand as Estimand
+    from whydrift.effects.experiment.power import Plan as Plan
+    from whydrift.effects.experiment.power import detectable_effect as detectable_effect
+    from whydrift.effects.experiment.power import rows_needed as rows_needed
     from whydrift.effects.registry import method_names as method_names
     from whydrift.effects.table import Table as Table
 
@@ -24,9 +27,12 @@ _MODULE_OF = {
     "Effect": "whydrift.effects.effect",
     "Estimand": "whydrift.effects.estimand",
     "Outcome": "whydrift.effects.check",
+    "Plan": "whydrift.effects.experiment.power",
     "Table": "whydrift.effects.table",
+    "detectable_effect": "whydrift.effects.experiment.power",
     "estimate": "whydrift.effects.api",
     "method_names": "whydrift.effects.registry",
+    "rows_needed": "whydrift.effects.experiment.power",
 }
 
 __all__ = [
@@ -35,9 +41,12 @@ __all__ = [
     "Effect",
     "Estimand",
     "Outcome",
+    "Plan",
     "Table",
+    "detectable_effect",
     "estimate",
     "method_names",
+    "rows_needed",
 ]
 
 

@@ -106,6 +106,15 @@ _ROWS: Final = {
             uses_adjustment=False,
         ),
         Row(
+            "ab_test",
+            "whydrift.effects.experiment.ab_test:ABTest",
+            "experiments: ratios, CUPED, clusters, several arms, looks before the end",
+            ("ate", "relative_ate"),
+            (TreatmentKind.BINARY, TreatmentKind.CATEGORIES),
+            columns=("per", "before"),
+            uses_adjustment=False,
+        ),
+        Row(
             "regression_adjustment",
             "whydrift.effects.adjustment.regression_adjustment:RegressionAdjustment",
             "outcome models in each arm, averaged over the rows (standardisation)",
@@ -139,6 +148,42 @@ _ROWS: Final = {
             "what the covariates predict is taken out of treatment and outcome, then a slope",
             ("ate",),
             _NUMBERS,
+            needs=("adjustment",),
+        ),
+        Row(
+            "s_learner",
+            "whydrift.effects.heterogeneity.learners:SLearner",
+            "who benefits: one model of the outcome, asked with and without treatment",
+            needs=("adjustment",),
+        ),
+        Row(
+            "t_learner",
+            "whydrift.effects.heterogeneity.learners:TLearner",
+            "who benefits: a model of the outcome in each arm",
+            needs=("adjustment",),
+        ),
+        Row(
+            "x_learner",
+            "whydrift.effects.heterogeneity.learners:XLearner",
+            "who benefits: each arm's gap to the other's model, for unequal arms",
+            needs=("adjustment",),
+        ),
+        Row(
+            "r_learner",
+            "whydrift.effects.heterogeneity.learners:RLearner",
+            "who benefits: the slope by kind of row, covariates taken out of both",
+            needs=("adjustment",),
+        ),
+        Row(
+            "dr_learner",
+            "whydrift.effects.heterogeneity.learners:DRLearner",
+            "who benefits: doubly robust scores, modelled by the covariates",
+            needs=("adjustment",),
+        ),
+        Row(
+            "causal_forest",
+            "whydrift.effects.heterogeneity.learners:CausalForest",
+            "who benefits: an honest forest that splits where the effect differs",
             needs=("adjustment",),
         ),
         Row(

@@ -11,7 +11,7 @@ from effects_scenarios.base import Scenario
 
 __all__ = ["FAMILIES", "scenarios"]
 
-FAMILIES = ("adjustment", "instruments", "panels", "discontinuity", "synthetic", "series")
+FAMILIES = ("adjustment", "instruments", "panels", "discontinuity", "synthetic", "series", "experiment", "heterogeneity")
 
 
 def scenarios() -> tuple[Scenario, ...]:

@@ -12,6 +12,7 @@ from whydrift.effects.adjustment.overlap import overlap_chart, overlap_checks
 from whydrift.effects.adjustment.propensity_score import propensity_score
 from whydrift.effects.effect import Effect
 from whydrift.effects.estimand import RANDOMISED, average_effect
+from whydrift.effects.experiment.sample_ratio import planned_shares, sample_ratio_check
 from whydrift.effects.influence import cluster_check, influence_error
 from whydrift.effects.question import Question
 from whydrift.effects.study import Study
@@ -29,6 +30,8 @@ class DifferenceInMeans:
     balance : tuple of str
         Columns in which the arms should be alike if who was treated was decided at random: they are
         compared, not adjusted for.
+    shares : str, float or tuple of float, optional
+        How many rows each arm was meant to get, see `planned_shares`; held against those it has.
 
     References
     ----------
@@ -38,6 +41,7 @@ class DifferenceInMeans:
     """
 
     balance: str | tuple[str, ...] = ()
+    shares: str | float | tuple[float, ...] | None = None
 
     def estimate(self, study: Study, question: Question) -> Effect:
         """Return the effect; see `Method`."""
@@ -74,6 +78,11 @@ class DifferenceInMeans:
             },
         )
         checks = [*cluster_check(study.cluster)]
+        if self.shares is not None:
+            levels = study.treatment.levels
+            planned = planned_shares(self.shares, len(levels))
+            sizes = np.bincount(study.treatment.codes)
+            checks.append(sample_ratio_check(levels, sizes, planned))
         details, charts = {"arms": table}, []
         if self.balance:
             names = (self.balance,) if isinstance(self.balance, str) else tuple(self.balance)

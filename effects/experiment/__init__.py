@@ -1,0 +1,1 @@
+"""Experiments: who was treated was decided by a draw; what is left is to count it right."""

@@ -1,0 +1,1 @@
+"""Heterogeneity: for whom the treatment does more, and what knowing it is worth."""
