@@ -1,4 +1,4 @@
-"""Are estimates right, and do intervals hold the truth as often as they say?
+"""Bias and coverage of every method of `effect`, in worlds whose effect is known.
 
 python benchmarks/effects.py
 python benchmarks/effects.py --only adjustment --replications 400

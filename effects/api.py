@@ -10,6 +10,7 @@ from whydrift.discovery.errors import OptionError, unknown_name
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.check import Check
+from whydrift.effects.columns import level_text
 from whydrift.effects.covariates import columns_named
 from whydrift.effects.frame import as_table
 from whydrift.effects.method import Method
@@ -179,7 +180,7 @@ def prepare(
         cluster=cluster,
     )
     arms = {
-        side: None if value is None else _level_text(value)
+        side: None if value is None else level_text(value)
         for side, value in (("control", control), ("arm", arm))
     }
     known = None if graph is None else _as_graph(graph)
@@ -400,11 +401,6 @@ def _names(value: Sequence[str] | str | None) -> tuple[str, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, str) else tuple(str(name) for name in value)
-
-
-def _level_text(value: Any) -> str:
-    """Return a level as `codes` writes it."""
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _units(study: Study) -> str:

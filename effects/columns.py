@@ -12,7 +12,7 @@ from whydrift.discovery.errors import SchemaError, nearest
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["codes", "is_category", "is_missing", "numbers", "require"]
+__all__ = ["codes", "is_category", "is_missing", "level_text", "numbers", "require"]
 
 _MICROSECONDS_A_DAY = 86_400_000_000
 
@@ -98,7 +98,7 @@ def codes(table: pa.Table, name: str) -> tuple[IntArray, tuple[str, ...]]:
         encoded = column.dictionary_encode()
         values = encoded.dictionary.to_pylist()
         ranked = sorted(range(len(values)), key=lambda i: _sort_key(values[i]))
-        order = [_text(values[i]) for i in ranked]
+        order = [level_text(values[i]) for i in ranked]
         rank = np.empty(len(values) + 1, dtype=np.int64)
         rank[ranked] = np.arange(len(values))
         rank[-1] = -1
@@ -128,5 +128,8 @@ def _sort_key(value: Any) -> tuple[bool, float, str]:
     return not is_number, float(value) if is_number else 0.0, str(value)
 
 
-def _text(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+def level_text(value: Any) -> str:
+    """Return a value as the name of a level: a whole number without decimals, as in 1.0."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

@@ -148,6 +148,12 @@ class Study:
             )
         treatment = read_treatment(kept, roles.treatment, control=control, arm=arm)
         outcome, levels = _read_outcome(kept, roles.outcome)
+        if outcome.min() == outcome.max():
+            raise SchemaError(
+                f"outcome {roles.outcome!r} has one value in all {len(rows):,} usable rows",
+                where="outcome",
+                remedy="Nothing can have changed what never varies: name another column",
+            )
         design = covariates(kept, roles.adjustment)
         study = cls(
             kept, roles, treatment, read_only(outcome), levels, design, rows, int(compared.sum()),

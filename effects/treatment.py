@@ -80,6 +80,11 @@ def read_treatment(
     SchemaError
         If the treatment is constant, or a level is not there.
     """
+    is_number = not is_category(table, name)
+    if is_number and control is None and arm is None:
+        values = numbers(table, name, "treatment")
+        if len(np.unique(values)) > 2:
+            return Treatment(name, TreatmentKind.CONTINUOUS, read_only(values))
     found, levels = codes(table, name)
     if len(levels) < 2:
         only = f" ({levels[0]})" if levels else ""
@@ -97,10 +102,6 @@ def read_treatment(
                 if nearest(word, levels)
                 else f"It has: {', '.join(levels[:20])}",
             )
-    is_number = not is_category(table, name)
-    if is_number and len(levels) > 2 and control is None and arm is None:
-        values = numbers(table, name, "treatment")
-        return Treatment(name, TreatmentKind.CONTINUOUS, read_only(values))
     if len(levels) > _MOST_ARMS:
         raise SchemaError(
             f"treatment {name!r} has {len(levels)} different values, too many to be arms",

@@ -10,29 +10,38 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
-_ROWS, _EFFECT, _SLOPE = 500, 2.0, 0.5
+_ROWS, _EFFECT, _SLOPE, _RARE = 500, 2.0, 0.5, -2.0
 _TERMS = ("x", "w")
 
 
-def _chance(x: Any, w: Any, slope: float) -> Any:
-    return 1 / (1 + np.exp(-(slope * x + 0.4 * w)))
+def _chance(x: Any, w: Any, slope: float, start: float = 0.0) -> Any:
+    return 1 / (1 + np.exp(-(start + slope * x + 0.4 * w)))
 
 
 def _world(
-    generator: np.random.Generator, rows: int = _ROWS, slope: float = _SLOPE, varies: float = 1.0
+    generator: np.random.Generator,
+    rows: int = _ROWS,
+    slope: float = _SLOPE,
+    varies: float = 1.0,
+    start: float = 0.0,
 ) -> dict[str, Any]:
     x, w = generator.normal(size=rows), generator.integers(-1, 2, rows)
-    treat = (generator.random(rows) < _chance(x, w, slope)).astype(int)
+    treat = (generator.random(rows) < _chance(x, w, slope, start)).astype(int)
     outcome = 1 + x + 0.5 * w + treat * (_EFFECT + varies * x) + generator.normal(size=rows)
     return {"x": x, "w": w, "treat": treat, "y": outcome}
 
 
-def _effect_on_treated(slope: float = _SLOPE) -> float:
+def _effect_on_treated(slope: float = _SLOPE, start: float = 0.0) -> float:
     points, weights = np.polynomial.hermite_e.hermegauss(80)
-    chance = np.mean([_chance(points, w, slope) for w in (-1, 0, 1)], axis=0)
+    chance = np.mean([_chance(points, w, slope, start) for w in (-1, 0, 1)], axis=0)
     return _EFFECT + float((weights * points * chance).sum() / (weights * chance).sum())
+
+
+def _few_treated(generator: np.random.Generator) -> Mapping[str, Any]:
+    return _world(generator, rows=1000, start=_RARE)
 
 
 def _no_overlap(generator: np.random.Generator) -> Mapping[str, Any]:
@@ -91,6 +100,7 @@ def _ask(method: str, **given: Any) -> dict[str, Any]:
 
 _ADJUSTED = {"adjustment": _TERMS}
 _ATT = _effect_on_treated()
+_ATT_OF_FEW = _effect_on_treated(start=_RARE)
 
 SCENARIOS = (
     Scenario("adjustment.difference_in_means", _randomised, _EFFECT, _ask("difference_in_means")),
@@ -132,6 +142,15 @@ SCENARIOS = (
     Scenario(
         "adjustment.matching_4_neighbours", _world, _ATT,
         _ask("matching", estimand="att", neighbours=4, **_ADJUSTED),
+    ),
+    Scenario(
+        "adjustment.matching_propensity", _world, _ATT,
+        _ask("matching", estimand="att", on="propensity", **_ADJUSTED),
+    ),
+    Scenario(
+        "adjustment.matching_no_replacement", _few_treated, _ATT_OF_FEW,
+        _ask("matching", estimand="att", on="propensity", replacement=False, caliper=0.2,
+             **_ADJUSTED),
     ),
     Scenario("adjustment.doubly_robust_ate", _world, _EFFECT, _ask("doubly_robust", **_ADJUSTED)),
     Scenario(

@@ -67,6 +67,12 @@ class Matching:
     def estimate(self, study: Study, question: Question) -> Effect:
         """Return the effect; see `Method`."""
         self._check(question.estimand)
+        if not len(study.covariates):
+            raise OptionError(
+                "there is nothing to match on",
+                where="matching, adjustment",
+                remedy="Name columns to adjust for, or take difference_in_means",
+            )
         if study.cluster is not None:
             raise OptionError(
                 "errors of matching do not allow for clusters",

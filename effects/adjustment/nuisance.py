@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -163,15 +164,25 @@ def _boosting(seed: int) -> Learner:
 
 def _of_sklearn(name: str, regressor: Callable[[], Any], classifier: Callable[[], Any]) -> Learner:
     def mean(design: FloatArray, label: FloatArray, others: FloatArray) -> FloatArray:
-        fitted = regressor().fit(design[:, 1:], label)
+        with _one_thread():
+            fitted = regressor().fit(design[:, 1:], label)
         return np.asarray(fitted.predict(others[:, 1:]), dtype=np.float64)
 
     def chance(design: FloatArray, label: FloatArray, others: FloatArray) -> FloatArray:
-        fitted = classifier().fit(design[:, 1:], label)
+        with _one_thread():
+            fitted = classifier().fit(design[:, 1:], label)
         said = np.asarray(fitted.predict_proba(others[:, 1:])[:, 1], dtype=np.float64)
         return np.clip(said, _NEVER_CERTAIN, 1 - _NEVER_CERTAIN)
 
     return Learner(name, mean, chance)
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Return a context in which trees grow in one thread: of so few rows more only wait."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="openmp")
+    return limits
 
 
 _LEARNERS: Final = {"linear": _linear, "forest": _forest, "boosting": _boosting}
