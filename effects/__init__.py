@@ -16,6 +16,12 @@ if TYPE_CHECKING:
     from whydrift.effects.effect import Effect as Effect
     from whydrift.effects.estimand import Estimand as Estimand
     from whydrift.effects.registry import method_names as method_names
+    from whydrift.effects.refuters import falsify_graph as falsify_graph
+    from whydrift.effects.refuters import refute as refute
+    from whydrift.effects.refuters import refuted as refuted
+    from whydrift.effects.structural import attribute_outlier as attribute_outlier
+    from whydrift.effects.structural import counterfactual as counterfactual
+    from whydrift.effects.structural import fit_structural_model as fit_structural_model
     from whydrift.effects.table import Table as Table
 
 _MODULE_OF = {
@@ -26,6 +32,12 @@ _MODULE_OF = {
     "Outcome": "whydrift.effects.check",
     "Table": "whydrift.effects.table",
     "estimate": "whydrift.effects.api",
+    "falsify_graph": "whydrift.effects.refuters",
+    "refute": "whydrift.effects.refuters",
+    "refuted": "whydrift.effects.refuters",
+    "counterfactual": "whydrift.effects.structural",
+    "attribute_outlier": "whydrift.effects.structural",
+    "fit_structural_model": "whydrift.effects.structural",
     "method_names": "whydrift.effects.registry",
 }
 
@@ -37,6 +49,12 @@ __all__ = [
     "Outcome",
     "Table",
     "estimate",
+    "falsify_graph",
+    "refute",
+    "refuted",
+    "attribute_outlier",
+    "counterfactual",
+    "fit_structural_model",
     "method_names",
 ]
 

@@ -11,7 +11,7 @@ from effects_scenarios.base import Scenario
 
 __all__ = ["FAMILIES", "scenarios"]
 
-FAMILIES = ("adjustment",)
+FAMILIES = ("adjustment", "mediation")
 
 
 def scenarios() -> tuple[Scenario, ...]:

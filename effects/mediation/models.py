@@ -89,7 +89,7 @@ def mediated_parts(
     """
     is_chance = _is_binary(mediator)
     first = np.column_stack([covariates, amount])
-    of_mediator = (_logistic if is_chance else _linear)(first, mediator)
+    of_mediator: FloatArray = (_logistic if is_chance else _linear)(first, mediator)
     spread = 0.0
     if not is_chance:
         left = mediator - first @ of_mediator
@@ -105,7 +105,10 @@ def mediated_parts(
         centre = base + by * of_mediator[-1]
         if is_chance:
             chance = expit(centre)
-            points = ((0.0 * ones, 1 - chance), (ones, chance))
+            points: tuple[tuple[FloatArray, FloatArray], ...] = (
+                (0.0 * ones, 1 - chance),
+                (ones, chance),
+            )
         else:
             points = tuple(
                 (centre + spread * node, share * ones)
@@ -125,7 +128,8 @@ def _second(
     covariates: FloatArray, amount: FloatArray, mediator: FloatArray, interaction: bool
 ) -> FloatArray:
     parts = [covariates, amount, mediator]
-    return np.column_stack([*parts, amount * mediator] if interaction else parts)
+    design: FloatArray = np.column_stack([*parts, amount * mediator] if interaction else parts)
+    return design
 
 
 def _linear(design: FloatArray, values: FloatArray) -> FloatArray:

@@ -87,6 +87,13 @@ def effect(
         bool,
         typer.Option("--force", help="Give a number that the graph says is wrong; it says so."),
     ] = False,
+    refute: Annotated[
+        bool,
+        typer.Option(
+            "--refute",
+            help="Try to break the number too: placebos, noise, fewer rows, hidden causes, the graph.",
+        ),
+    ] = False,
     json_file: Json = None,
     html: Html = None,
     quiet: Quiet = False,
