@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from whydrift.effects.check import Outcome as Outcome
     from whydrift.effects.effect import Effect as Effect
     from whydrift.effects.estimand import Estimand as Estimand
-    from whydrift.effects.registry import method_names as method_names
     from whydrift.effects.refuters import falsify_graph as falsify_graph
     from whydrift.effects.refuters import refute as refute
     from whydrift.effects.refuters import refuted as refuted
+    from whydrift.effects.registry import method_names as method_names
     from whydrift.effects.structural import attribute_outlier as attribute_outlier
     from whydrift.effects.structural import counterfactual as counterfactual
     from whydrift.effects.structural import fit_structural_model as fit_structural_model
@@ -48,14 +48,14 @@ __all__ = [
     "Estimand",
     "Outcome",
     "Table",
-    "estimate",
-    "falsify_graph",
-    "refute",
-    "refuted",
     "attribute_outlier",
     "counterfactual",
+    "estimate",
+    "falsify_graph",
     "fit_structural_model",
     "method_names",
+    "refute",
+    "refuted",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from effects_scenarios.base import Scenario
 
 _ROWS, _MOVED, _PASSED, _DIRECT = 500, 0.8, 1.5, 1.0

@@ -48,6 +48,7 @@ def refute(
     repeats : int
         Times that each random change is made, each with an estimate; at least 20.
     random_state : int
+        That of the estimate.
     **asked
         What `estimate` was given beside data, treatment and outcome, where it was not the method
         and plain columns to adjust for: ``graph``, terms like ``age^2``, ``instrument``, options.
@@ -98,7 +99,7 @@ def refuted(
             f"{repeats} repeats", where="refute", remedy=f"Give {_LEAST_REPEATS} or more"
         )
     table, _ = as_table(data)
-    prepared = _again(effect, table, asked)
+    prepared = _again(effect, table, {**asked, "random_state": random_state})
     case = Case(
         effect,
         prepared,
@@ -125,7 +126,12 @@ def _again(effect: Effect, table: Any, asked: dict[str, Any]) -> Prepared:
     from whydrift.effects.registry import method_row
 
     row = method_row(effect.method)
-    given = {"method": effect.method, "level": effect.level, "units": effect.units, **asked}
+    given = {
+        "method": effect.method,
+        "level": effect.level,
+        "units": effect.units,
+        **{name: value for name, value in asked.items() if value is not None},
+    }
     if row.uses_adjustment and effect.adjustment and "graph" not in given:
         given.setdefault("adjustment", effect.adjustment)
     if effect.estimand.name in row.estimands:

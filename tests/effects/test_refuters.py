@@ -208,3 +208,9 @@ def test_the_effect_keeps_what_was_found_through_json():
     assert found.check("graph").outcome is not Outcome.FAIL
     assert wd.Effect.from_dict(found.to_dict()) == found
     assert {"hidden_cause", "independences"} <= set(found.details)
+
+
+def test_the_front_door_refutes_on_request():
+    found = wd.estimate(WORLD, "treat", "y", adjustment=("x", "w"), refute=True)
+    assert {"placebo_treatment", "hidden_cause"} <= {check.name for check in found.checks}
+    assert found.is_credible
