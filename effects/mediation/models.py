@@ -109,6 +109,8 @@ def mediated_parts(
                 (0.0 * ones, 1 - chance),
                 (ones, chance),
             )
+        elif not says_chance:  # of a straight line, the mean is at the mean
+            points = ((centre, ones),)
         else:
             points = tuple(
                 (centre + spread * node, share * ones)
@@ -133,8 +135,7 @@ def _second(
 
 
 def _linear(design: FloatArray, values: FloatArray) -> FloatArray:
-    found: FloatArray = np.linalg.lstsq(design, values, rcond=None)[0]
-    return found
+    return np.asarray(np.linalg.lstsq(design, values, rcond=None)[0], dtype=np.float64)
 
 
 def _logistic(design: FloatArray, values: FloatArray) -> FloatArray:
