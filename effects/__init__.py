@@ -18,7 +18,13 @@ if TYPE_CHECKING:
     from whydrift.effects.experiment.power import Plan as Plan
     from whydrift.effects.experiment.power import detectable_effect as detectable_effect
     from whydrift.effects.experiment.power import rows_needed as rows_needed
+    from whydrift.effects.refuters import falsify_graph as falsify_graph
+    from whydrift.effects.refuters import refute as refute
+    from whydrift.effects.refuters import refuted as refuted
     from whydrift.effects.registry import method_names as method_names
+    from whydrift.effects.structural import attribute_outlier as attribute_outlier
+    from whydrift.effects.structural import counterfactual as counterfactual
+    from whydrift.effects.structural import fit_structural_model as fit_structural_model
     from whydrift.effects.table import Table as Table
 
 _MODULE_OF = {
@@ -31,6 +37,12 @@ _MODULE_OF = {
     "Table": "whydrift.effects.table",
     "detectable_effect": "whydrift.effects.experiment.power",
     "estimate": "whydrift.effects.api",
+    "falsify_graph": "whydrift.effects.refuters",
+    "refute": "whydrift.effects.refuters",
+    "refuted": "whydrift.effects.refuters",
+    "counterfactual": "whydrift.effects.structural",
+    "attribute_outlier": "whydrift.effects.structural",
+    "fit_structural_model": "whydrift.effects.structural",
     "method_names": "whydrift.effects.registry",
     "rows_needed": "whydrift.effects.experiment.power",
 }
@@ -43,9 +55,15 @@ __all__ = [
     "Outcome",
     "Plan",
     "Table",
+    "attribute_outlier",
+    "counterfactual",
     "detectable_effect",
     "estimate",
+    "falsify_graph",
+    "fit_structural_model",
     "method_names",
+    "refute",
+    "refuted",
     "rows_needed",
 ]
 

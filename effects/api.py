@@ -13,6 +13,7 @@ from whydrift.effects.check import Check
 from whydrift.effects.columns import level_text
 from whydrift.effects.covariates import columns_named
 from whydrift.effects.frame import as_table
+from whydrift.effects.method import Method
 from whydrift.effects.question import Question
 from whydrift.effects.registry import Row, method_row
 from whydrift.effects.study import Roles, Study
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from whydrift.effects.effect import Effect
     from whydrift.effects.table import Table
 
-__all__ = ["estimate"]
+__all__ = ["Plan", "Prepared", "estimate", "prepare"]
 
 _WORST_SEED = 2**32 - 1
 
@@ -102,6 +103,71 @@ def estimate(
     SchemaError, OptionError, GraphError, TooFewRows
         If a column, an option or the graph does not fit.
     """
+    return prepare(
+        data, treatment, outcome,
+        method=method, graph=graph, adjustment=adjustment, instrument=instrument, running=running,
+        unit=unit, time=time, cluster=cluster, control=control, arm=arm, estimand=estimand,
+        units=units, level=level, random_state=random_state, force=force, **options,
+    ).estimate()  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An estimate before it is made: the data read, the method chosen.
+
+    Parameters
+    ----------
+    study : Study
+    question : Question
+    row : Row
+        Of the method.
+    method : Method
+    plan : Plan
+        What was chosen for the user, and why.
+    """
+
+    study: Study
+    question: Question
+    row: Row
+    method: Method
+    plan: Plan
+
+    def estimate(self) -> Effect:
+        """Return the effect, with what led to it."""
+        found = self.method.estimate(self.study, self.question)
+        plan = self.plan
+        return replace(
+            found,
+            reason=found.reason or plan.reason,
+            checks=(*plan.checks, *_missing_rows(self.study), *found.checks),
+            warnings=tuple(dict.fromkeys((*plan.notes, *self.study.notes, *found.warnings))),
+            details={**found.details, **plan.details},
+        )
+
+
+def prepare(
+    data: Any,
+    treatment: str,
+    outcome: str,
+    *,
+    method: str = "auto",
+    graph: Graph | Mapping[str, Any] | Iterable[tuple[str, str]] | None = None,
+    adjustment: Sequence[str] | str | None = None,
+    instrument: Sequence[str] | str | None = None,
+    running: str | None = None,
+    unit: str | None = None,
+    time: str | None = None,
+    cluster: str | None = None,
+    control: Any = None,
+    arm: Any = None,
+    estimand: str = "auto",
+    units: str = "",
+    level: float = 0.95,
+    random_state: int = 0,
+    force: bool = False,
+    **options: Any,
+) -> Prepared:
+    """Read data and choose a method, as `estimate` does, which says what the parameters are."""
     _check_numbers(level, random_state)
     asked = Roles(
         treatment,
@@ -119,7 +185,7 @@ def estimate(
     }
     known = None if graph is None else _as_graph(graph)
     table, mended = as_table(data)
-    plan = _Plan(asked, method, "", mended)
+    plan = Plan(asked, method, "", mended)
     if known is not None:
         plan = _by_graph(plan, table, known, has_adjustment=adjustment is not None, force=force)
     has_adjustment = known is not None or adjustment is not None
@@ -137,18 +203,11 @@ def estimate(
     question = Question(
         _estimand(row, estimand), level, random_state, units or _units(study), force, known
     )
-    found = row.build(chosen).estimate(study, question)
-    return replace(
-        found,
-        reason=found.reason or plan.reason,
-        checks=(*plan.checks, *_missing_rows(study), *found.checks),
-        warnings=tuple(dict.fromkeys((*plan.notes, *study.notes, *found.warnings))),
-        details={**found.details, **plan.details},
-    )
+    return Prepared(study, question, row, row.build(chosen), plan)
 
 
 @dataclass(frozen=True)
-class _Plan:
+class Plan:
     """What will be done, and why."""
 
     roles: Roles
@@ -162,8 +221,8 @@ class _Plan:
 
 # ---- choosing ---------------------------------------------------------------------------------
 def _by_graph(
-    plan: _Plan, table: pa.Table, graph: Graph, *, has_adjustment: bool, force: bool
-) -> _Plan:
+    plan: Plan, table: pa.Table, graph: Graph, *, has_adjustment: bool, force: bool
+) -> Plan:
     """Return what the graph calls for, or what it says of what the user calls for."""
     from whydrift.effects.identification import judge_given, plan_from_graph
 
@@ -208,7 +267,7 @@ def _by_graph(
     )
 
 
-def _by_arguments(plan: _Plan) -> _Plan:
+def _by_arguments(plan: Plan) -> Plan:
     """Return the method that the arguments call for, where one is not named."""
     if plan.method != "auto":
         return plan
@@ -227,7 +286,7 @@ def _by_arguments(plan: _Plan) -> _Plan:
     return plan  # which one depends on what the treatment is
 
 
-def _by_kind(plan: _Plan, study: Study) -> _Plan:
+def _by_kind(plan: Plan, study: Study) -> Plan:
     """Return the method for what the treatment turns out to be."""
     is_number = study.treatment.kind is TreatmentKind.CONTINUOUS
     if plan.roles.adjustment:

@@ -242,6 +242,15 @@ _ROWS: Final = {
             by_graph="nothing",
         ),
         Row(
+            "mediation",
+            "whydrift.effects.mediation.mediation:Mediation",
+            "what passes through a mediator, and what does not (mediator=)",
+            ("indirect", "direct", "total"),
+            _NUMBERS,
+            needs=("mediator",),
+            columns=("mediator",),
+        ),
+        Row(
             "bounds",
             "whydrift.effects.bounds:Bounds",
             "worst-case bounds for a bounded outcome (Manski), whoever was treated",

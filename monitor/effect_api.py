@@ -42,6 +42,7 @@ def estimate(
     level: float = 0.95,
     random_state: int = 0,
     force: bool = False,
+    refute: bool = False,
     progress: Progress = silent,
     **options: Any,
 ) -> Effect:
@@ -52,6 +53,9 @@ def estimate(
     data : frame, mapping of str to columns, path, glob, address or source
         All rows are held in memory at once.
     graph : Graph, file, dict or pairs of (cause, effect), optional
+    refute : bool
+        Whether to try to break the number too; the checks of `whydrift.effects.refute` are added.
+        Takes some hundred estimates.
     progress : callable
         Called with the stage in words, the steps done and the steps in all, while files are read.
 
@@ -82,27 +86,28 @@ def estimate(
     known = None if graph is None else as_graph(graph)
     rows, notes = _rows(data, progress)
     with one_blas_thread():
-        effect = answer(
-            rows,
-            treatment,
-            outcome,
-            method=method,
-            graph=known,
-            adjustment=adjustment,
-            instrument=instrument,
-            running=running,
-            unit=unit,
-            time=time,
-            cluster=cluster,
-            control=control,
-            arm=arm,
-            estimand=estimand,
-            units=units,
-            level=level,
-            random_state=random_state,
-            force=force,
+        asked: dict[str, Any] = {
+            "graph": known,
+            "adjustment": adjustment,
+            "instrument": instrument,
+            "running": running,
+            "unit": unit,
+            "time": time,
+            "cluster": cluster,
+            "control": control,
+            "arm": arm,
+            "estimand": estimand,
+            "units": units,
+            "level": level,
+            "random_state": random_state,
+            "force": force,
             **options,
-        )
+        }
+        effect = answer(rows, treatment, outcome, method=method, **asked)
+        if refute:
+            from whydrift.effects.refuters import refuted
+
+            effect = refuted(effect, rows, **asked)
     return replace(effect, warnings=(*notes, *effect.warnings))
 
 

@@ -11,7 +11,17 @@ from effects_scenarios.base import Scenario
 
 __all__ = ["FAMILIES", "scenarios"]
 
-FAMILIES = ("adjustment", "instruments", "panels", "discontinuity", "synthetic", "series", "experiment", "heterogeneity")
+FAMILIES = (
+    "adjustment",
+    "instruments",
+    "panels",
+    "discontinuity",
+    "synthetic",
+    "series",
+    "experiment",
+    "heterogeneity",
+    "mediation",
+)
 
 
 def scenarios() -> tuple[Scenario, ...]:

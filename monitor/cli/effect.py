@@ -87,6 +87,14 @@ def effect(
         bool,
         typer.Option("--force", help="Give a number that the graph says is wrong; it says so."),
     ] = False,
+    refute: Annotated[
+        bool,
+        typer.Option(
+            "--refute",
+            help="Try to break the number too: placebos, noise, fewer rows, hidden causes, "
+            "the graph. Takes some hundred estimates.",
+        ),
+    ] = False,
     json_file: Json = None,
     html: Html = None,
     quiet: Quiet = False,
@@ -99,6 +107,7 @@ def effect(
       whydrift effect shop.parquet --treatment promo --outcome spend --graph graph.json
       whydrift effect shop.parquet --treatment promo --outcome spend --adjust age,region
       whydrift effect shop.csv --treatment promo --outcome spend --adjust age --estimand att
+      whydrift effect shop.parquet --treatment promo --outcome spend --adjust age --refute
       whydrift effect card.csv --treatment educ --outcome wage --instrument near --html why.html
       whydrift effect shop.csv --treatment promo --outcome spend --adjust age --json -
     """
@@ -120,7 +129,7 @@ def effect(
             method=method, graph=graph, adjustment=_listed(adjust), instrument=instrument,
             running=running, unit=unit, time=time, cluster=cluster, control=control, arm=arm,
             estimand=estimand, units=units, level=level, random_state=random_state, force=force,
-            progress=progress, **options,
+            refute=refute, progress=progress, **options,
         )  # fmt: skip
     on_stdout = False
     for name, path in files.items():
