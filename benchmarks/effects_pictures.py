@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/effects/experiments.md and docs/effects/heterogeneity.md.
+"""Draw the pictures of adjustment.md, experiments.md and heterogeneity.md in docs/effects/.
 
 python benchmarks/effects_pictures.py
 """
@@ -15,6 +15,10 @@ from whydrift.effects import Effect, estimate
 
 _HOME = Path(__file__).parents[1]
 _PICTURES = _HOME / "docs" / "pictures"
+_SMOKERS = (
+    "sex", "race", "age", "age^2", "C(education)", "smokeintensity", "smokeintensity^2",
+    "smokeyrs", "smokeyrs^2", "C(exercise)", "C(active)", "wt71", "wt71^2",
+)  # fmt: skip
 _TERMS = ("age", "educ", "black", "hisp", "marr", "nodegree", "re74", "re75")
 
 
@@ -35,7 +39,12 @@ def main() -> None:
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "whydrift"
     _PICTURES.mkdir(exist_ok=True)
-    nsw = pq.read_table(_HOME / "tests" / "effects" / "data" / "nsw.parquet")
+    data = _HOME / "tests" / "effects" / "data"
+    smokers = pq.read_table(data / "nhefs.parquet")
+    quitting = estimate(smokers, "qsmk", "wt82_71", adjustment=_SMOKERS, units="kg")
+    _save(quitting, "love", "adjustment_love")
+    _save(quitting, "overlap", "adjustment_overlap")
+    nsw = pq.read_table(data / "nsw.parquet")
     trial = estimate(
         nsw, "treat", "re78", method="ab_test", before=("re74", "re75", "educ", "black"),
         shares="unknown", units="USD",

@@ -57,7 +57,7 @@ def estimate(
 
     Parameters
     ----------
-    data : pandas.DataFrame, polars.DataFrame, pyarrow.Table or mapping of str to columns
+    data : pandas.DataFrame, polars.DataFrame, pyarrow.Table, mapping of str to columns or path
     treatment, outcome : str
         Columns. See `read_treatment` for which value is control.
     method : str
