@@ -266,7 +266,9 @@ def _rows(monitor: Monitor, before: Sequence[Snapshot], after: Sequence[Snapshot
     sides = [[w for w in side if _has_loss(w, target, prediction)] for side in (before, after)]
     for side, given, word in zip(sides, (before, after), ("before", "after"), strict=True):
         if len(side) < _FEWEST_WINDOWS:
-            without = f" ({len(given) - len(side)} without labels)" if len(given) > len(side) else ""
+            without = (
+                f" ({len(given) - len(side)} without labels)" if len(given) > len(side) else ""
+            )
             raise TooFewRows(
                 f"Too few windows {word} the event: {len(side)}{without}, and "
                 f"{_FEWEST_WINDOWS} are needed",
@@ -324,9 +326,7 @@ def _adjusted(schema: Schema, windows: Sequence[Snapshot], monitor: Monitor) -> 
     )  # fmt: skip
 
 
-def _terms(
-    schema: Schema, name: str, values: FloatArray
-) -> dict[str, Any]:
+def _terms(schema: Schema, name: str, values: FloatArray) -> dict[str, Any]:
     """Return what is adjusted for of a feature: no row is lost for a missing value.
 
     Of a number its square too, so that a change of its spread is removed as well.

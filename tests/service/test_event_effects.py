@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import numpy as np
 import pyarrow as pa
@@ -99,9 +99,9 @@ def test_missing_values_cost_no_rows():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (dict(after=2), "Too few windows after the event: 2, and 3 are needed."),
-        (dict(before=0), "Too few windows before the event: 0, and 3 are needed."),
-        (dict(shift=6.0), "counterpart"),
+        ({"after": 2}, "Too few windows after the event: 2, and 3 are needed."),
+        ({"before": 0}, "Too few windows before the event: 0, and 3 are needed."),
+        ({"shift": 6.0}, "counterpart"),
     ],
 )  # fmt: skip
 def test_there_is_no_number_without_windows_or_overlap(given, words):
