@@ -177,13 +177,13 @@ def effect_of_windows(
         )  # fmt: skip
         effect = rows.estimate(rows.is_after)
     except WhydriftError as error:
-        return replace(answer, refused=f"{error.what}.")
+        return replace(answer, refused=_sentence(error.what))
     if effect.failed:
-        return replace(answer, refused=f"{effect.failed[0].sentence}.")
-    if effect.value is None or effect.standard_error is None:
+        return replace(answer, refused=_sentence(effect.failed[0].sentence))
+    if effect.value is None or not effect.standard_error:
         return replace(answer, refused="The rows give no finite estimate.")
     effect = replace(
-        effect,
+        _for_few_windows(effect, rows),
         assumptions=(*effect.assumptions, *_ASSUMPTIONS),
         checks=(*effect.checks, *_placebo(rows)),
     )
@@ -227,6 +227,30 @@ class _Rows:
         return rows, rows.window >= windows[len(windows) // 2]
 
 
+def _for_few_windows(effect: Effect, rows: _Rows) -> Effect:
+    """Return an effect whose interval allows for how few windows one side may have.
+
+    Errors by cluster count the windows of both sides together; where one side has few, its own are
+    all that tells how far they differ. Degrees of freedom are Welch's, of windows that differ alike
+    on both sides.
+    """
+    from scipy import stats
+
+    assert effect.value is not None and effect.standard_error is not None
+    later = len(np.unique(rows.window[rows.is_after]))
+    earlier = len(np.unique(rows.window[~rows.is_after]))
+    few, both = min(earlier, later), earlier + later
+    error = effect.standard_error * float(np.sqrt(few / (few - 1) * (both - 1) / both))
+    freedom = (1 / earlier + 1 / later) ** 2 / sum(1 / (n**2 * (n - 1)) for n in (earlier, later))
+    reach = float(stats.t.isf((1 - effect.level) / 2, freedom)) * error
+    return replace(
+        effect, standard_error=error, low=effect.value - reach, high=effect.value + reach,
+        p_value=float(2 * stats.t.sf(abs(effect.value) / error, freedom)),
+        # That of a hidden cause was made for the interval that is replaced.
+        checks=tuple(c for c in effect.checks if c.name != "unmeasured_confounding"),
+    )  # fmt: skip
+
+
 def _placebo(rows: _Rows) -> tuple[Check, ...]:
     """Return whether the loss moved as well where nothing happened: amid the windows before."""
     from whydrift.effects.check import Check, Outcome
@@ -239,8 +263,10 @@ def _placebo(rows: _Rows) -> tuple[Check, ...]:
         found = old.estimate(later)
     except WhydriftError:
         return ()  # the halves do not compare: nothing is known either way
-    if found.failed or found.p_value is None:
+    if found.failed or found.value is None or not found.standard_error:
         return ()
+    found = _for_few_windows(found, replace(old, is_after=later))
+    assert found.p_value is not None
     moved = found.p_value < _PLACEBO_LEVEL
     text = (
         "the loss moved amid the windows before too, where no event was told: what is put down to "
@@ -347,6 +373,10 @@ def _terms(schema: Schema, name: str, values: FloatArray) -> dict[str, Any]:
     if not present.all():
         found[f"{name} is missing"] = (~present).astype(np.float64)
     return found
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

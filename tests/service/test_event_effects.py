@@ -140,3 +140,26 @@ def test_names_of_columns_do_not_get_in_the_way():
     found = effect_of_windows(EVENT, monitor(), *(list(map(renamed, s)) for s in (before, after)))
     assert found.effect is not None, found.refused
     assert {"window", "absolute_error"} <= set(found.effect.adjustment)
+
+
+def test_few_windows_on_one_side_make_a_wide_interval():
+    def width(before: int, after: int) -> float:
+        found = effect_of_windows(
+            EVENT, monitor(), *windows(9, before=before, after=after, wobble=0.2)
+        )
+        assert found.effect is not None and found.effect.low is not None
+        return found.effect.high - found.effect.low
+
+    assert width(20, 3) > 2 * width(20, 20)
+
+
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    held = 0
+    for seed in range(40):
+        given = windows(
+            100 + seed, shift=0.6, effect=0.2, before=12, after=4, rows=100, wobble=0.05
+        )
+        effect = effect_of_windows(EVENT, monitor(), *given).effect
+        assert effect is not None and effect.low is not None
+        held += effect.low <= 0.2 <= effect.high
+    assert held >= 35
