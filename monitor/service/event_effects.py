@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
@@ -18,7 +18,8 @@ from whydrift.discovery.snapshot.schema import Role, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.monitor import Monitor
 from whydrift.monitor.diagnosis.metric import row_measure
-from whydrift.monitor.service.references import CachedStore, LastUsed
+from whydrift.monitor.service.busy import Busy
+from whydrift.monitor.service.references import LastUsed
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import EventRecord
 from whydrift.monitor.store.store import Store
@@ -38,7 +39,9 @@ _MOST_EVENTS: Final = 10  # estimated at once, the newest
 _MOST_ROWS: Final = 60_000  # on both sides together
 _MOST_CELLS: Final = 4_000_000  # numbers in the table that is fitted
 _MOST_LEVELS: Final = 20  # of a category; the others count as one
+_MOST_BYTES: Final = 64 << 20  # of decoded windows on either side
 _PLACEBO_LEVEL: Final = 0.05
+_PATIENCE: Final = 5.0  # seconds: a request that waits holds a thread of the web server
 
 _ASSUMPTIONS: Final = (
     "Nothing else that moves the loss changed when the event happened, other than the features",
@@ -54,7 +57,7 @@ class EventEffect:
     ----------
     event : EventRecord
     before, after : tuple of Interval
-        The windows compared, in the order of time.
+        The windows compared: those that have a loss, in the order of time.
     loss : str, optional
         Its name.
     loss_before, loss_after : float, optional
@@ -91,6 +94,8 @@ def effects_of_events(
     ------
     StoreError
         If a window cannot be read.
+    Busy
+        If others are being estimated, and it takes long.
     """
     known = store.list_events(monitor=monitor.name, kinds=EVENT_KINDS)
     wanted = sorted(
@@ -98,10 +103,17 @@ def effects_of_events(
     )[:_MOST_EVENTS]
     if not wanted:
         return {}
-    cached = CachedStore.of(store)
     kept = [r for r in store.list_snapshots(monitor=monitor.name, segment="") if r.rows]
-    with _ONE_AT_A_TIME:
-        return {e.id: _effect_of_event(cached, monitor, e, known, kept) for e in wanted}
+    if not _ONE_AT_A_TIME.acquire(timeout=_PATIENCE):
+        raise Busy(
+            "Effects of events are being estimated for somebody else",
+            where="effects",
+            remedy="Ask again in a minute",
+        )
+    try:
+        return {e.id: _effect_of_event(store, monitor, e, known, kept) for e in wanted}
+    finally:
+        _ONE_AT_A_TIME.release()
 
 
 def _effect_of_event(
@@ -117,22 +129,45 @@ def _effect_of_event(
     for record in kept:
         parts.setdefault(record.key.interval, []).append(record)
     whole = [i for i in sorted(parts) if all(r.has_sample for r in parts[i])]
-    before = _apart([i for i in whole if i.end <= event.at and _begins(i, earlier)][::-1])[::-1]
+    before = _apart([i for i in whole if i.end <= event.at and _begins(i, earlier)][::-1])
     after = _apart([i for i in whole if i.start >= event.at and (not later or i.end <= later)])
     used = (*before, *after)
     contents = ",".join(r.sha256 for i in used for r in parts[i])
     name = f"{monitor.name} {event} {len(before)} {monitor.loss} {monitor.columns} {contents}"
     found = _KNOWN.get(name)
     if found is None:
-        sides = tuple(
-            tuple(merge([store.get_snapshot(r) for r in parts[i]]) for i in side)
-            for side in (before, after)
-        )
+        old, new = (_read(store, [(i, parts[i]) for i in side]) for side in (before, after))
+        old = dict(reversed(old.items()))
         found = replace(
-            effect_of_windows(event, monitor, *sides), before=tuple(before), after=tuple(after)
+            effect_of_windows(event, monitor, [*old.values()], [*new.values()]),
+            before=_counted(monitor, old),
+            after=_counted(monitor, new),
         )
         _KNOWN.put(name, found, 1)
     return found
+
+
+def _read(
+    store: Store, wanted: Sequence[tuple[Interval, Sequence[SnapshotRecord]]]
+) -> dict[Interval, Snapshot]:
+    """Read windows, those named first above all: the daemon's memory bounds how many."""
+    found: dict[Interval, Snapshot] = {}
+    size = 0
+    for interval, records in wanted:
+        window = merge([store.get_snapshot(r) for r in records])
+        size += window.sample.nbytes
+        if size > _MOST_BYTES and len(found) >= _FEWEST_WINDOWS:
+            break
+        found[interval] = window
+    return found
+
+
+def _counted(monitor: Monitor, windows: Mapping[Interval, Snapshot]) -> tuple[Interval, ...]:
+    """Return the windows that have a loss."""
+    target, prediction = monitor.columns.target, monitor.columns.prediction
+    if target is None or prediction is None:
+        return ()
+    return tuple(i for i, window in windows.items() if _has_loss(window, target, prediction))
 
 
 def _begins(interval: Interval, earlier: datetime | None) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -11,8 +12,17 @@ import pytest
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Monitor
-from whydrift.monitor.service.event_effects import EventEffect, effect_of_windows
+from whydrift.monitor.service import event_effects
+from whydrift.monitor.service.busy import Busy
+from whydrift.monitor.service.event_effects import (
+    EventEffect,
+    effect_of_windows,
+    effects_of_events,
+)
+from whydrift.monitor.store import open_store
+from whydrift.monitor.store.records import WindowKey
 from whydrift.monitor.store.state import EventRecord
+from whydrift.monitor.window.interval import Interval
 
 EVENT = EventRecord(
     1, datetime(2026, 5, 10, tzinfo=UTC), "prices", "release", "tests", "model 12"
@@ -163,3 +173,28 @@ def test_intervals_hold_the_truth_as_often_as_they_say():
         assert effect is not None and effect.low is not None
         held += effect.low <= 0.2 <= effect.high
     assert held >= 35
+
+
+def test_windows_are_read_from_the_event_outwards_within_a_bound_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    before, after = windows(10, before=8, after=6)
+    with open_store(f"sqlite:///{tmp_path}/w.db") as store:
+        for number, window in enumerate([*before, *after]):
+            start = EVENT.at + timedelta(days=number - 8)
+            interval = Interval(start, start + timedelta(days=1))
+            store.put_snapshot(WindowKey("prices", interval), window)
+        store.put_event("release", "12", at=EVENT.at, monitor="prices", actor="tests")
+        monkeypatch.setattr(event_effects, "_MOST_BYTES", 4 * before[0].sample.nbytes)
+        events = store.list_events(monitor="prices")
+        found = effects_of_events(store, monitor(), events)[events[0].id]
+        assert [len(found.before), len(found.after)] == [4, 4]
+        assert found.before[-1].end == found.after[0].start == EVENT.at
+        assert found.before[0].end < found.before[-1].end
+        event_effects._ONE_AT_A_TIME.acquire()
+        monkeypatch.setattr(event_effects, "_PATIENCE", 0.01)
+        try:
+            with pytest.raises(Busy):
+                effects_of_events(store, monitor(), events)
+        finally:
+            event_effects._ONE_AT_A_TIME.release()
