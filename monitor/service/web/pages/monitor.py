@@ -156,7 +156,7 @@ def monitor(
         left_out=_left_out(service, name, segment, newest),
         failures=[v for v in visits if v.outcome is CheckOutcome.ERROR],
         events=shown,
-        effects=None if effects == "no" else {
+        effects=None if effects == "no" or segment else {
             at: _effect_words(found)
             for at, found in effects_of_events(store, settings, shown).items()
         },
