@@ -274,12 +274,13 @@ def _effect_words(found: EventEffect) -> str:
         return f"What it did to the loss cannot be said. {found.refused}"
     assert effect.value is not None
     assert found.loss_before is not None and found.loss_after is not None  # as there is an effect
+    loss = str(found.loss).replace("_", " ")
     bounds = f"{rounded(effect.low)} to {rounded(effect.high)}"
     moved = "raised" if effect.low > 0 else "lowered" if effect.high < 0 else None
     said = (
-        f"It {moved} the {found.loss} by {rounded(abs(effect.value))} ({bounds})"
+        f"It {moved} the {loss} by {rounded(abs(effect.value))} (change: {bounds})"
         if moved
-        else f"No effect on the {found.loss} shows ({bounds})"
+        else f"Whether it moved the {loss} is open (change: {bounds})"
     )
     doubts = [c.sentence for c in effect.checks if c.name == "placebo" and c.outcome == "warn"]
     return (
