@@ -6,6 +6,7 @@ import gzip
 import json
 from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -252,6 +253,32 @@ def test_an_event_that_is_told_twice_is_kept_once(there: Served):
     assert first["at"] == "2026-05-13T08:00:00Z"
 
 
+def test_what_a_release_did_to_the_loss_is_told_when_asked_for(tmp_path: Path):
+    with served(watched(tmp_path)) as own:
+        path = "/monitors/prices/events"
+        (event,) = (e for e in read(own, path)["events"] if e["kind"] == "release")
+        assert "effect_on_loss" not in event
+        for _ in range(2):  # the second time it is remembered
+            (event,) = (
+                e for e in read(own, path, effects="yes")["events"] if e["kind"] == "release"
+            )
+            told = event["effect_on_loss"]
+            assert told["loss"] == "squared_error"
+            assert (told["before"]["windows"], told["after"]["windows"]) == (10, 3)
+            assert told["before"]["to"] == told["after"]["from"] == "2026-05-11T00:00:00Z"
+            assert told["after"]["mean_loss"] > told["before"]["mean_loss"]
+            assert (told["effect"] is None) != (told["refused"] is None)
+        own.client.post(API + path, json={"kind": "retrain", "text": "13", "at": "2026-05-13"})
+        found = read(own, path, effects="yes")["events"]
+        told = {e["kind"]: e["effect_on_loss"] for e in found}
+        assert "Too few windows after the event: 2" in told["release"]["refused"]
+        assert "Too few windows before the event: 2" in told["retrain"]["refused"]
+        own.client.post(f"{API}/monitors/prices:pause", json={})
+        found = read(own, path, effects="yes")["events"]
+        assert [e["effect_on_loss"] for e in found if e["kind"] == "pause"] == [None]
+        refused(own.client.get(API + path, params={"effects": "maybe"}), 422, "effects")
+
+
 def test_a_check_is_asked_for_and_not_waited_for(there: Served):
     window = {"from": "2026-05-12", "to": "2026-05-13"}
     body = {"window": window, "recompute": True}
@@ -320,10 +347,22 @@ def test_errors_of_every_kind_are_problems(there: Served):
 
 PATHS = (
     "/diagnoses", "/alerts", "/events", "/monitors/prices/windows", "/monitors/prices/graph",
-    "/monitors/prices/columns/income/history", "/monitors", "/status",
+    "/monitors/prices/columns/income/history", "/monitors/prices/events", "/monitors", "/status",
 )  # fmt: skip
 WORDS = st.sampled_from(
-    ("monitor", "segment", "stage", "verdict", "from", "to", "limit", "cursor", "at", "state")
+    (
+        "monitor",
+        "segment",
+        "stage",
+        "verdict",
+        "from",
+        "to",
+        "limit",
+        "cursor",
+        "at",
+        "state",
+        "effects",
+    )
 )
 VALUES = st.one_of(
     st.text(max_size=60),

@@ -283,6 +283,14 @@ def test_names_from_the_data_are_shown_and_never_run(tmp_path: Path):
             assert "alert(1)" in shown.text.replace(" ", "")
 
 
+def test_what_events_did_to_the_loss_is_told_on_the_page_when_asked_for(there: Served):
+    shown = page(there, "/monitors/prices")
+    (link,) = (h for h in shown.links() if "effects=yes" in h)
+    asked = page(there, link.partition("#")[0])
+    assert "the mean went from" in asked.text or "cannot be said" in asked.text
+    assert "the mean went from" not in shown.text and "cannot be said" not in shown.text
+
+
 # ---- words -------------------------------------------------------------------------------------
 def test_how_long_ago_is_said_in_words():
     words = [ago(NOW - timedelta(seconds=s), NOW) for s in (0, 59, 60, 7199, 7200, 200_000)]

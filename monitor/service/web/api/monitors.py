@@ -7,9 +7,12 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
+from whydrift.monitor.service.event_effects import effects_of_events
 from whydrift.monitor.service.web.answers import json_answer
 from whydrift.monitor.service.web.api.views import (
     column_view,
+    event_effect_view,
+    event_view,
     graph_record_view,
     interval_view,
     monitor_view,
@@ -110,6 +113,37 @@ def _window(
             for result in told
         },
     }  # fmt: skip
+
+
+@router.get("/monitors/{monitor}/events")
+def events(
+    monitor: str,
+    service: ServiceOf,
+    start: Start = None,
+    end: End = None,
+    effects: Annotated[
+        Literal["yes", "no"], Query(description="what the newest did to the loss")
+    ] = "no",
+) -> Response:
+    """What happened to it, and to all monitors; what the newest releases and fixes did."""
+    settings = known_monitor(service, monitor)
+    found = service.store.list_events(
+        monitor=monitor,
+        since=None if start is None else read_moment(start, "from"),
+        until=None if end is None else read_moment(end, "to"),
+    )
+    if effects == "no":
+        return json_answer({"events": [event_view(e) for e in found]})
+    told = effects_of_events(service.store, settings, found)
+    return json_answer(
+        {
+            "events": [
+                {**event_view(e),
+                 "effect_on_loss": event_effect_view(told[e.id]) if e.id in told else None}
+                for e in found
+            ]
+        }
+    )  # fmt: skip
 
 
 @router.get("/monitors/{monitor}/graph")

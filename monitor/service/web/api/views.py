@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.monitor.service.alert_names import ALERT_NAMES
+from whydrift.monitor.service.event_effects import EventEffect
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import written
 from whydrift.monitor.store.records import GraphRecord, ResultRecord
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from whydrift.monitor.service.board import MonitorView, ResultNumbers
 
 __all__ = [
-    "alert_view", "column_view", "event_view", "graph_record_view", "interval_view", "monitor_view",
-    "result_view", "schema_view",
+    "alert_view", "column_view", "event_effect_view", "event_view", "graph_record_view",
+    "interval_view", "monitor_view", "result_view", "schema_view",
 ]  # fmt: skip
 
 
@@ -132,6 +133,25 @@ def event_view(record: EventRecord) -> dict[str, Any]:
         "text": record.text,
         "window": interval_view(record.window),
     }
+
+
+def event_effect_view(found: EventEffect) -> dict[str, Any]:
+    """Return what an event did to the loss, or why that is not said."""
+    windows = {
+        side: {"windows": len(given), "from": written(given[0].start) if given else None,
+               "to": written(given[-1].end) if given else None, "mean_loss": mean}
+        for side, given, mean in (
+            ("before", found.before, found.loss_before), ("after", found.after, found.loss_after)
+        )
+    }  # fmt: skip
+    effect = found.effect
+    said: dict[str, Any] | None = None
+    if effect is not None:
+        whole = effect.to_dict()
+        words = ("value", "standard_error", "low", "high", "level", "p_value", "method", "n",
+                 "adjustment", "assumptions", "checks", "warnings")  # fmt: skip
+        said = {word: whole[word] for word in words}
+    return {"loss": found.loss, **windows, "effect": said, "refused": found.refused}
 
 
 def graph_record_view(record: GraphRecord) -> dict[str, Any]:

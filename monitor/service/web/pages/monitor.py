@@ -7,14 +7,16 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from whydrift.monitor.diagnosis.diagnosis import Verdict
 from whydrift.monitor.diagnosis.headline import words_for
+from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
+from whydrift.monitor.service.event_effects import EVENT_KINDS, EventEffect, effects_of_events
 from whydrift.monitor.service.references import accepted_for
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
@@ -104,6 +106,7 @@ def monitor(
     links: LinksOf,
     segment: Annotated[str, Query(max_length=1000)] = "",
     before: Annotated[str | None, Query(max_length=40)] = None,
+    effects: Literal["yes", "no"] = "no",
 ) -> Response:
     """Return the page of a monitor, or of one of its segments."""
     settings = known_monitor(service, name)
@@ -117,6 +120,7 @@ def monitor(
     start = min((r.key.interval.start for r in told), default=None)
     visits = store.list_visits(name, start=start)
     events = store.list_events(monitor=name, since=start)
+    shown = events[-_MOST_EVENTS:][::-1]
     records = store.list_alerts(monitor=name)
     firing, pending, resolved = (
         shown_alerts(records, state, links, (name,))
@@ -151,7 +155,13 @@ def monitor(
         graph_record=None if graph is None else graph[0],
         left_out=_left_out(service, name, segment, newest),
         failures=[v for v in visits if v.outcome is CheckOutcome.ERROR],
-        events=events[-_MOST_EVENTS:][::-1],
+        events=shown,
+        effects=None if effects == "no" or segment else {
+            at: _effect_words(found)
+            for at, found in effects_of_events(store, settings, shown).items()
+        },
+        has_effects=settings.columns.prediction is not None
+        and any(e.kind in EVENT_KINDS for e in shown),
     )  # fmt: skip
 
 
@@ -255,6 +265,29 @@ def _words(stored: Mapping[str, Any]) -> tuple[Any, ...]:
 def _mark(event: EventRecord) -> Mark:
     at = event.at if event.window is None else event.window.start
     return Mark(at, event.kind, f"{event.kind}, {written(event.at)}: {event.text} ({event.actor})")
+
+
+def _effect_words(found: EventEffect) -> str:
+    """Return what an event did to the loss in a sentence, or why that cannot be said."""
+    effect = found.effect
+    if effect is None or effect.low is None or effect.high is None:
+        return f"What it did to the loss cannot be said. {found.refused}"
+    assert effect.value is not None
+    assert found.loss_before is not None and found.loss_after is not None  # as there is an effect
+    loss = str(found.loss).replace("_", " ")
+    bounds = f"{rounded(effect.low)} to {rounded(effect.high)}"
+    moved = "raised" if effect.low > 0 else "lowered" if effect.high < 0 else None
+    said = (
+        f"It {moved} the {loss} by {rounded(abs(effect.value))} (change: {bounds})"
+        if moved
+        else f"Whether it moved the {loss} is open (change: {bounds})"
+    )
+    doubts = [c.sentence for c in effect.checks if c.name == "placebo" and c.outcome == "warn"]
+    return (
+        f"{said}, had the rows been alike; the mean went from {rounded(found.loss_before)} to "
+        f"{rounded(found.loss_after)} ({len(found.before)} and {len(found.after)} windows)."
+        + "".join(f" But {text}." for text in doubts)
+    )
 
 
 # ---- tables ------------------------------------------------------------------------------------
