@@ -400,7 +400,8 @@ def _slow(
     if beside is None:
         if len(reference.intervals) < LEAST_WINDOWS:
             return SlowDrift()
-        anchor, beside, told = reference.intervals, reference, []
+        anchor, beside = reference.intervals, reference
+    told = [slow for slow in told if slow.anchor == anchor]
     if anchor == reference.intervals:
         p_values = {n: c.p_value for n, c in diagnosis.columns.items() if c.p_value is not None}
     else:
@@ -410,12 +411,14 @@ def _slow(
         is_late = stage is VisitKind.LABELS
         p_values = {n: p for n, p in p_values.items() if (n == target) == is_late}
     quiet = {n: p for n, p in p_values.items() if n not in diagnosis.ranking}
-    level = budget.level(Purpose.SLOW) / max(1, len(diagnosis.columns))
+    # The target too, where this stage does not know it: the other one decides on it.
+    columns = {*diagnosis.columns, *(() if target is None else (target,))}
+    level = budget.level(Purpose.SLOW) / max(1, len(columns))
     scales = {}
     for name, p_value in quiet.items():
         series = [slow.p_values[name] for slow in told if name in slow.p_values]
         for windows in SLOW_SCALES:
-            found = slow_scale([*series, p_value], windows)
+            found = slow_scale([*series, p_value], windows, anchor=len(anchor))
             if found is not None and found <= level:
                 scales[name] = windows
                 break
