@@ -32,11 +32,11 @@ def slow_scale(
 ) -> float | None:
     """Return the p-value of "nothing moved in any of the last windows", by Fisher's method.
 
-    Windows that were judged against the same K past windows share the error of their mean and, which
-    weighs more, of how much ordinary windows differ: where that came out too small, all of them look
-    odd. By Brown's method their evidence counts as that of fewer windows. Windows that rejected on
-    their own are to be left out: they have been told, and what is left is, under no change, rather
-    too large.
+    Windows that were judged against the same K past windows share the error of their mean and,
+    which weighs more, of how much ordinary windows differ: where that came out too small, all of
+    them look odd. By Brown's method their evidence counts as that of fewer windows. Windows that
+    rejected on their own are to be left out: they have been told, and what is left is, under no
+    change, rather too large.
 
     Parameters
     ----------

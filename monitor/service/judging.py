@@ -19,6 +19,7 @@ from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, Alarm
 from whydrift.monitor.diagnosis.column_p_values import column_p_values
 from whydrift.monitor.diagnosis.compare import compare
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Window
+from whydrift.monitor.diagnosis.faults.registry import DETECTORS, FAULT_LEVEL
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.slow_scale import SLOW_SCALES, slow_scale
 from whydrift.monitor.history import History
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 
     from whydrift.monitor.config.monitor import Monitor
 
-__all__ = ["Judged", "SlowDrift", "alarm_budget", "compared", "judge_window"]
+__all__ = ["Judged", "SlowDrift", "alarm_budget", "compared", "judge_window", "level_of_faults"]
 
 _GAPS: Final = 1.5  # as many windows are looked back for the slow scales, should some be missing
 _DAY: Final = 86_400.0
@@ -192,7 +193,10 @@ def judge_window(
     graph = _graph(history, interval, whole)
     current = history.window(interval)
     diagnoses = {}
-    judged = compared(monitor, whole.snapshots, current, stage, graph.graph, budget.level())
+    judged = compared(
+        monitor, whole.snapshots, current, stage, graph.graph, budget.level(),
+        fault_level=level_of_faults(budget, WHOLE),
+    )  # fmt: skip
     diagnoses[WHOLE] = _named(judged, monitor, WHOLE, interval, whole)
     sizes = _rows(records)
     least = 0 if monitor.segments is None else monitor.segments.min_rows
@@ -205,8 +209,10 @@ def judge_window(
         if sum(window.rows for window in past.snapshots) < max(1, least):
             continue
         window = history.window(interval, segment=name)
-        level = budget.level(segment=name)
-        judged = compared(monitor, past.snapshots, window, stage, graph.graph, level)
+        judged = compared(
+            monitor, past.snapshots, window, stage, graph.graph, budget.level(segment=name),
+            fault_level=level_of_faults(budget, name),
+        )  # fmt: skip
         diagnoses[name] = _named(judged, monitor, name, interval, past)
     slow = _slow(
         history, interval, stage, current, diagnoses[WHOLE], whole, graph.graph, accepted, budget
@@ -222,6 +228,8 @@ def compared(
     stage: VisitKind,
     graph: Graph | None,
     level: float,
+    *,
+    fault_level: float = FAULT_LEVEL,
 ) -> Diagnosis:
     """Compare windows as the monitor's configuration says.
 
@@ -237,6 +245,8 @@ def compared(
         Learned from the windows themselves where there is none.
     level : float
         Chance of any false alarm.
+    fault_level : float
+        Chance of a false fault, of each detector.
 
     Raises
     ------
@@ -258,8 +268,15 @@ def compared(
         cluster=monitor.columns.cluster,
         floor=monitor.floor,
         level=level,
+        fault_level=fault_level,
         random_state=0,
     )
+
+
+def level_of_faults(budget: AlarmBudget, segment: str) -> float:
+    """Return what a detector may spend at one stage: a fault may be first seen at either."""
+    granted = budget.level(Purpose.FAULT, segment) / (budget.stages * len(DETECTORS))
+    return min(FAULT_LEVEL, granted)
 
 
 def _with_target(

@@ -8,7 +8,7 @@ import pytest
 
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.config.load import parse_config
-from whydrift.monitor.diagnosis.alarm_budget import Purpose
+from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget, Purpose
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
 from whydrift.monitor.diagnosis.diagnosis import (
     Action,
@@ -25,8 +25,9 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Window,
 )
 from whydrift.monitor.diagnosis.episode import Episode, Step
+from whydrift.monitor.diagnosis.faults.registry import DETECTORS, FAULT_LEVEL
 from whydrift.monitor.service.alerting import decide, rejected
-from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget
+from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget, level_of_faults
 from whydrift.monitor.service.notices import messages_of, notice_of
 from whydrift.monitor.store.state import AlertChange, Decision
 from whydrift.monitor.window.interval import Interval
@@ -169,6 +170,15 @@ def test_a_month_of_decisions_spends_no_more_than_was_granted(segments) -> None:
         taken |= {Decision(s.segment, s.purpose, s.stage) for s in found.spent}
     month = spent * budget.windows_per_month
     assert 0.5 * MONITOR.false_alarms_per_month < month <= MONITOR.false_alarms_per_month * 1.0001
+
+
+@pytest.mark.parametrize(("every", "segments"), [(24, ()), (1, ()), (1, ("DE", "FR"))])
+def test_all_detectors_of_faults_together_keep_their_share_at_both_stages(every, segments) -> None:
+    budget = AlarmBudget(DAYS_PER_MONTH * 24 / every, 0.2, stages=2, segments=segments)
+    levels = [level_of_faults(budget, unit) for unit in (WHOLE, *segments)]
+    month = sum(levels) * len(DETECTORS) * budget.stages * budget.windows_per_month
+    assert month <= 0.2 * Purpose.FAULT.share * 1.0001
+    assert all(0 < level <= FAULT_LEVEL for level in levels)
 
 
 def test_whoever_is_told_once_gets_a_message_with_links_and_its_own_key() -> None:

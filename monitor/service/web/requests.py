@@ -17,8 +17,8 @@ from whydrift.monitor.service.web.service import Service
 __all__ = ["CallerOf", "LinksOf", "ServiceOf", "known_monitor", "no_unknown_words"]
 
 
-# All of these are coroutines: FastAPI would call a plain function in one of the threads in which slow
-# questions wait, and a probe would wait for them.
+# All of these are coroutines: FastAPI would call a plain function in one of the threads in which
+# slow questions wait, and a probe would wait for them.
 async def _service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
