@@ -112,6 +112,18 @@ def test_a_segment_opens_no_alert_where_the_whole_fires() -> None:
     assert opened(alone) == [("FR", "covariate")]
 
 
+def test_a_segment_that_waits_for_a_second_window_opens_none_either_where_the_whole_does() -> None:
+    alert = MONITOR.alert.model_copy(update={"after": 2})
+    patient = MONITOR.model_copy(update={"alert": alert})
+    both = {"": diagnosis("a"), "DE": diagnosis("a")}
+    judged = Judged(both, alarm_budget(patient, ("DE",)), SlowDrift())
+    first = decide(patient, judged, WINDOW, {}, ())
+    pending = {c.key: c.episode for c in first.changes if c.episode is not None}
+    assert opened(first) == [] and {key.segment for key in pending} == {"", "DE"}
+    later = Interval(WINDOW.end, WINDOW.end + timedelta(days=1))
+    assert opened(decide(patient, judged, later, pending, ())) == [("", "covariate")]
+
+
 def test_a_segment_that_fires_goes_on_where_the_whole_begins_to() -> None:
     found = decided(diagnosis("a"), firing(AlertKind.COVARIATE, "FR"), FR=diagnosis("a"))
     steps = {(c.key.segment, c.step) for c in found.changes}
