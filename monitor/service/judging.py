@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
+from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,6 +38,7 @@ from whydrift.monitor.service.schedule import stages_of
 from whydrift.monitor.source.reading import Cancelled, never
 from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
 from whydrift.monitor.store.state import VisitKind
+from whydrift.monitor.window.by_rows import RowWindows
 from whydrift.monitor.window.calendar import TimeWindows
 from whydrift.monitor.window.interval import Interval
 
@@ -141,7 +144,7 @@ def alarm_budget(
     if isinstance(windows, TimeWindows):
         seconds = float(windows.every.least_seconds)
     elif past:
-        seconds = (past[-1].end - past[0].start).total_seconds() / len(past)
+        seconds = _usual_step(windows, past, is_sparse=monitor.reference.same is not None)
     else:
         seconds = _DAY
     return AlarmBudget(
@@ -151,6 +154,19 @@ def alarm_budget(
         segments=tuple(segments),
         slow_scales=len(SLOW_SCALES),
     )
+
+
+def _usual_step(windows: RowWindows, past: Sequence[Interval], *, is_sparse: bool) -> float:
+    """Return the seconds from one window by rows to the next.
+
+    A reference leaves windows out, and their time is not to count as that of the others: fewer
+    windows a month would be granted a larger level each.
+    """
+    gaps = [(b.end - a.end).total_seconds() for a, b in pairwise(past)]
+    if gaps and not is_sparse:
+        return median(gaps)
+    share = 1.0 if windows.step is None else windows.step / windows.rows
+    return share * fmean(w.length.total_seconds() for w in past)
 
 
 def judge_window(

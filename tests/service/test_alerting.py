@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -191,6 +192,20 @@ def test_all_detectors_of_faults_together_keep_their_share_at_both_stages(every,
     month = sum(levels) * len(DETECTORS) * budget.stages * budget.windows_per_month
     assert month <= 0.2 * Purpose.FAULT.share * 1.0001
     assert all(0 < level <= FAULT_LEVEL for level in levels)
+
+
+@pytest.mark.parametrize("same", [None, "weekday"])
+def test_windows_by_rows_that_a_reference_leaves_out_count_all_the_same(same) -> None:
+    reference = {"last": 30} if same is None else {"last": 30, "same": same}
+    config = {"version": 1, "monitors": [
+        {"name": "m", "source": {"files": "x/*.parquet", "time_column": "t"},
+         "window": {"rows": 100}, "reference": reference}
+    ]}  # fmt: skip
+    monitor = parse_config(json.dumps(config)).monitors[0]
+    days = range(0, 210, 7) if same else [*range(3), *range(20, 27)]
+    past = [Interval(START + timedelta(d), START + timedelta(d + 1)) for d in days]
+    found = alarm_budget(monitor, past=past).windows_per_month
+    assert found == pytest.approx(DAYS_PER_MONTH)
 
 
 def test_whoever_is_told_once_gets_a_message_with_links_and_its_own_key() -> None:
