@@ -17,13 +17,11 @@ from whydrift.monitor.service.web.service import Service
 __all__ = ["CallerOf", "LinksOf", "ServiceOf", "known_monitor", "no_unknown_words"]
 
 
-# All of these are coroutines: FastAPI would call a plain function in one of the threads in which
-# slow questions wait, and a probe would wait for them.
-async def _service(request: Request) -> Service:
+def _service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-async def _caller(request: Request) -> Caller:
+def _caller(request: Request) -> Caller:
     return cast(Caller, request.state.caller)
 
 
@@ -31,14 +29,14 @@ ServiceOf = Annotated[Service, Depends(_service)]
 CallerOf = Annotated[Caller, Depends(_caller)]
 
 
-async def _links(service: ServiceOf) -> Links:
+def _links(service: ServiceOf) -> Links:
     return Links.of(service.config().web)
 
 
 LinksOf = Annotated[Links, Depends(_links)]
 
 
-async def no_unknown_words(request: Request) -> None:
+def no_unknown_words(request: Request) -> None:
     """Refuse a query with a parameter that is not offered: ``?stat=firing`` must not list all.
 
     Raises
