@@ -34,7 +34,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.expired import counts_only, with_rows
-from whydrift.monitor.diagnosis.faults.registry import fault_notes, find_faults
+from whydrift.monitor.diagnosis.faults.registry import FAULT_LEVEL, fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
 from whydrift.monitor.diagnosis.graph_change import changed_edges
@@ -85,6 +85,7 @@ def compare(
     random_state: int = 0,
     progress: Progress | None = None,
     whole: Snapshot | None = None,
+    fault_level: float = FAULT_LEVEL,
 ) -> Diagnosis:
     """Tell why the current window differs from the reference.
 
@@ -130,6 +131,8 @@ def compare(
     whole : Snapshot, optional
         The current window read with a schema of its own, where columns are gone and others new:
         tells which may have been renamed.
+    fault_level : float
+        Chance of a false fault that each detector may spend, of those that test.
 
     Returns
     -------
@@ -148,6 +151,7 @@ def compare(
     """
     tell, clock = progress or silent, _Clock()
     check_numbers(level, floor, random_state)
+    check_numbers(fault_level, floor, random_state)
     make_test = registered(mechanism_test)
     all_given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
     _require_rows(all_given, current)
@@ -162,7 +166,7 @@ def compare(
         past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
     )
     tell("looking for faults", 0, 1)
-    broken = find_faults(side.reference, side.current, side.names, whole=whole)
+    broken = find_faults(side.reference, side.current, side.names, level=fault_level, whole=whole)
     findings, repaired = broken.findings, broken.repaired
     recorded = side
     side = replace(side, reference=broken.reference, current=broken.current)

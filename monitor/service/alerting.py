@@ -92,7 +92,8 @@ def decide(
         for key, finding in _findings(monitor, diagnosis, segment, judged.slow).items():
             before = lasting.get(key)
             found = finding
-            if segment != WHOLE and finding.outcome is Outcome.REJECTED and before is None:
+            may_begin = segment != WHOLE and not _is_firing(before)  # also one that is pending
+            if may_begin and finding.outcome is Outcome.REJECTED:
                 is_whole = _is_firing(lasting.get(replace(key, segment=WHOLE)))
                 if is_whole or (key.kind in _GATED and not gate):
                     found = AlertFinding(Outcome.UNKNOWN)

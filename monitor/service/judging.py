@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from functools import lru_cache
+from itertools import pairwise
+from statistics import fmean, median
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +21,7 @@ from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, Alarm
 from whydrift.monitor.diagnosis.column_p_values import column_p_values
 from whydrift.monitor.diagnosis.compare import compare
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Window
+from whydrift.monitor.diagnosis.faults.registry import DETECTORS, FAULT_LEVEL
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.slow_scale import SLOW_SCALES, slow_scale
 from whydrift.monitor.history import History
@@ -35,6 +38,7 @@ from whydrift.monitor.service.schedule import stages_of
 from whydrift.monitor.source.reading import Cancelled, never
 from whydrift.monitor.store.records import ResultRecord, SnapshotRecord
 from whydrift.monitor.store.state import VisitKind
+from whydrift.monitor.window.by_rows import RowWindows
 from whydrift.monitor.window.calendar import TimeWindows
 from whydrift.monitor.window.interval import Interval
 
@@ -43,7 +47,7 @@ if TYPE_CHECKING:
 
     from whydrift.monitor.config.monitor import Monitor
 
-__all__ = ["Judged", "SlowDrift", "alarm_budget", "compared", "judge_window"]
+__all__ = ["Judged", "SlowDrift", "alarm_budget", "compared", "judge_window", "level_of_faults"]
 
 _GAPS: Final = 1.5  # as many windows are looked back for the slow scales, should some be missing
 _DAY: Final = 86_400.0
@@ -140,7 +144,7 @@ def alarm_budget(
     if isinstance(windows, TimeWindows):
         seconds = float(windows.every.least_seconds)
     elif past:
-        seconds = (past[-1].end - past[0].start).total_seconds() / len(past)
+        seconds = _usual_step(windows, past, is_sparse=monitor.reference.same is not None)
     else:
         seconds = _DAY
     return AlarmBudget(
@@ -150,6 +154,19 @@ def alarm_budget(
         segments=tuple(segments),
         slow_scales=len(SLOW_SCALES),
     )
+
+
+def _usual_step(windows: RowWindows, past: Sequence[Interval], *, is_sparse: bool) -> float:
+    """Return the seconds from one window by rows to the next.
+
+    A reference leaves windows out, and their time is not to count as that of the others: fewer
+    windows a month would be granted a larger level each.
+    """
+    gaps = [(b.end - a.end).total_seconds() for a, b in pairwise(past)]
+    if gaps and not is_sparse:
+        return median(gaps)
+    share = 1.0 if windows.step is None else windows.step / windows.rows
+    return share * fmean(w.length.total_seconds() for w in past)
 
 
 def judge_window(
@@ -192,7 +209,10 @@ def judge_window(
     graph = _graph(history, interval, whole)
     current = history.window(interval)
     diagnoses = {}
-    judged = compared(monitor, whole.snapshots, current, stage, graph.graph, budget.level())
+    judged = compared(
+        monitor, whole.snapshots, current, stage, graph.graph, budget.level(),
+        fault_level=level_of_faults(budget, WHOLE),
+    )  # fmt: skip
     diagnoses[WHOLE] = _named(judged, monitor, WHOLE, interval, whole)
     sizes = _rows(records)
     least = 0 if monitor.segments is None else monitor.segments.min_rows
@@ -205,8 +225,10 @@ def judge_window(
         if sum(window.rows for window in past.snapshots) < max(1, least):
             continue
         window = history.window(interval, segment=name)
-        level = budget.level(segment=name)
-        judged = compared(monitor, past.snapshots, window, stage, graph.graph, level)
+        judged = compared(
+            monitor, past.snapshots, window, stage, graph.graph, budget.level(segment=name),
+            fault_level=level_of_faults(budget, name),
+        )  # fmt: skip
         diagnoses[name] = _named(judged, monitor, name, interval, past)
     slow = _slow(
         history, interval, stage, current, diagnoses[WHOLE], whole, graph.graph, accepted, budget
@@ -222,6 +244,8 @@ def compared(
     stage: VisitKind,
     graph: Graph | None,
     level: float,
+    *,
+    fault_level: float = FAULT_LEVEL,
 ) -> Diagnosis:
     """Compare windows as the monitor's configuration says.
 
@@ -237,6 +261,8 @@ def compared(
         Learned from the windows themselves where there is none.
     level : float
         Chance of any false alarm.
+    fault_level : float
+        Chance of a false fault, of each detector.
 
     Raises
     ------
@@ -258,8 +284,15 @@ def compared(
         cluster=monitor.columns.cluster,
         floor=monitor.floor,
         level=level,
+        fault_level=fault_level,
         random_state=0,
     )
+
+
+def level_of_faults(budget: AlarmBudget, segment: str) -> float:
+    """Return what a detector may spend at one stage: a fault may be first seen at either."""
+    granted = budget.level(Purpose.FAULT, segment) / (budget.stages * len(DETECTORS))
+    return min(FAULT_LEVEL, granted)
 
 
 def _with_target(
@@ -400,7 +433,8 @@ def _slow(
     if beside is None:
         if len(reference.intervals) < LEAST_WINDOWS:
             return SlowDrift()
-        anchor, beside, told = reference.intervals, reference, []
+        anchor, beside = reference.intervals, reference
+    told = [slow for slow in told if slow.anchor == anchor]
     if anchor == reference.intervals:
         p_values = {n: c.p_value for n, c in diagnosis.columns.items() if c.p_value is not None}
     else:
@@ -410,12 +444,14 @@ def _slow(
         is_late = stage is VisitKind.LABELS
         p_values = {n: p for n, p in p_values.items() if (n == target) == is_late}
     quiet = {n: p for n, p in p_values.items() if n not in diagnosis.ranking}
-    level = budget.level(Purpose.SLOW) / max(1, len(diagnosis.columns))
+    # The target too, where this stage does not know it: the other one decides on it.
+    columns = {*diagnosis.columns, *(() if target is None else (target,))}
+    level = budget.level(Purpose.SLOW) / max(1, len(columns))
     scales = {}
     for name, p_value in quiet.items():
         series = [slow.p_values[name] for slow in told if name in slow.p_values]
         for windows in SLOW_SCALES:
-            found = slow_scale([*series, p_value], windows)
+            found = slow_scale([*series, p_value], windows, anchor=len(anchor))
             if found is not None and found <= level:
                 scales[name] = windows
                 break

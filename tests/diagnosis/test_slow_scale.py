@@ -36,3 +36,24 @@ def test_a_shared_reference_hardly_raises_the_rate_of_false_alarms():
     p_values = 2 * norm.sf(np.abs(z))
     found = np.mean([slow_scale(list(row), 7) <= 0.05 for row in p_values])
     assert found <= 0.06
+
+
+@pytest.mark.parametrize("windows", [7, 30])
+@pytest.mark.parametrize("anchor", [14, 28])
+def test_an_anchor_that_learned_too_little_spread_does_not_alarm_for_ever(anchor, windows):
+    """How much windows differ is learned from the anchor: its error is in all of them."""
+    rng = np.random.default_rng(3)
+    from scipy.special import stdtr
+
+    past, now = rng.normal(size=(10_000, anchor)), rng.normal(size=(10_000, windows))
+    error = past.std(axis=1, ddof=1, keepdims=True) * np.sqrt(1 + 1 / anchor)
+    z = (now - past.mean(axis=1, keepdims=True)) / error
+    rows = (2 * stdtr(anchor - 1, -np.abs(z))).tolist()
+    found = np.mean([slow_scale(row, windows, anchor=anchor) <= 0.001 for row in rows])
+    alone = np.mean([slow_scale(row, windows) <= 0.001 for row in rows])
+    assert found <= 0.002 < alone
+
+
+def test_a_drift_that_stays_is_seen_beside_an_anchor_too():
+    assert slow_scale([0.002] * 7, 7, anchor=14) < 1e-4
+    assert slow_scale([0.03] * 30, 30, anchor=28) < 1e-4

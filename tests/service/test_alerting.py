@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.config.load import parse_config
-from whydrift.monitor.diagnosis.alarm_budget import Purpose
+from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget, Purpose
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
 from whydrift.monitor.diagnosis.diagnosis import (
     Action,
@@ -25,8 +26,9 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Window,
 )
 from whydrift.monitor.diagnosis.episode import Episode, Step
+from whydrift.monitor.diagnosis.faults.registry import DETECTORS, FAULT_LEVEL
 from whydrift.monitor.service.alerting import decide, rejected
-from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget
+from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget, level_of_faults
 from whydrift.monitor.service.notices import messages_of, notice_of
 from whydrift.monitor.store.state import AlertChange, Decision
 from whydrift.monitor.window.interval import Interval
@@ -111,6 +113,18 @@ def test_a_segment_opens_no_alert_where_the_whole_fires() -> None:
     assert opened(alone) == [("FR", "covariate")]
 
 
+def test_a_segment_that_waits_for_a_second_window_opens_none_either_where_the_whole_does() -> None:
+    alert = MONITOR.alert.model_copy(update={"after": 2})
+    patient = MONITOR.model_copy(update={"alert": alert})
+    both = {"": diagnosis("a"), "DE": diagnosis("a")}
+    judged = Judged(both, alarm_budget(patient, ("DE",)), SlowDrift())
+    first = decide(patient, judged, WINDOW, {}, ())
+    pending = {c.key: c.episode for c in first.changes if c.episode is not None}
+    assert opened(first) == [] and {key.segment for key in pending} == {"", "DE"}
+    later = Interval(WINDOW.end, WINDOW.end + timedelta(days=1))
+    assert opened(decide(patient, judged, later, pending, ())) == [("", "covariate")]
+
+
 def test_a_segment_that_fires_goes_on_where_the_whole_begins_to() -> None:
     found = decided(diagnosis("a"), firing(AlertKind.COVARIATE, "FR"), FR=diagnosis("a"))
     steps = {(c.key.segment, c.step) for c in found.changes}
@@ -169,6 +183,29 @@ def test_a_month_of_decisions_spends_no_more_than_was_granted(segments) -> None:
         taken |= {Decision(s.segment, s.purpose, s.stage) for s in found.spent}
     month = spent * budget.windows_per_month
     assert 0.5 * MONITOR.false_alarms_per_month < month <= MONITOR.false_alarms_per_month * 1.0001
+
+
+@pytest.mark.parametrize(("every", "segments"), [(24, ()), (1, ()), (1, ("DE", "FR"))])
+def test_all_detectors_of_faults_together_keep_their_share_at_both_stages(every, segments) -> None:
+    budget = AlarmBudget(DAYS_PER_MONTH * 24 / every, 0.2, stages=2, segments=segments)
+    levels = [level_of_faults(budget, unit) for unit in (WHOLE, *segments)]
+    month = sum(levels) * len(DETECTORS) * budget.stages * budget.windows_per_month
+    assert month <= 0.2 * Purpose.FAULT.share * 1.0001
+    assert all(0 < level <= FAULT_LEVEL for level in levels)
+
+
+@pytest.mark.parametrize("same", [None, "weekday"])
+def test_windows_by_rows_that_a_reference_leaves_out_count_all_the_same(same) -> None:
+    reference = {"last": 30} if same is None else {"last": 30, "same": same}
+    config = {"version": 1, "monitors": [
+        {"name": "m", "source": {"files": "x/*.parquet", "time_column": "t"},
+         "window": {"rows": 100}, "reference": reference}
+    ]}  # fmt: skip
+    monitor = parse_config(json.dumps(config)).monitors[0]
+    days = range(0, 210, 7) if same else [*range(3), *range(20, 27)]
+    past = [Interval(START + timedelta(d), START + timedelta(d + 1)) for d in days]
+    found = alarm_budget(monitor, past=past).windows_per_month
+    assert found == pytest.approx(DAYS_PER_MONTH)
 
 
 def test_whoever_is_told_once_gets_a_message_with_links_and_its_own_key() -> None:

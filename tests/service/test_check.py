@@ -387,7 +387,7 @@ def test_a_faint_change_that_stays_is_told_over_many_windows(tmp_path: Path) -> 
     """None of its windows rejects, and the rolling reference learns it: the anchor does not."""
     with stream(tmp_path, since="2026-03-15", reference="last: 14") as s:
         for day in range(22):
-            s.write(day, rows(day, count=500, shift=0.2 if day >= 14 else 0.0))
+            s.write(day, rows(day, count=500, shift=0.23 if day >= 14 else 0.0))
         reports = s.until(22.1)
         assert [s.result(day)["verdict"] for day in range(14, 22)] == ["none"] * 8
         slow = [s.result(day)["slow"] for day in range(14, 22)]

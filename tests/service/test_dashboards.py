@@ -125,7 +125,7 @@ def test_the_example_of_alertmanager_is_taken_and_names_alerts_that_there_are():
                 assert [n for n in names if re.fullmatch(option, n)], matcher
 
 
-def test_a_fault_holds_back_what_else_is_said_of_the_same_rows_and_nothing_more(tmp_path):
+def test_what_says_a_fault_or_a_moved_mechanism_once_more_waits_and_nothing_else_does(tmp_path):
     def labels(kind: AlertKind, monitor: str, segment: str = "") -> dict[str, str]:
         severity = alert_severity(kind, "warning")
         return alert_labels(monitor, AlertKey("y", kind, segment), severity=severity, team=None)
@@ -137,6 +137,10 @@ def test_a_fault_holds_back_what_else_is_said_of_the_same_rows_and_nothing_more(
         labels(AlertKind.MECHANISM, "a", "DE"),
         labels(AlertKind.MECHANISM, "b"),
         labels(AlertKind.CONDITIONAL, "b"),
+        labels(AlertKind.GRAPH, "b"),
+        labels(AlertKind.CONDITIONAL, "c"),
+        labels(AlertKind.GRAPH, "c"),
+        labels(AlertKind.COVARIATE, "c"),
     ]
     with alertmanager(tmp_path, (DEPLOY / "prometheus" / "alertmanager.yml").read_text()) as real:
         body = json.dumps([{"labels": one} for one in posted]).encode()
@@ -153,6 +157,7 @@ def test_a_fault_holds_back_what_else_is_said_of_the_same_rows_and_nothing_more(
         ("WhydriftCovariateShift", "a", ""),
         ("WhydriftMechanismShift", "a", ""),
         ("WhydriftConditionalShift", "b", ""),
+        ("WhydriftGraphChange", "b", ""),
     }
 
 

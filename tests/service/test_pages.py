@@ -242,6 +242,22 @@ def test_failures_pauses_and_delays_are_told_and_come_first(tmp_path: Path):
         assert "Paused" in page(found, "/monitors/paused").text
 
 
+def test_windows_without_rows_stand_in_the_lane_of_the_only_stage(tmp_path: Path):
+    daemon = empty(tmp_path)
+    store = daemon.store
+    config = store.put_config("prices", "x: 1")
+    for day in range(2):
+        interval = Interval(FIRST + day * DAY, FIRST + (day + 1) * DAY)
+        store.settle(
+            Settlement("prices", interval, VisitKind.LABELS, CheckOutcome.NO_DATA, config), None
+        )
+    daemon.refresh()
+    with served(daemon) as there:
+        shown = page(there, "/monitors/prices").text
+        assert shown.count(": no rows") == 2
+        assert "labels labels" in shown and "features features" not in shown
+
+
 # ---- that they hold whatever the data hold -----------------------------------------------------
 def test_names_from_the_data_are_shown_and_never_run(tmp_path: Path):
     daemon = empty(tmp_path)

@@ -29,10 +29,11 @@ from whydrift.monitor.diagnosis.faults.type_change import type_change
 from whydrift.monitor.diagnosis.faults.unit_change import unit_change
 from whydrift.monitor.diagnosis.faults.unit_in_part import unit_in_part
 
-__all__ = ["DETECTORS", "Faults", "fault_notes", "find_faults"]
+__all__ = ["DETECTORS", "FAULT_LEVEL", "Faults", "fault_notes", "find_faults"]
 
 _LEAST_ROWS = 20  # below this nothing can be told from chance
-_LEVEL = 1e-4  # a fault pages whatever else is found: sixteen detectors share a thousandth or two
+# Of each detector. A fault pages whatever else is found: sixteen share a thousandth or two.
+FAULT_LEVEL: Final = 1e-4
 
 # A column that is gone asks no test of the others. Then rows, since repeated ones would count twice
 # below; then a column that is not readable at all. A swap explains missing values and sizes of both
@@ -89,7 +90,7 @@ def find_faults(
     current: Snapshot,
     names: tuple[str, ...],
     *,
-    level: float = _LEVEL,
+    level: float = FAULT_LEVEL,
     whole: Snapshot | None = None,
 ) -> Faults:
     """Find what broke in the current window.
