@@ -16,6 +16,7 @@ from whydrift.monitor.diagnosis.diagnosis import Verdict
 from whydrift.monitor.diagnosis.headline import words_for
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.references import accepted_for
+from whydrift.monitor.service.schedule import stages_of
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
 from whydrift.monitor.service.web.pages.alerts import shown_alerts
@@ -122,7 +123,8 @@ def monitor(
         shown_alerts(records, state, links, (name,))
         for state in (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
     )
-    lanes = _lanes(store, told, visits if not segment else (), links)
+    first = stages_of(settings)[0].value
+    lanes = _lanes(store, told, visits if not segment else (), links, first)
     newest = next(iter(_by_window(told)), None)
     graph = store.get_graph(name)
     said = None if newest is None else store.get_result(newest.id)
@@ -181,15 +183,15 @@ def _older(links: Links, name: str, segment: str, told: tuple[ResultRecord, ...]
 
 # ---- the picture -------------------------------------------------------------------------------
 def _lanes(
-    store: Store, told: tuple[ResultRecord, ...], visits: Iterable[Visit], links: Links
+    store: Store, told: tuple[ResultRecord, ...], visits: Iterable[Visit], links: Links, first: str
 ) -> list[Lane]:
+    """Return the lanes of stages and columns; windows not judged stand in the first stage's."""
     lanes = []
     seen = {r.key.interval for r in told}
     for stage in ("features", "labels"):
         cells = [_cell(store, r, links) for r in told if r.stage == stage]
-        if stage == "features" or not any(r.stage == "features" for r in told):
+        if stage == first:
             cells += _unjudged(visits, seen)
-            visits = ()
         if cells:
             lanes.append(Lane(stage, tuple(cells)))
     columns: dict[str, list[Cell]] = {}
