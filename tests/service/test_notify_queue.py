@@ -374,6 +374,25 @@ def test_an_answer_that_does_not_come_is_not_waited_for_forever():
     assert time.monotonic() - began < 2
 
 
+@pytest.mark.parametrize("is_warm", [False, True])
+def test_a_head_that_drips_is_not_waited_for_either(is_warm: bool):
+    with receiver(*([200] if is_warm else []), "drip head") as told:
+        post = Post(timeout=0.5)
+        if is_warm:
+            assert post.send(Request(told.url, b"{}"), NOW).outcome is Outcome.OK
+        began = time.monotonic()
+        answer = post.send(Request(told.url, b"{}"), NOW)
+        assert time.monotonic() - began < 15  # it drips on for as long as it is listened to
+        assert answer.outcome is Outcome.ERROR and answer.error == "no answer within 0.5 s"
+        assert post.send(Request(told.url, b"{}"), NOW).outcome is Outcome.OK
+        post.close()
+
+
+def test_a_name_that_is_none_is_told_and_no_bug():
+    answer = Post().send(Request("http://a..b/hush-hush", b"{}"), NOW)
+    assert answer.outcome is Outcome.DEAD and "hush" not in str(answer.error)
+
+
 def test_the_proxy_of_the_environment_is_used_and_one_that_is_none_is_told(monkeypatch):
     request = Request("http://nowhere.invalid/hush-hush", b"{}")
     with receiver() as proxy:
