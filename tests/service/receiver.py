@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self.told.answers.pop(0) if self.told.answers else self.told.always
         match answer:
             case "hang":
-                self.told.leave.wait(20)
+                self.told.leave.wait(60)
                 self.close_connection = True
             case "reset":
                 linger = struct.pack("ii", 1, 0)

@@ -33,27 +33,29 @@ def local(tmp_path: Path) -> Iterator[Served]:
 
 # ---- those who hold it -------------------------------------------------------------------------
 def test_who_sends_a_head_byte_by_byte_is_hung_up_on(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(server_module, "_SECONDS_FOR_HEAD", 0.5)
+    monkeypatch.setattr(server_module, "_SECONDS_FOR_HEAD", 1.0)
     with served(empty(tmp_path)) as local:
-        with socket.create_connection(("127.0.0.1", local.port), 5) as slow:
-            begun = time.monotonic()
-            with pytest.raises(OSError):
-                for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 200:
-                    slow.sendall(bytes([byte]))
-                    time.sleep(0.02)
-            assert time.monotonic() - begun < 3
-        with socket.create_connection(("127.0.0.1", local.port), 5) as silent:
+        with (
+            socket.create_connection(("127.0.0.1", local.port), 5) as slow,
+            pytest.raises(OSError),
+        ):
+            for byte in b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 200:
+                slow.sendall(bytes([byte]))
+                time.sleep(0.02)
+        with socket.create_connection(("127.0.0.1", local.port), 30) as silent:
             assert silent.recv(1) == b""
         # Somebody who asks, waits and asks again is not.
         with httpx.Client(base_url=f"http://localhost:{local.port}") as client:
-            for _ in range(3):
+            for _ in range(2):
                 assert client.get("/-/healthy").status_code == 200
-                time.sleep(0.7)
+                time.sleep(1.2)
 
 
 def test_heads_have_a_size(local: Served):
     head = b"GET / HTTP/1.1\r\nHost: localhost\r\nX-A: " + b"a" * 100_000 + b"\r\n\r\n"
-    assert local.raw(head, seconds=1).startswith((b"HTTP/1.1 431 ", b"HTTP/1.1 400 "))
+    with socket.create_connection(("127.0.0.1", local.port), 30) as other:
+        other.sendall(head)
+        assert other.recv(13) in {b"HTTP/1.1 431 ", b"HTTP/1.1 400 "}
     assert local.client.get("/-/healthy").status_code == 200
 
 
