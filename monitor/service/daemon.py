@@ -172,7 +172,13 @@ class Daemon:
             if any(_of(ended.task) == name for ended in tuple(self._over)):
                 continue
             if self._next_look.get(name, now) <= now:
-                self._ask(monitor, now)
+                try:
+                    self._ask(monitor, now)
+                except StoreError:
+                    raise  # it is everybody's
+                except Exception as error:  # of one monitor: those after it have their turn
+                    self._next_look[name] = now + _AFTER_TROUBLE
+                    _log.bug("look_failed", monitor=name, **error_fields(error))
                 self._beat(now)
         self._pool.wake()
 

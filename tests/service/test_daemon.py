@@ -17,6 +17,7 @@ import pytest
 from tests.service.crafts import Odd
 from tests.service.world import BEGIN, HOUR, configuration, hanging, monitor, write_hours
 from whydrift.discovery.errors import ConfigError, OptionError
+from whydrift.monitor.service import daemon as daemon_module
 from whydrift.monitor.service.board import Board
 from whydrift.monitor.service.busy import Busy
 from whydrift.monitor.service.checking import Checking
@@ -173,6 +174,23 @@ def test_a_reload_begins_what_came_ends_what_went_and_refuses_what_is_broken(
     assert len(run.done("b")) == 4 and "a" not in run.counters.read().checks
     run.daemon.refresh()
     assert list(run.board.view.monitors) == ["b"]
+
+
+def test_a_monitor_that_cannot_be_looked_at_keeps_no_other_from_its_turn(
+    tmp_path: Path, started: Any, monkeypatch: pytest.MonkeyPatch
+):
+    write_hours(tmp_path / "b", 2, 8)
+    run = started(monitor("a", tmp_path / "a") + monitor("b", tmp_path / "b"))
+    asked = daemon_module.due_checks
+
+    def broken(of: Any, *rest: Any, **more: Any) -> Any:
+        if of.name == "a":
+            raise ZeroDivisionError("by zero")
+        return asked(of, *rest, **more)
+
+    monkeypatch.setattr(daemon_module, "due_checks", broken)
+    run.settle()
+    assert run.done("b") and not run.done("a")
 
 
 def test_a_reload_that_hits_a_bug_keeps_the_old_configuration_and_is_told(
