@@ -124,6 +124,16 @@ class _Builder:
         return found
 
     def scalar(self, node: Any) -> Any:
+        try:
+            return self._scalar(node)
+        except ValueError as error:  # thousands of digits, or words under a tag that says a number
+            raise ConfigError(
+                f"this is no number that can be read: {node.value[:20]!r}",
+                where=f"{self.where}, line {node.start_mark.line + 1}",
+                remedy="Write a shorter number",
+            ) from error
+
+    def _scalar(self, node: Any) -> Any:
         tag, text = node.tag.removeprefix("tag:yaml.org,2002:"), node.value
         match tag:
             case "str":

@@ -46,6 +46,8 @@ def test_scalars_are_those_of_yaml_1_2(text, value):
     [
         ("a: 1\nb: 2\na: 3\n", ["line 3", "'a' occurs twice"]),
         ("a: [1, 2\n", ["w.yaml, line 2", "not YAML"]),
+        (f"a: 1\nb: {'9' * 5000}\n", ["line 2", "no number"]),
+        ("a: !!int many\n", ["line 1", "no number"]),
         ("a: &x 1\nb: *x\n", ["line 2", "aliases"]),
         ("a: !!python/object/apply:os.system ['true']\n", ["line 1", "tag"]),
         ("a: !!python/name:os.system x\n", ["line 1", "tag"]),

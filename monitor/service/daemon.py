@@ -11,10 +11,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING, Final, TypeAlias
 
-from whydrift.discovery.errors import LeaseLost, StoreError, WhydriftError
+from whydrift.discovery.errors import LeaseLost, OptionError, StoreError, WhydriftError
 from whydrift.monitor.service.busy import Busy
 from whydrift.monitor.service.checking import Checking, CheckTask, CleanTask
 from whydrift.monitor.service.collector import MetricsCollector
@@ -30,6 +31,7 @@ from whydrift.monitor.service.schedule import back_off, backfill_checks, due_che
 from whydrift.monitor.service.turns import Turns
 from whydrift.monitor.service.work import Check, CheckReport
 from whydrift.monitor.store.state import CheckOutcome
+from whydrift.monitor.window.calendar import TimeWindows
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
@@ -47,6 +49,7 @@ _LOOK_AGAIN: Final = timedelta(seconds=10)  # where a result is overdue, and wai
 _AFTER_TROUBLE: Final = timedelta(seconds=30)  # where not even the error could be written
 _ALIVE_SECONDS: Final = 60.0  # so long a loop may take for one turn
 _MOST_WAITING: Final = 1000  # checks of a monitor, when somebody asks for one more
+_OLDEST: Final = datetime(1970, 1, 1, tzinfo=UTC)  # earlier there are no windows to ask for
 _SECONDS_TO_SEND: Final = 1.0  # for what is being sent when the daemon ends
 _CLEANING: Final = "@cleaning"  # no monitor can have this name
 _log = EventLog("daemon")
@@ -169,7 +172,13 @@ class Daemon:
             if any(_of(ended.task) == name for ended in tuple(self._over)):
                 continue
             if self._next_look.get(name, now) <= now:
-                self._ask(monitor, now)
+                try:
+                    self._ask(monitor, now)
+                except StoreError:
+                    raise  # it is everybody's
+                except Exception as error:  # of one monitor: those after it have their turn
+                    self._next_look[name] = now + _AFTER_TROUBLE
+                    _log.bug("look_failed", monitor=name, **error_fields(error))
                 self._beat(now)
         self._pool.wake()
 
@@ -270,6 +279,11 @@ class Daemon:
                 self._reload_error = self._secrets.masked(str(error))
                 _log.error("reload_refused", kept="the old configuration", **error_fields(error))
                 raise
+            except Exception as error:  # a bug must not end the daemon: the old one stays in force
+                self.counters.reloaded(False, now)
+                self._reload_error = "This is a bug in whydrift; its log tells more."
+                _log.bug("reload_failed", kept="the old configuration", **error_fields(error))
+                raise
             self._config = config
             self._notifications = notifications
             before.close(_SECONDS_TO_SEND)
@@ -335,6 +349,8 @@ class Daemon:
             If too much waits already, or another daemon holds the monitor.
         ConfigError
             If there is no such monitor.
+        OptionError
+            If the stretch holds too many windows.
         """
         named = self.config().monitor_named(monitor)
         if self._holdings.get(monitor) is None:
@@ -352,8 +368,17 @@ class Daemon:
         if interval is None:
             self._next_look.pop(monitor, None)
             return
+        windows, now = named.window.cut(), self.clock()
+        if isinstance(windows, TimeWindows):
+            asked = windows.between(max(interval.start, _OLDEST), min(interval.end, now))
+            if sum(1 for _ in islice(asked, _MOST_WAITING + 1)) > _MOST_WAITING:
+                raise OptionError(
+                    f"more than {_MOST_WAITING} windows are asked for at once",
+                    where=f"monitor {monitor!r}",
+                    remedy="Ask for a shorter stretch, or let `whydrift run --from --to` do it",
+                )
         checks = backfill_checks(
-            named, self.store, interval.start, interval.end, self.clock(), recompute=recompute
+            named, self.store, interval.start, interval.end, now, recompute=recompute
         )
         self._turns.add_first(monitor, checks)
         self._pool.wake()

@@ -130,7 +130,7 @@ class Holdings:
             If the store cannot be reached: then the leases run out by themselves.
         """
         with self._lock:
-            held, self._held = list(self._held.values()), {}
+            held, self._held, self._until = list(self._held.values()), {}, {}
             presence, self._presence = self._presence, None
         self._store.release_leases(held if presence is None else [*held, presence])
 

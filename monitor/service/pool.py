@@ -20,6 +20,7 @@ from multiprocessing import connection, get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
+from whydrift.monitor.service.logs import EventLog, error_fields
 from whydrift.monitor.service.worker import (
     Begin,
     Cancel,
@@ -50,6 +51,7 @@ _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 # A worker that dies before it did anything is a fault of the installation: not a thousand times a
 # minute, then.
 _SECONDS_BETWEEN_STARTS: Final = 5.0
+_log = EventLog("pool")
 
 
 class TroubleKind(StrEnum):
@@ -356,7 +358,11 @@ class Pool(Generic[_Task, _Result]):
 
     def _fill(self) -> None:
         while len(self._at_work) < self.workers and self.monotonic() >= self._not_before:
-            self._at_work.append(self._started())
+            try:
+                self._at_work.append(self._started())
+            except OSError as error:  # no process can be had now; those there are go on meanwhile
+                _log.error("worker_not_started", **error_fields(error))
+                self._not_before = self.monotonic() + _SECONDS_BETWEEN_STARTS
 
     def _started(self) -> _Worker:
         context = get_context("spawn")  # a fork would copy locks that threads of ours hold

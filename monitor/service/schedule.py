@@ -463,7 +463,7 @@ def backfill_checks(
     store : Store
         Only read.
     start, end : datetime
-        Windows that lie wholly between them.
+        Windows that lie wholly between them, none before 1970.
     now : datetime
         Windows that are not ready yet are left for later.
     recompute : bool
@@ -473,7 +473,7 @@ def backfill_checks(
     if isinstance(windows, RowWindows):
         return (Check(monitor.name, None, stages_of(monitor)[0], is_recomputed=recompute),)
     plan = Plan.of(monitor, windows)
-    wanted = tuple(windows.between(start, end))
+    wanted = tuple(windows.between(max(start, _EPOCH), min(end, now)))
     if not wanted:
         return ()
     before = reference_windows(plan, wanted[0])

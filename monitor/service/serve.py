@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from whydrift.discovery.errors import OptionError, StoreError, WhydriftError
+from whydrift.discovery.errors import OptionError, StoreError
 from whydrift.monitor.service.clock import Clock, utc_now
 from whydrift.monitor.service.logs import EventLog, LogFormat, Secrets, error_fields, set_up_logs
 from whydrift.monitor.service.systemd import Manager
@@ -243,8 +243,8 @@ def _obey(signals: queue.SimpleQueue[int], daemon: Daemon, manager: Manager) -> 
     """Wait for signals; return at the first that ends the daemon."""
     while (number := signals.get()) == signal.SIGHUP:
         manager.reloading()
-        # If refused it is told in the log, metrics and pages; the old one stays in force.
-        with suppress(WhydriftError):
+        # If it fails it is told in the log, metrics and pages; the old one stays in force.
+        with suppress(Exception):
             daemon.reload()
         manager.ready(f"watching {len(daemon.config().monitors)} monitors")
     _log.info("stopping", signal=signal.Signals(number).name)

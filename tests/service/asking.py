@@ -52,7 +52,7 @@ def served(daemon: FakeDaemon) -> Iterator[Served]:
     server.start()
     client = httpx.Client(base_url=f"http://localhost:{port}", timeout=20)
     try:
-        for _ in range(100):
+        for _ in range(1000):
             try:
                 client.get("/-/healthy")
                 break

@@ -9,7 +9,7 @@ import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -68,7 +68,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = self.told.answers.pop(0) if self.told.answers else self.told.always
         match answer:
             case "hang":
-                self.told.leave.wait(20)
+                self.told.leave.wait(60)
                 self.close_connection = True
             case "reset":
                 linger = struct.pack("ii", 1, 0)
@@ -87,6 +87,13 @@ class _Handler(BaseHTTPRequestHandler):
                         time.sleep(0.02)
                 except OSError:
                     pass
+                self.close_connection = True
+            case "drip head":
+                with suppress(OSError):
+                    self.wfile.write(b"HTTP/1.1 200 OK\r\nX-A: ")
+                    while not self.told.leave.wait(0.02):
+                        self.wfile.write(b"x")
+                        self.wfile.flush()
                 self.close_connection = True
             case int(status):
                 self._answer(got, status, {})

@@ -27,7 +27,7 @@ def free_port() -> int:
         return port
 
 
-def until(is_so: Callable[[], Any], seconds: float = 60, *, of: Callable[[], Any] = str) -> Any:
+def until(is_so: Callable[[], Any], seconds: float = 180, *, of: Callable[[], Any] = str) -> Any:
     """Wait until something is so, and return it."""
     deadline = time.monotonic() + seconds
     while not (found := is_so()):
@@ -70,7 +70,7 @@ class Served:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=30) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -90,7 +90,7 @@ class Served:
                 found.append(line)
         return found
 
-    def said(self, event: str, seconds: float = 60, **fields: Any) -> list[dict[str, Any]]:
+    def said(self, event: str, seconds: float = 180, **fields: Any) -> list[dict[str, Any]]:
         """Wait for such lines."""
         found: list[dict[str, Any]] = until(
             lambda: self.lines(event, **fields), seconds, of=lambda: self.log.read_text()
@@ -103,7 +103,7 @@ class Served:
         pids = [int(pid) for one in children for pid in one.read_text().split()]
         return [p for p in pids if b"spawn_main" in Path(f"/proc/{p}/cmdline").read_bytes()]
 
-    def end(self, how: signal.Signals = signal.SIGTERM, seconds: float = 20) -> int:
+    def end(self, how: signal.Signals = signal.SIGTERM, seconds: float = 60) -> int:
         """Send it a signal, and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import logging
+import queue
+import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from tests.service.crafts import Odd
 from tests.service.world import BEGIN, HOUR, configuration, hanging, monitor, write_hours
-from whydrift.discovery.errors import ConfigError
+from whydrift.discovery.errors import ConfigError, OptionError
+from whydrift.monitor.service import daemon as daemon_module
 from whydrift.monitor.service.board import Board
 from whydrift.monitor.service.busy import Busy
 from whydrift.monitor.service.checking import Checking
@@ -23,8 +27,11 @@ from whydrift.monitor.service.holdings import Holdings
 from whydrift.monitor.service.logs import PlainLines, Secrets, with_context
 from whydrift.monitor.service.pool import Limits, Pool
 from whydrift.monitor.service.reload import read_whole
+from whydrift.monitor.service.serve import _obey
+from whydrift.monitor.service.systemd import Manager
 from whydrift.monitor.store import open_store
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
+from whydrift.monitor.window.interval import Interval
 
 
 class Run:
@@ -167,6 +174,72 @@ def test_a_reload_begins_what_came_ends_what_went_and_refuses_what_is_broken(
     assert len(run.done("b")) == 4 and "a" not in run.counters.read().checks
     run.daemon.refresh()
     assert list(run.board.view.monitors) == ["b"]
+
+
+def test_a_monitor_that_cannot_be_looked_at_keeps_no_other_from_its_turn(
+    tmp_path: Path, started: Any, monkeypatch: pytest.MonkeyPatch
+):
+    write_hours(tmp_path / "b", 2, 8)
+    run = started(monitor("a", tmp_path / "a") + monitor("b", tmp_path / "b"))
+    asked = daemon_module.due_checks
+
+    def broken(of: Any, *rest: Any, **more: Any) -> Any:
+        if of.name == "a":
+            raise ZeroDivisionError("by zero")
+        return asked(of, *rest, **more)
+
+    monkeypatch.setattr(daemon_module, "due_checks", broken)
+    run.settle()
+    assert run.done("b") and not run.done("a")
+
+
+def test_a_reload_that_hits_a_bug_keeps_the_old_configuration_and_is_told(
+    tmp_path: Path, started: Any, monkeypatch: pytest.MonkeyPatch
+):
+    write_hours(tmp_path / "a", 2, 8)
+    run = started(monitor("a", tmp_path / "a"))
+    before = run.daemon.config()
+
+    def broken() -> None:
+        raise KeyError("hush-hush")
+
+    monkeypatch.setattr(run.daemon, "_read_config", broken)
+    with pytest.raises(KeyError):
+        run.daemon.reload()
+    assert run.daemon.config() is before and not run.counters.read().is_reloaded
+    assert run.daemon.reload_error() == "This is a bug in whydrift; its log tells more."
+
+
+def test_a_reload_that_fails_in_any_way_does_not_end_the_daemon():
+    class Broken:
+        def reload(self) -> None:
+            raise KeyError("a bug")
+
+        def config(self) -> Any:
+            return SimpleNamespace(monitors=())
+
+    signals: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for number in (signal.SIGHUP, signal.SIGTERM):
+        signals.put(number)
+    _obey(signals, cast(Daemon, Broken()), Manager({}))
+    assert signals.empty()
+
+
+def test_all_of_time_can_be_asked_for_and_is_refused_or_cut_to_what_there_is(
+    tmp_path: Path, started: Any
+):
+    write_hours(tmp_path / "a", 2, 8)
+    run = started(monitor("a", tmp_path / "a"))
+    first, last = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+    began = time.monotonic()
+    with pytest.raises(OptionError, match="windows are asked for at once"):
+        run.daemon.submit_check("a", Interval(first, last), recompute=True)
+    run.daemon.submit_check("a", Interval(first, first + HOUR), recompute=True)
+    run.daemon.submit_check("a", Interval(last - HOUR, last), recompute=True)
+    assert run.daemon.waiting == 0
+    run.daemon.submit_check("a", Interval(BEGIN + 2 * HOUR, last), recompute=True)
+    assert 0 < run.daemon.waiting < 20
+    assert time.monotonic() - began < 30
 
 
 def test_a_window_that_somebody_asks_for_is_judged_again(tmp_path: Path, started: Any):

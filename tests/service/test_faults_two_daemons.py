@@ -75,9 +75,9 @@ def test_one_takes_over_from_one_that_was_killed_and_nothing_is_judged_twice(
     def holders() -> list[str]:
         return [lease.holder for lease in store.list_leases() if lease.monitor in NAMES]
 
-    until(lambda: len(holders()) == len(NAMES) and len({*holders()}) == 1, 20)
+    until(lambda: len(holders()) == len(NAMES) and len({*holders()}) == 1)
     # The lease's 5 s, a turn of the one who takes over, and what a busy machine adds.
-    assert time.monotonic() - killed < 12
+    assert time.monotonic() - killed < 30
     until(lambda: held() == len(NAMES))
     until(lambda: done(store, NAMES) == len(NAMES) * (HOURS - 2), of=second.log.read_text)
     assert_whole(store, NAMES)
@@ -91,15 +91,15 @@ def test_a_database_restarted_in_the_midst_loses_nothing(
     first, second, store = pair
     until(lambda: done(store, NAMES) >= 2, of=lambda: first.log.read_text())
     postgres.stop()
-    until(lambda: first.lines("tick_failed") or second.lines("tick_failed"), 30)
+    until(lambda: first.lines("tick_failed") or second.lines("tick_failed"))
     # Metrics and pages go on with what was last read.
     for one in (first, second):
         assert one.get("/metrics")[0] == 200 and one.get("/-/healthy")[0] == 200
-    until(lambda: first.metric("whydrift_store_up") == 0, 30)
+    until(lambda: first.metric("whydrift_store_up") == 0)
     postgres.start()
-    until(lambda: first.metric("whydrift_store_up") == 1, 30)
+    until(lambda: first.metric("whydrift_store_up") == 1)
     # What failed is done again after a pause of half a minute; it is not waited for here.
-    until(lambda: done(store, NAMES) >= 4, 90, of=lambda: first.log.read_text())
+    until(lambda: done(store, NAMES) >= 4, of=lambda: first.log.read_text())
     assert first.get("/-/ready")[0] == 200
 
 
@@ -166,5 +166,5 @@ def test_a_full_disk_is_an_error_until_there_is_room(tmp_path: Path, small_disk:
         assert daemon.get("/metrics")[0] == 200
         filler.unlink(missing_ok=True)
         with open_store(url, create=False) as store:
-            until(lambda: done(store, ["m0"]) == HOURS - 2, 120, of=daemon.log.read_text)
+            until(lambda: done(store, ["m0"]) == HOURS - 2, of=daemon.log.read_text)
         assert daemon.end(signal.SIGTERM) == 0

@@ -68,7 +68,7 @@ class Watched:
         self.clock.move(**passed)
         before = len(self.attempts)
         self.sender.tick()
-        assert self.sender.wait(15)
+        assert self.sender.wait(60)
         return [attempt.outcome.value for attempt in self.attempts[before:]]
 
     def settle(self, *changes: AlertChange) -> None:
@@ -194,7 +194,7 @@ def test_a_pair_of_alertmanagers_is_told_by_two_daemons_and_pages_once(tmp_path,
         one.fire()
         assert one.tick() == ["ok", "ok"]
         other.tick()
-        assert other.wait(15)
+        assert other.wait(60)
         assert len(server.alerts()) == len(second.alerts()) == 1
         wait_until("a page", lambda: pages(paged))
         second.stop()  # one of the pair away: the other one is told as before

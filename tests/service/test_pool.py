@@ -17,7 +17,7 @@ import pytest
 from tests.service.crafts import Odd
 from whydrift.monitor.service.pool import Ended, Limits, Pool, TroubleKind
 
-LIMITS = Limits(seconds=20, memory=400 << 20, tasks=1000)
+LIMITS = Limits(seconds=60, memory=400 << 20, tasks=1000)
 Started = Callable[..., Pool[Any, Any]]
 
 
@@ -34,7 +34,7 @@ def started() -> Iterator[Started]:
         pool.close()
 
 
-def ended(pool: Pool[Any, Any], count: int = 1, seconds: float = 20) -> list[Ended[Any, Any]]:
+def ended(pool: Pool[Any, Any], count: int = 1, seconds: float = 90) -> list[Ended[Any, Any]]:
     found: list[Ended[Any, Any]] = []
     until = time.monotonic() + seconds
     while len(found) < count:
@@ -44,7 +44,7 @@ def ended(pool: Pool[Any, Any], count: int = 1, seconds: float = 20) -> list[End
 
 
 def one(pool: Pool[Any, Any], *task: Any) -> Ended[Any, Any]:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 90
     while not pool.idle:
         assert time.monotonic() < until
         assert not pool.wait(0.1)
@@ -69,10 +69,10 @@ def test_a_worker_lives_on_from_task_to_task_and_computes_in_one_thread(started:
 
 
 def test_a_task_that_hangs_is_ended_and_its_neighbour_never_notices(started: Started):
-    pool = started(2, Limits(seconds=0.8, memory=1 << 30, tasks=1000))
+    pool = started(2, Limits(seconds=2.0, memory=1 << 30, tasks=1000))
     one(pool, "pid")
     pool.begin(("sleep", 100))
-    pids = [one(pool, "pid", i).result for i in range(10)]  # while the other hangs
+    pids = [one(pool, "pid", i).result for i in range(3)]  # while the other hangs
     assert len({*pids}) == 1
     (over,) = ended(pool)
     assert over.trouble is not None and over.trouble.kind is TroubleKind.TIMEOUT
@@ -131,6 +131,25 @@ def test_a_worker_idle_and_killed_from_outside_is_replaced_without_a_task_lost(s
     assert one(pool, "pid").result != first
 
 
+def test_where_no_process_can_be_had_the_workers_there_are_go_on(
+    started: Started, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    pool = started()
+    first = one(pool, "pid").result
+
+    def none_left() -> Any:
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(pool, "_started", none_left)
+        pool.equip(Odd(), 2, LIMITS)
+        assert one(pool, "pid").result == first
+    assert [r.getMessage() for r in caplog.records] == ["worker_not_started"]
+    monkeypatch.setattr(pool, "_not_before", 0.0)
+    one(pool, "pid")
+    assert len(pool.processes) == 2
+
+
 def test_a_worker_is_replaced_after_its_number_of_tasks(started: Started):
     pool = started(1, Limits(seconds=20, memory=1 << 30, tasks=2))
     pids = [one(pool, "pid", i).result for i in range(4)]
@@ -164,9 +183,12 @@ def test_what_cannot_be_opened_fails_the_task_and_is_tried_again(started: Starte
 
 def test_a_task_nobody_wants_any_more_is_given_up_or_ended(started: Started):
     pool = started(2)
+    for _ in range(2):  # a process that is still starting cannot heed anything in time
+        pool.begin(("sleep", 0.1))
+    ended(pool, 2)
     pool.begin(("until cancelled",))
     pool.begin(("sleep", 100))
-    pool.wait(1.0)
+    pool.wait(0.2)
     pool.cancel(lambda task: True)
     heeded, killed = ended(pool, 2)
     assert heeded.result == "heeded"
@@ -202,7 +224,7 @@ def test_workers_ignore_signals_meant_for_the_parent_and_die_with_it(tmp_path: P
         "if __name__ == '__main__':\n"
         "    pool = Pool(Odd(), 1, Limits(60, 1 << 30, 100))\n"
         "    pool.begin(('pid',))\n"
-        "    print(pool.wait(20)[0].result, flush=True)\n"
+        "    print(pool.wait(90)[0].result, flush=True)\n"
         "    pool.begin(('sleep', 60))\n"
         "    pool.wait(60)\n"
     )
@@ -220,7 +242,7 @@ def test_workers_ignore_signals_meant_for_the_parent_and_die_with_it(tmp_path: P
     finally:
         parent.kill()
         parent.communicate()
-    until = time.monotonic() + 10
+    until = time.monotonic() + 60
     while not is_gone(worker):
         assert time.monotonic() < until
         time.sleep(0.02)

@@ -147,6 +147,16 @@ def test_a_page_of_another_name_reaches_nothing(guarded: Served, host: str, stat
     assert status_of(guarded.raw(request.encode())) == status
 
 
+@pytest.mark.parametrize("host", [b"[", b"[::1", b"a]b", b"//", b"?"])
+def test_an_odd_host_on_an_open_path_is_no_bug(
+    local: Served, host: bytes, caplog: pytest.LogCaptureFixture
+):
+    head = b"POST /-/healthy HTTP/1.1\r\nHost: " + host + b"\r\nContent-Length: 0\r\n"
+    answer = local.raw(head + b"Connection: close\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 405 ")
+    assert not caplog.records
+
+
 def test_two_hosts_or_none_are_refused(guarded: Served):
     for hosts in (b"", b"Host: localhost\r\nHost: evil.example\r\n"):
         answer = guarded.raw(b"GET / HTTP/1.1\r\n" + hosts + b"Connection: close\r\n\r\n")

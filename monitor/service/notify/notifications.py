@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from whydrift.discovery.errors import WhydriftError
 from whydrift.monitor.service.clock import Clock
+from whydrift.monitor.service.logs import EventLog
 from whydrift.monitor.service.notify.base import Attempt, Outcome
 from whydrift.monitor.service.notify.deliverer import Deliverer
 from whydrift.monitor.service.notify.post import Post
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Notifications", "deliver_due"]
 
+_LOG: Final = EventLog("notify")
 _SWEEP: Final = timedelta(minutes=10)
 _ORPHANED: Final = timedelta(hours=24)
 
@@ -161,6 +163,9 @@ class Notifications:
             lane.work()
         except WhydriftError as error:  # of the store: at the next tick it is tried again
             self._told(Attempt(lane.name, Outcome.ERROR, "nothing", error.where, error.what))
+        except Exception:  # a bug: its thread would end with what it knows on standard error
+            _LOG.bug("notifier_failed", notifier=lane.name)
+            self._told(Attempt(lane.name, Outcome.ERROR, "nothing", "whydrift", "a bug of ours"))
 
     def _sweep(self) -> None:
         """Give up what is for notifiers that the configuration has had no longer for a day."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import socket
+import threading
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from whydrift.discovery.errors import ConfigError
@@ -65,6 +68,7 @@ class Post:
         self._timeout = timeout
         self._context = None if ca is None else _trusting(ca)
         self._client: httpx.Client | None = None
+        self._line = _Line()
 
     def send(self, request: Request, now: datetime) -> Delivered:
         """Send it once.
@@ -83,16 +87,27 @@ class Post:
         except (ValueError, ImportError) as error:
             # httpx reads HTTPS_PROXY and its like, and takes only what it knows.
             return Delivered(Outcome.ERROR, f"the environment's proxy cannot be used ({error})")
+        late = Delivered(Outcome.ERROR, f"no answer within {self._timeout:g} s")
         try:
-            with client.stream(
-                "POST", request.url, content=request.body, headers=headers
-            ) as response:
+            with (
+                self._line.cut_after(self._timeout),
+                client.stream(
+                    "POST",
+                    request.url,
+                    content=request.body,
+                    headers=headers,
+                    extensions={"trace": self._line.trace},
+                ) as response,
+            ):
                 return self._answer(response, _beginning(response), now)
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
+        # Of a name with an empty part, httpx does not say that it is none.
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, UnicodeError) as error:
             return Delivered(Outcome.DEAD, self._masked(f"this is no URL ({error})", request.url))
         except httpx.TimeoutException:
-            return Delivered(Outcome.ERROR, f"no answer within {self._timeout:g} s")
+            return late
         except httpx.HTTPError as error:
+            if self._line.was_cut:
+                return late
             words = str(error) or type(error).__name__
             return Delivered(Outcome.ERROR, self._masked(f"no connection: {words}", request.url))
 
@@ -140,6 +155,42 @@ class Post:
         for secret in [*([url] if url else []), *self._secrets]:
             text = text.replace(secret, "***")
         return text
+
+
+class _Line:
+    """The socket of a client's connection: cut where an attempt takes too long.
+
+    httpx counts its time anew with every byte that comes, so that a receiver which sends a byte of
+    its head now and then would be listened to for days.
+    """
+
+    def __init__(self) -> None:
+        self.was_cut = False
+        self._socket: socket.socket | None = None
+
+    def trace(self, event: str, info: Mapping[str, Any]) -> None:
+        """Take note of the socket that was opened, as httpx's trace extension tells."""
+        if event.endswith((".connect_tcp.complete", ".start_tls.complete")):
+            self._socket = info["return_value"].get_extra_info("socket")
+
+    @contextmanager
+    def cut_after(self, seconds: float) -> Iterator[None]:
+        """Cut the connection where what is within takes longer."""
+        self.was_cut = False
+        timer = threading.Timer(seconds, self._cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+
+    def _cut(self) -> None:
+        self.was_cut = True
+        if self._socket is not None:
+            with suppress(OSError):  # it is closed already
+                # That of TLS would first unwrap what another thread is reading.
+                socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
 def host_of(url: str) -> str:

@@ -79,7 +79,9 @@ def _answer(service: Service, path: str, accept: str, problem: Problem) -> Respo
 
 def _told(request: Request, problem: Problem) -> Response:
     service = cast(Service, request.app.state.service)
-    return _answer(service, request.url.path, request.headers.get("accept", ""), problem)
+    # Not `request.url`: it is made with the Host header, which nobody has looked at on open paths.
+    path: str = request.scope["path"]
+    return _answer(service, path, request.headers.get("accept", ""), problem)
 
 
 def _refused(request: Request, error: Exception) -> Response:
@@ -90,7 +92,7 @@ def _refused(request: Request, error: Exception) -> Response:
 def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, WhydriftError)
     if isinstance(error, StoreError):
-        _LOG.warning("store_unavailable", path=request.url.path, reason=str(error))
+        _LOG.warning("store_unavailable", path=request.scope["path"], reason=str(error))
     return _told(request, problem_of(error))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final
 
+from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header
 from starlette.responses import PlainTextResponse, Response
 
@@ -14,6 +15,9 @@ from whydrift.monitor.service.web.requests import ServiceOf
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["daemon"])
+
+# Of scrapes alone: questions that wait for the store, all of them together, delay none.
+_SCRAPES: Final = CapacityLimiter(2)
 
 
 # The first two are no work for the threads in which slow questions may wait.
@@ -35,12 +39,12 @@ async def ready(service: ServiceOf) -> Response:
 
 
 @router.get("/metrics")
-def metrics(service: ServiceOf, accept: Annotated[str | None, Header()] = None) -> Response:
+async def metrics(service: ServiceOf, accept: Annotated[str | None, Header()] = None) -> Response:
     """All series, for Prometheus: as OpenMetrics where it asks for that."""
     if not service.board().is_loaded:
         # Without the last results a scrape would resolve what fires.
         raise Refused(Problem(503, "not_ready", "The last results are not loaded yet."))
-    body, content_type = service.metrics(accept)
+    body, content_type = await to_thread.run_sync(service.metrics, accept, limiter=_SCRAPES)
     return Response(body, 200, media_type=content_type)
 
 

@@ -17,11 +17,13 @@ from whydrift.monitor.service.web.service import Service
 __all__ = ["CallerOf", "LinksOf", "ServiceOf", "known_monitor", "no_unknown_words"]
 
 
-def _service(request: Request) -> Service:
+# All of these are coroutines: FastAPI calls a plain function in one of the threads in which slow
+# questions wait, and a probe would wait for them.
+async def _service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-def _caller(request: Request) -> Caller:
+async def _caller(request: Request) -> Caller:
     return cast(Caller, request.state.caller)
 
 
@@ -29,14 +31,14 @@ ServiceOf = Annotated[Service, Depends(_service)]
 CallerOf = Annotated[Caller, Depends(_caller)]
 
 
-def _links(service: ServiceOf) -> Links:
+async def _links(service: ServiceOf) -> Links:
     return Links.of(service.config().web)
 
 
 LinksOf = Annotated[Links, Depends(_links)]
 
 
-def no_unknown_words(request: Request) -> None:
+async def no_unknown_words(request: Request) -> None:
     """Refuse a query with a parameter that is not offered: ``?stat=firing`` must not list all.
 
     Raises
