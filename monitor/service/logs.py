@@ -172,7 +172,10 @@ class PlainLines(logging.Formatter):
         """Return the line."""
         event, fields = _parts(record)
         said = " ".join(
-            f"{k}={_quoted(clean(str(_plain(v))))}" for k, v in fields.items() if v is not None
+            # Masked before it is quoted, which would write a secret's own quotes in another way.
+            f"{k}={_quoted(clean(self._secrets.masked(str(_plain(v)))))}"
+            for k, v in fields.items()
+            if v is not None
         )
         level = f"{record.levelname:<7}"
         if self._colours and record.levelname in _LEVEL_COLOURS:

@@ -383,8 +383,11 @@ class Pool(Generic[_Task, _Result]):
 
 def _kill(worker: _Worker) -> None:
     worker.process.kill()
-    worker.process.join()
-    worker.process.close()
+    worker.process.join(_SECONDS_TO_LEAVE)
+    # One that hangs in the kernel, on a file system that is gone, dies when that comes back: the
+    # others are not kept waiting. multiprocessing buries it when a later one is started.
+    if worker.process.exitcode is not None:
+        worker.process.close()
     worker.pipe.close()
 
 

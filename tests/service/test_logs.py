@@ -100,3 +100,12 @@ def test_no_secret_of_the_configuration_stands_in_a_line(style: LogFormat):
     assert "***" in text
     for word in ("s3cr", "secret-two", "secret-three", "secret-four"):
         assert word not in text
+
+
+@pytest.mark.usefixtures("loggers")
+@pytest.mark.parametrize("style", list(LogFormat))
+def test_a_secret_with_quotes_of_its_own_is_masked_too(style: LogFormat):
+    secret = 'hush"\\hush'
+    stream = written(style, "info", secret)
+    EventLog("daemon").info("told", text=f"the password {secret} is refused")
+    assert "hush" not in stream.getvalue() and "***" in stream.getvalue()

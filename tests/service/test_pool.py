@@ -150,6 +150,22 @@ def test_where_no_process_can_be_had_the_workers_there_are_go_on(
     assert len(pool.processes) == 2
 
 
+def test_a_process_that_cannot_even_be_killed_keeps_nobody_waiting(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+):
+    pool = started(1, Limits(seconds=1.0, memory=1 << 30, tasks=1000))
+    first = one(pool, "pid").result
+    (worker,) = pool._at_work
+    kill = worker.process.kill
+    monkeypatch.setattr(worker.process, "kill", lambda: None)  # as in an uninterruptible sleep
+    try:
+        over = one(pool, "sleep", 100)
+        assert over.trouble is not None and over.trouble.kind is TroubleKind.TIMEOUT
+        assert one(pool, "pid").result != first
+    finally:
+        kill()
+
+
 def test_a_worker_is_replaced_after_its_number_of_tasks(started: Started):
     pool = started(1, Limits(seconds=20, memory=1 << 30, tasks=2))
     pids = [one(pool, "pid", i).result for i in range(4)]
