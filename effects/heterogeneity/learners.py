@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
 
@@ -20,7 +21,7 @@ _FINALS: Final = ("linear", "forest", "boosting")
 
 
 @dataclass(frozen=True)
-class _Learner:
+class _Learner(ABC):
     """What all learners share.
 
     Parameters
@@ -62,8 +63,9 @@ class _Learner:
     def _chance(self, seed: int) -> Any:
         return classifier("constant" if self.randomised else self.learner, seed)
 
+    @abstractmethod
     def _build(self, seed: int) -> Any:
-        raise NotImplementedError
+        """Return econml's learner, not fitted."""
 
     @property
     def _has_interval(self) -> bool:
