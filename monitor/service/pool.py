@@ -11,9 +11,10 @@ import contextlib
 import logging
 import os
 import signal
+import threading
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from multiprocessing import connection, get_context
@@ -47,6 +48,10 @@ _SECONDS_BETWEEN_LOOKS: Final = 0.1  # at time and memory; a process can take 1 
 _SECONDS_TO_LEAVE: Final = 2.0  # for a worker that was told to stop while idle
 _SECONDS_TO_LOAD: Final = 120.0  # the libraries that tasks need, on a busy machine
 _SECONDS_TO_CANCEL: Final = 2.0  # for a task that was told that nobody wants it
+# For a message that does not fit into the pipe at once: a worker that was stopped, or hangs in the
+# kernel, reads or writes no further, and the driver would wait with it. A new one takes some
+# seconds before it reads.
+_SECONDS_TO_PASS: Final = 20.0
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 # A worker that dies before it did anything is a fault of the installation: not a thousand times a
 # minute, then.
@@ -253,7 +258,8 @@ class Pool(Generic[_Task, _Result]):
     def _tell(self, worker: _Worker) -> None:
         """Let a worker know how tasks are done now."""
         if worker.generation != self._generation:
-            worker.pipe.send(Begin(self.craft))
+            with _in_time(worker):  # thousands of monitors are more than a pipe holds
+                worker.pipe.send(Begin(self.craft))
             worker.generation = self._generation
 
     def _was_woken(self) -> bool:
@@ -274,7 +280,9 @@ class Pool(Generic[_Task, _Result]):
         """Take all that a worker has said."""
         try:
             while worker.pipe.poll():
-                match worker.pipe.recv():
+                with _in_time(worker):
+                    message = worker.pipe.recv()
+                match message:
                     case Logged(record=record):
                         logging.getLogger(record.name).handle(record)
                     case Started():
@@ -379,6 +387,18 @@ class Pool(Generic[_Task, _Result]):
         with contextlib.suppress(BrokenPipeError, ConnectionError):  # seen when a task is given
             self._tell(worker)  # it loads what tasks need while it waits for the first
         return worker
+
+
+@contextlib.contextmanager
+def _in_time(worker: _Worker) -> Iterator[None]:
+    """Kill a worker that lets the driver wait within: its end of the pipe then breaks."""
+    timer = threading.Timer(_SECONDS_TO_PASS, worker.process.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _kill(worker: _Worker) -> None:

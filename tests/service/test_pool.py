@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import signal
 import subprocess
 import sys
+import termios
 import time
+from array import array
 from collections.abc import Callable, Iterator
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.service.crafts import Odd
+from tests.service.served import until as wait_until
+from whydrift.monitor.service import pool as pool_module
 from whydrift.monitor.service.pool import Ended, Limits, Pool, TroubleKind
 
 LIMITS = Limits(seconds=60, memory=400 << 20, tasks=1000)
@@ -164,6 +170,43 @@ def test_a_process_that_cannot_even_be_killed_keeps_nobody_waiting(
         assert one(pool, "pid").result != first
     finally:
         kill()
+
+
+def test_a_worker_that_was_stopped_keeps_nobody_waiting_with_a_craft_it_does_not_read(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(pool_module, "_SECONDS_TO_PASS", 0.5)
+    pool = started()
+    first = one(pool, "pid").result
+    os.kill(first, signal.SIGSTOP)
+    pool.equip(Odd("many monitors" * 1_000_000), 1, LIMITS)
+    over = one(pool, "pid")
+    assert over.trouble is not None and over.trouble.kind is TroubleKind.DIED
+    monkeypatch.setattr(pool_module, "_SECONDS_TO_PASS", 60.0)
+    assert one(pool, "pid").result != first
+
+
+def test_a_worker_that_was_stopped_amid_its_answer_keeps_nobody_waiting(
+    started: Started, monkeypatch: pytest.MonkeyPatch
+):
+    pool = started()
+    one(pool, "pid")
+    (worker,) = pool._at_work
+    pool.begin(("much", 10_000_000))
+    wait_until(lambda: _waiting(worker.pipe) > 50_000)  # more than a pipe holds: it waits for us
+    os.kill(pool.processes[0], signal.SIGSTOP)
+    monkeypatch.setattr(pool_module, "_SECONDS_TO_PASS", 0.5)
+    (over,) = ended(pool)
+    assert over.trouble is not None and over.trouble.kind is TroubleKind.DIED
+    monkeypatch.setattr(pool_module, "_SECONDS_TO_PASS", 60.0)
+    assert len(one(pool, "much", 10_000_000).result) == 10_000_000
+
+
+def _waiting(pipe: Connection) -> int:
+    """Return how many bytes wait to be read."""
+    found = array("i", [0])
+    fcntl.ioctl(pipe.fileno(), termios.FIONREAD, found)
+    return found[0]
 
 
 def test_a_worker_is_replaced_after_its_number_of_tasks(started: Started):
