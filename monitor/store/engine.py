@@ -206,6 +206,7 @@ def _sqlite(url: URL, path: Path) -> sa.Engine:
             remedy="Put the store on a local disk, or in PostgreSQL",
         )
     engine = sa.create_engine(url.set(database=str(path)), connect_args={"timeout": _BUSY_SECONDS})
+    same_file = _SameFile(path)
 
     @sa.event.listens_for(engine, "connect")
     def _connected(connection: sqlite3.Connection, _record: object) -> None:
@@ -218,6 +219,12 @@ def _sqlite(url: URL, path: Path) -> sa.Engine:
         # Before the first table, or never: without it deletes do not make the file smaller.
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         _keep_log(connection)
+        same_file.note()
+
+    @sa.event.listens_for(engine, "do_connect")  # which would make an empty file
+    @sa.event.listens_for(engine, "checkout")
+    def _to_be_used(*_: object) -> None:
+        same_file.require()
 
     @sa.event.listens_for(engine, "begin")
     def _begun(connection: sa.Connection) -> None:
@@ -225,6 +232,49 @@ def _sqlite(url: URL, path: Path) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+class _SameFile:
+    """Sees that a file is still the one that was opened first.
+
+    SQLite goes on in a file that was deleted, or replaced by a backup, and all that is written
+    there is lost without a word.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._opened: tuple[int, int] | None = None
+
+    def note(self) -> None:
+        """Note which file it is, when it was opened first."""
+        self._opened = self._opened or self._found()
+
+    def require(self) -> None:
+        """See that it is still there, where it was opened.
+
+        Raises
+        ------
+        StoreError
+            If it was moved, deleted or replaced.
+        """
+        found = self._found()
+        if self._opened is not None and found != self._opened:
+            raise StoreError(
+                f"the file was {'deleted' if found is None else 'replaced'} while it was open",
+                where=str(self._path),
+                remedy="Stop whydrift, put the store in its place, and start it again",
+            )
+
+    def _found(self) -> tuple[int, int] | None:
+        try:
+            found = self._path.stat()
+        except FileNotFoundError:
+            return None
+        return found.st_dev, found.st_ino
 
 
 def _keep_log(connection: sqlite3.Connection) -> None:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -104,6 +105,27 @@ def test_a_file_that_another_program_holds_is_told_and_the_next_try_works(tmp_pa
         other.close()
         store.settle(found, None)
         assert len(store.list_visits("m")) == 1
+
+
+@pytest.mark.parametrize("how", ["deleted", "replaced"])
+def test_a_file_that_is_no_longer_the_one_that_was_opened_is_told(tmp_path, how):
+    path, aside = tmp_path / "w.db", tmp_path / "aside.db"
+    with open_store(f"sqlite:///{path}", clock=lambda: NOW) as store:
+        found = settlement(store)
+        store.settle(found, None)
+        path.rename(aside)
+        if how == "replaced":
+            open_store(f"sqlite:///{path}").close()
+        for ask in (lambda: store.settle(found, None), lambda: store.list_visits("m")):
+            with pytest.raises(StoreError, match=rf"was {how} while it was open.*start it again"):
+                ask()
+            # A thread of its own has a connection of its own, that sees it too.
+            with ThreadPoolExecutor(1) as other, pytest.raises(StoreError, match=how):
+                other.submit(ask).result()
+        if how == "deleted":
+            assert not path.exists()  # nor was an empty one made
+            aside.rename(path)
+            assert len(store.list_visits("m")) == 1
 
 
 def test_a_row_that_another_process_holds_is_told_and_the_next_try_works(postgres):
