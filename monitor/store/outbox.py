@@ -16,6 +16,7 @@ __all__ = ["check", "done", "due", "pending", "put", "retry"]
 
 _TABLE: Final = tables.outbox
 _WAITS: Final = _TABLE.c.done_at.is_(None)
+_LONGEST_WAIT: Final = timedelta(hours=25)  # receivers may name a day
 
 
 def put(connection: sa.Connection, messages: Iterable[Message], *, at: datetime) -> None:
@@ -66,7 +67,14 @@ def due(
         )
         .exists()
     )
-    query = sa.select(_TABLE).where(_WAITS, _TABLE.c.next_at <= now, sa.not_(is_behind))
+    is_time = sa.or_(
+        _TABLE.c.next_at <= now,
+        # A clock that was put back since would hold these up until it comes there again: the first
+        # was never tried, and nobody waits longer than the second.
+        _TABLE.c.next_at == _TABLE.c.created,
+        _TABLE.c.next_at > now + _LONGEST_WAIT,
+    )
+    query = sa.select(_TABLE).where(_WAITS, is_time, sa.not_(is_behind))
     if notifier is not None:
         query = query.where(_TABLE.c.notifier == notifier)
     query = query.order_by(_TABLE.c.next_at, _TABLE.c.id).limit(limit)
