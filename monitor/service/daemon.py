@@ -171,7 +171,8 @@ class Daemon:
             # In this order: a check that ends now is among these before it is no longer running.
             if any(_of(ended.task) == name for ended in tuple(self._over)):
                 continue
-            if self._next_look.get(name, now) <= now:
+            # Farther away than it ever is named, it was named before the clock was put back.
+            if not now < self._next_look.get(name, now) <= now + _LOOK_AT_LEAST:
                 try:
                     self._ask(monitor, now)
                 except StoreError:

@@ -242,6 +242,17 @@ def test_all_of_time_can_be_asked_for_and_is_refused_or_cut_to_what_there_is(
     assert time.monotonic() - began < 30
 
 
+def test_a_clock_put_back_by_hours_keeps_no_monitor_waiting_for_hours(tmp_path: Path, started: Any):
+    run = started(monitor("a", tmp_path / "a"))
+    run.now += 3 * HOUR
+    run.settle()
+    assert {outcome for _, _, outcome in run.done("a")} == {CheckOutcome.ERROR}
+    run.now -= 3 * HOUR
+    write_hours(tmp_path / "a", 2, 8)
+    run.settle()
+    assert sum(outcome.is_final for _, _, outcome in run.done("a")) == 4
+
+
 def test_a_window_that_somebody_asks_for_is_judged_again(tmp_path: Path, started: Any):
     write_hours(tmp_path / "a", 2, 8)
     run = started(monitor("a", tmp_path / "a"))
