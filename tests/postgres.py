@@ -26,7 +26,7 @@ from tests.servers import absent, free_port
 
 _FOLDERS = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)  # Debian's place
 _ACCOUNT = "postgres"  # the server refuses to run as root
-_SECONDS = 30
+_SECONDS = 120
 
 
 @dataclass

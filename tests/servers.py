@@ -7,6 +7,7 @@ Where one is not installed a test skips and says so; under ``WHYDRIFT_REQUIRE_SE
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -24,7 +25,10 @@ from typing import Any, NoReturn
 import pytest
 
 REQUIRE = "WHYDRIFT_REQUIRE_SERVERS"
-SECONDS = 30
+SECONDS = 120  # that a machine may be busy with something else
+
+# Below those that Linux gives to outgoing connections (from 32,768 on).
+_PORTS = (10_000 + (os.getpid() * 509 + k) % 20_000 for k in itertools.count())
 
 # Debian's package of each program.
 PACKAGES = {
@@ -58,14 +62,19 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+    """Return a port of the loopback that nobody listens on.
+
+    None that the system gives to others of itself before a server takes it, nor soon twice, in this
+    process of pytest's or in one beside it.
+    """
+    for port in _PORTS:
+        with socket.socket() as listener, contextlib.suppress(OSError):
+            listener.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError
 
 
-def fetch(url: str, *, timeout: float = 5) -> bytes:
+def fetch(url: str, *, timeout: float = 60) -> bytes:
     """Return what a server answers."""
     with urllib.request.urlopen(url, timeout=timeout) as answer:
         body: bytes = answer.read()
@@ -103,10 +112,10 @@ def running(command: list[str], log: Path, **more: Any) -> Iterator[subprocess.P
     finally:
         process.terminate()
         try:
-            process.wait(10)
+            process.wait(SECONDS)
         except subprocess.TimeoutExpired:
             process.kill()
-            process.wait(10)
+            process.wait(SECONDS)
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ def _nginx(folder: Path, behind: int) -> Iterator[int]:
         [program("openssl"), "req", "-x509", "-newkey", "ec", "-pkeyopt",
          "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2", "-subj", f"/CN={HOST}",
          "-keyout", folder / "privkey.pem", "-out", folder / "fullchain.pem"],
-        check=True, capture_output=True, timeout=30,
+        check=True, capture_output=True, timeout=120,
     )  # fmt: skip
     site = _replaced(
         (_FOLDER / "nginx.conf").read_text(),
@@ -85,9 +85,9 @@ def ask(port: int, path: str, authorization: str = "Bearer t") -> tuple[int, str
 
     def answer() -> tuple[int, str]:
         anyone = ssl._create_unverified_context()
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         with contextlib.closing(connection):
-            plain = socket.create_connection(("127.0.0.1", port), timeout=10)
+            plain = socket.create_connection(("127.0.0.1", port), timeout=60)
             connection.sock = anyone.wrap_socket(plain, server_hostname=HOST)
             connection.request("GET", path, headers={"Host": HOST, "Authorization": authorization})
             found = connection.getresponse()

@@ -27,7 +27,7 @@ OURS = ("whydrift", "demo")
 def secrets(tmp_path: Path) -> Path:
     """What secrets.sh makes."""
     script = shutil.copy(FOLDER / "secrets.sh", tmp_path)
-    subprocess.run([script], check=True, capture_output=True, timeout=30)
+    subprocess.run([script], check=True, capture_output=True, timeout=120)
     return tmp_path / "secrets"
 
 
@@ -92,7 +92,7 @@ def test_secrets_are_made_once_and_are_what_is_mounted(secrets):
     password = (secrets / "postgres_password").read_text()
     assert (secrets / "store_url").read_text().count(f":{password}@db/") == 1
     again = subprocess.run(
-        [secrets.parent / "secrets.sh"], capture_output=True, text=True, check=False, timeout=30
+        [secrets.parent / "secrets.sh"], capture_output=True, text=True, check=False, timeout=120
     )
     assert again.returncode == 1 and "there already" in again.stderr
 

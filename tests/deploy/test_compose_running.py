@@ -41,7 +41,7 @@ class Composed:
         headers = {"Host": host, **({"Authorization": f"Bearer {token}"} if token else {})}
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, ""
@@ -50,7 +50,7 @@ class Composed:
 @pytest.fixture(scope="module")
 def composed(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Composed]:
     folder, port = tmp_path_factory.mktemp("compose"), free_port()
-    subprocess.run([shutil.copy(COMPOSE / "secrets.sh", folder)], check=True, timeout=30)
+    subprocess.run([shutil.copy(COMPOSE / "secrets.sh", folder)], check=True, timeout=120)
     secrets = folder / "secrets"
     (secrets / "store_url").chmod(0o600)
     (secrets / "store_url").write_text(postgres.url(postgres.new_database()))

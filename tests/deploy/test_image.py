@@ -53,7 +53,7 @@ def run(script_path: Path, folder: Path, cache: Path) -> subprocess.CompletedPro
     (kernels / "kernel.nbi").touch()
     return subprocess.run(
         [script_path, "serve", "--config", "a b"], capture_output=True, text=True, check=False,
-        timeout=30, env={"PATH": f"{folder}/bin:{os.environ['PATH']}",
+        timeout=120, env={"PATH": f"{folder}/bin:{os.environ['PATH']}",
                          "NUMBA_CACHE_DIR": str(cache), "WHYDRIFT_KERNELS": str(kernels)},
     )  # fmt: skip
 

@@ -52,7 +52,7 @@ class Alertmanager:
         if self.process is not None:
             self.process.terminate()
             try:
-                self.process.wait(10)
+                self.process.wait(60)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()
@@ -71,6 +71,6 @@ class Alertmanager:
         """Run amtool against it, as somebody on call does."""
         done = subprocess.run(
             [program("amtool"), f"--alertmanager.url={self.url}", *arguments],
-            capture_output=True, text=True, check=True, timeout=10,
+            capture_output=True, text=True, check=True, timeout=60,
         )  # fmt: skip
         return done.stdout

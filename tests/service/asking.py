@@ -26,7 +26,7 @@ class Served:
     def as_(self, token: str | None, **headers: str) -> httpx.Client:
         """Return a client with a token."""
         given = {**headers, **({"Authorization": f"Bearer {token}"} if token else {})}
-        return httpx.Client(base_url=f"http://localhost:{self.port}", headers=given, timeout=20)
+        return httpx.Client(base_url=f"http://localhost:{self.port}", headers=given, timeout=60)
 
     def raw(self, request: bytes, *, seconds: float = 5.0) -> bytes:
         """Send bytes as they are; return all that comes until the server hangs up."""
@@ -50,7 +50,7 @@ def served(daemon: FakeDaemon) -> Iterator[Served]:
     port = listener.getsockname()[1]
     server = WebServer(create_app(daemon), daemon.config().web, listener)
     server.start()
-    client = httpx.Client(base_url=f"http://localhost:{port}", timeout=20)
+    client = httpx.Client(base_url=f"http://localhost:{port}", timeout=60)
     try:
         for _ in range(1000):
             try:

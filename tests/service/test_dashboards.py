@@ -147,7 +147,7 @@ def test_what_says_a_fault_or_a_moved_mechanism_once_more_waits_and_nothing_else
         asked = urllib.request.Request(
             f"{real.url}/api/v2/alerts", body, {"Content-Type": "application/json"}
         )
-        urllib.request.urlopen(asked, timeout=5).close()
+        urllib.request.urlopen(asked, timeout=60).close()
         held = wait_until(
             "inhibition",
             lambda: [a["labels"] for a in real.alerts() if a["status"]["inhibitedBy"]],

@@ -105,7 +105,7 @@ def test_questions_that_all_wait_delay_neither_probes_nor_scrapes(local: Served)
             asking.callback(other.close)
             other.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
         for _ in range(40):
-            assert begun.acquire(timeout=30)
+            assert begun.acquire(timeout=60)
         for path in ("/-/healthy", "/-/ready", "/metrics"):
             assert local.client.get(path).status_code == 200
 

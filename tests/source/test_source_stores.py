@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import feather, parquet
 
+from tests.servers import free_port
 from whydrift import read_snapshot
 from whydrift.discovery.errors import SourceError
 from whydrift.monitor.source import files as files_module
@@ -40,12 +41,6 @@ def hours(day: int, rows: int = 24) -> pa.Table:
     return pa.table({"ts": times, "price": np.arange(rows, dtype=float), "day": [day] * rows})
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def rows_of(path: object, rows: Rows | None = None, **options: object) -> pa.Table:
     source = FilesSource(Files(str(path), options=options))
     return pa.concat_tables(stream(source, rows or Rows(), retry=AT_ONCE))
@@ -62,7 +57,7 @@ def s3() -> Iterator[dict[str, object]]:
         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        for _ in range(150):
+        for _ in range(600):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.2):
                 break
             time.sleep(0.2)
