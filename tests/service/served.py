@@ -5,26 +5,19 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Served", "free_port", "served", "until"]
+from tests.servers import free_port
 
-
-def free_port() -> int:
-    """Return a port of the loopback that nobody listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
+__all__ = ["Served", "served", "until"]
 
 
 def until(is_so: Callable[[], Any], seconds: float = 180, *, of: Callable[[], Any] = str) -> Any:
@@ -41,13 +34,13 @@ class Served:
 
     def __init__(
         self, config: Path, port: int, *arguments: str, environment: dict[str, str] | None = None,
-        prepare: Callable[[], object] | None = None,
+        program: Sequence[str] = ("-m", "whydrift"), prepare: Callable[[], object] | None = None,
     ) -> None:  # fmt: skip
         self.port = port
         self.log = config.with_name(f"log-{port}-{time.monotonic_ns()}")
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "whydrift", "serve", "-c", str(config),
+                [sys.executable, *program, "serve", "-c", str(config),
                  "--listen", f"127.0.0.1:{port}", "--log-format", "json", *arguments],
                 stdout=subprocess.PIPE, stderr=log, text=True,
                 env={**os.environ, **(environment or {})}, preexec_fn=prepare,
@@ -70,7 +63,7 @@ class Served:
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", method=method)
         request.add_header("Content-Type", "application/json")
         try:
-            with urllib.request.urlopen(request, timeout=30) as answer:
+            with urllib.request.urlopen(request, timeout=60) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()

@@ -11,6 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from whydrift.monitor.store import Store
+
+FINAL = {"ok", "drift", "undetermined"}
 BEGIN = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
@@ -98,6 +101,15 @@ def devouring(name: str, folder: Path, *, begin: datetime = BEGIN) -> str:
     return querying(name, folder, query, begin=begin)
 
 
+def slow(name: str, folder: Path, *, begin: datetime = BEGIN) -> str:
+    """Return the configuration of a monitor whose source takes some seconds for each window."""
+    query = (
+        "with recursive n(x) as (select 1 union all select x + 1 from n limit 6000000) "
+        "select x / 100000 % 7 as income, :start as ts from n where x % 100000 = 0 and x <> :end"
+    )
+    return querying(name, folder, query, begin=begin)
+
+
 def configuration(
     store: str, monitors: str, *, listen: str = "127.0.0.1:9464", more: str = ""
 ) -> str:
@@ -106,3 +118,31 @@ def configuration(
         f"version: 1\nstore: {{url: '{store}'}}\nweb: {{listen: '{listen}', lifecycle: true}}\n"
         f"{more}monitors:\n{monitors}"
     )
+
+
+def written(folder: Path, url: str, names: list[str], hours: int = 6) -> Path:
+    """Write files of the last hours, and a configuration of monitors that look at them."""
+    begin = lately(hours)
+    for name in names:
+        write_hours(folder / name, 2, hours, begin=begin)
+    monitors = "".join(monitor(name, folder / name, begin=begin) for name in names)
+    path = folder / "whydrift.yaml"
+    path.write_text(
+        configuration(url, monitors, more="checks: {workers: 1, timeout: 60s, lease: 5s}\n")
+    )
+    return path
+
+
+def done(store: Store, names: list[str]) -> int:
+    """Return how many windows of theirs are judged, or recorded."""
+    return sum(v.outcome.value in FINAL for name in names for v in store.list_visits(name))
+
+
+def assert_whole(store: Store, names: list[str], hours: int = 6) -> None:
+    """Each window was visited, and judged once."""
+    for name in names:
+        visits = store.list_visits(name)
+        assert len(visits) >= hours - 2 and all(v.outcome.value in FINAL for v in visits), visits
+        results = store.list_results(monitor=name, current=None)
+        judged = [(r.key.interval, r.key.segment, r.stage) for r in results]
+        assert len(judged) == len({*judged}), judged
