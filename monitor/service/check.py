@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from whydrift.discovery.errors import LeaseLost, NoRows, WhydriftError
+from whydrift.discovery.errors import LeaseLost, NoRows, Overtaken, WhydriftError
 from whydrift.monitor.config.redact import monitor_text
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.alert import AlertKey
@@ -274,6 +274,27 @@ class _Work:
             return CheckReport(
                 check, CheckOutcome.OK, 0.0, rows, "recorded, as a part of the first reference"
             )
+        while True:
+            try:
+                return self._judge_once(check, interval, records, rows, last_row)
+            except Overtaken:  # accepted meanwhile: references begin elsewhere, alerts have ended
+                continue
+
+    def _judge_once(
+        self,
+        check: Check,
+        interval: Interval,
+        records: Sequence[SnapshotRecord],
+        rows: int,
+        last_row: datetime | None,
+    ) -> CheckReport:
+        """Judge a window by what was accepted until now.
+
+        Raises
+        ------
+        Overtaken
+            If somebody accepted what came before it was written.
+        """
         judged = judge_window(self.history, interval, check.kind, records, cancel=self.cancel)
         whole = judged.diagnoses.get(WHOLE)
         lacks_labels = whole is not None and whole.stage.value != check.kind.value
@@ -362,6 +383,7 @@ class _Work:
             messages=messages,
             rows=rows,
             last_row=last_row,
+            acceptance=None if judged is None else judged.acceptance,
         )
         self.store.settle(settlement, self.lease)
 

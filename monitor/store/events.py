@@ -15,7 +15,7 @@ from whydrift.monitor.store.state import EventRecord
 from whydrift.monitor.store.statements import insert_missing, written
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["listed", "put"]
+__all__ = ["latest", "listed", "put"]
 
 _TABLE: Final = tables.event
 
@@ -67,6 +67,14 @@ def listed(
         query = query.where(_TABLE.c.kind.in_(list(kinds)))
     query = query.order_by(_TABLE.c.happened, _TABLE.c.id)
     return tuple(_record(row) for row in connection.execute(query))
+
+
+def latest(connection: sa.Connection, kind: str, monitor: str) -> int:
+    """Return the number of the newest event of a kind about a monitor, 0 where there is none."""
+    query = sa.select(sa.func.max(_TABLE.c.id)).where(
+        _TABLE.c.monitor == monitor, _TABLE.c.kind == kind
+    )
+    return int(connection.execute(query).scalar() or 0)
 
 
 def _record(row: sa.Row[Any]) -> EventRecord:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from whydrift.discovery.errors import Overtaken
 from whydrift.monitor.diagnosis.alarm_budget import Ledger
 from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.diagnosis.episode import Episode
@@ -156,6 +157,8 @@ class Memory:
         ------
         LeaseLost
             If the monitor has changed hands; then nothing is written.
+        Overtaken
+            If somebody accepted what came since it was judged; then neither.
         StoreError
             If a result is no diagnosis, its configuration is not stored, or it cannot be written.
         """
@@ -265,6 +268,7 @@ class Memory:
         at: datetime,
         actor: str,
         window: Interval,
+        alerts_seen: Collection[AlertRecord],
         changes: Iterable[AlertChange],
         messages: Iterable[Message],
     ) -> EventRecord:
@@ -277,13 +281,29 @@ class Memory:
         actor : str
         window : Interval
             From the first window that is normal to the last one that was judged.
+        alerts_seen : collection of AlertRecord
+            All that last, by which the changes were worked out.
         changes : iterable of AlertChange
             That close its alerts.
         messages : iterable of Message
+
+        Raises
+        ------
+        Overtaken
+            If other alerts last by now, or they changed; then nothing is written.
         """
         now = self.clock()
         with self.database.writing() as connection:
             lock_monitor(connection, monitor)
+            lasting = alerts.listed(
+                connection, monitor=monitor, states={AlertState.FIRING, AlertState.PENDING}
+            )
+            if lasting != tuple(alerts_seen):
+                raise Overtaken(
+                    "a check changed alerts while they were accepted",
+                    where=f"monitor {monitor!r}",
+                    remedy="Accept again",
+                )
             for change in changes:
                 alerts.change(connection, monitor, change, at=now)
             outbox.put(connection, messages, at=now)

@@ -339,6 +339,9 @@ class Settlement:
         Read by this check.
     last_row : datetime, optional
         Time of the newest row.
+    acceptance : int, optional
+        Number of the latest acceptance that was known when it was judged, 0 where there was none:
+        after a later one it is not written. None where nothing was judged.
     """
 
     monitor: str
@@ -352,3 +355,4 @@ class Settlement:
     messages: tuple[Message, ...] = ()
     rows: int = 0
     last_row: datetime | None = None
+    acceptance: int | None = None
