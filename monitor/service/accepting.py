@@ -9,6 +9,7 @@ from whydrift.discovery.errors import OptionError, Overtaken
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.episode import Step
 from whydrift.monitor.service.notices import messages_of
+from whydrift.monitor.service.one_page import one_page
 from whydrift.monitor.store.state import AlertChange, AlertState, EventRecord
 from whydrift.monitor.window.interval import Interval
 
@@ -112,9 +113,9 @@ def _accept(
         for a in alerts
     )
     before = {a.key: a.episode for a in alerts}
-    told = (c for c in changes if before[c.key].is_firing)
-    messages = messages_of(config, monitor, told, before, judged[-1], "accepted")
+    page = one_page(changes, alerts, stretch.end)
+    messages = messages_of(config, monitor, page.told, before, judged[-1], "accepted")
     return store.accept(
         monitor.name, reason, at=at, actor=actor, window=stretch, alerts_seen=alerts,
-        changes=changes, messages=messages,
+        changes=page.changes, messages=messages,
     )  # fmt: skip

@@ -53,6 +53,9 @@ class Notice:
     remedy : str
     report_url, dashboard_url, runbook_url : str, optional
     team : str, optional
+    also : tuple of str
+        Kinds of alerts of the same target that fire beside it, and of which no message of their own
+        is sent.
     """
 
     step: NoticeStep
@@ -70,6 +73,7 @@ class Notice:
     dashboard_url: str | None = None
     runbook_url: str | None = None
     team: str | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def alert_name(self) -> str:
@@ -118,6 +122,7 @@ class Notice:
             "verdict": self.verdict,
             "summary": self.summary,
             "remedy": self.remedy,
+            "also": list(self.also),
             "report_url": self.report_url,
             "dashboard_url": self.dashboard_url,
             "runbook_url": self.runbook_url,
@@ -152,6 +157,7 @@ class Notice:
                 value["dashboard_url"],
                 value["runbook_url"],
                 value["team"],
+                tuple(value.get("also", ())),  # messages that waited through an upgrade have none
             )
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(

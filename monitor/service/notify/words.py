@@ -52,6 +52,8 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
         found.append(("Began in", began))
     if notice.step is NoticeStep.TEST:
         return found
+    if notice.also:
+        found.append(("Also", "; ".join(_KINDS[AlertKind(kind)] for kind in notice.also)))
     window = f"{moment(notice.window.start)} to {moment(notice.window.end)}"
     found.append(("Window", f"{window}, stage {notice.stage}" if notice.stage else window))
     if notice.step in {NoticeStep.CHANGED, NoticeStep.RESOLVED}:
