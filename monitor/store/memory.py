@@ -20,6 +20,7 @@ from whydrift.monitor.store.state import (
     CheckOutcome,
     Decision,
     EventRecord,
+    Lapse,
     Lease,
     Message,
     MonitorState,
@@ -310,6 +311,40 @@ class Memory:
             return events.put(
                 connection, "accept", text, at=at, actor=actor, monitor=monitor, window=window
             )
+
+    # ---- lapses --------------------------------------------------------------------------------
+    def list_lapses(self, monitor: str | None = None) -> tuple[Lapse, ...]:
+        """Return the newest lapse of each kind, those that last and those that are over."""
+        with self.database.reading() as connection:
+            return events.lapses(connection, monitor)
+
+    def put_lapse(self, changed: Lapse, told: Iterable[Message], *, after: Lapse | None) -> None:
+        """Keep that a lapse began, or is over, with what people are told, in one transaction.
+
+        Parameters
+        ----------
+        changed : Lapse
+        told : iterable of Message
+        after : Lapse, optional
+            The newest one of its kind, as it was read: where it is another by now, somebody else
+            has told of it, and nothing is written.
+        """
+        with self.database.writing() as connection:
+            lock_monitor(connection, changed.monitor)
+            known = {lapse.kind: lapse for lapse in events.lapses(connection, changed.monitor)}
+            if known.get(changed.kind) != after:
+                return
+            begins = changed.until is None
+            events.put(
+                connection,
+                changed.kind.value if begins else changed.kind.over,
+                changed.text,
+                at=changed.since if changed.until is None else changed.until,
+                actor="whydrift",
+                monitor=changed.monitor,
+                window=None,
+            )
+            outbox.put(connection, told, at=self.clock())
 
     # ---- messages ------------------------------------------------------------------------------
     def put_messages(self, messages: Iterable[Message]) -> None:
