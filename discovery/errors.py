@@ -104,6 +104,10 @@ class LeaseLost(StoreError):  # noqa: N818 - as above
     """Another process has taken over the monitor: what this one found is not written."""
 
 
+class Overtaken(StoreError):  # noqa: N818 - as above
+    """What it was worked out from changed meanwhile: nothing is written, and it is done anew."""
+
+
 class ClusterError(WhydriftError):
     """Workers cannot be reached or were lost, or what runs there does not fit what runs here."""
 

@@ -139,6 +139,7 @@ def _run(
     from whydrift.monitor.cli.progress import shown_progress
     from whydrift.monitor.cli.terminal import tell_error
     from whydrift.monitor.service.clock import utc_now
+    from whydrift.monitor.service.lapse_watch import tell_lapses
     from whydrift.monitor.service.notify.base import Attempt, Outcome
     from whydrift.monitor.service.notify.notifications import deliver_due
     from whydrift.monitor.service.run import run_checks
@@ -152,6 +153,10 @@ def _run(
                 settings, store, clock=utc_now, names=names, asked=asked, progress=progress
             )
         found = _findings(store, done.reports)
+        if not asked.is_backfill:  # which leaves undone what was not asked for
+            refused = {name for name, _ in done.refused}
+            watched = {m.name for m in settings.monitors if not names or m.name in names}
+            tell_lapses(settings, store, watched - refused, utc_now)
         in_time = deliver_due(settings, store, clock=utc_now, told=attempts.append)
     untold = [a for a in attempts if a.outcome is not Outcome.OK]
     value = _value(done)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from whydrift.discovery.errors import OptionError
+from whydrift.discovery.errors import OptionError, Overtaken
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.episode import Step
 from whydrift.monitor.service.notices import messages_of
+from whydrift.monitor.service.one_page import one_page
 from whydrift.monitor.store.state import AlertChange, AlertState, EventRecord
 from whydrift.monitor.window.interval import Interval
 
 if TYPE_CHECKING:
     from whydrift.monitor.config import Config
+    from whydrift.monitor.config.monitor import Monitor
     from whydrift.monitor.store import Store
 
 __all__ = ["accept"]
@@ -55,11 +57,29 @@ def accept(
     StoreError
     """
     monitor = config.monitor_named(name)
-    where = f"monitor {monitor.name!r}"
     if not reason.strip():
         raise OptionError(
-            "no reason is given", where=where, remedy="Say why: it is kept, and shown to others"
+            "no reason is given",
+            where=f"monitor {monitor.name!r}",
+            remedy="Say why: it is kept, and shown to others",
         )
+    while True:
+        try:
+            return _accept(config, monitor, store, reason, actor, at, window)
+        except Overtaken:  # a check opened or ended an alert meanwhile: it is accepted too
+            continue
+
+
+def _accept(
+    config: Config,
+    monitor: Monitor,
+    store: Store,
+    reason: str,
+    actor: str,
+    at: datetime,
+    window: datetime | None,
+) -> EventRecord:
+    where = f"monitor {monitor.name!r}"
     judged = sorted(
         {r.key.interval for r in store.list_results(monitor=monitor.name, segment=WHOLE)},
         key=lambda interval: (interval.end, interval.start),
@@ -93,9 +113,9 @@ def accept(
         for a in alerts
     )
     before = {a.key: a.episode for a in alerts}
-    told = (c for c in changes if before[c.key].is_firing)
-    messages = messages_of(config, monitor, told, before, judged[-1], "accepted")
+    page = one_page(changes, alerts, stretch.end)
+    messages = messages_of(config, monitor, page.told, before, judged[-1], "accepted")
     return store.accept(
-        monitor.name, reason, at=at, actor=actor, window=stretch, changes=changes,
-        messages=messages,
+        monitor.name, reason, at=at, actor=actor, window=stretch, alerts_seen=alerts,
+        changes=page.changes, messages=messages,
     )  # fmt: skip

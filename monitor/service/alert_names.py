@@ -7,8 +7,10 @@ from typing import Final
 from urllib.parse import urlencode
 
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.service.lapses import LAPSES, LapseKey
+from whydrift.monitor.store.state import LapseKind
 
-__all__ = ["ALERT_NAMES", "alert_labels", "alert_severity", "report_link"]
+__all__ = ["ALERT_NAMES", "alert_labels", "alert_name", "alert_severity", "report_link"]
 
 # With equal names and labels Alertmanager holds one alert where both ways are on.
 ALERT_NAMES: Final = MappingProxyType(
@@ -25,19 +27,28 @@ ALERT_NAMES: Final = MappingProxyType(
 _SEVERITIES: Final = MappingProxyType({AlertKind.FAULT: "critical", AlertKind.GRAPH: "info"})
 
 
-def alert_severity(kind: AlertKind, of_monitor: str) -> str:
+def alert_name(kind: AlertKind | LapseKind) -> str:
+    """Return the name of an alert, as the rules for Prometheus have it."""
+    return LAPSES[kind].alert if isinstance(kind, LapseKind) else ALERT_NAMES[kind]
+
+
+def alert_severity(kind: AlertKind | LapseKind, of_monitor: str) -> str:
     """Return how grave an alert is: a fault is critical, a changed graph is for information.
 
     Parameters
     ----------
-    kind : AlertKind
+    kind : AlertKind or LapseKind
     of_monitor : str
-        What the monitor's own ``alert.severity`` says, which holds for all other kinds.
+        What the monitor's own ``alert.severity`` says, which holds for all other kinds of drift.
     """
+    if isinstance(kind, LapseKind):
+        return LAPSES[kind].severity
     return _SEVERITIES.get(kind, of_monitor)
 
 
-def alert_labels(monitor: str, key: AlertKey, *, severity: str, team: str | None) -> dict[str, str]:
+def alert_labels(
+    monitor: str, key: AlertKey | LapseKey, *, severity: str, team: str | None
+) -> dict[str, str]:
     """Return the labels by which Alertmanager knows an alert: those that the rules give it too.
 
     Labels without a value are left out, as Alertmanager and Prometheus do.
@@ -45,18 +56,18 @@ def alert_labels(monitor: str, key: AlertKey, *, severity: str, team: str | None
     Parameters
     ----------
     monitor : str
-    key : AlertKey
+    key : AlertKey or LapseKey
     severity : str
         As :func:`alert_severity` says.
     team : str, optional
         The monitor's ``alert.team``.
     """
     labels = {
-        "alertname": ALERT_NAMES[key.kind],
+        "alertname": alert_name(key.kind),
         "monitor": monitor,
         "segment": key.segment,
         "target": key.target,
-        "kind": key.kind.value,
+        "kind": "" if isinstance(key, LapseKey) else key.kind.value,
         "severity": severity,
         "team": team or "",
     }

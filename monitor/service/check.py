@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
-from whydrift.discovery.errors import LeaseLost, NoRows, WhydriftError
+from whydrift.discovery.errors import LeaseLost, NoRows, Overtaken, WhydriftError
 from whydrift.monitor.config.redact import monitor_text
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.alert import AlertKey
@@ -18,6 +18,7 @@ from whydrift.monitor.service.alerting import Alerting, decide, rejected
 from whydrift.monitor.service.clock import Clock
 from whydrift.monitor.service.judging import Judged, judge_window
 from whydrift.monitor.service.notices import messages_of
+from whydrift.monitor.service.one_page import one_page
 from whydrift.monitor.service.references import CachedStore
 from whydrift.monitor.service.schedule import (
     LATE,
@@ -31,7 +32,14 @@ from whydrift.monitor.service.schedule import (
 from whydrift.monitor.service.work import Check, CheckReport
 from whydrift.monitor.source.reading import never
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey
-from whydrift.monitor.store.state import CheckOutcome, Settlement, Visit, VisitKind
+from whydrift.monitor.store.state import (
+    AlertRecord,
+    AlertState,
+    CheckOutcome,
+    Settlement,
+    Visit,
+    VisitKind,
+)
 from whydrift.monitor.threads import one_blas_thread
 from whydrift.monitor.window.by_rows import RowWindows
 from whydrift.monitor.window.interval import Interval
@@ -274,6 +282,27 @@ class _Work:
             return CheckReport(
                 check, CheckOutcome.OK, 0.0, rows, "recorded, as a part of the first reference"
             )
+        while True:
+            try:
+                return self._judge_once(check, interval, records, rows, last_row)
+            except Overtaken:  # accepted meanwhile: references begin elsewhere, alerts have ended
+                continue
+
+    def _judge_once(
+        self,
+        check: Check,
+        interval: Interval,
+        records: Sequence[SnapshotRecord],
+        rows: int,
+        last_row: datetime | None,
+    ) -> CheckReport:
+        """Judge a window by what was accepted until now.
+
+        Raises
+        ------
+        Overtaken
+            If somebody accepted what came before it was written.
+        """
         judged = judge_window(self.history, interval, check.kind, records, cancel=self.cancel)
         whole = judged.diagnoses.get(WHOLE)
         lacks_labels = whole is not None and whole.stage.value != check.kind.value
@@ -282,11 +311,14 @@ class _Work:
             outcome = CheckOutcome.UNDETERMINED
             self._settle(check, interval, outcome, rows=rows, last_row=last_row)
             return CheckReport(check, outcome, 0.0, rows, summary)
+        lasting = self.store.list_alerts(
+            monitor=self.monitor.name, states={AlertState.FIRING, AlertState.PENDING}
+        )
         alerting = decide(
             self.monitor,
             judged,
             interval,
-            self.store.episodes(self.monitor.name),
+            {alert.key: alert.episode for alert in lasting},
             self.store.decided(self.monitor.name, interval),
             is_silent=check.is_recomputed and self._has_result(interval, whole.stage.value),
             said=self._said_before(check, interval),
@@ -294,7 +326,7 @@ class _Work:
         outcome = _outcome(whole, alerting)
         self._settle(
             check, interval, outcome, rows=rows, last_row=last_row, judged=judged,
-            alerting=alerting, stage=whole.stage.value,
+            alerting=alerting, lasting=lasting, stage=whole.stage.value,
         )  # fmt: skip
         return CheckReport(check, outcome, 0.0, rows, _summary(whole, alerting))
 
@@ -339,17 +371,15 @@ class _Work:
         last_row: datetime | None = None,
         judged: Judged | None = None,
         alerting: Alerting | None = None,
+        lasting: Sequence[AlertRecord] = (),
         stage: str = "",
     ) -> None:
         """Write all that a check leaves behind."""
         text = monitor_text(self.config, self.monitor.name)
         config_hash = self.store.put_config(self.monitor.name, text)
-        changes = () if alerting is None else alerting.changes
-        messages = (
-            ()
-            if alerting is None
-            else messages_of(self.config, self.monitor, changes, alerting.before, interval, stage)
-        )
+        page = one_page(() if alerting is None else alerting.changes, lasting, interval.end)
+        before = {} if alerting is None else alerting.before
+        messages = messages_of(self.config, self.monitor, page.told, before, interval, stage)
         settlement = Settlement(
             self.monitor.name,
             interval,
@@ -358,10 +388,11 @@ class _Work:
             config_hash,
             results={} if judged is None else judged.results(),
             spent=() if alerting is None else alerting.spent,
-            alerts=changes,
+            alerts=page.changes,
             messages=messages,
             rows=rows,
             last_row=last_row,
+            acceptance=None if judged is None else judged.acceptance,
         )
         self.store.settle(settlement, self.lease)
 

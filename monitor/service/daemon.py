@@ -21,6 +21,7 @@ from whydrift.monitor.service.checking import Checking, CheckTask, CleanTask
 from whydrift.monitor.service.collector import MetricsCollector
 from whydrift.monitor.service.counters import Counters
 from whydrift.monitor.service.holdings import Holdings
+from whydrift.monitor.service.lapse_watch import LapseWatch
 from whydrift.monitor.service.logs import EventLog, Secrets, about, error_fields
 from whydrift.monitor.service.notify.base import Attempt, Outcome
 from whydrift.monitor.service.notify.notifications import Notifications
@@ -105,6 +106,7 @@ class Daemon:
         self._metrics = MetricsCollector(board, counters)
         self._monotonic = monotonic
         self._notifications = self._notifying(config)
+        self._lapses = LapseWatch(store)
         self._turns: Turns[Check | CleanTask] = Turns(config.checks.workers)
         self._over: deque[Ended[Task, CheckReport | Collected]] = deque()
         self._next_look: dict[str, datetime] = {}
@@ -209,9 +211,12 @@ class Daemon:
             )  # fmt: skip
 
     def refresh(self) -> None:
-        """Bring the board up to date."""
+        """Bring the board up to date, and tell of lapses that it shows."""
         touched, self._touched = self._touched, set()
-        self._board.refresh(self.store, self.config(), self.clock(), touched=touched)
+        config, now = self.config(), self.clock()
+        if self._board.refresh(self.store, config, now, touched=touched):
+            views = self._board.view.monitors
+            self._lapses.turn(config, views, self._holdings.monitors, now)
 
     def deliver(self) -> None:
         """Begin to tell who is to be told.

@@ -105,6 +105,8 @@ class Judged:
     budget : AlarmBudget
     reason : str
         Why nothing could be judged, as a sentence.
+    acceptance : int
+        Number of the latest acceptance that was known, 0 where there was none.
     """
 
     diagnoses: Mapping[str, Diagnosis]
@@ -112,6 +114,7 @@ class Judged:
     slow: SlowDrift = field(default_factory=SlowDrift)
     graph: MonitorGraph | None = None
     reason: str = ""
+    acceptance: int = 0
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Return the diagnoses as the store keeps them.
@@ -199,13 +202,16 @@ def judge_window(
     Cancelled
     """
     monitor, store = history.monitor, history.store
-    accepted = accepted_for(interval, store.list_events(monitor=monitor.name, kinds=("accept",)))
+    acceptances = store.list_events(monitor=monitor.name, kinds=("accept",))
+    latest = max((event.id for event in acceptances), default=0)
+    accepted = accepted_for(interval, acceptances)
     version = _commonest_version(records)
     whole = usual(history, interval, segment=WHOLE, version=version, accepted=accepted)
     names = sorted({r.key.segment for r in records} - {WHOLE, REST})
     budget = alarm_budget(monitor, names, whole.intervals)
     if not whole.intervals:
-        return Judged({}, budget, reason="nothing to compare with yet: no past window counts")
+        reason = "nothing to compare with yet: no past window counts"
+        return Judged({}, budget, reason=reason, acceptance=latest)
     graph = _graph(history, interval, whole)
     current = history.window(interval)
     diagnoses = {}
@@ -233,7 +239,7 @@ def judge_window(
     slow = _slow(
         history, interval, stage, current, diagnoses[WHOLE], whole, graph.graph, accepted, budget
     )
-    return Judged(MappingProxyType(diagnoses), budget, slow, graph)
+    return Judged(MappingProxyType(diagnoses), budget, slow, graph, acceptance=latest)
 
 
 # ---- comparing ----------------------------------------------------------------------------------

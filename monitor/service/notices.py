@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from whydrift.monitor.diagnosis.alert import AlertKey
-from whydrift.monitor.diagnosis.episode import Episode, Step
+from whydrift.monitor.diagnosis.episode import Episode
 from whydrift.monitor.service.alert_names import alert_severity
 from whydrift.monitor.service.notify.messages import messages
 from whydrift.monitor.service.notify.notice import Notice, NoticeStep
-from whydrift.monitor.store.state import AlertChange, Message
+from whydrift.monitor.service.one_page import Told
+from whydrift.monitor.store.state import Message
 from whydrift.monitor.window.interval import Interval
 
 if TYPE_CHECKING:
@@ -21,32 +21,23 @@ if TYPE_CHECKING:
 
 __all__ = ["messages_of", "notice_of"]
 
-# Of what else happens to an episode nobody is told.
-_STEPS: Final = MappingProxyType(
-    {
-        Step.OPENED: NoticeStep.OPENED,
-        Step.WIDENED: NoticeStep.CHANGED,
-        Step.CLOSED: NoticeStep.RESOLVED,
-    }
-)
-
 
 def messages_of(
     config: Config,
     monitor: Monitor,
-    changes: Iterable[AlertChange],
+    told: Iterable[Told],
     before: Mapping[AlertKey, Episode],
     window: Interval,
     stage: str,
 ) -> tuple[Message, ...]:
-    """Return the messages that changes of alerts call for.
+    """Return the messages by which people are told of changes of alerts.
 
     Parameters
     ----------
     config : Config
         Names the notifiers, and where the pages are.
     monitor : Monitor
-    changes : iterable of AlertChange
+    told : iterable of Told
     before : mapping of AlertKey to Episode
         The episodes that lasted until then.
     window : Interval
@@ -54,30 +45,28 @@ def messages_of(
     stage : str
     """
     found: list[Message] = []
-    for change in changes:
-        notice = notice_of(monitor, change, before.get(change.key), window, stage)
-        if notice is not None:
-            # The link leads to whichever diagnosis spoke of the alert last: it outlives this one.
-            found += messages(config, notice)
+    for one in told:
+        notice = notice_of(monitor, one, before.get(one.change.key), window, stage)
+        # The link leads to whichever diagnosis spoke of the alert last: it outlives this one.
+        found += messages(config, notice)
     return tuple(found)
 
 
 def notice_of(
     monitor: Monitor,
-    change: AlertChange,
+    told: Told,
     before: Episode | None,
     window: Interval,
     stage: str,
-) -> Notice | None:
-    """Return what is told of one change; None where nobody is told."""
-    step = _STEPS.get(change.step)
+) -> Notice:
+    """Return what is told of one change; ``before`` is what lasted until then."""
+    change, said = told.change, told.change.details
     episode = change.episode or before
-    if step is None or episode is None:
-        return None
-    said = change.details
-    columns = sorted(episode.columns) if step is NoticeStep.RESOLVED else said.get("columns", ())
+    assert episode is not None, change
+    is_over = told.step is NoticeStep.RESOLVED
+    columns = sorted(episode.columns) if is_over else said.get("columns", ())
     return Notice(
-        step,
+        told.step,
         monitor.name,
         change.key,
         alert_severity(change.key.kind, monitor.alert.severity),
@@ -89,4 +78,5 @@ def notice_of(
         str(said.get("summary", "")),
         str(said.get("remedy", "")),
         team=monitor.alert.team,
+        also=tuple(kind.value for kind in told.also),
     )

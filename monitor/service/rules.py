@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.monitor.diagnosis.alert import AlertKind
 from whydrift.monitor.service.alert_names import ALERT_NAMES, alert_severity
+from whydrift.monitor.service.lapses import FAILURES, LAPSES, LATE_FOR
+from whydrift.monitor.store.state import LapseKind
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
@@ -204,28 +207,28 @@ ALERTS: Final = (
         "Every window of the last three days was undetermined: nobody watches this target.",
     ),
     Alert(
-        "WhydriftNoData",
+        LAPSES[LapseKind.NO_DATA].alert,
         _held("min by (monitor)", f'whydrift_window_rows{{{_ONLY}segment="", window="current"}}'),
         "== 0",
-        "critical",
-        f"{_WHO}: the newest window has no rows",
+        LAPSES[LapseKind.NO_DATA].severity,
+        f"{_WHO}: {LAPSES[LapseKind.NO_DATA].headline}",
         "The source answered, and had {{ $value }} rows for the newest window." + _WINDOW,
     ),
     Alert(
-        "WhydriftCheckOverdue",
+        LAPSES[LapseKind.CHECK_OVERDUE].alert,
         f"time() - max by (monitor) (whydrift_next_result_due_timestamp_seconds{{{_ONLY}}})",
         "> 0",
-        "warning",
-        f"{_WHO}: a result is late",
+        LAPSES[LapseKind.CHECK_OVERDUE].severity,
+        f"{_WHO}: {LAPSES[LapseKind.CHECK_OVERDUE].headline}",
         "A result was due {{ $value | humanizeDuration }} ago, and is not there.",
-        wait="15m",
+        wait=f"{LATE_FOR // timedelta(minutes=1)}m",
     ),
     Alert(
-        "WhydriftCheckFailing",
+        LAPSES[LapseKind.CHECK_FAILING].alert,
         f"max by (monitor) (whydrift_consecutive_failures{{{_ONLY}}})",
-        ">= 3",
-        "warning",
-        f"{_WHO}: checks fail",
+        f">= {FAILURES}",
+        LAPSES[LapseKind.CHECK_FAILING].severity,
+        f"{_WHO}: {LAPSES[LapseKind.CHECK_FAILING].headline}",
         "The last {{ $value }} checks ended in an error; the log says which.",
     ),
     Alert(

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from whydrift.monitor.store import tables
+from whydrift.monitor.store import events, tables
 from whydrift.monitor.store.store import Store
 
 __all__ = ["Digest", "digest"]
@@ -21,7 +21,8 @@ _ID: Final = re.compile(r"(?<![0-9a-f])[0-9a-f]{32}(?![0-9a-f])")
 _LINKS: Final = frozenset(("report_url",))  # to a diagnosis, by its id
 # Before it lies the visit that stands for "whether there are new windows", not for a window.
 _FIRST: Final = datetime(1970, 1, 2, tzinfo=UTC)
-_RELOAD: Final = "reload"  # happens when somebody edits a file, whatever the windows hold
+# Happen when somebody edits a file, or something is late, whatever the windows hold.
+_BESIDE: Final = ("reload", *events.LAPSES)
 
 # What counts of each table. Left out: numbers and ids of rows, clock times, attempts and errors
 # that are over, leases, and revisions of windows that later ones replaced, which gc removes.
@@ -103,7 +104,7 @@ def _rows(connection: sa.Connection, name: str, known: Mapping[str, str]) -> Ite
         case "visit":
             query = query.where(table.c.window_end >= _FIRST)
         case "event":
-            query = query.where(table.c.kind != _RELOAD)
+            query = query.where(table.c.kind.not_in(_BESIDE))
         case _:
             pass
     for row in connection.execute(query):

@@ -11,12 +11,15 @@ import sqlalchemy as sa
 from whydrift.monitor.store import tables
 from whydrift.monitor.store.content import sha256
 from whydrift.monitor.store.records import check_name
-from whydrift.monitor.store.state import EventRecord
+from whydrift.monitor.store.state import EventRecord, Lapse, LapseKind
 from whydrift.monitor.store.statements import insert_missing, written
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["listed", "put"]
+__all__ = ["LAPSES", "lapses", "latest", "listed", "put"]
 
+# Kinds of events that say that a lapse began, or was over.
+LAPSES: Final = tuple(word for kind in LapseKind for word in (kind.value, kind.over))
+_BEGINS: Final = {kind.value: kind for kind in LapseKind}
 _TABLE: Final = tables.event
 
 
@@ -67,6 +70,35 @@ def listed(
         query = query.where(_TABLE.c.kind.in_(list(kinds)))
     query = query.order_by(_TABLE.c.happened, _TABLE.c.id)
     return tuple(_record(row) for row in connection.execute(query))
+
+
+def latest(connection: sa.Connection, kind: str, monitor: str) -> int:
+    """Return the number of the newest event of a kind about a monitor, 0 where there is none."""
+    query = sa.select(sa.func.max(_TABLE.c.id)).where(
+        _TABLE.c.monitor == monitor, _TABLE.c.kind == kind
+    )
+    return int(connection.execute(query).scalar() or 0)
+
+
+def lapses(connection: sa.Connection, monitor: str | None = None) -> tuple[Lapse, ...]:
+    """Return the newest lapse of each kind, of one monitor or of all."""
+    newest = sa.select(sa.func.max(_TABLE.c.id)).where(_TABLE.c.kind.in_(LAPSES))
+    if monitor is not None:
+        newest = newest.where(_TABLE.c.monitor == monitor)
+    newest = newest.group_by(_TABLE.c.monitor, _TABLE.c.kind)
+    query = sa.select(_TABLE).where(_TABLE.c.id.in_(newest))
+    rows = {(row.monitor, row.kind): row for row in connection.execute(query)}
+    found = []
+    for (name, word), begin in sorted(rows.items()):
+        kind = _BEGINS.get(word)
+        if kind is None:
+            continue
+        over = rows.get((name, kind.over))
+        is_over = over is not None and over.id > begin.id
+        until = over.happened if over is not None and is_over else None
+        text = over.text if over is not None and is_over else begin.text
+        found.append(Lapse(name, kind, begin.happened, until, text))
+    return tuple(found)
 
 
 def _record(row: sa.Row[Any]) -> EventRecord:

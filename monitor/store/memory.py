@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from whydrift.discovery.errors import Overtaken
 from whydrift.monitor.diagnosis.alarm_budget import Ledger
 from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.diagnosis.episode import Episode
@@ -19,6 +20,7 @@ from whydrift.monitor.store.state import (
     CheckOutcome,
     Decision,
     EventRecord,
+    Lapse,
     Lease,
     Message,
     MonitorState,
@@ -156,6 +158,8 @@ class Memory:
         ------
         LeaseLost
             If the monitor has changed hands; then nothing is written.
+        Overtaken
+            If somebody accepted what came since it was judged; then neither.
         StoreError
             If a result is no diagnosis, its configuration is not stored, or it cannot be written.
         """
@@ -265,6 +269,7 @@ class Memory:
         at: datetime,
         actor: str,
         window: Interval,
+        alerts_seen: Collection[AlertRecord],
         changes: Iterable[AlertChange],
         messages: Iterable[Message],
     ) -> EventRecord:
@@ -277,19 +282,69 @@ class Memory:
         actor : str
         window : Interval
             From the first window that is normal to the last one that was judged.
+        alerts_seen : collection of AlertRecord
+            All that last, by which the changes were worked out.
         changes : iterable of AlertChange
             That close its alerts.
         messages : iterable of Message
+
+        Raises
+        ------
+        Overtaken
+            If other alerts last by now, or they changed; then nothing is written.
         """
         now = self.clock()
         with self.database.writing() as connection:
             lock_monitor(connection, monitor)
+            lasting = alerts.listed(
+                connection, monitor=monitor, states={AlertState.FIRING, AlertState.PENDING}
+            )
+            if lasting != tuple(alerts_seen):
+                raise Overtaken(
+                    "a check changed alerts while they were accepted",
+                    where=f"monitor {monitor!r}",
+                    remedy="Accept again",
+                )
             for change in changes:
                 alerts.change(connection, monitor, change, at=now)
             outbox.put(connection, messages, at=now)
             return events.put(
                 connection, "accept", text, at=at, actor=actor, monitor=monitor, window=window
             )
+
+    # ---- lapses --------------------------------------------------------------------------------
+    def list_lapses(self, monitor: str | None = None) -> tuple[Lapse, ...]:
+        """Return the newest lapse of each kind, those that last and those that are over."""
+        with self.database.reading() as connection:
+            return events.lapses(connection, monitor)
+
+    def put_lapse(self, changed: Lapse, told: Iterable[Message], *, after: Lapse | None) -> None:
+        """Keep that a lapse began, or is over, with what people are told, in one transaction.
+
+        Parameters
+        ----------
+        changed : Lapse
+        told : iterable of Message
+        after : Lapse, optional
+            The newest one of its kind, as it was read: where it is another by now, somebody else
+            has told of it, and nothing is written.
+        """
+        with self.database.writing() as connection:
+            lock_monitor(connection, changed.monitor)
+            known = {lapse.kind: lapse for lapse in events.lapses(connection, changed.monitor)}
+            if known.get(changed.kind) != after:
+                return
+            begins = changed.until is None
+            events.put(
+                connection,
+                changed.kind.value if begins else changed.kind.over,
+                changed.text,
+                at=changed.since if changed.until is None else changed.until,
+                actor="whydrift",
+                monitor=changed.monitor,
+                window=None,
+            )
+            outbox.put(connection, told, at=self.clock())
 
     # ---- messages ------------------------------------------------------------------------------
     def put_messages(self, messages: Iterable[Message]) -> None:

@@ -6,7 +6,8 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
-from whydrift.monitor.store import alerts, ledger, outbox, results, visits
+from whydrift.discovery.errors import Overtaken
+from whydrift.monitor.store import alerts, events, ledger, outbox, results, visits
 from whydrift.monitor.store.records import WindowKey
 from whydrift.monitor.store.state import CheckOutcome, Settlement, Visit
 
@@ -19,6 +20,11 @@ def settle(connection: sa.Connection, settlement: Settlement, *, at: datetime) -
     A check that was settled before, and found the same, changes nothing: the process that did it
     may have died before it could tell. One that found something else was a recomputation: its
     results replace the earlier ones, and what it read is not counted again.
+
+    Raises
+    ------
+    Overtaken
+        If somebody accepted what came after the check had begun: it does not know what is usual.
     """
     done = settlement
     assert done.outcome.is_final, done.outcome
@@ -26,6 +32,13 @@ def settle(connection: sa.Connection, settlement: Settlement, *, at: datetime) -
     is_first = known is None or known.outcome in {CheckOutcome.ERROR, CheckOutcome.SKIPPED}
     if known is not None and not is_first and _is_the_same(connection, done, known):
         return
+    latest = events.latest(connection, "accept", done.monitor)
+    if done.acceptance is not None and done.acceptance != latest:
+        raise Overtaken(
+            "what came was accepted as the new normal while this window was judged",
+            where=f"monitor {done.monitor!r}",
+            remedy="Judge it again",
+        )
     for segment, diagnosis in done.results.items():
         key = WindowKey(done.monitor, done.interval, segment)
         results.put(connection, key, diagnosis, config_hash=done.config_hash, at=at)

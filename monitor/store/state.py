@@ -20,6 +20,8 @@ __all__ = [
     "CheckOutcome",
     "Decision",
     "EventRecord",
+    "Lapse",
+    "LapseKind",
     "Lease",
     "Message",
     "MonitorState",
@@ -56,6 +58,19 @@ class CheckOutcome(StrEnum):
     def is_final(self) -> bool:
         """Whether the window needs no other look of this kind."""
         return self is not CheckOutcome.ERROR
+
+
+class LapseKind(StrEnum):
+    """What can be wrong with the watching itself; beside it stands what is wrong with data."""
+
+    CHECK_FAILING = "check_failing"
+    CHECK_OVERDUE = "check_overdue"
+    NO_DATA = "no_data"
+
+    @property
+    def over(self) -> str:
+        """Kind of the event that says that it is over; that of the begin is the kind's own word."""
+        return f"{self.value}_over"
 
 
 class AlertState(StrEnum):
@@ -167,7 +182,7 @@ class EventRecord:
         Which one it is about; None for all.
     kind : str
         ``release``, ``retrain``, ``fix``, ``other``; ``accept``, ``pause``, ``resume``,
-        ``reload``, ``skip``, ``forget`` of our own.
+        ``reload``, ``skip``, ``forget`` of our own, and those of `LapseKind`.
     actor : str
         Who said it.
     text : str
@@ -182,6 +197,29 @@ class EventRecord:
     actor: str
     text: str
     window: Interval | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lapse:
+    """A time in which a monitor was not watched as it should be.
+
+    Parameters
+    ----------
+    monitor : str
+    kind : LapseKind
+    since : datetime
+        When it was found.
+    until : datetime, optional
+        When it was over; None while it lasts.
+    text : str
+        One sentence on what was found last.
+    """
+
+    monitor: str
+    kind: LapseKind
+    since: datetime
+    until: datetime | None
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -339,6 +377,9 @@ class Settlement:
         Read by this check.
     last_row : datetime, optional
         Time of the newest row.
+    acceptance : int, optional
+        Number of the latest acceptance that was known when it was judged, 0 where there was none:
+        after a later one it is not written. None where nothing was judged.
     """
 
     monitor: str
@@ -352,3 +393,4 @@ class Settlement:
     messages: tuple[Message, ...] = ()
     rows: int = 0
     last_row: datetime | None = None
+    acceptance: int | None = None

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from tests.monitor.conftest import NOW, START, diagnosis, key
-from whydrift.discovery.errors import LeaseLost, StoreError
+from whydrift.discovery.errors import LeaseLost, Overtaken, StoreError
 from whydrift.monitor.diagnosis.alarm_budget import Purpose
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
 from whydrift.monitor.diagnosis.episode import Episode, Step
@@ -67,6 +67,38 @@ def everything(store):
         store.list_results(current=None), store.list_visits("m"), store.get_state("m"),
         store.list_alerts(), store.spent("m", START), store.outbox_due(NOW),
     )  # fmt: skip
+
+
+# ---- accepting ---------------------------------------------------------------------------------
+def accept(store, seen, reason: str = "new prices"):
+    changes = [closed(2)] if seen else []
+    return store.accept(
+        "m", reason, at=NOW, actor="ann", window=key().interval, alerts_seen=seen,
+        changes=changes, messages=[message(reason)],
+    )  # fmt: skip
+
+
+def test_what_was_judged_before_an_acceptance_is_not_written_after_it(store):
+    store.settle(settlement(store, acceptance=0), None)
+    event = accept(store, store.list_alerts())
+    before = everything(store)
+    for stale in (0, event.id + 1):
+        with pytest.raises(Overtaken, match="while this window was judged"):
+            store.settle(settlement(store, 1, acceptance=stale), None)
+    assert everything(store) == before
+    other = replace(settlement(store, 1, acceptance=0), monitor="n", config_hash="")
+    with pytest.raises(StoreError, match="configuration"):  # of another monitor it is no matter
+        store.settle(other, None)
+    store.settle(settlement(store, 1, acceptance=event.id), None)
+    assert [a.state for a in store.list_alerts()] == [AlertState.RESOLVED, AlertState.FIRING]
+
+
+def test_alerts_that_changed_since_they_were_read_are_not_accepted(store):
+    store.settle(settlement(store), None)
+    before = everything(store)
+    with pytest.raises(Overtaken, match="changed alerts"):
+        accept(store, ())
+    assert everything(store) == before and store.list_events() == ()
 
 
 # ---- leases ------------------------------------------------------------------------------------

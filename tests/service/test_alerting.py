@@ -30,6 +30,8 @@ from whydrift.monitor.diagnosis.faults.registry import DETECTORS, FAULT_LEVEL
 from whydrift.monitor.service.alerting import decide, rejected
 from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget, level_of_faults
 from whydrift.monitor.service.notices import messages_of, notice_of
+from whydrift.monitor.service.notify.notice import NoticeStep
+from whydrift.monitor.service.one_page import Told, one_page
 from whydrift.monitor.store.state import AlertChange, Decision
 from whydrift.monitor.window.interval import Interval
 
@@ -210,14 +212,15 @@ def test_windows_by_rows_that_a_reference_leaves_out_count_all_the_same(same) ->
 
 def test_whoever_is_told_once_gets_a_message_with_links_and_its_own_key() -> None:
     found = decided(diagnosis("a"))
-    messages = messages_of(CONFIG, MONITOR, found.changes, found.before, WINDOW, "labels")
+    told = one_page(found.changes, (), WINDOW.end).told
+    messages = messages_of(CONFIG, MONITOR, told, found.before, WINDOW, "labels")
     assert [m.notifier for m in messages] == ["webhook", "slack"]
     assert len({m.key for m in messages}) == 2
     body = messages[0].body
     assert (body["step"], body["kind"], body["columns"]) == ("opened", "covariate", ["a"])
     assert (body["severity"], body["team"]) == ("error", "pricing")
     assert body["dashboard_url"] == "https://drift.example/monitors/m"
-    again = messages_of(CONFIG, MONITOR, found.changes, found.before, WINDOW, "labels")
+    again = messages_of(CONFIG, MONITOR, told, found.before, WINDOW, "labels")
     assert [m.key for m in again] == [m.key for m in messages]
 
 
@@ -225,8 +228,6 @@ def test_an_end_is_told_with_what_the_alert_was_about() -> None:
     before = firing(AlertKind.FAULT, columns=("a", "c"))
     (key,) = before
     change = AlertChange(key, Step.CLOSED, None, WINDOW.end)
-    notice = notice_of(MONITOR, change, before[key], WINDOW, "labels")
+    notice = notice_of(MONITOR, Told(change, NoticeStep.RESOLVED), before[key], WINDOW, "labels")
     assert (notice.step.value, notice.severity) == ("resolved", "critical")
     assert notice.columns == ("a", "c")
-    quiet = AlertChange(key, Step.UPDATED, before[key], WINDOW.end)
-    assert notice_of(MONITOR, quiet, before[key], WINDOW, "labels") is None

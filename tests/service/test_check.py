@@ -12,9 +12,11 @@ import pytest
 
 from tests.service.stream import FIRST, rows, stream
 from whydrift.monitor.service.accepting import accept
+from whydrift.monitor.service.check import perform
 from whydrift.monitor.service.run import Asked, plan_run
 from whydrift.monitor.service.schedule import next_due
 from whydrift.monitor.service.status import monitor_status
+from whydrift.monitor.store import Store
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
 
 
@@ -195,6 +197,58 @@ def test_what_is_accepted_becomes_usual_and_its_alerts_end(tmp_path: Path) -> No
         assert outcomes(reports) == ["ok", "ok"]
         assert s.result(10)["windows"]["reference"]["start"] == "2026-03-09T00:00:00Z"
         assert s.steps() == []
+
+
+def test_a_window_that_was_being_judged_knows_what_was_accepted_meanwhile(tmp_path: Path) -> None:
+    more = "    segments: {by: [land], min_rows: 50}\n    alert: {after: 2}"
+    with stream(tmp_path, columns=", ignore: [id]", reference="last: 4", more=more) as s:
+        for day in range(10):
+            s.write(day, rows(day, count=400, shift=3.0 if day in (8, 9) else 0.0))
+        s.until(9.1)
+        assert {state for _, _, state in s.alerts()} == {"pending"}
+        s.now = FIRST + timedelta(days=10.1)
+        (check,) = s.due()
+        accepted = []
+
+        def accept_once() -> bool:  # asked between segments too, after the references were chosen
+            span = check.interval
+            if not accepted and s.store.list_snapshots(start=span.start, end=span.end):
+                event = accept(s.config, None, s.store, "new prices", actor="ann", at=s.now)
+                accepted.append(event)
+            return False
+
+        report = perform(
+            s.config, check, s.store, clock=lambda: s.now, lease=None, cancel=accept_once
+        )
+        assert len(accepted) == 1 and accepted[0].window.start == FIRST + timedelta(days=8)
+        assert s.result(9)["windows"]["reference"]["start"] == "2026-03-09T00:00:00Z"
+        assert s.alerts() == [] and s.steps() == []
+        assert report.outcome is CheckOutcome.OK
+
+
+def test_an_alert_that_opens_while_somebody_accepts_is_accepted_too(tmp_path: Path) -> None:
+    with stream(tmp_path, 8, reference="last: 4") as s:
+        for day in (8, 9):
+            s.write(day, rows(day, shift=3.0))
+        s.until(8.1)
+        s.now = FIRST + timedelta(days=9.1)
+        (check,) = s.due()
+
+        class Late(Store):
+            """A check ends between what is read and what is written."""
+
+            def accept(self, *args, **settings):
+                if s.store.list_alerts() == ():
+                    s.perform(check)
+                    assert s.alerts() == [("", "covariate", "firing")]
+                return super().accept(*args, **settings)
+
+        late = Late(s.store.database, s.store.clock)
+        event = accept(s.config, None, late, "new prices", actor="ann", at=s.now)
+        assert s.alerts() == [("", "covariate", "resolved")]
+        assert s.steps() == [("opened", "covariate"), ("resolved", "covariate")]
+        assert event.window.start == FIRST + timedelta(days=8)
+        assert len(s.store.list_events(kinds=("accept",))) == 1
 
 
 # ---- segments -----------------------------------------------------------------------------------

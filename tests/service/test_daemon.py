@@ -149,6 +149,25 @@ def test_a_source_that_is_gone_is_an_error_of_its_monitor_alone(tmp_path: Path, 
     assert all(outcome.is_final for _, _, outcome in run.done("gone"))
 
 
+def test_who_is_told_directly_hears_of_checks_that_fail_and_that_they_do_no_longer(
+    tmp_path: Path, started: Any
+):
+    hook = "notify: [{webhook: {url: 'http://127.0.0.1:9/hook'}}]\n"
+    run = started(monitor("gone", tmp_path / "gone"), f"checks: {{workers: 1}}\n{hook}")
+    for _ in range(2):
+        run.settle()
+        run.now += HOUR / 2
+    assert run.store.get_state("gone").consecutive_failures >= 3
+    run.daemon.refresh()
+    write_hours(tmp_path / "gone", 2, 8)
+    run.settle()
+    run.daemon.refresh()
+    found = run.store.outbox_due(run.now + HOUR) + run.store.outbox_due(run.now + HOUR)
+    assert [r.message.body["alert"] for r in found[:1]] == ["WhydriftCheckFailing"]
+    (lapse,) = [lapse for lapse in run.store.list_lapses("gone") if lapse.kind == "check_failing"]
+    assert lapse.until == run.now
+
+
 def test_a_reload_begins_what_came_ends_what_went_and_refuses_what_is_broken(
     tmp_path: Path, started: Any
 ):

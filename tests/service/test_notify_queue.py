@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -270,11 +271,13 @@ def test_slack_is_told_once_a_second_in_text_that_calls_nobody(store, clock):
         waited: list[float] = []
         (queue,) = one.sender._lanes
         queue.wait = lambda seconds: waited.append(seconds)  # type: ignore[attr-defined]
-        one.put(notice(columns=("<!channel>", "rooms")), notice(RESOLVED, day=2))
+        begun = replace(notice(columns=("<!channel>", "rooms")), also=("conditional", "graph"))
+        one.put(begun, notice(RESOLVED, day=2))
         assert one.tick() == ["ok", "ok"] and waited == [1.0]
         first, last = (r.json["text"] for r in told.taken)
         one.sender.close()
     assert first.startswith("*FIRING: house-price: mechanism shift (price)* (warning)")
+    assert "Also: what the model learned no longer holds; the graph changed" in first
     assert "&lt;!channel&gt;, rooms" in first and "Remedy: Retrain on windows" in first
     assert "<https://w.example/monitors/house-price|Monitor>" in first
     assert last.startswith("*RESOLVED: house-price") and "Remedy" not in last
@@ -327,6 +330,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
         check=True, capture_output=True,
     )  # fmt: skip
     return cert, key
+
+
+def test_a_message_that_waited_through_an_upgrade_is_sent(daemon):
+    old = notice().to_dict()
+    del old["also"]
+    with receiver() as told:
+        one = daemon(config(hook(told)))
+        one.store.put_messages([Message("hook", "k", old)])
+        assert one.tick() == ["ok"]
+        assert Notice.from_dict(told.taken[0].json).also == ()
 
 
 def test_what_is_no_notice_is_given_up_and_holds_nothing_up(daemon):

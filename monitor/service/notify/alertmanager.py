@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 from whydrift.discovery.plain_text import clean
 from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.service.alert_names import alert_labels, alert_severity
+from whydrift.monitor.service.lapses import LapseKey
 from whydrift.monitor.service.notify.base import Request
 from whydrift.monitor.service.notify.links import links_of
 from whydrift.monitor.service.notify.notice import Notice
 from whydrift.monitor.service.notify.words import headline, moment, title
-from whydrift.monitor.store.state import AlertRecord, AlertState
+from whydrift.monitor.store.state import AlertRecord, AlertState, Lapse
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
@@ -67,7 +68,11 @@ class AlertmanagerAlert:
 
 
 def alerts_of(
-    config: Config, records: Iterable[AlertRecord], now: datetime, resend: timedelta
+    config: Config,
+    records: Iterable[AlertRecord],
+    now: datetime,
+    resend: timedelta,
+    lapses: Iterable[Lapse] = (),
 ) -> tuple[AlertmanagerAlert, ...]:
     """Return what Alertmanager is to be told of now: all that fires, and what was just resolved.
 
@@ -80,6 +85,8 @@ def alerts_of(
     now : datetime
     resend : timedelta
         Until it is told again.
+    lapses : iterable of Lapse
+        The newest of each monitor and kind.
     """
     monitors = {monitor.name: monitor for monitor in config.monitors}
     firing: dict[tuple[str, AlertKey], AlertmanagerAlert] = {}
@@ -97,7 +104,32 @@ def alerts_of(
             ends_at = max(record.at, record.fired + _INSTANT)
             resolved[identity] = _alert(config.web, monitor.alert, record, record.fired, ends_at)
     # One that fires again was resolved before, and has the same labels.
-    return tuple({**resolved, **firing}.values())
+    return (
+        *{**resolved, **firing}.values(),
+        *(
+            _lapse(config.web, monitors[lapse.monitor].alert, lapse, now + _RESENDS_MISSED * resend)
+            for lapse in lapses
+            if lapse.monitor in monitors
+            and (lapse.until is None or lapse.until > now - RESOLVED_FOR)
+        ),
+    )
+
+
+def _lapse(web: Web, settings: Alert, lapse: Lapse, until: datetime) -> AlertmanagerAlert:
+    """Return a lapse with the labels of the rule for it: of both, Alertmanager makes one alert."""
+    key = LapseKey(lapse.kind)
+    severity = alert_severity(key.kind, settings.severity)
+    labels = alert_labels(lapse.monitor, key, severity=severity, team=settings.team)
+    links = links_of(web, lapse.monitor, key)
+    said = {
+        "summary": headline(lapse.monitor, key),
+        "description": clean(lapse.text),
+        "dashboard_url": links.monitor,
+        "runbook_url": links.runbook,
+    }
+    annotations = {name: value for name, value in said.items() if value}
+    ends_at = until if lapse.until is None else max(lapse.until, lapse.since + _INSTANT)
+    return AlertmanagerAlert(labels, annotations, lapse.since, ends_at, links.monitor or "")
 
 
 def _alert(

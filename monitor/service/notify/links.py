@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from whydrift.monitor.diagnosis.alert import AlertKey
-from whydrift.monitor.service.alert_names import ALERT_NAMES, report_link
+from whydrift.monitor.service.alert_names import alert_name, report_link
+from whydrift.monitor.service.lapses import LapseKey
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.service import Web
@@ -22,7 +23,7 @@ class Links:
     ----------
     report, monitor : str, optional
         Of our own pages; None where ``web.external_url`` does not say under which address people
-        reach them.
+        reach them. A lapse has no report.
     runbook : str
     """
 
@@ -31,7 +32,7 @@ class Links:
     runbook: str
 
 
-def links_of(web: Web, monitor: str, key: AlertKey) -> Links:
+def links_of(web: Web, monitor: str, key: AlertKey | LapseKey) -> Links:
     """Return the links of an alert: those that the rules for Prometheus write too.
 
     That of the report leads to whichever diagnosis spoke of the alert last.
@@ -41,10 +42,11 @@ def links_of(web: Web, monitor: str, key: AlertKey) -> Links:
     web : Web
         Settings of the web interface.
     monitor : str
-    key : AlertKey
+    key : AlertKey or LapseKey
     """
-    runbook = f"{web.runbook_url.rstrip('/')}/{ALERT_NAMES[key.kind]}.md"
+    runbook = f"{web.runbook_url.rstrip('/')}/{alert_name(key.kind)}.md"
     if web.external_url is None:
         return Links(None, None, runbook)
     base = web.external_url.rstrip("/")
-    return Links(report_link(base, monitor, key), f"{base}/monitors/{monitor}", runbook)
+    report = None if isinstance(key, LapseKey) else report_link(base, monitor, key)
+    return Links(report, f"{base}/monitors/{monitor}", runbook)

@@ -12,12 +12,15 @@ from typing import Any, Final
 
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
-from whydrift.monitor.service.alert_names import ALERT_NAMES
+from whydrift.monitor.service.alert_names import alert_name
+from whydrift.monitor.service.lapses import LapseKey
+from whydrift.monitor.store.state import LapseKind
 from whydrift.monitor.window.interval import Interval
 
 __all__ = ["NOTICE_SCHEMA", "Notice", "NoticeStep"]
 
 NOTICE_SCHEMA: Final = "whydrift/notice/1"
+_LAPSES: Final = frozenset(kind.value for kind in LapseKind)
 
 
 class NoticeStep(StrEnum):
@@ -37,14 +40,14 @@ class Notice:
     ----------
     step : NoticeStep
     monitor : str
-    key : AlertKey
+    key : AlertKey or LapseKey
         Segment, target and kind: with the monitor the alert's identity.
     severity : str
         ``critical``, ``error``, ``warning`` or ``info``.
     since : datetime
-        End of the first window of the episode.
-    window : Interval
-        The window that says so.
+        End of the first window of the episode; when a lapse was found.
+    window : Interval, optional
+        The window that says so; none of a lapse.
     stage : str
     columns : tuple of str
         Where it began, most responsible first.
@@ -53,14 +56,17 @@ class Notice:
     remedy : str
     report_url, dashboard_url, runbook_url : str, optional
     team : str, optional
+    also : tuple of str
+        Kinds of alerts of the same target that fire beside it, and of which no message of their own
+        is sent.
     """
 
     step: NoticeStep
     monitor: str
-    key: AlertKey
+    key: AlertKey | LapseKey
     severity: str
     since: datetime
-    window: Interval
+    window: Interval | None
     stage: str
     columns: tuple[str, ...] = ()
     verdict: str = ""
@@ -70,11 +76,12 @@ class Notice:
     dashboard_url: str | None = None
     runbook_url: str | None = None
     team: str | None = None
+    also: tuple[str, ...] = ()
 
     @property
     def alert_name(self) -> str:
         """Name of the alert, as in the rules for Prometheus."""
-        return ALERT_NAMES[self.key.kind]
+        return alert_name(self.key.kind)
 
     @property
     def fingerprint(self) -> str:
@@ -86,7 +93,7 @@ class Notice:
         """Return what tells the message from all others: the same however often it is sent."""
         said = [
             notifier, self.fingerprint, self.step.value, self.since.isoformat(),
-            self.window.end.isoformat(), self.stage,
+            "" if self.window is None else self.window.end.isoformat(), self.stage,
         ]  # fmt: skip
         return hashlib.sha256(json.dumps(said).encode()).hexdigest()[:40]
 
@@ -110,7 +117,7 @@ class Notice:
             "severity": self.severity,
             "team": self.team,
             "since": self.since.isoformat(),
-            "window": {
+            "window": None if self.window is None else {
                 "start": self.window.start.isoformat(), "end": self.window.end.isoformat()
             },
             "stage": self.stage,
@@ -118,6 +125,7 @@ class Notice:
             "verdict": self.verdict,
             "summary": self.summary,
             "remedy": self.remedy,
+            "also": list(self.also),
             "report_url": self.report_url,
             "dashboard_url": self.dashboard_url,
             "runbook_url": self.runbook_url,
@@ -137,10 +145,10 @@ class Notice:
             return cls(
                 NoticeStep(value["step"]),
                 str(value["monitor"]),
-                AlertKey(str(value["target"]), AlertKind(value["kind"]), str(value["segment"])),
+                _key(value),
                 str(value["severity"]),
                 datetime.fromisoformat(value["since"]),
-                Interval(
+                None if window is None else Interval(
                     datetime.fromisoformat(window["start"]), datetime.fromisoformat(window["end"])
                 ),
                 str(value["stage"]),
@@ -152,10 +160,18 @@ class Notice:
                 value["dashboard_url"],
                 value["runbook_url"],
                 value["team"],
-            )
+                tuple(value.get("also", ())),  # messages that waited through an upgrade have none
+            )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
             raise StoreError(
                 f"this is no notice ({type(error).__name__}: {error})",
                 where="outbox",
                 remedy="Delete the message, or restore it from a backup",
             ) from error
+
+
+def _key(value: Mapping[str, Any]) -> AlertKey | LapseKey:
+    kind = str(value["kind"])
+    if kind in _LAPSES:
+        return LapseKey(LapseKind(kind))
+    return AlertKey(str(value["target"]), AlertKind(kind), str(value["segment"]))

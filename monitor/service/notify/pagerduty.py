@@ -62,7 +62,7 @@ class PagerDutyRendering:
             "summary": _summary(notice)[:_LONGEST_SUMMARY],
             "source": notice.monitor,
             "severity": notice.severity,
-            "timestamp": notice.window.end.isoformat(),
+            "timestamp": (notice.window.end if notice.window else notice.since).isoformat(),
             "component": notice.key.target or notice.monitor,
             "group": notice.key.segment or notice.monitor,
             "class": notice.alert_name,

@@ -111,7 +111,8 @@ class Resender:
     def _alerts(self, now: datetime) -> list[AlertmanagerAlert]:
         resolved = self.store.list_alerts(states={AlertState.RESOLVED}, since=now - RESOLVED_FOR)
         firing = self.store.list_alerts(states={AlertState.FIRING})
-        found = alerts_of(self.config, (*resolved, *firing), now, self.resend)
+        lapses = self.store.list_lapses()
+        found = alerts_of(self.config, (*resolved, *firing), now, self.resend, lapses)
         return [alert for alert in found if _identity(alert) not in self._refused]
 
     def _told_all(self, alerts: Sequence[AlertmanagerAlert], now: datetime) -> bool:

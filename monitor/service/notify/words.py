@@ -7,6 +7,7 @@ from typing import Final
 
 from whydrift.discovery.plain_text import clean
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.service.lapses import LAPSES, LapseKey
 from whydrift.monitor.service.notify.notice import Notice, NoticeStep
 
 __all__ = ["facts", "headline", "moment", "title"]
@@ -26,11 +27,12 @@ _KINDS: Final = {
 }
 
 
-def headline(monitor: str, key: AlertKey) -> str:
+def headline(monitor: str, key: AlertKey | LapseKey) -> str:
     """Return which alert it is: ``house-price [country=DE]: data fault (price)``."""
     segment = f" [{clean(key.segment, 80)}]" if key.segment else ""
     target = f" ({clean(key.target, 60)})" if key.target else ""
-    return f"{clean(monitor, 80)}{segment}: {_KINDS[key.kind]}{target}"
+    what = LAPSES[key.kind].headline if isinstance(key, LapseKey) else _KINDS[key.kind]
+    return f"{clean(monitor, 80)}{segment}: {what}{target}"
 
 
 def title(notice: Notice) -> str:
@@ -52,8 +54,11 @@ def facts(notice: Notice) -> list[tuple[str, str]]:
         found.append(("Began in", began))
     if notice.step is NoticeStep.TEST:
         return found
-    window = f"{moment(notice.window.start)} to {moment(notice.window.end)}"
-    found.append(("Window", f"{window}, stage {notice.stage}" if notice.stage else window))
+    if notice.also:
+        found.append(("Also", "; ".join(_KINDS[AlertKind(kind)] for kind in notice.also)))
+    if notice.window is not None:
+        window = f"{moment(notice.window.start)} to {moment(notice.window.end)}"
+        found.append(("Window", f"{window}, stage {notice.stage}" if notice.stage else window))
     if notice.step in {NoticeStep.CHANGED, NoticeStep.RESOLVED}:
         found.append(("Since", moment(notice.since)))
     if notice.remedy and notice.step is not NoticeStep.RESOLVED:
