@@ -113,8 +113,9 @@ def _invalid(request: Request, error: Exception) -> Response:
     first: dict[str, Any] = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in {"query", "body", "path"}]
     is_text = first["type"] == "json_invalid"
-    detail = "The body is no JSON." if is_text else f"{first['msg']}."
-    field = None if is_text else ".".join(place)[:200] or None
+    said = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+    detail = "The body is no JSON." if is_text else f"{said[:1].upper()}{said[1:]}."
+    field = None if is_text else ".".join(p for p in place if "[" not in p)[:200] or None
     return _told(request, Problem(400 if is_text else 422, "invalid", detail, field))
 
 

@@ -68,6 +68,7 @@ class Impatient(H11Protocol):
 
     # ---- what uvicorn calls ------------------------------------------------------------------
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a request; where there are too many, make room for this one."""
         super().connection_made(transport)
         self._last_request = self.loop.time()
         self._head_timer = self.loop.call_later(_SECONDS_FOR_HEAD, self.hang_up)
@@ -80,6 +81,7 @@ class Impatient(H11Protocol):
                 self.hang_up()
 
     def data_received(self, data: bytes) -> None:
+        """Take what was sent; a head has to be whole in time."""
         if self._head_timer is None and self.conn.their_state is h11.IDLE:
             self._head_timer = self.loop.call_later(_SECONDS_FOR_HEAD, self.hang_up)
         super().data_received(data)
@@ -96,6 +98,7 @@ class Impatient(H11Protocol):
             self._head_timer = None
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Wait for nothing more."""
         for timer in (self._head_timer, self._look_timer):
             _stop(timer)
         super().connection_lost(exc)
