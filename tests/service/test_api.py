@@ -172,7 +172,7 @@ def test_a_forged_cursor_is_told_as_one(there: Served):
 
 
 def test_a_moment_at_the_end_of_the_calendar_is_none(there: Served):
-    # It could not be told in the monitor's time zone: the page of the monitor would be gone for good.
+    # It cannot be told in every time zone: the page of the monitor would be gone for good.
     for at in ("9999-12-31T23:30:00Z", "0001-01-01"):
         body = {"kind": "fix", "text": "x", "at": at}
         told = refused(there.client.post(f"{API}/monitors/prices/events", json=body), 422, "at")
