@@ -20,6 +20,7 @@ from whydrift.monitor.service.judging import Judged, judge_window
 from whydrift.monitor.service.notices import messages_of
 from whydrift.monitor.service.one_page import one_page
 from whydrift.monitor.service.references import CachedStore
+from whydrift.monitor.service.reload import masked_by
 from whydrift.monitor.service.schedule import (
     LATE,
     LOOK_EVERY,
@@ -105,12 +106,14 @@ def perform(
         with one_blas_thread():
             report = work.perform(check)
     except LeaseLost as error:
-        report = CheckReport(check, CheckOutcome.ERROR, 0.0, summary=str(error))
+        said = masked_by(config, str(error))
+        report = CheckReport(check, CheckOutcome.ERROR, 0.0, summary=said)
     except MemoryError:
         text = f"monitor {check.monitor!r}: there was not enough memory. Raise checks.memory"
         report = _failed(check, text, store, clock, lease)
     except WhydriftError as error:
-        report = _failed(check, str(error), store, clock, lease)
+        report = _failed(check, masked_by(config, str(error)), store, clock, lease)
+        report = replace(report, summary=masked_by(config, report.summary))
     return replace(report, seconds=time.perf_counter() - began)
 
 

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, quote_plus
 
 from whydrift.discovery.errors import ConfigError, WhydriftError
+from whydrift.monitor.service.logs import Secrets
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.model import Config
 
-__all__ = ["Difference", "differences", "listed", "read_whole", "secrets_in"]
+__all__ = ["Difference", "differences", "listed", "masked_by", "read_whole", "secrets_in"]
 
 _LIKE_A_SECRET: Final = re.compile("pass|pwd|secret|token|sig|key|credential", re.IGNORECASE)
 
@@ -114,6 +115,16 @@ def _sources(config: Config, name: str) -> tuple[Any, ...]:
 def secrets_in(config: Config) -> frozenset[str]:
     """Return all words of a configuration that nobody may read in a log."""
     return frozenset(_secrets(config))
+
+
+def masked_by(config: Config, text: str) -> str:
+    """Return a text as it may be kept and shown: without any secret of a configuration.
+
+    What fails may speak of another part than its own: a driver of its proxy, a source of the store.
+    """
+    hidden = Secrets()
+    hidden.add(secrets_in(config))
+    return hidden.masked(text)
 
 
 def _secrets(value: Any) -> Iterator[str]:

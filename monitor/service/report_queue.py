@@ -14,6 +14,7 @@ from uuid import uuid4
 from whydrift.monitor.service.busy import Busy
 from whydrift.monitor.service.logs import EventLog
 from whydrift.monitor.service.pool import Ended, Limits, Pool, TroubleKind
+from whydrift.monitor.service.reload import masked_by
 from whydrift.monitor.service.reports import ReportRequest
 
 if TYPE_CHECKING:
@@ -288,7 +289,7 @@ class ReportQueue:
             case TroubleKind.MEMORY:
                 return "It needed more memory than checks.memory allows."
             case TroubleKind.FAILED if not ended.trouble.traceback:
-                text = ended.trouble.text
+                text = masked_by(self._config(), ended.trouble.text)
                 return text if text.endswith("?") else f"{text}."
             case _:
                 return "This is a bug in whydrift; its log tells more."

@@ -15,7 +15,7 @@ from whydrift.monitor.store import tables
 from whydrift.monitor.store.state import AlertChange, AlertRecord, AlertState
 from whydrift.monitor.store.statements import read_json, written
 
-__all__ = ["change", "expired", "listed", "open_episodes"]
+__all__ = ["change", "expired", "listed", "open_episodes", "page"]
 
 _TABLE: Final = tables.alert
 _IS_OPEN: Final = _TABLE.c.state != AlertState.RESOLVED.value
@@ -68,6 +68,30 @@ def listed(
     since: datetime | None = None,
 ) -> tuple[AlertRecord, ...]:
     """Return episodes, by their number; ``since`` leaves out what was written last before it."""
+    query = _chosen(monitor, states, since).order_by(_TABLE.c.id)
+    return tuple(_record(row) for row in connection.execute(query))
+
+
+def page(
+    connection: sa.Connection,
+    *,
+    monitor: str | None,
+    states: Collection[AlertState] | None,
+    since: datetime | None,
+    limit: int,
+    after: int | None,
+) -> tuple[AlertRecord, ...]:
+    """Return episodes, those that began last first: so many that follow one of them."""
+    query = _chosen(monitor, states, since)
+    if after is not None:
+        query = query.where(_TABLE.c.id < after)
+    query = query.order_by(_TABLE.c.id.desc()).limit(limit)
+    return tuple(_record(row) for row in connection.execute(query))
+
+
+def _chosen(
+    monitor: str | None, states: Collection[AlertState] | None, since: datetime | None
+) -> sa.Select[Any]:
     query = sa.select(_TABLE)
     if monitor is not None:
         query = query.where(_TABLE.c.monitor == monitor)
@@ -75,7 +99,7 @@ def listed(
         query = query.where(_TABLE.c.state.in_([state.value for state in states]))
     if since is not None:
         query = query.where(_TABLE.c.at >= since)
-    return tuple(_record(row) for row in connection.execute(query.order_by(_TABLE.c.id)))
+    return query
 
 
 def open_episodes(connection: sa.Connection, monitor: str) -> dict[AlertKey, Episode]:

@@ -15,7 +15,7 @@ from whydrift.monitor.store.state import EventRecord, Lapse, LapseKind
 from whydrift.monitor.store.statements import insert_missing, written
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["LAPSES", "lapses", "latest", "listed", "put"]
+__all__ = ["LAPSES", "lapses", "latest", "listed", "page", "put"]
 
 # Kinds of events that say that a lapse began, or was over.
 LAPSES: Final = tuple(word for kind in LapseKind for word in (kind.value, kind.over))
@@ -59,6 +59,36 @@ def listed(
     kinds: Collection[str] | None = None,
 ) -> tuple[EventRecord, ...]:
     """Return events in the order of time; of a monitor also those that are about all."""
+    query = _chosen(monitor, since, until)
+    if kinds is not None:
+        query = query.where(_TABLE.c.kind.in_(list(kinds)))
+    query = query.order_by(_TABLE.c.happened, _TABLE.c.id)
+    return tuple(_record(row) for row in connection.execute(query))
+
+
+def page(
+    connection: sa.Connection,
+    *,
+    monitor: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    limit: int,
+    after: tuple[datetime, int] | None,
+) -> tuple[EventRecord, ...]:
+    """Return events, newest first: so many that follow one of them."""
+    query = _chosen(monitor, since, until)
+    if after is not None:
+        happened, number = after
+        is_older = sa.or_(
+            _TABLE.c.happened < happened,
+            sa.and_(_TABLE.c.happened == happened, _TABLE.c.id < number),
+        )
+        query = query.where(_TABLE.c.happened <= happened, is_older)
+    query = query.order_by(_TABLE.c.happened.desc(), _TABLE.c.id.desc()).limit(limit)
+    return tuple(_record(row) for row in connection.execute(query))
+
+
+def _chosen(monitor: str | None, since: datetime | None, until: datetime | None) -> sa.Select[Any]:
     query = sa.select(_TABLE)
     if monitor is not None:
         query = query.where(sa.or_(_TABLE.c.monitor == monitor, _TABLE.c.monitor.is_(None)))
@@ -66,10 +96,7 @@ def listed(
         query = query.where(_TABLE.c.happened >= since)
     if until is not None:
         query = query.where(_TABLE.c.happened < until)
-    if kinds is not None:
-        query = query.where(_TABLE.c.kind.in_(list(kinds)))
-    query = query.order_by(_TABLE.c.happened, _TABLE.c.id)
-    return tuple(_record(row) for row in connection.execute(query))
+    return query
 
 
 def latest(connection: sa.Connection, kind: str, monitor: str) -> int:

@@ -246,6 +246,32 @@ class Memory:
         with self.database.reading() as connection:
             return alerts.listed(connection, monitor=monitor, states=states, since=since)
 
+    def page_alerts(
+        self,
+        *,
+        monitor: str | None = None,
+        states: Collection[AlertState] | None = None,
+        since: datetime | None = None,
+        limit: int = 100,
+        after: int | None = None,
+    ) -> tuple[AlertRecord, ...]:
+        """Return episodes, those that began last first, a page at a time.
+
+        Parameters
+        ----------
+        monitor : str, optional
+        states : collection of AlertState, optional
+        since : datetime, optional
+            Leaves out those that were written last before it.
+        limit : int
+        after : int, optional
+            Number of the last one of the page before.
+        """
+        with self.database.reading() as connection:
+            return alerts.page(
+                connection, monitor=monitor, states=states, since=since, limit=limit, after=after
+            )
+
     def episodes(self, monitor: str) -> dict[AlertKey, Episode]:
         """Return the episodes of a monitor that last, pending ones too."""
         with self.database.reading() as connection:
@@ -420,3 +446,27 @@ class Memory:
         """Return events by time; of a monitor also those that are about all of them."""
         with self.database.reading() as connection:
             return events.listed(connection, monitor=monitor, since=since, until=until, kinds=kinds)
+
+    def page_events(
+        self,
+        *,
+        monitor: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: int = 100,
+        after: tuple[datetime, int] | None = None,
+    ) -> tuple[EventRecord, ...]:
+        """Return events, newest first, a page at a time; of a monitor also those about all.
+
+        Parameters
+        ----------
+        monitor : str, optional
+        since, until : datetime, optional
+        limit : int
+        after : tuple of datetime and int, optional
+            When the last one of the page before happened, and its number.
+        """
+        with self.database.reading() as connection:
+            return events.page(
+                connection, monitor=monitor, since=since, until=until, limit=limit, after=after
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,9 +13,17 @@ from whydrift.discovery.errors import StoreError
 from whydrift.monitor.store import tables
 from whydrift.monitor.store.content import sha256
 from whydrift.monitor.store.records import ResultRecord, WindowKey
-from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
+from whydrift.monitor.store.statements import (
+    key_of,
+    lock_monitor,
+    of_window,
+    read_json,
+    within,
+)
 
-__all__ = ["delete", "find", "get", "is_current", "latest", "listed", "page", "put", "record"]
+__all__ = [
+    "column_of", "delete", "find", "get", "is_current", "latest", "listed", "page", "put", "record",
+]  # fmt: skip
 
 _TABLE: Final = tables.result
 _COLUMNS: Final = [c for c in _TABLE.c if c.name not in {"json", "sha256"}]
@@ -222,6 +230,25 @@ def page(
         query = query.where(_TABLE.c.window_end <= ended, is_older)
     query = query.order_by(_TABLE.c.window_end.desc(), _TABLE.c.id.desc()).limit(limit)
     return tuple(_record(row) for row in connection.execute(query))
+
+
+def column_of(
+    connection: sa.Connection, identities: Sequence[str], column: str
+) -> dict[str, dict[str, Any]]:
+    """Return what diagnoses say of one column, by their ids, without what they say of others.
+
+    Those that do not speak of it are left out.
+    """
+    if connection.dialect.name == "postgresql":
+        columns = sa.cast(_TABLE.c.json, sa.JSON)["columns"]
+        said = sa.cast(columns[column], sa.Text)
+        query = sa.select(_TABLE.c.id, said).where(said.is_not(None))
+    else:
+        # By its key: a path would have to quote the name, and not every name can be quoted.
+        each = sa.func.json_each(_TABLE.c.json, "$.columns").table_valued("key", "value")
+        query = sa.select(_TABLE.c.id, each.c.value).join(each, each.c.key == column)
+    query = query.where(_TABLE.c.id.in_(identities))
+    return {row[0]: read_json(row[1], f"result {row[0]}") for row in connection.execute(query)}
 
 
 def record(connection: sa.Connection, identity: str) -> ResultRecord | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -332,6 +332,17 @@ class Store(Memory):
                 connection, monitor=monitor, segment=segment, stage=stage, verdict=verdict,
                 start=start, end=end, limit=limit, after=after,
             )  # fmt: skip
+
+    def read_column(self, identities: Sequence[str], column: str) -> dict[str, dict[str, Any]]:
+        """Return what diagnoses say of one column, by their ids; others are left unread.
+
+        Raises
+        ------
+        StoreError
+            If one cannot be read.
+        """
+        with self.database.reading() as connection:
+            return results.column_of(connection, identities, column)
 
     def latest_results(self, monitor: str | None = None) -> tuple[ResultRecord, ...]:
         """Return the results that count of the newest window of each monitor, segment, stage."""

@@ -291,3 +291,32 @@ def test_sqlite_on_a_network_file_system_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("whydrift.monitor.store.engine.file_system", lambda _path: "nfs4")
     with pytest.raises(StoreError, match="network file system"):
         open_store(f"sqlite:///{tmp_path}/w.db")
+
+
+@pytest.mark.parametrize("column", ["x", "a\"b'c", "a.b[0]", "$", "", "ü/\n", "Null"])
+def test_what_diagnoses_say_of_one_column_is_read_whatever_its_name(store, column):
+    rules = store.put_config("m", "rules")
+    said = {"verdict": "mechanism", "p_value": 0.25}
+    for number, columns in enumerate(({column: said, "y": {}}, {"y": {}}, {column: said})):
+        diagnosed = diagnosis(f"d{number}") | {"columns": columns}
+        store.put_result(key(number), diagnosed, config_hash=rules)
+    found = store.read_column(["d0", "d1", "gone"], column)
+    assert found == {"d0": said}
+    assert store.read_column([], column) == {}
+
+
+def test_lists_that_grow_for_years_are_read_a_page_at_a_time_from_an_index(store):
+    rules = store.put_config("m", "rules")
+    for number in range(40):
+        store.put_result(key(number), diagnosis(f"d{number:02}"), config_hash=rules)
+        store.put_event("other", f"{number}", at=key(number).interval.start, actor="x")
+    if not store.database.is_sqlite:
+        return  # PostgreSQL chooses by how many rows there are
+    with store.database.reading() as connection:
+        for query in (
+            "select id from result where current order by window_end desc, id desc limit 3",
+            "select id from event order by happened desc, id desc limit 3",
+            "select id from alert where monitor = 'm' order by id desc limit 3",
+        ):
+            plan = str(connection.exec_driver_sql(f"explain query plan {query}").all())
+            assert "TEMP B-TREE" not in plan, plan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 from collections.abc import Iterator
@@ -137,12 +138,15 @@ def test_windows_come_newest_first_with_rows_and_verdicts(there: Served):
 
 
 @pytest.mark.parametrize(
-    "path", ["/monitors/prices/windows", "/diagnoses", "/monitors/prices/columns/income/history"]
-)
+    "path",
+    ["/monitors/prices/windows", "/diagnoses", "/monitors/prices/columns/income/history",
+     "/alerts", "/events", "/monitors/prices/events"],
+)  # fmt: skip
 def test_pages_of_a_list_hold_each_thing_once(there: Served, path: str):
-    kind = {"windows": "windows", "diagnoses": "diagnoses", "history": "history"}[
-        path.rpartition("/")[2]
-    ]
+    kind = path.rpartition("/")[2]
+    for number in range(6):  # of which three are at one moment
+        at = FIRST + (2 + number // 3) * DAY
+        there.daemon.store.put_event("other", f"no. {number}", at=at, actor="x", monitor="prices")
     whole = read(there, path, limit=1000)[kind]
     parts = []
     address = f"{API}{path}?limit=3"
@@ -152,7 +156,27 @@ def test_pages_of_a_list_hold_each_thing_once(there: Served, path: str):
         parts += found[kind]
         address = found["next"]
     assert parts == whole
-    assert len(whole) >= 5
+    assert len(whole) >= 3
+
+
+def test_a_forged_cursor_is_told_as_one(there: Served):
+    for end, name in (
+        ("2026-05-12", "a\ud800"),
+        ("2026-05-12", "\0"),
+        ("0001-01-01", "a"),
+        ("x", "a"),
+    ):
+        text = base64.urlsafe_b64encode(json.dumps([end, name]).encode()).decode().rstrip("=")
+        for path in ("/diagnoses", "/alerts", "/events", "/monitors/prices/windows"):
+            refused(there.client.get(f"{API}{path}", params={"cursor": text}), 422, "cursor")
+
+
+def test_a_moment_at_the_end_of_the_calendar_is_none(there: Served):
+    # It cannot be told in every time zone: the page of the monitor would be gone for good.
+    for at in ("9999-12-31T23:30:00Z", "0001-01-01"):
+        body = {"kind": "fix", "text": "x", "at": at}
+        told = refused(there.client.post(f"{API}/monitors/prices/events", json=body), 422, "at")
+        assert told["detail"] == "Write a time as 2026-05-04T09:00:00Z, or a day as 2026-05-04."
 
 
 @pytest.mark.parametrize(

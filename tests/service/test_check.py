@@ -11,13 +11,17 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.service.stream import FIRST, rows, stream
+from tests.service.world import BEGIN, HOUR, configuration, querying
+from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.service.accepting import accept
 from whydrift.monitor.service.check import perform
 from whydrift.monitor.service.run import Asked, plan_run
-from whydrift.monitor.service.schedule import next_due
+from whydrift.monitor.service.schedule import due_checks, next_due
 from whydrift.monitor.service.status import monitor_status
-from whydrift.monitor.store import Store
+from whydrift.monitor.store import Store, open_store
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
+
+NOW = BEGIN + 6 * HOUR
 
 
 def outcomes(reports) -> list[str]:
@@ -517,3 +521,19 @@ def test_windows_too_far_behind_are_skipped_with_an_event_and_still_judged_on_th
         assert s.result(9, "features") is None
         assert s.result(9, "labels") is not None
         assert s.result(12, "features") is not None
+
+
+def test_an_error_is_kept_without_any_secret_of_the_configuration(tmp_path: Path) -> None:
+    # The source quotes what its query names; here that is the secret of a notifier.
+    query = "select hunter2secret as x, :start as ts where :start <> :end"
+    notify = "notify: [{webhook: {url: 'http://127.0.0.1:9/', secret: hunter2secret}}]\n"
+    told = configuration(f"sqlite:///{tmp_path}/w.db", querying("m", tmp_path, query), more=notify)
+    config = parse_config(told)
+    with open_store(config.store.url.get_secret_value(), clock=lambda: NOW) as store:
+        check = due_checks(config.monitors[0], store, NOW)[0]
+        report = perform(config, check, store, clock=lambda: NOW, lease=None)
+        assert report.outcome is CheckOutcome.ERROR
+        (visit,) = [v for v in store.list_visits("m") if v.error]
+        for text in (report.summary, visit.error, store.get_state("m").last_error):
+            assert "no such column: ***" in text
+            assert "hunter2" not in text

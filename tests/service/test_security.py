@@ -257,6 +257,15 @@ def test_a_body_that_grows_is_cut_off(local: Served):
     assert len(local.daemon.store.list_events()) == kept
 
 
+def test_a_question_has_no_body_that_could_go_on_for_ever(local: Served):
+    for length in ("Content-Length: 100000", "Transfer-Encoding: chunked"):
+        request = f"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n{length}\r\n\r\n"
+        answer = local.raw(request.encode(), seconds=20)
+        assert status_of(answer) == 400
+        assert b"connection: close" in answer.lower()
+    assert local.client.request("GET", "/-/healthy", content=b"").status_code == 200
+
+
 def test_a_compressed_body_is_not_unpacked(local: Served):
     head = {**JSON, "Content-Encoding": "gzip"}
     problem(local.client.post(EVENTS, content=b"\x1f\x8b", headers=head), 415)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import subprocess
 import threading
@@ -16,12 +17,14 @@ import pytest
 
 from tests.servers import free_port, program
 from tests.service.asking import Served, served
+from tests.service.served import until
 from tests.service.told import config as told_config
 from tests.service.told import settle
 from tests.service.watched import NOW, FakeDaemon, empty
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
 from whydrift.monitor.service.listening import settled_memory
-from whydrift.monitor.service.web import server as server_module
+from whydrift.monitor.service.web import connection as connection_module
+from whydrift.monitor.service.web.security import crowd as crowd_module
 from whydrift.monitor.store import open_store
 
 
@@ -31,9 +34,37 @@ def local(tmp_path: Path) -> Iterator[Served]:
         yield found
 
 
+LARGE = b"a" * (8 << 20)
+HELD = {
+    "unread": b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    "unread and closed": b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    "silent": b"",
+    "half a head": b"GET /metrics HTTP/1.1\r\nHost: loc",
+    "half a body": b"POST /api/v1/reports HTTP/1.1\r\nHost: localhost\r\n"
+    b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+}
+
+
+def ask(local: Served, asking: ExitStack, request: bytes) -> socket.socket:
+    """Ask in a way that is not read, from a socket that takes little by itself."""
+    other = asking.enter_context(socket.socket())
+    other.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    other.settimeout(20)
+    other.connect(("127.0.0.1", local.port))
+    other.sendall(request)
+    return other
+
+
+def is_ended(other: socket.socket) -> bool:
+    """Whether the server has hung up, without reading what it said."""
+    look = select.poll()
+    look.register(other, select.POLLRDHUP | select.POLLHUP | select.POLLERR)
+    return bool(look.poll(0))
+
+
 # ---- those who hold it -------------------------------------------------------------------------
 def test_who_sends_a_head_byte_by_byte_is_hung_up_on(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(server_module, "_SECONDS_FOR_HEAD", 1.0)
+    monkeypatch.setattr(connection_module, "_SECONDS_FOR_HEAD", 1.0)
     with served(empty(tmp_path)) as local:
         with (
             socket.create_connection(("127.0.0.1", local.port), 5) as slow,
@@ -100,14 +131,42 @@ def test_questions_that_all_wait_delay_neither_probes_nor_scrapes(local: Served)
     local.daemon.reload_error = waits  # type: ignore[method-assign]
     with ExitStack() as asking:
         asking.callback(let_go.set)
-        for _ in range(60):  # more than there are threads for them
-            other = socket.create_connection(("127.0.0.1", local.port), 20)
-            asking.callback(other.close)
-            other.sendall(b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        for _ in range(40):
+        for _ in range(160):  # more than there are threads for them, and more than may wait
+            ask(local, asking, b"GET /api/v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        for _ in range(crowd_module._THREADS):
             assert begun.acquire(timeout=60)
         for path in ("/-/healthy", "/-/ready", "/metrics"):
             assert local.client.get(path).status_code == 200
+        told = local.client.get("/api/v1/monitors")
+        assert (told.status_code, told.headers["retry-after"]) == (503, "5")
+        assert not begun.acquire(blocking=False)
+    assert until(lambda: local.client.get("/api/v1/monitors").status_code == 200)
+
+
+def test_who_reads_no_answer_is_hung_up_on(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(connection_module, "_SECONDS_TO_READ", 0.5)
+    monkeypatch.setattr(connection_module, "_LEAST_RATE", 64 << 20)
+    monkeypatch.setattr(connection_module, "_SECONDS_BETWEEN_LOOKS", 0.1)
+    with served(empty(tmp_path)) as local, ExitStack() as asking:
+        local.daemon.metrics = lambda accept=None: (LARGE, "text/plain")  # type: ignore[method-assign]
+        # One that keeps its connection, and one whose connection uvicorn has closed for its part.
+        for held in ("unread", "unread and closed"):
+            other = ask(local, asking, HELD[held])
+            until(lambda other=other: is_ended(other))
+        assert local.client.get("/metrics").content == LARGE
+
+
+@pytest.mark.parametrize("held", HELD)
+def test_connections_that_are_held_keep_nobody_from_probing(local: Served, held: str):
+    small = local.daemon.metrics
+    local.daemon.metrics = lambda accept=None: (LARGE, "text/plain")  # type: ignore[method-assign]
+    with ExitStack() as asking:
+        for _ in range(300):  # more than there may be
+            ask(local, asking, HELD[held])
+        local.daemon.metrics = small  # type: ignore[method-assign]
+        for path in ("/-/healthy", "/-/ready", "/metrics", "/api/v1/monitors"):
+            with httpx.Client(base_url=f"http://localhost:{local.port}", timeout=20) as client:
+                assert client.get(path).status_code == 200
 
 
 # ---- behind a proxy ----------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any, Final, cast
 
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp
 
 from whydrift.discovery.errors import StoreError, WhydriftError
 from whydrift.monitor.service.logs import EventLog
+from whydrift.monitor.service.reload import masked_by
 from whydrift.monitor.service.web import api, basics, pages
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.pages.trouble import trouble_page
@@ -93,7 +95,9 @@ def _ours(request: Request, error: Exception) -> Response:
     assert isinstance(error, WhydriftError)
     if isinstance(error, StoreError):
         _LOG.warning("store_unavailable", path=request.scope["path"], reason=str(error))
-    return _told(request, problem_of(error))
+    config = cast(Service, request.app.state.service).config()
+    problem = problem_of(error)
+    return _told(request, replace(problem, detail=masked_by(config, problem.detail)))
 
 
 def _http(request: Request, error: Exception) -> Response:
@@ -113,8 +117,9 @@ def _invalid(request: Request, error: Exception) -> Response:
     first: dict[str, Any] = error.errors()[0]
     place = [str(part) for part in first["loc"] if part not in {"query", "body", "path"}]
     is_text = first["type"] == "json_invalid"
-    detail = "The body is no JSON." if is_text else f"{first['msg']}."
-    field = None if is_text else ".".join(place)[:200] or None
+    said = str(first["msg"]).removeprefix("Value error, ").rstrip(".")
+    detail = "The body is no JSON." if is_text else f"{said[:1].upper()}{said[1:]}."
+    field = None if is_text else ".".join(p for p in place if "[" not in p)[:200] or None
     return _told(request, Problem(400 if is_text else 422, "invalid", detail, field))
 
 

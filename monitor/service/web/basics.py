@@ -8,8 +8,7 @@ from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header
 from starlette.responses import PlainTextResponse, Response
 
-from whydrift.discovery.errors import WhydriftError
-from whydrift.monitor.service.web.problems import Problem, Refused, problem_of
+from whydrift.monitor.service.web.problems import Problem, Refused
 from whydrift.monitor.service.web.requests import ServiceOf
 
 __all__ = ["router"]
@@ -53,8 +52,5 @@ def reload(service: ServiceOf) -> Response:
     """Read the configuration again; a bad one is told, and the old one stays in force."""
     if not service.config().web.lifecycle:
         raise Refused(Problem(403, "lifecycle", "Write web: {lifecycle: true}, or send SIGHUP."))
-    try:
-        service.reload()
-    except WhydriftError as error:
-        raise Refused(problem_of(error)) from error
+    service.reload()
     return PlainTextResponse("reloaded\n")

@@ -15,6 +15,8 @@ __all__ = ["read_interval", "read_moment", "written"]
 _MOMENT: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d))?$", re.ASCII
 )
+# At the ends of the calendar a moment cannot be told in every time zone.
+_YEARS: Final = range(1900, 3000)
 
 
 @overload
@@ -41,7 +43,9 @@ def read_moment(text: str, field: str) -> datetime:
     if _MOMENT.match(plain):
         try:
             moment = datetime.fromisoformat(plain.upper())
-            return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            moment = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).astimezone(UTC)
+            if moment.year in _YEARS:
+                return moment
         except (ValueError, OverflowError):
             pass
     raise Refused(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
-import h11
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from whydrift.monitor.service.web.connection import Impatient
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -17,9 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["uvicorn_config"]
 
 _LARGEST_HEAD: Final = 16 << 10  # bytes, of the request line with all headers
-_SECONDS_FOR_HEAD: Final = 10.0
 _SECONDS_IDLE: Final = 15  # longer than a scrape every 10 s waits for its next
-_CONNECTIONS: Final = 256
 _SECONDS_TO_STOP: Final = 3
 
 
@@ -38,7 +35,7 @@ def uvicorn_config(app: ASGIApp, web: Web) -> uvicorn.Config:
         app,
         host=host.strip("[]"),
         port=int(port),
-        http=_Impatient,
+        http=Impatient,
         loop="asyncio",
         ws="none",
         lifespan="off",
@@ -49,44 +46,6 @@ def uvicorn_config(app: ASGIApp, web: Web) -> uvicorn.Config:
         server_header=False,
         h11_max_incomplete_event_size=_LARGEST_HEAD,
         timeout_keep_alive=_SECONDS_IDLE,
-        limit_concurrency=_CONNECTIONS,
+        limit_concurrency=None,  # Impatient makes room, where uvicorn would refuse probes too
         timeout_graceful_shutdown=_SECONDS_TO_STOP,
     )
-
-
-class _Impatient(H11Protocol):
-    """Hangs up where a request's head does not come in time.
-
-    uvicorn (0.54) waits for it without end, so that some hundred connections which send a byte now
-    and then would be all there are: https://github.com/encode/uvicorn/discussions/2020.
-    """
-
-    _waiting: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
-        self._waiting = self.loop.call_later(_SECONDS_FOR_HEAD, self._hang_up)
-
-    def data_received(self, data: bytes) -> None:
-        if self._waiting is None and self.conn.their_state is h11.IDLE:
-            self._waiting = self.loop.call_later(_SECONDS_FOR_HEAD, self._hang_up)
-        super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self._stop_waiting()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
-        super().connection_lost(exc)
-
-    def _hang_up(self) -> None:
-        self._waiting = None
-        if not self.transport.is_closing():
-            self.transport.abort()
-
-    def _stop_waiting(self) -> None:
-        if self._waiting is not None:
-            self._waiting.cancel()
-            self._waiting = None
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)

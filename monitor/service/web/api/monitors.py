@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from whydrift.monitor.service.event_effects import effects_of_events
 from whydrift.monitor.service.web.answers import json_answer
+from whydrift.monitor.service.web.api.service import CursorText, Limit, events_page
 from whydrift.monitor.service.web.api.views import (
     column_view,
     event_effect_view,
@@ -61,8 +62,8 @@ def windows(
     start: Start = None,
     end: End = None,
     segment: Segment = "",
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Limit = 100,
+    cursor: CursorText = None,
 ) -> Response:
     """The windows that are kept, newest first, each with its diagnoses."""
     known_monitor(service, monitor)
@@ -118,32 +119,30 @@ def _window(
 @router.get("/monitors/{monitor}/events")
 def events(
     monitor: str,
+    request: Request,
     service: ServiceOf,
+    links: LinksOf,
     start: Start = None,
     end: End = None,
     effects: Annotated[
         Literal["yes", "no"], Query(description="what the newest did to the loss")
     ] = "no",
+    limit: Limit = 100,
+    cursor: CursorText = None,
 ) -> Response:
     """What happened to it, and to all monitors; what the newest releases and fixes did."""
     settings = known_monitor(service, monitor)
-    found = service.store.list_events(
-        monitor=monitor,
-        since=None if start is None else read_moment(start, "from"),
-        until=None if end is None else read_moment(end, "to"),
-    )
-    if effects == "no":
-        return json_answer({"events": [event_view(e) for e in found]})
-    told = effects_of_events(service.store, settings, found)
-    return json_answer(
-        {
-            "events": [
-                {**event_view(e),
-                 "effect_on_loss": event_effect_view(told[e.id]) if e.id in told else None}
-                for e in found
-            ]
-        }
-    )  # fmt: skip
+    shown, at = events_page(service.store, monitor, start, end, limit, cursor)
+    views = [event_view(e) for e in shown]
+    if effects == "yes":
+        told = effects_of_events(service.store, settings, shown)
+        for event, view in zip(shown, views, strict=True):
+            view["effect_on_loss"] = event_effect_view(told[event.id]) if event.id in told else None
+    following = None
+    if at is not None:
+        query = {**dict(request.query_params), "cursor": at}
+        following = links.api("monitors", monitor, "events", **query)
+    return json_answer({"events": views, "next": following})
 
 
 @router.get("/monitors/{monitor}/graph")
@@ -166,17 +165,15 @@ def graph(
 def schema(monitor: str, service: ServiceOf) -> Response:
     """The columns of the newest window that has rows."""
     known_monitor(service, monitor)
-    kept = service.store.list_snapshots(monitor=monitor, segment="")
-    filled = [record for record in kept if record.rows]
-    if not filled:
+    ends = service.store.ends(monitor)
+    if ends is None:
         raise Refused(Problem(404, "schema", "No window has been read yet."))
-    newest = service.store.get_snapshot(filled[-1])
-    return json_answer(
-        {"window": interval_view(filled[-1].key.interval), "columns": schema_view(newest.schema)}
-    )
+    _, newest = ends
+    columns = schema_view(service.store.get_snapshot(newest).schema)
+    return json_answer({"window": interval_view(newest.key.interval), "columns": columns})
 
 
-@router.get("/monitors/{monitor}/columns/{column}/history")
+@router.get("/monitors/{monitor}/columns/{column:path}/history")
 def column_history(
     monitor: str,
     column: str,
@@ -187,8 +184,8 @@ def column_history(
     end: End = None,
     segment: Segment = "",
     stage: Literal["features", "labels"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    cursor: Annotated[str | None, Query(max_length=400)] = None,
+    limit: Limit = 100,
+    cursor: CursorText = None,
 ) -> Response:
     """What the diagnoses say of one column, newest first."""
     known_monitor(service, monitor)
@@ -202,11 +199,8 @@ def column_history(
         after=None if last is None else (last.end, last.id),
         limit=limit + 1,
     )
-    rows = []
-    for record in found[:limit]:
-        said = (service.store.get_result(record.id) or {}).get("columns", {}).get(column)
-        if said is not None:
-            rows.append(column_view(record, said, links))
+    said = service.store.read_column([r.id for r in found[:limit]], column)
+    rows = [column_view(r, said[r.id], links) for r in found[:limit] if r.id in said]
     following = None
     if len(found) > limit:
         at = Cursor(found[limit - 1].key.interval.end, found[limit - 1].id).encoded()

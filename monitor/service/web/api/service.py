@@ -11,13 +11,18 @@ from starlette.responses import Response
 from whydrift.monitor.config.redact import redacted
 from whydrift.monitor.service.web.answers import json_answer
 from whydrift.monitor.service.web.api.views import alert_view, event_view
+from whydrift.monitor.service.web.cursor import Cursor
 from whydrift.monitor.service.web.moments import read_moment, written
 from whydrift.monitor.service.web.requests import LinksOf, ServiceOf
-from whydrift.monitor.store.state import AlertState
+from whydrift.monitor.store import Store
+from whydrift.monitor.store.state import AlertState, EventRecord
 
-__all__ = ["router"]
+__all__ = ["CursorText", "Limit", "events_page", "router"]
 
 router: Final = APIRouter(tags=["service"])
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+CursorText = Annotated[str | None, Query(max_length=400)]
 
 
 @router.get("/status")
@@ -73,33 +78,65 @@ def openapi(request: Request) -> Response:
 
 @router.get("/alerts")
 def alerts(
+    request: Request,
     service: ServiceOf,
     links: LinksOf,
     state: Annotated[AlertState | None, Query(description="all by default")] = None,
     monitor: Annotated[str | None, Query(max_length=200)] = None,
     since: Annotated[str | None, Query(max_length=40, description="written at or after it")] = None,
+    limit: Limit = 100,
+    cursor: CursorText = None,
 ) -> Response:
-    """Episodes: those that are pending or fire, and those of the past."""
-    found = service.store.list_alerts(
+    """Episodes: those that are pending or fire, and those of the past; the latest first."""
+    last = Cursor.read(cursor)
+    found = service.store.page_alerts(
         monitor=monitor,
         states=None if state is None else (state,),
         since=None if since is None else read_moment(since, "since"),
+        limit=limit + 1,
+        after=None if last is None else last.number,
     )
+    shown, following = found[:limit], None
+    if len(found) > limit:
+        at = Cursor(shown[-1].at, str(shown[-1].id)).encoded()
+        following = links.api("alerts", **{**dict(request.query_params), "cursor": at})
     severities = {m.name: m.alert.severity for m in service.config().monitors}
-    return json_answer({"alerts": [alert_view(a, severities.get(a.monitor), links) for a in found]})
+    views = [alert_view(a, severities.get(a.monitor), links) for a in shown]
+    return json_answer({"alerts": views, "next": following})
 
 
 @router.get("/events")
 def events(
+    request: Request,
     service: ServiceOf,
+    links: LinksOf,
     monitor: Annotated[str | None, Query(max_length=200)] = None,
     start: Annotated[str | None, Query(alias="from", max_length=40)] = None,
     end: Annotated[str | None, Query(alias="to", max_length=40)] = None,
+    limit: Limit = 100,
+    cursor: CursorText = None,
 ) -> Response:
-    """What happened outside, and what somebody on call decided."""
-    found = service.store.list_events(
+    """What happened outside, and what somebody on call decided; the newest first."""
+    shown, at = events_page(service.store, monitor, start, end, limit, cursor)
+    following = None
+    if at is not None:
+        following = links.api("events", **{**dict(request.query_params), "cursor": at})
+    return json_answer({"events": [event_view(e) for e in shown], "next": following})
+
+
+def events_page(
+    store: Store, monitor: str | None, start: str | None, end: str | None, limit: int,
+    cursor: str | None,
+) -> tuple[tuple[EventRecord, ...], str | None]:  # fmt: skip
+    """Return a page of events, and the cursor of the next where there is one."""
+    last = Cursor.read(cursor)
+    found = store.page_events(
         monitor=monitor,
         since=None if start is None else read_moment(start, "from"),
         until=None if end is None else read_moment(end, "to"),
+        limit=limit + 1,
+        after=None if last is None else (last.end, last.number),
     )
-    return json_answer({"events": [event_view(e) for e in found]})
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], Cursor(found[limit - 1].at, str(found[limit - 1].id)).encoded()

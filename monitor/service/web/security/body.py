@@ -11,9 +11,10 @@ from whydrift.monitor.service.web.security.head import Head
 if TYPE_CHECKING:
     from starlette.types import Message, Receive
 
-__all__ = ["LARGEST_BODY", "read_body", "refused_body", "replayed"]
+__all__ = ["LARGEST_BODY", "is_small", "read_body", "refused_body", "replayed"]
 
 LARGEST_BODY: Final = 1 << 20  # bytes
+_SMALL_BODY: Final = 64 << 10
 _SECONDS: Final = 10.0  # for all of it
 
 _TOO_LARGE: Final = Problem(413, "body", f"A body has at most {LARGEST_BODY:,} bytes.")
@@ -26,7 +27,16 @@ def refused_body(head: Head) -> Problem | None:
     length = head.one("content-length")
     if length is not None and length.isdigit() and int(length[:20]) > LARGEST_BODY:
         return _TOO_LARGE
+    if head.has_body and not head.is_write:
+        # Nobody would read it: it could go on for as long as somebody likes.
+        return Problem(400, "body", f"A {head.method} has no body: leave it out.")
     return None
+
+
+def is_small(head: Head) -> bool:
+    """Whether a body follows that costs little to read, even to be thrown away."""
+    length = head.one("content-length") or ""
+    return head.has_body and length.isdigit() and int(length[:20]) <= _SMALL_BODY
 
 
 async def read_body(receive: Receive) -> bytes | Problem:

@@ -47,6 +47,12 @@ class Head:
         """Whether it may change something."""
         return self.method not in {"GET", "HEAD", "OPTIONS"}
 
+    @property
+    def has_body(self) -> bool:
+        """Whether a body may follow it."""
+        lengths = self.all("content-length")
+        return bool(self.all("transfer-encoding")) or any(n.strip("0") for n in lengths)
+
     @cached_property
     def decoded_query(self) -> str:
         """The query as it will be read."""
