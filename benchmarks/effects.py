@@ -6,11 +6,11 @@ python benchmarks/effects.py --only adjustment --replications 400
 Each scenario draws fresh samples of a world whose effect is known. Shown: the bias, in units of the
 effect's standard error and with its own error; the spread of the estimates over the mean standard
 error (1 where errors are right); how often the 95 % interval holds the truth, and how often it lies
-wholly below or above it; the share of samples without a standard error, or with an interval open
-at an end; and how often each check fails or warns. An end that is not a number holds nothing: the
+wholly below or above it; the share of samples without a standard error, or with an interval open at
+an end; and how often each check fails or warns. An end that is not a number holds nothing: the
 sample is not covered. An open interval may hold the truth; in brackets stands how many samples hold
-it between two bounds, those with an open one counted as not covered. Bias and spread are those of samples with a value, the mean standard
-error that of those with one.
+it between two bounds, those with an open one counted as not covered. Bias and spread are those of
+samples with a value, the mean standard error that of those with one.
 
 Where a method's assumptions hold, coverage must be 93 to 97 % (with what chance does to as many
 samples) and no check may fail in more than one of twenty; where they do not, the check that is
