@@ -10,6 +10,7 @@ from scipy import stats
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.errors import OptionError
 from whydrift.effects.discontinuity.bandwidth import mse_bandwidths, pilot_bandwidth
+from whydrift.effects.discontinuity.cluster_error import clustered_error
 from whydrift.effects.discontinuity.kernel import Kernel
 from whydrift.effects.discontinuity.local_polynomial import (
     coefficient_weights,
@@ -66,7 +67,7 @@ class Jump:
     first_stage_f : float, optional
         Its square over its variance.
     freedom : float, optional
-        Degrees of freedom: clusters less one.
+        Degrees of freedom, with clusters: fewer than there are, where few are near.
     """
 
     value: float
@@ -118,16 +119,18 @@ def estimate_jump(sample: Sample, recipe: Recipe) -> Jump:
         response = (outcome - base * adjusted.treatment) / first
     value = adjusted.sign * (base + float(corrected @ response))
     near = np.abs(sample.x) <= bandwidths[0]
+    higher = recipe.order + 1
+    error, freedom = _error(adjusted, response, corrected, recipe, bandwidths[1], higher)
     return Jump(
         value,
-        _standard_error(adjusted, response, corrected, recipe, bandwidths[1], recipe.order + 1),
+        error,
         adjusted.sign * (base + float(conventional @ response)),
-        _standard_error(adjusted, response, conventional, recipe, bandwidths[0], recipe.order),
+        _error(adjusted, response, conventional, recipe, bandwidths[0], recipe.order)[0],
         bandwidths,
         (int((near & ~sample.above).sum()), int((near & sample.above).sum())),
         first,
         first_f,
-        None if sample.cluster is None else float(sample.cluster.max()),
+        freedom,
     )
 
 
@@ -189,7 +192,7 @@ def _first_stage(
 ) -> tuple[float, float]:
     assert sample.treatment is not None
     first = float(weights @ sample.treatment)
-    error = _standard_error(sample, sample.treatment, weights, recipe, bandwidths[0], recipe.order)
+    error, _ = _error(sample, sample.treatment, weights, recipe, bandwidths[0], recipe.order)
     if abs(first) <= 1e-10 * max(float(sample.treatment.std()), 1e-300):
         what = "slope of the treatment" if recipe.derivative else "treatment"
         raise OptionError(
@@ -200,24 +203,25 @@ def _first_stage(
     return first, (first / error) ** 2 if error > 0 else np.inf
 
 
-def _standard_error(
+def _error(
     sample: Sample,
     response: FloatArray,
     weights: FloatArray,
     recipe: Recipe,
     bandwidth: float,
     order: int,
-) -> float:
-    if recipe.errors == "neighbours" and sample.cluster is None:
-        residuals = neighbour_residuals(sample.x, sample.above, response)
+) -> tuple[float, float | None]:
+    """Return the standard error of a weighted sum, and degrees of freedom with clusters."""
+    x, above, kernel = sample.x, sample.above, recipe.kernel
+    if sample.cluster is not None:
+        return clustered_error(
+            x, above, response, weights, sample.cluster, kernel, bandwidth, order
+        )
+    if recipe.errors == "neighbours":
+        residuals = neighbour_residuals(x, above, response)
     else:
-        values, leverage = fitted(sample.x, sample.above, response, recipe.kernel, bandwidth, order)
+        values, leverage = fitted(x, above, response, kernel, bandwidth, order)
         residuals = np.where(weights != 0, response - values, 0.0)
-        if sample.cluster is None:
-            residuals = residuals / np.sqrt(np.maximum(1 - leverage, 1e-8))
+        residuals = residuals / np.sqrt(np.maximum(1 - leverage, 1e-8))
     shares = weights * residuals
-    if sample.cluster is None:
-        return float(np.sqrt(shares @ shares))
-    used = np.unique(sample.cluster[weights != 0])
-    sums = np.bincount(sample.cluster, weights=shares)
-    return float(np.sqrt(sums @ sums * len(used) / max(len(used) - 1, 1)))
+    return float(np.sqrt(shares @ shares)), None

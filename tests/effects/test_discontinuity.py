@@ -9,6 +9,9 @@ import whydrift as wd
 from tests.effects.worlds import real
 from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows
 from whydrift.effects import Outcome
+from whydrift.effects.discontinuity.cluster_error import clustered_error
+from whydrift.effects.discontinuity.kernel import kernel_named
+from whydrift.effects.discontinuity.local_polynomial import jump_weights
 
 
 def elections(seed: int = 7, rows: int = 1000) -> dict[str, np.ndarray]:
@@ -142,3 +145,41 @@ def test_what_cannot_be_estimated_says_why():
         jump(data, kernel="triangle")
     with pytest.raises(OptionError, match="no width"):
         jump(data, bandwidth=-1.0)
+
+
+def test_clustered_errors_are_those_of_the_formula_written_out():
+    # Bell & McCaffrey (2002) with matrices of rows by rows, beside the sums over clusters.
+    rng = np.random.default_rng(1)
+    x, y, groups = rng.uniform(-1, 1, 120), rng.normal(size=120), rng.integers(0, 15, 120)
+    above, kernel = x >= 0, kernel_named("triangular")
+    _, weights = jump_weights(x, above, kernel, (0.5, 0.8), 1, 0)
+    error, freedom = clustered_error(x, above, y, weights, groups, kernel, 0.8, 2)
+    root = np.sqrt(kernel(x / 0.8))
+    powers = x[:, None] ** np.arange(3)
+    design = root[:, None] * np.hstack([powers * above[:, None], powers * ~above[:, None]])
+    hat = design @ np.linalg.pinv(design)
+    shares = []
+    for group in range(15):
+        rows = np.flatnonzero((groups == group) & (root > 0))
+        sizes, vectors = np.linalg.eigh(np.eye(len(rows)) - hat[np.ix_(rows, rows)])
+        longer = vectors @ np.diag(sizes**-0.5) @ vectors.T
+        own = np.zeros(120)
+        own[rows] = weights[rows] / root[rows] @ longer
+        # Residuals are those of the rows times the root of their weight.
+        shares.append((own @ (np.eye(120) - hat)) * root)
+    table = np.array(shares)
+    covariance = table @ table.T
+    assert error == pytest.approx(np.sqrt(((table @ y) ** 2).sum()))
+    assert freedom == pytest.approx(np.trace(covariance) ** 2 / (covariance**2).sum())
+    assert freedom < 10  # of 15 clusters, few lie near the cutoff
+
+
+def test_clusters_far_from_the_cutoff_add_no_certainty():
+    rng = np.random.default_rng(0)
+    groups = np.arange(2000) // 100  # by the running variable: most lie far out
+    x = np.sort(rng.uniform(-1, 1, 2000))
+    y = x + rng.normal(size=20)[groups] + rng.normal(size=2000)
+    data = {"x": x, "treat": (x >= 0).astype(int), "y": y, "group": groups}
+    near, far = (jump(data, bandwidth=h, cluster="group") for h in (0.2, 0.8))
+    reach = [(e.high - e.value) / e.standard_error for e in (near, far)]
+    assert reach[0] > reach[1] > 1.96

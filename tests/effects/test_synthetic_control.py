@@ -26,6 +26,18 @@ def test_proposition_99_took_19_5_packs_a_head():
     assert sum(effect.details["weights"]["weight"]) == pytest.approx(1, abs=1e-3)
 
 
+def test_proposition_99_took_19_packs_with_the_paper_s_predictors():
+    # Abadie, Diamond & Hainmueller (2010): about 19 to 20 packs a head and year on average
+    # 1989-2000, and California stands out most of all 39 states: p = 1/39 = 0.026.
+    effect = wd.estimate(
+        real("smoking"), "california", "cigsale", **PROP_99,
+        predictors=("lnincome", "retprice", "age15to24", "beer"), matched=(1975, 1980, 1988),
+    )  # fmt: skip
+    assert round(effect.value) == -19
+    assert effect.p_value == pytest.approx(1 / 39)
+    assert effect.is_credible
+
+
 def small_panel(seed=0, effect=-3.0, outside=0.0, units=12, periods=20, before=12):
     rng = np.random.default_rng(seed)
     factor = np.cumsum(rng.normal(size=(periods, 2)), axis=0)
