@@ -42,7 +42,9 @@ def _network(generator: np.random.Generator, clusters: bool = False) -> dict[str
     """A ring of rows, some of whose links lead elsewhere; effects differ by row."""
     rows = 400
     links = [(i, (i + 1) % rows) for i in range(rows)]
-    links = [(i, int(generator.integers(rows)) if generator.random() < 0.1 else j) for i, j in links]
+    links = [
+        (i, int(generator.integers(rows)) if generator.random() < 0.1 else j) for i, j in links
+    ]
     near: list[set[int]] = [set() for _ in range(rows)]
     for i, j in links:
         if i != j:
@@ -63,7 +65,11 @@ def _network(generator: np.random.Generator, clusters: bool = False) -> dict[str
 
 
 def _switchback(
-    generator: np.random.Generator, places: int = 1, length: int = 4, carried: int = 1, left: float = 0.6
+    generator: np.random.Generator,
+    places: int = 1,
+    length: int = 4,
+    carried: int = 1,
+    left: float = 0.6,
 ) -> dict[str, Any]:
     """Four weeks of hours; what a block does lasts into the next, and errors last too."""
     hours = 24 * 28
@@ -161,7 +167,8 @@ SCENARIOS = (
     Scenario("interference.rings_site", _space, 1.0, _ask("spatial_rings", **_RINGS, ring=0)),
     # Where it must not be believed.
     Scenario(
-        "interference.carry_over_kept", lambda g: _switchback(g, length=8, carried=4, left=3.0), 4.0,
+        "interference.carry_over_kept", lambda g: _switchback(g, length=8, carried=4, left=3.0),
+        4.0,
         _ask("switchback", time="time", block_length=8), holds=False, fires="carry_over",
     ),
     Scenario(

@@ -64,7 +64,9 @@ def contrast_table(
     columns = (
         what, *(("rows",) if with_rows else ()), "change", "standard error", "low", "high", "p",
     )  # fmt: skip
-    return Table(f"{title} ({question.level:.0%} intervals, each on its own)", columns, tuple(lines))
+    return Table(
+        f"{title} ({question.level:.0%} intervals, each on its own)", columns, tuple(lines)
+    )
 
 
 def contrast_chart(

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = [
-    "EXPOSURES", "ExposureEffects", "Network", "draw_exposures", "exposure_contrasts", "network_exposure",
-    "overlap_check",
+    "EXPOSURES", "ExposureEffects", "Network", "draw_exposures", "exposure_contrasts",
+    "network_exposure", "overlap_check",
 ]  # fmt: skip
 
 EXPOSURES = ("neither", "neighbour only", "own only", "both")
@@ -275,9 +275,7 @@ def network_exposure(
             remedy="Number the rows from 0",
         )
     network = Network(np.unique(np.vstack([pairs, pairs[:, ::-1]]), axis=0), np.arange(rows))
-    seen = draw_exposures(
-        network, np.full(rows, share), draws, np.random.default_rng(random_state)
-    )
+    seen = draw_exposures(network, np.full(rows, share), draws, np.random.default_rng(random_state))
     found, left_out = exposure_contrasts(network, own == 1, values, seen)
     question = Question("indirect", level)
     lines = tuple(

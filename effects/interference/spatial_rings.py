@@ -75,7 +75,10 @@ class SpatialRings:
         points, site = self._points(study), self._sites(study)
         means, empty = _ring_means(points, study.outcome, site, [self._chord(e) for e in edges])
         near = [_pairs_within(points[site], self._chord(reach)) for reach in self._reaches(edges)]
-        names = (_AT, *(f"{low:g} to {high:g}" for low, high in zip((0, *edges), edges, strict=False)))
+        names = (
+            _AT,
+            *(f"{low:g} to {high:g}" for low, high in zip((0, *edges), edges, strict=False)),
+        )
         found: dict[str, Contrast | None] = {
             name: _site_slope(study, site, means[:, r], near[r]) for r, name in enumerate(names)
         }
@@ -246,19 +249,21 @@ def _site_slope(
     if study.cluster is not None:
         cluster = np.unique(study.cluster[rows], return_inverse=True)[1]
     fit = slopes(absorber, treated[kept][:, None], around[kept], cluster=cluster, robust=True)
-    error = float(fit.errors[0])
+    value, error, freedom = float(fit.values[0]), float(fit.errors[0]), fit.freedom
     if cluster is None:
-        error = _conley(fit.columns[:, 0], fit.outcome, float(fit.values[0]), error, kept, near)
-    return Contrast(float(fit.values[0]), error, fit.freedom, int(kept.sum()))
+        error, areas = _conley(fit.columns[:, 0], fit.outcome, value, error, kept, near)
+        freedom = min(freedom, max(areas - 1, 1.0))
+    return Contrast(value, error, freedom, int(kept.sum()))
 
 
 def _conley(
     column: FloatArray, outcome: FloatArray, value: float, alone: float, kept: BoolArray,
     near: IntArray,
-) -> float:  # fmt: skip
-    """Return the standard error where sites near each other err together.
+) -> tuple[float, float]:  # fmt: skip
+    """Return the standard error where sites near each other err together, and how many areas.
 
-    Never less than where each errs alone: sites that err against each other could make it vanish.
+    Areas are the inverse of the share of pairs that are near. The error is never less than
+    where each errs alone: sites that err against each other could make it vanish.
     """
     place = np.full(len(kept), -1, dtype=np.int64)
     place[kept] = np.arange(int(kept.sum()))
@@ -270,7 +275,7 @@ def _conley(
     # Scores add up to nothing, so that near ones seem to go against each other a little.
     near_share = (count + 2 * len(pairs)) / count**2
     grown = 1 / max(1 - near_share, _LEAST_APART)
-    return math.sqrt(max((alone**2 + shared / mass**2) * grown, alone**2))
+    return math.sqrt(max((alone**2 + shared / mass**2) * grown, alone**2)), 1 / near_share
 
 
 # ---- judging and telling ----------------------------------------------------------------------
@@ -297,9 +302,7 @@ def _count_checks(
     said = f"{percent(share)} of the pairs of sites are closer than the cutoff of the errors"
     if share > _NEAR_WARN:
         said += ": few areas are independent of each other, and intervals are too short"
-    checks.append(
-        Check.at_most("areas_apart", share, said, warn=_NEAR_WARN, fail=_NEAR_FAIL)
-    )
+    checks.append(Check.at_most("areas_apart", share, said, warn=_NEAR_WARN, fail=_NEAR_FAIL))
     return tuple(checks)
 
 
@@ -324,9 +327,7 @@ def _chart(
     units: str,
 ) -> Chart:  # fmt: skip
     middles = [0.0, *((low + high) / 2 for low, high in zip((0.0, *edges), edges, strict=False))]
-    there = [
-        (x, each) for x, each in zip(middles, found.values(), strict=True) if each is not None
-    ]
+    there = [(x, each) for x, each in zip(middles, found.values(), strict=True) if each is not None]
     ends = [each.ends(question) for _, each in there]
     series = Series.of(
         "",

@@ -195,9 +195,7 @@ class _Blocks:
         said = f"{counts[1]} blocks with treatment, {counts[0]} without"
         if min(counts) < _FEW_BLOCKS:
             said += ": a few blocks decide"
-        return Check.at_least(
-            "blocks", min(counts), said, warn=_FEW_BLOCKS, fail=_TOO_FEW_BLOCKS
-        )
+        return Check.at_least("blocks", min(counts), said, warn=_FEW_BLOCKS, fail=_TOO_FEW_BLOCKS)
 
 
 # ---- reading ----------------------------------------------------------------------------------
@@ -342,9 +340,7 @@ def _carry_over(
         if p < _CARRY_WARN
         else ": no more than by chance"
     )
-    return shown, (
-        Check.at_least("carry_over", p, said, warn=_CARRY_WARN, fail=_CARRY_FAIL),
-    )
+    return shown, (Check.at_least("carry_over", p, said, warn=_CARRY_WARN, fail=_CARRY_FAIL),)
 
 
 def _carry_chart(

@@ -189,7 +189,8 @@ class _Groups:
         between = float(gaps[there].var(ddof=1)) / count
         noise = self.noise[of][there]
         if there.all() and not np.isnan(noise).any():
-            # Theorem 5 of the paper: the groups are all there are.
+            # Section 4.2 of the paper: the groups are all there are. Unbiased where treatment adds
+            # the same to all rows of a group, else rather too large.
             between = (1 - count / groups) * between + float(noise.sum()) / (count * groups)
         return Contrast(float(gaps[there].mean()), float(np.sqrt(between)), count - 1.0)
 
@@ -213,9 +214,7 @@ class _Groups:
         said = f"{fewest} groups in the smaller of both strategies"
         if fewest < _FEW_GROUPS:
             said += ": a few groups decide, and intervals rest on them being alike"
-        return Check.at_least(
-            "groups", fewest, said, warn=_FEW_GROUPS, fail=_TOO_FEW_GROUPS
-        )
+        return Check.at_least("groups", fewest, said, warn=_FEW_GROUPS, fail=_TOO_FEW_GROUPS)
 
     def apart_check(self, high: int, low: int) -> Check:
         """Judge whether the strategies treated different shares at all."""
@@ -227,9 +226,7 @@ class _Groups:
         )
         if gap < _APART_WARN:
             said += ": with shares so close, what others' treatment does can hardly show"
-        return Check.at_least(
-            "strategies_apart", gap, said, warn=_APART_WARN, fail=_APART_FAIL
-        )
+        return Check.at_least("strategies_apart", gap, said, warn=_APART_WARN, fail=_APART_FAIL)
 
     def _share(self, strategy: int) -> float:
         rows = self.rows[self.strategy == strategy].sum(axis=0)
