@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class SpatialRings:
     Conley (1999), GMM estimation with cross sectional dependence.
     """
 
-    place: tuple[str, ...]
+    place: str | tuple[str, ...]
     rings: tuple[float, ...]
     ring: int = 1
     sites: str | None = None
@@ -213,7 +214,7 @@ def _ring_means(
     inside_sums = [np.zeros(len(site))]
     inside_rows = [np.zeros(len(site))]
     for edge in edges:
-        found = everybody.query_ball_point(points[site], edge)
+        found = cast("list[list[int]]", everybody.query_ball_point(points[site], edge))
         counts = np.array([len(each) for each in found])
         flat = np.concatenate([np.asarray(each, dtype=np.int64) for each in found])
         owner = np.repeat(np.arange(len(site)), counts)

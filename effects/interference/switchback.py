@@ -18,6 +18,7 @@ from whydrift.effects.interference.contrasts import Contrast, contrast_table
 from whydrift.effects.panel.absorber import Absorber, slopes
 from whydrift.effects.question import Question
 from whydrift.effects.study import Study
+from whydrift.effects.table import Table
 from whydrift.effects.words import number_text, p_text
 
 __all__ = ["Switchback"]
@@ -108,7 +109,7 @@ class Switchback:
             )
         return _read(study, self.block, self.block_length)
 
-    def _by_burn_in(self, study: Study, blocks: _Blocks, question: Question) -> object:
+    def _by_burn_in(self, study: Study, blocks: _Blocks, question: Question) -> Table:
         found: dict[str, Contrast | None] = {}
         for burn_in in range(min(blocks.longest, _MOST_SHOWN)):
             kept = blocks.position >= burn_in

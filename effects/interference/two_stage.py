@@ -189,8 +189,8 @@ class _Groups:
         between = float(gaps[there].var(ddof=1)) / count
         noise = self.noise[of][there]
         if there.all() and not np.isnan(noise).any():
-            # Section 4.2 of the paper: the groups are all there are. Unbiased where treatment adds
-            # the same to all rows of a group, else rather too large.
+            # The paper's estimator: the groups are all there are. Unbiased where treatment adds the
+            # same to all rows of a group, else rather too large.
             between = (1 - count / groups) * between + float(noise.sum()) / (count * groups)
         return Contrast(float(gaps[there].mean()), float(np.sqrt(between)), count - 1.0)
 
