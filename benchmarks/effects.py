@@ -136,7 +136,7 @@ def _problem(
         share = (failed[scenario.fires] + warned[scenario.fires]) / replications
         return "" if share >= _FIRES else f"{scenario.fires} fires in {share:.0%} only"
     low = binom.ppf(_CHANCE / 2, replications, _LOW)
-    high = binom.isf(_CHANCE / 2, replications, _HIGH)
+    high = replications if scenario.may_be_long else binom.isf(_CHANCE / 2, replications, _HIGH)
     if not low <= held <= high:
         return "coverage"
     loud = [name for name, count in failed.items() if count > scenario.alarms * replications]

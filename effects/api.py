@@ -13,6 +13,7 @@ from whydrift.effects.check import Check
 from whydrift.effects.columns import level_text
 from whydrift.effects.covariates import columns_named
 from whydrift.effects.frame import as_table
+from whydrift.effects.interference.doubt import neighbours_check
 from whydrift.effects.method import Method
 from whydrift.effects.question import Question
 from whydrift.effects.registry import Row, method_row
@@ -139,10 +140,18 @@ class Prepared:
         return replace(
             found,
             reason=found.reason or plan.reason,
-            checks=(*plan.checks, *_missing_rows(self.study), *found.checks),
+            checks=(
+                *plan.checks, *_missing_rows(self.study), *found.checks, *self._interference(),
+            ),
             warnings=tuple(dict.fromkeys((*plan.notes, *self.study.notes, *found.warnings))),
             details={**found.details, **plan.details},
-        )
+        )  # fmt: skip
+
+    def _interference(self) -> tuple[Check, ...]:
+        """Ask whether rows of one cluster touch each other, where the method takes it that not."""
+        if self.row.by_graph != "back_door":
+            return ()
+        return neighbours_check(self.study, self.question)
 
 
 def prepare(
@@ -331,6 +340,7 @@ def _check_needs(row: Row, roles: Roles, *, has_adjustment: bool) -> None:
         "running": roles.running is not None,
         "unit": roles.unit is not None,
         "time": roles.time is not None,
+        "cluster": roles.cluster is not None,
     }
     for name in row.needs:
         if not given.get(name, True):

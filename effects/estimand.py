@@ -31,9 +31,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["ADJUSTED", "ALWAYS", "RANDOMISED", "Estimand", "average_effect"]
+__all__ = [
+    "ADJUSTED", "ALWAYS", "CONSISTENCY", "DRAWN", "RANDOMISED", "Estimand", "average_effect",
+]  # fmt: skip
 
-_CONSISTENCY: Final = "The treatment is one well-defined thing, whoever gets it (consistency)"
+CONSISTENCY: Final = "The treatment is one well-defined thing, whoever gets it (consistency)"
 _NO_INTERFERENCE: Final = (
     "The treatment of one row does not touch the outcome of another (no interference)"
 )
@@ -41,13 +43,13 @@ _IGNORABILITY: Final = (
     "Given the columns adjusted for, who was treated is as good as random (ignorability): no "
     "cause of both treatment and outcome is missing"
 )
-_RANDOM: Final = "Who was treated was decided at random (ignorability by design)"
+DRAWN: Final = "Who was treated was decided at random (ignorability by design)"
 _OVERLAP: Final = "Rows of every kind are found under both treatments (overlap)"
 
-ALWAYS: Final = (_CONSISTENCY, _NO_INTERFERENCE)
+ALWAYS: Final = (CONSISTENCY, _NO_INTERFERENCE)
 """What every method takes for granted."""
 
-RANDOMISED: Final = (_RANDOM, *ALWAYS)
+RANDOMISED: Final = (DRAWN, *ALWAYS)
 """What a plain comparison of groups takes for granted."""
 
 ADJUSTED: Final = (_IGNORABILITY, _OVERLAP, *ALWAYS)

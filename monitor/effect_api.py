@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from whydrift.discovery.snapshot.note import Note
     from whydrift.effects.effect import Effect
 
-__all__ = ["estimate"]
+__all__ = ["estimate", "rows_of"]
 
 
 def estimate(
@@ -84,7 +84,7 @@ def estimate(
     from whydrift.monitor.api import as_graph
 
     known = None if graph is None else as_graph(graph)
-    rows, notes = _rows(data, progress)
+    rows, notes = rows_of(data, progress)
     with one_blas_thread():
         asked: dict[str, Any] = {
             "graph": known,
@@ -111,7 +111,7 @@ def estimate(
     return replace(effect, warnings=(*notes, *effect.warnings))
 
 
-def _rows(data: Any, progress: Progress) -> tuple[Any, tuple[Note, ...]]:
+def rows_of(data: Any, progress: Progress) -> tuple[Any, tuple[Note, ...]]:
     """Return a frame or mapping as it is, and the rows of files as an Arrow table."""
     from whydrift.discovery.snapshot.arrow import is_frame
 

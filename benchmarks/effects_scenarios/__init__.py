@@ -21,6 +21,7 @@ FAMILIES = (
     "experiment",
     "heterogeneity",
     "mediation",
+    "interference",
 )
 
 

@@ -32,6 +32,8 @@ class Scenario:
         The check that must fail or warn where the assumptions do not hold, in nine samples of ten.
     alarms : float
         Share of samples in which a check may fail although the assumptions hold.
+    may_be_long : bool
+        Whether intervals are meant to be rather too long: coverage may then exceed 97 %.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Scenario:
     holds: bool = True
     fires: str | None = None
     alarms: float = 0.05
+    may_be_long: bool = False
 
     def true_effect(self, data: Mapping[str, Any]) -> float:
         """Return the effect in the population, or in a sample of it."""

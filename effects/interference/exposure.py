@@ -4,25 +4,196 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from scipy.stats import norm
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.errors import OptionError, SchemaError, TooFewRows
 from whydrift.effects.check import Check
+from whydrift.effects.interference.contrasts import Contrast
+from whydrift.effects.interference.doubt import spill_check
+from whydrift.effects.interference.joint_chances import JointChances
+from whydrift.effects.question import Question
 from whydrift.effects.table import Table
-from whydrift.effects.words import number_text, percent
+from whydrift.effects.words import percent
 
-__all__ = ["EXPOSURES", "ExposureEffects", "network_exposure"]
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+__all__ = [
+    "EXPOSURES", "ExposureEffects", "Network", "draw_exposures", "exposure_contrasts",
+    "network_exposure", "overlap_check",
+]  # fmt: skip
 
 EXPOSURES = ("neither", "neighbour only", "own only", "both")
-"""By own treatment, and whether a neighbour was treated (Aronow & Samii 2017, section 3)."""
+"""By own treatment, and whether enough neighbours were treated (Aronow & Samii 2017, section 3)."""
 
 _RARE_WARN, _RARE_FAIL = 0.05, 0.5  # of the rows, whose exposure can hardly happen
 _RARE = 0.01
 _LEAST = 10
+
+
+@dataclass(frozen=True)
+class Network:
+    """Who touches whom, and who is drawn with whom.
+
+    Parameters
+    ----------
+    links : ndarray of int, shape (n_links, 2)
+        The second row of each touches the first.
+    drawn : ndarray of int, shape (n_rows,)
+        Rows of one number share one toss of the coin; codes from 0.
+    least : float
+        Treated neighbours that count as exposure: a number from 1 on, or below 1 a share of them.
+    """
+
+    links: IntArray
+    drawn: IntArray
+    least: float = 1.0
+
+    @property
+    def rows(self) -> int:
+        """Rows of the network."""
+        return len(self.drawn)
+
+    @property
+    def neighbours(self) -> IntArray:
+        """Number of neighbours of each row."""
+        return np.bincount(self.links[:, 0], minlength=self.rows)
+
+    def exposure(self, treated: BoolArray) -> NDArray[np.int8]:
+        """Return the exposure of each row, as its place in ``EXPOSURES``."""
+        touching = self.links[treated[self.links[:, 1]], 0]
+        count = np.bincount(touching, minlength=self.rows)
+        needed = self.least if self.least >= 1 else self.least * self.neighbours
+        touched = (count > 0) & (count >= needed)
+        return (2 * treated + touched).astype(np.int8)
+
+    def related(self) -> tuple[IntArray, IntArray]:
+        """Return the pairs of rows, each with itself too, whose exposures hang on one toss."""
+        from scipy import sparse
+
+        rows = np.concatenate([np.arange(self.rows), self.links[:, 0]])
+        tosses = self.drawn[np.concatenate([np.arange(self.rows), self.links[:, 1]])]
+        shape = (self.rows, int(self.drawn.max()) + 1)
+        hangs = sparse.csr_array((np.ones(len(rows), dtype=np.int32), (rows, tosses)), shape=shape)
+        pairs = (hangs @ hangs.T).tocoo()
+        return pairs.row.astype(np.int64), pairs.col.astype(np.int64)
+
+
+def draw_exposures(
+    network: Network, chance: FloatArray, draws: int, generator: np.random.Generator
+) -> NDArray[np.int8]:
+    """Draw the randomisation again and again; return exposures, shape (n_draws, n_rows).
+
+    Parameters
+    ----------
+    network : Network
+    chance : ndarray of shape (n_tosses,)
+        Of each toss to treat.
+    draws : int
+    generator : Generator
+    """
+    return np.stack(
+        [
+            network.exposure((generator.random(len(chance)) < chance)[network.drawn])
+            for _ in range(draws)
+        ]
+    )
+
+
+def exposure_contrasts(
+    network: Network,
+    treated: BoolArray,
+    outcome: FloatArray,
+    seen: NDArray[np.int8],
+    *,
+    hajek: bool = True,
+    conservative: bool = True,
+) -> tuple[dict[str, Contrast], float]:
+    """Return the effect of each exposure against ``neither``, and the share of rows left out.
+
+    Rows are weighted by the inverse chance of the exposure they had; rows that could hardly have
+    some exposure are left out. The conservative variance takes the joint chances of pairs into
+    account, and puts what no draw can show (a row under two exposures, pairs that exclude each
+    other) at its worst, so that it is mostly too large. The other adds up products of what rows
+    add to the error, over pairs that hang on one toss: it is about right in large networks.
+
+    Parameters
+    ----------
+    network : Network
+    treated : ndarray of bool, shape (n_rows,)
+    outcome : ndarray of shape (n_rows,)
+    seen : ndarray of shape (n_draws, n_rows)
+        Exposures under draws of the randomisation.
+    hajek : bool
+        Whether weights are made to add up to one; Horvitz and Thompson's do so on average only.
+    conservative : bool
+        Which of both variances.
+
+    Raises
+    ------
+    TooFewRows
+        If an exposure is found in fewer than two rows that could have had each.
+
+    References
+    ----------
+    Aronow & Samii (2017), Estimating average causal effects under general interference, with
+    application to a social network experiment, Annals of Applied Statistics 11, 1912-1947.
+    Leung (2022), Causal inference under approximate neighborhood interference, Econometrica 90,
+    267-293.
+    """
+    mine = network.exposure(treated)
+    kinds = range(len(EXPOSURES))
+    chance = np.stack([(seen == e).mean(axis=0) for e in kinds])  # (n_exposures, n_rows)
+    able: BoolArray = chance.min(axis=0) >= _RARE
+    if able.sum() < _LEAST or any((mine[able] == e).sum() < 2 for e in kinds):
+        raise TooFewRows(
+            "some exposure is found in fewer than two rows that could have had each of them",
+            where="network_exposure",
+            remedy="With links so dense or so few there is no such comparison: compare whole "
+            "clusters, with cluster=",
+        )
+    related = network.related()
+    means, parts, scores, mass = [], [], [], []
+    for e in kinds:
+        weight = np.where(able & (mine == e), 1 / np.maximum(chance[e], _RARE), 0.0)
+        total = float(weight.sum()) if hajek else float(able.sum())
+        mean = float(weight @ outcome) / total
+        means.append(mean)
+        mass.append(total)
+        # What is weighted: deviations where the weights add up to one, by linearisation.
+        scores.append(np.where(weight > 0, outcome - (mean if hajek else 0.0), 0.0))
+        parts.append(weight * scores[e] / total - (0.0 if hajek else able * mean / total))
+    joint = JointChances.build(related, able, seen, len(EXPOSURES)) if conservative else None
+    found = {}
+    for e in kinds[1:]:
+        if joint is None:
+            off = parts[e] - parts[0]
+            variance = max(float(off[related[0]] @ off[related[1]]), float(off @ off))
+        else:
+            variance = max(
+                joint.covariance(e, e, scores, mine, chance) / mass[e] ** 2
+                + joint.covariance(0, 0, scores, mine, chance) / mass[0] ** 2
+                - 2 * joint.covariance(e, 0, scores, mine, chance) / (mass[e] * mass[0]),
+                0.0,
+            )
+        rows = int((able & (mine == e)).sum())
+        found[EXPOSURES[e]] = Contrast(means[e] - means[0], float(np.sqrt(variance)), rows=rows)
+    return found, float(1 - able.mean())
+
+
+def overlap_check(left_out: float) -> Check:
+    """Judge the share of rows that could hardly have some exposure."""
+    return Check.at_most(
+        "exposure_overlap",
+        left_out,
+        f"{percent(left_out)} of the rows can hardly have some exposure (such as those "
+        "without a neighbour), and are left out",
+        warn=_RARE_WARN,
+        fail=_RARE_FAIL,
+    )
 
 
 @dataclass(frozen=True)
@@ -55,16 +226,13 @@ def network_exposure(
     links: Iterable[tuple[int, int]],
     *,
     share: float,
-    draws: int = 1000,
+    draws: int = 2000,
     level: float = 0.95,
     random_state: int = 0,
 ) -> ExposureEffects:
     """Compare outcomes by exposure where each row was treated by its own toss of a coin.
 
-    The chance of each exposure is found by drawing the randomisation again; rows are weighted by
-    its inverse, and weights add up to one (Hájek). The variance takes the joint chances of pairs
-    into account, and what no row shows (its outcome under two exposures) at its worst, so that
-    intervals are rather too long.
+    The same from a table, with an Effect as the answer, is ``estimate(method="network_exposure")``.
 
     Parameters
     ----------
@@ -75,13 +243,14 @@ def network_exposure(
     share : float
         The chance with which each row was treated.
     draws : int
+        Draws of the randomisation, by which the chance of each exposure is found.
     level : float
     random_state : int
 
-    References
-    ----------
-    Aronow & Samii (2017), Estimating average causal effects under general interference, with
-    application to a social network experiment.
+    Raises
+    ------
+    SchemaError, OptionError, TooFewRows
+        If something does not fit, or exposures cannot be compared; see `exposure_contrasts`.
     """
     own = np.asarray(treated, dtype=np.float64)
     values = np.asarray(outcome, dtype=np.float64)
@@ -105,87 +274,22 @@ def network_exposure(
             where="links",
             remedy="Number the rows from 0",
         )
-    generator = np.random.default_rng(random_state)
-    seen = np.stack(
-        [_exposure(generator.random(rows) < share, pairs) for _ in range(draws)]
-    )  # (draws, n_rows)
-    mine = _exposure(own == 1, pairs)
-    chance = np.stack([(seen == e).mean(axis=0) for e in range(len(EXPOSURES))])
-    able: BoolArray = chance.min(axis=0) >= _RARE
-    if able.sum() < _LEAST or any((mine[able] == e).sum() < 2 for e in range(len(EXPOSURES))):
-        raise TooFewRows(
-            "some exposure is found in fewer than two rows that could have had each of them",
-            where="network_exposure",
-            remedy="With links so dense or so few there is no such comparison: compare whole "
-            "clusters, with cluster=",
-        )
-    parts = [_hajek(values[able], mine[able] == e, seen[:, able] == e) for e in range(4)]
-    reach = float(norm.isf((1 - level) / 2))
-    base, base_scores = parts[0]
-    found: list[tuple[str, int, float, float, float, float]] = []
-    for e in range(1, 4):
-        mean, scores = parts[e]
-        value = mean - base
-        error = float(np.sqrt(_bound(scores) + _bound(base_scores)))
-        found.append(
-            (EXPOSURES[e], int((mine[able] == e).sum()), value, error,
-             value - reach * error, value + reach * error)
-        )  # fmt: skip
-    left_out = float(1 - able.mean())
-    spill = found[0]
-    p_value = float(2 * norm.sf(abs(spill[2]) / spill[3])) if spill[3] > 0 else 1.0
-    told = (
-        f"a treated neighbour alone moves the outcome by {number_text(spill[2], signed=True)} "
-        f"(p = {p_value:.2g})"
+    network = Network(np.unique(np.vstack([pairs, pairs[:, ::-1]]), axis=0), np.arange(rows))
+    seen = draw_exposures(network, np.full(rows, share), draws, np.random.default_rng(random_state))
+    found, left_out = exposure_contrasts(network, own == 1, values, seen)
+    question = Question("indirect", level)
+    lines = tuple(
+        (name, each.rows, each.value, each.error, *each.ends(question))
+        for name, each in found.items()
     )
-    told += ": an analysis without interference is in doubt" if p_value < 1 - level else ""
     return ExposureEffects(
         Table(
             "Effects of exposures, against neither",
             ("exposure", "rows", "effect", "standard error", "low", "high"),
-            tuple(found),
+            lines,
         ),
         (
-            Check.at_most(
-                "exposure_overlap",
-                left_out,
-                f"{percent(left_out)} of the rows can hardly have some exposure (such as those "
-                "without a neighbour), and are left out",
-                warn=_RARE_WARN,
-                fail=_RARE_FAIL,
-            ),
-            Check.at_least("interference", p_value, told, warn=1 - level),
+            overlap_check(left_out),
+            spill_check("a treated neighbour alone", found["neighbour only"], question),
         ),
     )
-
-
-def _exposure(treated: BoolArray, pairs: IntArray) -> IntArray:
-    """Return the exposure of each row, as its place in ``EXPOSURES``."""
-    touched = np.zeros(len(treated), dtype=bool)
-    touched[pairs[treated[pairs[:, 1]], 0]] = True
-    touched[pairs[treated[pairs[:, 0]], 1]] = True
-    return 2 * treated.astype(np.int64) + touched.astype(np.int64)
-
-
-def _hajek(
-    values: FloatArray, has: BoolArray, could: BoolArray
-) -> tuple[float, tuple[FloatArray, BoolArray]]:
-    """Return the weighted mean, and what its variance is made of."""
-    chance = could.mean(axis=0)
-    weight = has / chance
-    mean = float((weight * values).sum() / weight.sum())
-    return mean, (np.where(has, (values - mean) / chance, 0.0) / weight.sum(), could)
-
-
-def _bound(parts: tuple[FloatArray, BoolArray]) -> float:
-    """Return a variance such that the sum of two bounds that of their difference."""
-    scores, could = parts
-    held = could[:, scores != 0].astype(np.float64)
-    terms = scores[scores != 0]
-    joint = held.T @ held / len(held)
-    single = np.diag(joint)
-    ratio = np.where(joint > 0, (joint - np.outer(single, single)) / np.maximum(joint, 1e-12), 0.0)
-    # No row shows two exposures: their product is put at its worst (Neyman's bound).
-    np.fill_diagonal(ratio, 1.0)
-    # As draws blur the joint chances, never less than for rows that are independent.
-    return max(float(terms @ ratio @ terms), float(terms @ terms))

@@ -32,6 +32,8 @@ class Absorber:
     def build(cls, columns: FloatArray, unit: IntArray | None = None) -> Absorber:
         """Take out columns, shape (n_rows, n_columns); those that depend on others do no harm."""
         bare = cls(unit, np.empty((len(columns), 0)))
+        if not columns.shape[1]:
+            return bare
         centred = bare.residual(columns)
         length = np.sqrt((centred**2).sum(axis=0))
         kept = length > _DEPENDENT * np.maximum(np.sqrt((columns**2).sum(axis=0)), 1e-300)

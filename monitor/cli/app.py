@@ -17,6 +17,7 @@ from whydrift.monitor.cli.demo import demo
 from whydrift.monitor.cli.discover import discover
 from whydrift.monitor.cli.effect import effect
 from whydrift.monitor.cli.event import event
+from whydrift.monitor.cli.experiment import EXPERIMENT_VERBS, experiment
 from whydrift.monitor.cli.export import EXPORT_VERBS, export
 from whydrift.monitor.cli.init import init
 from whydrift.monitor.cli.report import report
@@ -49,6 +50,7 @@ _SHORT = {
     "compare": "What changed between two tables, where it began, what to do.",
     "discover": "What causes what in a table.",
     "effect": "What a treatment did to an outcome, and whether to believe it.",
+    "experiment": "How many rows an experiment needs; whether its draw was kept.",
     "check-config": "What is wrong with a configuration, what it will do, what it can see.",
     "serve": "The daemon: checks windows as they are due, tells, answers on the web.",
     "run": "Check the windows that are due once, and exit: for cron, or a backfill.",
@@ -73,10 +75,15 @@ _SHORT_OF_EXPORT = {
     "dashboards": "Dashboards for Grafana.",
     "schema": "The configuration's JSON Schema, for editors.",
 }
+_SHORT_OF_EXPERIMENT = {
+    "power": "How many rows find an effect, or which effect so many rows find.",
+    "sample-ratio": "Do the arms have the sizes that were planned?",
+}
 # Verbs that have verbs of their own.
 _SHORT_BELOW: Mapping[str, Mapping[str, str]] = {
     "store": _SHORT_OF_STORE,
     "export": _SHORT_OF_EXPORT,
+    "experiment": _SHORT_OF_EXPERIMENT,
 }
 
 app = typer.Typer(
@@ -129,6 +136,7 @@ for _name, _verb in _VERBS.items():
 for _group, _root, _below in (
     ("store", store, STORE_VERBS),
     ("export", export, EXPORT_VERBS),
+    ("experiment", experiment, EXPERIMENT_VERBS),
 ):
     _of_group = typer.Typer(rich_markup_mode=None)
     _of_group.callback(help=_help(_root.__doc__), short_help=_SHORT[_group])(_root)

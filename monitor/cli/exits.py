@@ -11,7 +11,7 @@ class Status(IntEnum):
     """What the process says as it leaves."""
 
     NOTHING = 0  # nothing to report
-    FOUND = 1  # what --fail-on names
+    FOUND = 1  # what --fail-on names, or what a check of that name looks for
     WRONG_INPUT = 2  # the input, configuration or command line
     FAILED = 3  # `run`: some monitors could not be checked
     BUG = 70  # of ours, never 1: EX_SOFTWARE of sysexits.h
