@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from whydrift.discovery.knowledge import Knowledge
     from whydrift.monitor.building.dask_address import DaskSettings
     from whydrift.monitor.config import Config
-    from whydrift.monitor.config.service import Dask
 
 __all__ = ["ComparisonConfig", "comparison_config", "load_comparison_config"]
 
@@ -80,14 +79,5 @@ def comparison_config(
         floor=found.floor,
         method=found.graph.method,
         knowledge=found.graph.knowledge,
-        dask=None if config.dask is None else _dask(config.dask),
+        dask=None if config.dask is None else config.dask.settings(),
     )
-
-
-def _dask(settings: Dask) -> DaskSettings:
-    from whydrift.monitor.building.dask_address import DaskSettings
-
-    tls = settings.tls
-    if tls is None:
-        return DaskSettings(settings.address)
-    return DaskSettings(settings.address, tls.ca, tls.cert, tls.key)

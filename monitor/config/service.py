@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
 
@@ -20,6 +20,9 @@ from whydrift.monitor.config.values import (
     is_loopback,
 )
 from whydrift.monitor.window.duration import Duration
+
+if TYPE_CHECKING:
+    from whydrift.monitor.building.dask_address import DaskSettings
 
 __all__ = [
     "Alertmanager", "Checks", "Dask", "Event", "Keep", "Metrics", "Notifier", "PagerDuty",
@@ -233,6 +236,14 @@ class Dask(Settings):
 
         told(check_address)(value)
         return value
+
+    def settings(self) -> DaskSettings:
+        """Return what connects to it."""
+        from whydrift.monitor.building.dask_address import DaskSettings
+
+        if self.tls is None:
+            return DaskSettings(self.address)
+        return DaskSettings(self.address, self.tls.ca, self.tls.cert, self.tls.key)
 
 
 class Event(Settings):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
 from whydrift.discovery.errors import LeaseLost, NoRows, Overtaken, WhydriftError
+from whydrift.monitor.building.one_process import OneProcess
 from whydrift.monitor.config.redact import monitor_text
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.alert import AlertKey
@@ -47,6 +49,7 @@ from whydrift.monitor.window.interval import Interval
 from whydrift.monitor.window.late import Arrival
 
 if TYPE_CHECKING:
+    from whydrift.monitor.building import Cluster
     from whydrift.monitor.config import Config
     from whydrift.monitor.config.monitor import Monitor
     from whydrift.monitor.store import Store
@@ -98,12 +101,11 @@ def perform(
         Where it was told to stop; then nothing is left behind.
     """
     began = time.perf_counter()
-    work: _Work | None = None
     try:
         monitor = config.monitor_named(check.monitor)
-        history = History.of(config, monitor.name, CachedStore.of(store))
-        work = _Work(config, monitor, history, store, clock, lease, cancel)
-        with one_blas_thread():
+        with one_blas_thread(), _place(config) as on:
+            history = History.of(config, monitor.name, CachedStore.of(store), on)
+            work = _Work(config, monitor, history, store, clock, lease, cancel)
             report = work.perform(check)
     except LeaseLost as error:
         said = masked_by(config, str(error))
@@ -115,6 +117,18 @@ def perform(
         report = _failed(check, masked_by(config, str(error)), store, clock, lease)
         report = replace(report, summary=masked_by(config, report.summary))
     return replace(report, seconds=time.perf_counter() - began)
+
+
+@contextmanager
+def _place(config: Config) -> Iterator[Cluster]:
+    """Give the place where windows are read: here, or the workers that the configuration names."""
+    if config.dask is None:
+        yield OneProcess()
+        return
+    from whydrift.monitor.building import connected
+
+    with connected(config.dask.settings()) as workers:
+        yield workers
 
 
 def _failed(

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from uuid import uuid4
 
@@ -22,6 +21,7 @@ from whydrift.monitor.source.joining import fitted, joined_schema, kept_columns
 from whydrift.monitor.source.listing import Listed, list_files, partition_types, partition_value
 from whydrift.monitor.source.parquet import RowGroup, parquet_groups, read_parquet
 from whydrift.monitor.source.paths import HeaderOnly, NothingThere
+from whydrift.monitor.source.remembered import KnownFile, KnownFiles
 from whydrift.monitor.source.selected import require_columns, timed, with_column
 from whydrift.monitor.source.storage import is_local
 from whydrift.monitor.source.template import is_template
@@ -35,6 +35,7 @@ __all__ = ["FilePart", "Files", "FilesSource"]
 
 T = TypeVar("T")
 
+_KNOWN: Final = KnownFiles()
 _ASKED_AT_ONCE: Final = 8
 _PART_ROWS: Final = 262_144  # row groups are read together until they have as many rows
 
@@ -119,7 +120,8 @@ class FilesSource:
         listed = self._listed(None, None)
         if is_template(self._path):
             listed = listed[-1:]
-        return self._joined(_heads(listed, untold), listed, untold)
+        heads = _heads(listed, untold, Rows(time_column=self.time_column))
+        return self._joined(heads, listed, untold)
 
     def parts(self, rows: Rows, tell: Tell = untold) -> Sequence[FilePart]:
         """Return the shares of the files that may hold rows of the window.
@@ -175,7 +177,10 @@ class FilesSource:
         """Return the columns of all files and folders."""
         import pyarrow as pa
 
-        own = [(head.where, head.columns()) for head in heads]
+        # Thousands of files mostly have the same columns: each set of them is worked out once.
+        columns = {(id(head.schema), head.kept): head for head in heads}
+        worked_out = {key: head.columns() for key, head in columns.items()}
+        own = [(head.where, worked_out[id(head.schema), head.kept]) for head in heads]
         if not any(len(schema) for _, schema in own):
             raise SourceError(
                 "the file has no columns" if len(heads) == 1 else "no file has any columns",
@@ -283,13 +288,11 @@ class FilePart:
 
 def _heads(listed: Sequence[Listed], tell: Tell, rows: Rows | None = None) -> list[_Head]:
     """Return what is known of each file; of several, empty ones are left out."""
+    wanted = rows or Rows()
 
-    def look(found: Listed) -> tuple[_Head | None, list[Note]]:
-        notes: list[Note] = []
-        with reading(found.stored.where, found.stored.address):
-            file = formatted(found.stored)
-            head = None if file is None else _head(found, file, notes.append, rows or Rows())
-        return head, notes
+    def look(found: Listed) -> tuple[_Head | None, tuple[Note, ...]]:
+        known = _known(found, wanted.time_column)
+        return (None, ()) if known is None else (_head(found, known, wanted), known.notes)
 
     heads = []
     for found, (head, notes) in zip(listed, _each(look, listed), strict=True):
@@ -319,18 +322,45 @@ def _each(look: Callable[[Listed], T], listed: Sequence[Listed]) -> Iterable[T]:
         return list(askers.map(look, listed))
 
 
-def _head(listed: Listed, file: Formatted, tell: Tell, rows: Rows) -> _Head:
-    where = listed.stored.where
-    make = partial(_Head, listed, file)
+def _known(listed: Listed, time_column: str | None) -> KnownFile | None:
+    """Return what a file says of itself, None of an empty one; of many it is remembered."""
+    stored = listed.stored
+    with reading(stored.where, stored.address):
+        mark = _KNOWN.mark(stored)
+        known = _KNOWN.get(stored, mark, time_column)
+        if known is None:
+            file = formatted(stored)
+            if file is None:
+                return None
+            known = _looked_into(file, time_column)
+            _KNOWN.put(stored, mark, time_column, known)
+    return known
+
+
+def _looked_into(file: Formatted, time_column: str | None) -> KnownFile:
+    where, notes = file.stored.where, list[Note]()
+    delimited = groups = None
     if file.form is Format.DELIMITED:
-        found = delimited_head(file.open, where=where, prefer_tab=file.prefers_tab, tell=tell)
-        return make(found.schema, kept_columns(found.schema, where, tell), delimited=found)
-    with file.open() as stream:
-        if file.form is Format.PARQUET:
-            schema, groups = parquet_groups(stream, rows.time_column, rows.start, rows.end)
-            return make(schema, kept_columns(schema, where, tell), groups)
-        schema = arrow_schema(stream, file.form)
-    return make(schema, kept_columns(schema, where, tell))
+        delimited = delimited_head(
+            file.open, where=where, prefer_tab=file.prefers_tab, tell=notes.append
+        )
+        schema = delimited.schema
+    else:
+        with file.open() as stream:
+            if file.form is Format.PARQUET:
+                schema, groups = parquet_groups(stream, time_column)
+            else:
+                schema = arrow_schema(stream, file.form)
+    kept = kept_columns(schema, where, notes.append)
+    return KnownFile(file.form, file.codec, schema, kept, groups, delimited, tuple(notes))
+
+
+def _head(listed: Listed, known: KnownFile, rows: Rows) -> _Head:
+    groups = known.groups
+    if groups is not None:
+        groups = tuple(group for group in groups if group.may_hold(rows.start, rows.end))
+    file = Formatted(listed.stored, known.form, known.codec)
+    return _Head(listed, file, known.schema, known.kept, groups, known.delimited)
 
 
 def _firsts(batch: pa.RecordBatch, names: Sequence[str]) -> pa.RecordBatch:
@@ -358,10 +388,8 @@ def _shares(
 
 def _has_own(listed: Listed, name: str) -> bool:
     """Whether a file has a column itself: that counts, and says more than its folder's name."""
-    with reading(listed.stored.where, listed.stored.address):
-        file = formatted(listed.stored)
-        head = None if file is None else _head(listed, file, untold, Rows())
-    return head is not None and name in head.schema.names
+    known = _known(listed, None)
+    return known is not None and name in known.schema.names
 
 
 def _may_hold(file: Listed, rows: Rows, kind: pa.DataType) -> bool:

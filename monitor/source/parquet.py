@@ -24,20 +24,29 @@ _LEAST_BUFFER, _MOST_BUFFER = 64 * 1024, 4 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RowGroup:
-    """One row group that may hold rows of the window."""
+    """One row group.
+
+    Parameters
+    ----------
+    number, rows : int
+    first, last : datetime, optional
+        Its smallest and largest time, where they are written beside it.
+    """
 
     number: int
     rows: int
+    first: datetime | None = None
+    last: datetime | None = None
+
+    def may_hold(self, start: datetime | None, end: datetime | None) -> bool:
+        """Whether rows of a window may be in it."""
+        is_before = start is not None and self.last is not None and self.last < start
+        is_after = end is not None and self.first is not None and self.first >= end
+        return not (is_before or is_after)
 
 
-def parquet_groups(
-    stream: Any, time_column: str | None, start: datetime | None, end: datetime | None
-) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
-    """Return the columns of a file, and its row groups that may hold rows of the window.
-
-    Row groups whose smallest and largest time are written beside them, and that lie outside, are
-    left out unread.
-    """
+def parquet_groups(stream: Any, time_column: str | None) -> tuple[pa.Schema, tuple[RowGroup, ...]]:
+    """Return the columns of a file, and its row groups, with the times that are in them."""
     from pyarrow import parquet
 
     with parquet.ParquetFile(stream) as file:
@@ -48,8 +57,10 @@ def parquet_groups(
         groups = []
         for number in range(metadata.num_row_groups):
             group = metadata.row_group(number)
-            if leaf is None or not _is_outside(group.column(leaf).statistics, kind, start, end):
-                groups.append(RowGroup(number, group.num_rows))
+            first, last = (
+                (None, None) if leaf is None else _extremes(group.column(leaf).statistics, kind)
+            )
+            groups.append(RowGroup(number, group.num_rows, first, last))
         return file.schema_arrow, tuple(groups)
 
 
@@ -69,16 +80,16 @@ def read_parquet(
             )
 
 
-def _is_outside(statistics: Any, kind: Any, start: datetime | None, end: datetime | None) -> bool:
-    """Whether the extremes of a row group's times show that none lies in the window."""
-    if statistics is None or not statistics.has_min_max or (start is None and end is None):
-        return False
+def _extremes(statistics: Any, kind: Any) -> tuple[datetime | None, datetime | None]:
+    """Return the extremes of a row group's times, where they are told and times they are."""
+    if statistics is None or not statistics.has_min_max:
+        return None, None
     if kind["Type"] == "Timestamp":
         per_second = _PER_SECOND[kind["timeUnit"]]
     elif kind["Type"] == "Date":
         per_second = None
     else:
-        return False
+        return None, None
 
     def instant(raw: int) -> datetime:
         if per_second is None:
@@ -86,7 +97,6 @@ def _is_outside(statistics: Any, kind: Any, start: datetime | None, end: datetim
         return _EPOCH + timedelta(microseconds=raw * 1_000_000 // per_second)
 
     try:
-        low, high = instant(statistics.min_raw), instant(statistics.max_raw)
+        return instant(statistics.min_raw), instant(statistics.max_raw)
     except OverflowError:  # a year that Python does not know
-        return False
-    return (end is not None and low >= end) or (start is not None and high < start)
+        return None, None

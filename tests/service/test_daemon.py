@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import pytest
 
+from tests.building.parts import workers
 from tests.service.crafts import Odd
 from tests.service.world import BEGIN, HOUR, configuration, hanging, monitor, write_hours
 from whydrift.discovery.errors import ConfigError, OptionError
@@ -27,6 +28,7 @@ from whydrift.monitor.service.holdings import Holdings
 from whydrift.monitor.service.logs import PlainLines, Secrets, with_context
 from whydrift.monitor.service.pool import Limits, Pool
 from whydrift.monitor.service.reload import read_whole
+from whydrift.monitor.service.run import run_checks
 from whydrift.monitor.service.serve import _obey
 from whydrift.monitor.service.systemd import Manager
 from whydrift.monitor.store import open_store
@@ -166,6 +168,31 @@ def test_who_is_told_directly_hears_of_checks_that_fail_and_that_they_do_no_long
     assert [r.message.body["alert"] for r in found[:1]] == ["WhydriftCheckFailing"]
     (lapse,) = [lapse for lapse in run.store.list_lapses("gone") if lapse.kind == "check_failing"]
     assert lapse.until == run.now
+
+
+def test_windows_are_read_by_the_dask_workers_that_the_configuration_names(
+    tmp_path: Path, started: Any
+):
+    pytest.importorskip("distributed", reason="Dask is not installed")
+    write_hours(tmp_path / "a", 2, 8)
+    with workers(1) as address:
+        run = started(
+            monitor("a", tmp_path / "a"),
+            f"checks: {{workers: 1}}\ndask: {{address: '{address}'}}\n",
+        )
+        run.settle()
+        assert len(run.done("a")) == 4
+        config = run.daemon.config().model_copy(update={"dask": None})
+        with open_store(f"sqlite:///{tmp_path}/here.db", clock=lambda: run.now) as here:
+            run_checks(config, here, clock=lambda: run.now)
+            alone = [(r.key, r.rows, r.sha256) for r in here.list_snapshots()]
+        kept = run.store.list_snapshots()
+        assert [(r.key, r.rows, r.sha256) for r in kept] == alone
+    # Nobody is there any more, and nothing is read in another place instead.
+    run.now += HOUR
+    run.settle(300)
+    assert run.done("a")[-1][2] is CheckOutcome.ERROR
+    assert "the Dask scheduler does not answer" in str(run.store.get_state("a").last_error)
 
 
 def test_a_reload_begins_what_came_ends_what_went_and_refuses_what_is_broken(
