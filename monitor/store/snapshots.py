@@ -136,6 +136,14 @@ def ends(connection: sa.Connection, monitor: str) -> tuple[SnapshotRecord, Snaps
     return None if oldest is None or newest is None else (oldest, newest)
 
 
+def latest_number(connection: sa.Connection, monitor: str) -> int:
+    """Return the number of the row that came last of a monitor's windows as a whole."""
+    query = sa.select(sa.func.max(_TABLE.c.id)).where(
+        _TABLE.c.monitor == monitor, _TABLE.c.segment == ""
+    )
+    return int(connection.execute(query).scalar() or 0)
+
+
 def segments(connection: sa.Connection, monitor: str) -> tuple[str, ...]:
     """Return the segments that a monitor has windows of, the whole (an empty name) too.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from whydrift.monitor.service.event_effects import effects_of_events
 from whydrift.monitor.service.web.answers import json_answer
 from whydrift.monitor.service.web.api.service import CursorText, Limit, events_page
 from whydrift.monitor.service.web.api.views import (
@@ -20,6 +20,7 @@ from whydrift.monitor.service.web.api.views import (
     schema_view,
 )
 from whydrift.monitor.service.web.cursor import Cursor
+from whydrift.monitor.service.web.effects import effects_told
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
 from whydrift.monitor.service.web.problems import Problem, Refused
@@ -117,7 +118,7 @@ def _window(
 
 
 @router.get("/monitors/{monitor}/events")
-def events(
+async def events(
     monitor: str,
     request: Request,
     service: ServiceOf,
@@ -131,11 +132,13 @@ def events(
     cursor: CursorText = None,
 ) -> Response:
     """What happened to it, and to all monitors; what the newest releases and fixes did."""
-    settings = known_monitor(service, monitor)
-    shown, at = events_page(service.store, monitor, start, end, limit, cursor)
+    known_monitor(service, monitor)
+    shown, at = await to_thread.run_sync(
+        events_page, service.store, monitor, start, end, limit, cursor
+    )
     views = [event_view(e) for e in shown]
     if effects == "yes":
-        told = effects_of_events(service.store, settings, shown)
+        told = await effects_told(service, monitor, shown)
         for event, view in zip(shown, views, strict=True):
             view["effect_on_loss"] = event_effect_view(told[event.id]) if event.id in told else None
     following = None
