@@ -200,6 +200,32 @@ class Store(Memory):
                 current=current,
             )  # fmt: skip
 
+    def page_windows(
+        self,
+        monitor: str,
+        segment: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+        after: tuple[datetime, datetime] | None = None,
+    ) -> tuple[Interval, ...]:
+        """Return windows that are kept, those that end last first, a page at a time.
+
+        Parameters
+        ----------
+        monitor, segment : str
+        start, end : datetime, optional
+            Between which they lie wholly.
+        limit : int
+        after : tuple of datetime, optional
+            End and start of the last one of the page before.
+        """
+        with self.database.reading() as connection:
+            return snapshots.page_of_windows(
+                connection, monitor, segment, start=start, end=end, limit=limit, after=after
+            )
+
     def ends(self, monitor: str) -> tuple[SnapshotRecord, SnapshotRecord] | None:
         """Return a monitor's oldest and newest window that have rows; None where none has."""
         with self.database.reading() as connection:
