@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -18,8 +17,6 @@ from whydrift.discovery.snapshot.schema import Role, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.monitor import Monitor
 from whydrift.monitor.diagnosis.metric import row_measure
-from whydrift.monitor.service.busy import Busy
-from whydrift.monitor.service.references import LastUsed
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import EventRecord
 from whydrift.monitor.store.store import Store
@@ -29,7 +26,9 @@ if TYPE_CHECKING:
     from whydrift.effects.check import Check
     from whydrift.effects.effect import Effect
 
-__all__ = ["EVENT_KINDS", "EventEffect", "effect_of_windows", "effects_of_events"]
+__all__ = [
+    "EVENT_KINDS", "EffectsRequest", "EventEffect", "effect_of_windows", "effects_of_events",
+]  # fmt: skip
 
 EVENT_KINDS: Final = ("release", "retrain", "fix")  # which say that something was changed
 
@@ -41,7 +40,6 @@ _MOST_CELLS: Final = 4_000_000  # numbers in the table that is fitted
 _MOST_LEVELS: Final = 20  # of a category; the others count as one
 _MOST_BYTES: Final = 64 << 20  # of decoded windows on either side
 _PLACEBO_LEVEL: Final = 0.05
-_PATIENCE: Final = 5.0  # seconds: a request that waits holds a thread of the web server
 
 _ASSUMPTIONS: Final = (
     "Nothing else that moves the loss changed when the event happened, other than the features",
@@ -78,8 +76,34 @@ class EventEffect:
     refused: str | None = None
 
 
-_KNOWN: Final = LastUsed[EventEffect](1_000)
-_ONE_AT_A_TIME: Final = threading.Lock()  # a page that is asked for often must not fill the CPUs
+@dataclass(frozen=True, slots=True)
+class EffectsRequest:
+    """Which effects are asked for: equal ones have the same answer.
+
+    Parameters
+    ----------
+    monitor : str
+    events : tuple of int
+        Their ids, of the newest that may have one.
+    latest : tuple of int
+        Numbers of what was last kept: of the monitor's windows, and of events.
+    """
+
+    monitor: str
+    events: tuple[int, ...]
+    latest: tuple[int, int]
+
+    @classmethod
+    def of(cls, store: Store, monitor: str, events: Sequence[EventRecord]) -> EffectsRequest:
+        """Return what to ask for the effects of the newest of some events.
+
+        Raises
+        ------
+        StoreError
+            If the store cannot be read.
+        """
+        newest = _newest(events)
+        return cls(monitor, tuple(e.id for e in newest), store.latest_numbers(monitor))
 
 
 def effects_of_events(
@@ -87,33 +111,25 @@ def effects_of_events(
 ) -> dict[int, EventEffect]:
     """Return the effects of the newest of some events on a monitor's loss, by the event's id.
 
-    Events that change nothing by themselves (``accept``, ``pause``, …) are left out. What was
-    estimated once is remembered until a window is read again.
+    Events that change nothing by themselves (``accept``, ``pause``, …) are left out.
 
     Raises
     ------
     StoreError
         If a window cannot be read.
-    Busy
-        If others are being estimated, and it takes long.
     """
-    known = store.list_events(monitor=monitor.name, kinds=EVENT_KINDS)
-    wanted = sorted(
-        (e for e in events if e.kind in EVENT_KINDS), key=lambda e: (e.at, e.id), reverse=True
-    )[:_MOST_EVENTS]
+    wanted = _newest(events)
     if not wanted:
         return {}
+    known = store.list_events(monitor=monitor.name, kinds=EVENT_KINDS)
     kept = [r for r in store.list_snapshots(monitor=monitor.name, segment="") if r.rows]
-    if not _ONE_AT_A_TIME.acquire(timeout=_PATIENCE):
-        raise Busy(
-            "Effects of events are being estimated for somebody else",
-            where="effects",
-            remedy="Ask again in a minute",
-        )
-    try:
-        return {e.id: _effect_of_event(store, monitor, e, known, kept) for e in wanted}
-    finally:
-        _ONE_AT_A_TIME.release()
+    return {e.id: _effect_of_event(store, monitor, e, known, kept) for e in wanted}
+
+
+def _newest(events: Sequence[EventRecord]) -> list[EventRecord]:
+    """Return those that may have an effect, so many at most."""
+    changes = [e for e in events if e.kind in EVENT_KINDS]
+    return sorted(changes, key=lambda e: (e.at, e.id), reverse=True)[:_MOST_EVENTS]
 
 
 def _effect_of_event(
@@ -131,20 +147,13 @@ def _effect_of_event(
     whole = [i for i in sorted(parts) if all(r.has_sample for r in parts[i])]
     before = _apart([i for i in whole if i.end <= event.at and _begins(i, earlier)][::-1])
     after = _apart([i for i in whole if i.start >= event.at and (not later or i.end <= later)])
-    used = (*before, *after)
-    contents = ",".join(r.sha256 for i in used for r in parts[i])
-    name = f"{monitor.name} {event} {len(before)} {monitor.loss} {monitor.columns} {contents}"
-    found = _KNOWN.get(name)
-    if found is None:
-        old, new = (_read(store, [(i, parts[i]) for i in side]) for side in (before, after))
-        old = dict(reversed(old.items()))
-        found = replace(
-            effect_of_windows(event, monitor, [*old.values()], [*new.values()]),
-            before=_counted(monitor, old),
-            after=_counted(monitor, new),
-        )
-        _KNOWN.put(name, found, 1)
-    return found
+    old, new = (_read(store, [(i, parts[i]) for i in side]) for side in (before, after))
+    old = dict(reversed(old.items()))
+    return replace(
+        effect_of_windows(event, monitor, [*old.values()], [*new.values()]),
+        before=_counted(monitor, old),
+        after=_counted(monitor, new),
+    )
 
 
 def _read(

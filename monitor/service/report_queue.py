@@ -1,17 +1,24 @@
-"""Reports that were asked for: a few wait, one or two are made, some are kept for a while."""
+"""Reports and effects that were asked for: a few wait, one or two are made, some are kept."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from uuid import uuid4
 
+from whydrift.discovery.errors import OptionError
 from whydrift.monitor.service.busy import Busy
+from whydrift.monitor.service.event_effects import (
+    EffectsRequest,
+    EventEffect,
+    effects_of_events,
+)
 from whydrift.monitor.service.logs import EventLog
 from whydrift.monitor.service.pool import Ended, Limits, Pool, TroubleKind
 from whydrift.monitor.service.reload import masked_by
@@ -23,13 +30,19 @@ if TYPE_CHECKING:
     from whydrift.monitor.service.worker import Cancelled
     from whydrift.monitor.store.store import Store
 
-__all__ = ["ReportBench", "ReportCraft", "ReportJob", "ReportQueue", "ReportState"]
+__all__ = ["Effects", "ReportBench", "ReportCraft", "ReportJob", "ReportQueue", "ReportState"]
 
 _MOST_KEPT: Final = 50  # about 0.3 MB each
 _SECONDS_TO_LINGER: Final = 60.0  # a worker without work, which holds about 200 MB
+_BUG: Final = "This is a bug in whydrift; its log tells more."
 _TASKS: Final = 50  # before a worker is replaced
 
+_MOST_EFFECTS: Final = 2  # that wait or are estimated at once: the other places are for reports
+_EFFECTS_KEPT: Final = 200  # answers, of ten effects of some kB at most
+
 _LOG: Final = EventLog("reports")
+
+Effects: TypeAlias = dict[int, EventEffect]  # by the event's id
 
 
 class ReportState(StrEnum):
@@ -54,7 +67,8 @@ class ReportJob:
     ----------
     id : str
         32 hexadecimal digits.
-    request : ReportRequest
+    request : ReportRequest or EffectsRequest
+        Effects of events are estimated like a report is made; nobody fetches them by their id.
     asked : datetime
     state : ReportState
     diagnosis : mapping, optional
@@ -66,7 +80,7 @@ class ReportJob:
     """
 
     id: str
-    request: ReportRequest
+    request: ReportRequest | EffectsRequest
     asked: datetime
     state: ReportState = ReportState.WAITING
     diagnosis: dict[str, Any] | None = None
@@ -93,8 +107,10 @@ class ReportBench:
     config: Config
     store: Store
 
-    def do(self, task: ReportJob, cancelled: Cancelled) -> _Made:
-        """Make one report."""
+    def do(self, task: ReportJob, cancelled: Cancelled) -> _Made | Effects:
+        """Make one report, or estimate effects."""
+        if isinstance(task.request, EffectsRequest):
+            return self._effects(task.request)
         from whydrift.monitor.report import render_html
         from whydrift.monitor.service.reports import make_report
         from whydrift.monitor.service.web.links import Links
@@ -103,6 +119,12 @@ class ReportBench:
         found = make_report(self.config, self.store, task.request)
         place = report_place(task, Links.of(self.config.web))
         return _Made(found.to_dict(), render_html(found, place=place))
+
+    def _effects(self, request: EffectsRequest) -> Effects:
+        monitor = self.config.monitor_named(request.monitor)
+        events = self.store.list_events(monitor=monitor.name)
+        wanted = [e for e in events if e.id in request.events]
+        return effects_of_events(self.store, monitor, wanted)
 
     def close(self) -> None:
         """Close the store."""
@@ -139,8 +161,10 @@ class ReportQueue:
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)
         self._jobs: OrderedDict[str, ReportJob] = OrderedDict()
+        self._awaited: dict[str, Future[Effects]] = {}  # by the job's id
+        self._effects: OrderedDict[tuple[EffectsRequest, str], Future[Effects]] = OrderedDict()
         self._is_closing = False
-        self._pool: Pool[ReportJob, _Made] | None = None
+        self._pool: Pool[ReportJob, _Made | Effects] | None = None
         self._thread: threading.Thread | None = None
 
     def submit(self, request: ReportRequest) -> ReportJob:
@@ -153,34 +177,46 @@ class ReportQueue:
         """
         with self._lock:
             self._forget()
-            waiting = 0
             for job in self._jobs.values():
                 if not job.state.is_over and job.request == request:
                     return job
-                waiting += job.state is ReportState.WAITING
-            limits = self._config().web.reports
-            running = sum(j.state is ReportState.RUNNING for j in self._jobs.values())
-            if self._is_closing or waiting + running >= limits.running + limits.waiting:
-                raise Busy(
-                    f"{waiting} reports wait already",
-                    where="reports",
-                    remedy="Ask again in a while, or raise web.reports.waiting",
-                )
-            job = ReportJob(uuid4().hex, request, self._clock())
-            self._jobs[job.id] = job
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._drive, name="reports", daemon=True)
-                self._thread.start()
-            self._work.notify()
-            if self._pool is not None:
-                self._pool.wake()
-            return job
+            return self._add(request)
+
+    def effects(self, request: EffectsRequest) -> Future[Effects]:
+        """Ask for the effects of events; what was estimated once is remembered.
+
+        Returns
+        -------
+        Future
+            Of the effects, by the event's id; or of a `Busy` or `WhydriftError`.
+
+        Raises
+        ------
+        Busy
+            If too many wait.
+        """
+        monitor = self._config().monitor_named(request.monitor)
+        key = request, f"{monitor.loss} {monitor.columns}"
+        with self._lock:
+            if key in self._effects:
+                self._effects.move_to_end(key)
+                return self._effects[key]
+            pending = sum(not f.done() for f in self._effects.values())
+            if pending >= _MOST_EFFECTS:
+                raise _busy_with_effects()
+            job = self._add(request)
+            answer = self._effects[key] = Future()
+            self._awaited[job.id] = answer
+            while len(self._effects) > _EFFECTS_KEPT:
+                self._effects.popitem(last=False)
+            return answer
 
     def find(self, identity: str) -> ReportJob | None:
         """Return a report that was asked for; None where there is none, or it expired."""
         with self._lock:
             self._forget()
-            return self._jobs.get(identity)
+            found = self._jobs.get(identity)
+        return None if found is None or isinstance(found.request, EffectsRequest) else found
 
     def close(self) -> None:
         """Give up all that is not done, and end the workers."""
@@ -192,8 +228,29 @@ class ReportQueue:
             thread = self._thread
         if thread is not None:
             thread.join()
+        self._fail_all("The daemon is stopping")
 
     # ---- inside --------------------------------------------------------------------------------
+    def _add(self, request: ReportRequest | EffectsRequest) -> ReportJob:
+        """Let a request wait; call it under the lock."""
+        limits = self._config().web.reports
+        states = [job.state for job in self._jobs.values() if not job.state.is_over]
+        if self._is_closing or len(states) >= limits.running + limits.waiting:
+            raise Busy(
+                f"{states.count(ReportState.WAITING)} reports wait already",
+                where="reports",
+                remedy="Ask again in a while, or raise web.reports.waiting",
+            )
+        job = ReportJob(uuid4().hex, request, self._clock())
+        self._jobs[job.id] = job
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._drive, name="reports", daemon=True)
+            self._thread.start()
+        self._work.notify()
+        if self._pool is not None:
+            self._pool.wake()
+        return job
+
     def _forget(self) -> None:
         """Drop what is too old or too much; what is being made stays."""
         keep, now = self._config().web.reports.keep.least_seconds, self._clock()
@@ -216,12 +273,12 @@ class ReportQueue:
                 self._make()
             except Exception:  # the one broad catch: the daemon goes on, and so does the queue
                 _LOG.bug("reports_failed")
-                self._fail_all()
+                self._fail_all(_BUG)
 
     def _make(self) -> None:
         config = self._config()
         limits = config.web.reports
-        pool: Pool[ReportJob, _Made] = Pool(
+        pool: Pool[ReportJob, _Made | Effects] = Pool(
             ReportCraft(config),
             limits.running,
             Limits(limits.timeout.least_seconds, config.checks.memory, _TASKS),
@@ -255,7 +312,7 @@ class ReportQueue:
                 self._pool = None
             pool.close()
 
-    def _begin(self, pool: Pool[ReportJob, _Made]) -> None:
+    def _begin(self, pool: Pool[ReportJob, _Made | Effects]) -> None:
         while pool.idle:
             with self._lock:
                 job = self._next()
@@ -269,19 +326,39 @@ class ReportQueue:
         waiting = (j for j in self._jobs.values() if j.state is ReportState.WAITING)
         return next(waiting, None)
 
-    def _over(self, ended: Ended[ReportJob, _Made]) -> None:
-        job = ended.task
-        if ended.result is not None:
-            made = ended.result
+    def _over(self, ended: Ended[ReportJob, _Made | Effects]) -> None:
+        job, made = ended.task, ended.result
+        if isinstance(made, _Made):
             job = replace(job, state=ReportState.DONE, diagnosis=made.diagnosis, html=made.html)
-        else:
-            assert ended.trouble is not None
+        elif made is None:
             job = replace(job, state=ReportState.FAILED, error=self._reason(ended))
             _LOG.warning("report_failed", monitor=job.request.monitor, reason=str(ended.trouble))
+        if isinstance(job.request, EffectsRequest):
+            self._answer(job, made if isinstance(made, dict) else None)
+            return
         with self._lock:
             self._jobs[job.id] = job
 
-    def _reason(self, ended: Ended[ReportJob, _Made]) -> str:
+    def _answer(self, job: ReportJob, effects: Effects | None) -> None:
+        """Give effects to whoever waits for them; None: the job says why there are none."""
+        with self._lock:
+            self._jobs.pop(job.id, None)
+            answer = self._awaited.pop(job.id)
+            if effects is None:  # asked for again, it is tried again
+                self._effects = OrderedDict(
+                    (key, known) for key, known in self._effects.items() if known is not answer
+                )
+        if effects is not None:
+            answer.set_result(effects)
+            return
+        answer.set_exception(
+            OptionError(
+                "the effects could not be estimated", where=f"monitor {job.request.monitor!r}",
+                remedy=job.error or "",
+            )
+        )  # fmt: skip
+
+    def _reason(self, ended: Ended[ReportJob, _Made | Effects]) -> str:
         assert ended.trouble is not None
         match ended.trouble.kind:
             case TroubleKind.TIMEOUT:
@@ -292,13 +369,24 @@ class ReportQueue:
                 text = masked_by(self._config(), ended.trouble.text)
                 return text if text.endswith("?") else f"{text}."
             case _:
-                return "This is a bug in whydrift; its log tells more."
+                return _BUG
 
-    def _fail_all(self) -> None:
+    def _fail_all(self, why: str) -> None:
         with self._lock:
-            for job in list(self._jobs.values()):
-                if not job.state.is_over:
-                    self._jobs[job.id] = replace(
-                        job, state=ReportState.FAILED,
-                        error="This is a bug in whydrift; its log tells more.",
-                    )  # fmt: skip
+            lost = [
+                replace(job, state=ReportState.FAILED, error=why)
+                for job in self._jobs.values()
+                if not job.state.is_over
+            ]
+            self._jobs.update({job.id: job for job in lost})
+        for job in lost:
+            if isinstance(job.request, EffectsRequest):
+                self._answer(job, None)
+
+
+def _busy_with_effects() -> Busy:
+    return Busy(
+        "Effects of events are being estimated for somebody else",
+        where="effects",
+        remedy="Ask again in a minute",
+    )

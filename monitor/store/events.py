@@ -15,7 +15,7 @@ from whydrift.monitor.store.state import EventRecord, Lapse, LapseKind
 from whydrift.monitor.store.statements import insert_missing, written
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["LAPSES", "lapses", "latest", "listed", "page", "put"]
+__all__ = ["LAPSES", "lapses", "latest", "latest_number", "listed", "page", "put"]
 
 # Kinds of events that say that a lapse began, or was over.
 LAPSES: Final = tuple(word for kind in LapseKind for word in (kind.value, kind.over))
@@ -86,6 +86,11 @@ def page(
         query = query.where(_TABLE.c.happened <= happened, is_older)
     query = query.order_by(_TABLE.c.happened.desc(), _TABLE.c.id.desc()).limit(limit)
     return tuple(_record(row) for row in connection.execute(query))
+
+
+def latest_number(connection: sa.Connection) -> int:
+    """Return the number of the event that was told last."""
+    return int(connection.execute(sa.select(sa.func.max(_TABLE.c.id))).scalar() or 0)
 
 
 def _chosen(monitor: str | None, since: datetime | None, until: datetime | None) -> sa.Select[Any]:

@@ -15,6 +15,7 @@ from whydrift.monitor.store import tables
 from whydrift.monitor.store.content import Content, sha256
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey, check_name
 from whydrift.monitor.store.statements import key_of, lock_monitor, of_window, within
+from whydrift.monitor.window.interval import Interval
 
 __all__ = [
     "delete",
@@ -134,6 +135,43 @@ def ends(connection: sa.Connection, monitor: str) -> tuple[SnapshotRecord, Snaps
     oldest = _first(connection, query.order_by(*order).limit(1))
     newest = _first(connection, query.order_by(*(c.desc() for c in order)).limit(1))
     return None if oldest is None or newest is None else (oldest, newest)
+
+
+def page_of_windows(
+    connection: sa.Connection,
+    monitor: str,
+    segment: str,
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    limit: int,
+    after: tuple[datetime, datetime] | None,
+) -> tuple[Interval, ...]:
+    """Return windows, those that end last first: so many that follow one of them."""
+    columns = _TABLE.c.window_end, _TABLE.c.window_start
+    query = (
+        sa.select(*columns)
+        .distinct()
+        .where(*within(_TABLE, monitor, segment, start, end), _TABLE.c.current)
+    )
+    if after is not None:
+        ended, began = after
+        is_older = sa.or_(
+            _TABLE.c.window_end < ended,
+            sa.and_(_TABLE.c.window_end == ended, _TABLE.c.window_start < began),
+        )
+        query = query.where(_TABLE.c.window_end <= ended, is_older)
+    query = query.order_by(*(c.desc() for c in columns)).limit(limit)
+    rows = connection.execute(query)
+    return tuple(Interval(row.window_start, row.window_end) for row in rows)
+
+
+def latest_number(connection: sa.Connection, monitor: str) -> int:
+    """Return the number of the row that came last of a monitor's windows as a whole."""
+    query = sa.select(sa.func.max(_TABLE.c.id)).where(
+        _TABLE.c.monitor == monitor, _TABLE.c.segment == ""
+    )
+    return int(connection.execute(query).scalar() or 0)
 
 
 def segments(connection: sa.Connection, monitor: str) -> tuple[str, ...]:

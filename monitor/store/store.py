@@ -11,7 +11,7 @@ from typing import Any
 from whydrift.discovery.errors import StoreError
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.store import configs, graphs, results, snapshots
+from whydrift.monitor.store import configs, events, graphs, results, snapshots
 from whydrift.monitor.store.content import Content
 from whydrift.monitor.store.engine import Database, database_url, make_private
 from whydrift.monitor.store.memory import Clock, Memory, utc_now
@@ -200,10 +200,44 @@ class Store(Memory):
                 current=current,
             )  # fmt: skip
 
+    def page_windows(
+        self,
+        monitor: str,
+        segment: str,
+        *,
+        start: datetime | None = None,
+        end: datetime | None = None,
+        limit: int = 100,
+        after: tuple[datetime, datetime] | None = None,
+    ) -> tuple[Interval, ...]:
+        """Return windows that are kept, those that end last first, a page at a time.
+
+        Parameters
+        ----------
+        monitor, segment : str
+        start, end : datetime, optional
+            Between which they lie wholly.
+        limit : int
+        after : tuple of datetime, optional
+            End and start of the last one of the page before.
+        """
+        with self.database.reading() as connection:
+            return snapshots.page_of_windows(
+                connection, monitor, segment, start=start, end=end, limit=limit, after=after
+            )
+
     def ends(self, monitor: str) -> tuple[SnapshotRecord, SnapshotRecord] | None:
         """Return a monitor's oldest and newest window that have rows; None where none has."""
         with self.database.reading() as connection:
             return snapshots.ends(connection, monitor)
+
+    def latest_numbers(self, monitor: str) -> tuple[int, int]:
+        """Return the number of what was last kept of a monitor's windows, and of all events.
+
+        Whatever was kept since, late rows of an old window too, has a larger one.
+        """
+        with self.database.reading() as connection:
+            return snapshots.latest_number(connection, monitor), events.latest_number(connection)
 
     def list_segments(self, monitor: str) -> tuple[str, ...]:
         """Return the segments that a monitor has windows of, the whole (an empty name) too."""

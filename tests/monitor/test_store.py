@@ -320,3 +320,27 @@ def test_lists_that_grow_for_years_are_read_a_page_at_a_time_from_an_index(store
         ):
             plan = str(connection.exec_driver_sql(f"explain query plan {query}").all())
             assert "TEMP B-TREE" not in plan, plan
+
+
+def test_pages_of_windows_and_events_hold_each_once_newest_first(store):
+    for number in range(3):
+        for part in ("1", "2"):  # each window in two parts
+            store.put_snapshot(key(number), window(number), part=part)
+        for twin in "ab":  # two at each moment
+            store.put_event("other", twin, at=key(number).interval.start, actor="x")
+    store.put_snapshot(key(1, hours=2), window(9))  # ends with another one
+    windows, events, last, told = [], [], None, None
+    while page := store.page_windows("m", "", limit=2, after=last):
+        windows += page
+        last = page[-1].end, page[-1].start
+    while page := store.page_events(limit=4, after=told):
+        events += page
+        told = page[-1].at, page[-1].id
+    kept = {r.key.interval for r in store.list_snapshots(monitor="m")}
+    assert windows == sorted(kept, key=lambda w: (w.end, w.start), reverse=True)
+    assert events == list(store.list_events())[::-1]
+    assert store.page_windows("m", "DE") == () == store.page_windows("n", "")
+    newest = store.page_windows("m", "", start=key(2).interval.start, limit=9)
+    assert newest == (key(2).interval,)
+    assert store.page_alerts(monitor="m", after=3) == ()
+    assert store.latest_numbers("m") == (7, events[0].id)

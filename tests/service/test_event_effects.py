@@ -13,7 +13,6 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Monitor
 from whydrift.monitor.service import event_effects
-from whydrift.monitor.service.busy import Busy
 from whydrift.monitor.service.event_effects import (
     EventEffect,
     effect_of_windows,
@@ -191,10 +190,3 @@ def test_windows_are_read_from_the_event_outwards_within_a_bound_of_memory(
         assert [len(found.before), len(found.after)] == [4, 4]
         assert found.before[-1].end == found.after[0].start == EVENT.at
         assert found.before[0].end < found.before[-1].end
-        event_effects._ONE_AT_A_TIME.acquire()
-        monkeypatch.setattr(event_effects, "_PATIENCE", 0.01)
-        try:
-            with pytest.raises(Busy):
-                effects_of_events(store, monitor(), events)
-        finally:
-            event_effects._ONE_AT_A_TIME.release()

@@ -6,11 +6,13 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.service.asking import Served, served
@@ -19,8 +21,14 @@ from whydrift.discovery.errors import ConfigError, OptionError
 from whydrift.monitor.cli.entry import run
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, ReasonCode, Verdict
 from whydrift.monitor.service.busy import Busy
-from whydrift.monitor.service.report_queue import ReportQueue, ReportState
+from whydrift.monitor.service.event_effects import (
+    EVENT_KINDS,
+    EffectsRequest,
+    effects_of_events,
+)
+from whydrift.monitor.service.report_queue import Effects, ReportQueue, ReportState
 from whydrift.monitor.service.reports import ReportRequest, Side, make_report, with_pictures
+from whydrift.monitor.service.web import effects as effects_module
 from whydrift.monitor.store.collect import collect
 from whydrift.monitor.window.duration import Duration
 
@@ -207,6 +215,14 @@ def test_what_is_asked_for_wrongly_is_told_at_once(there: Served):
     assert "prices" in answer.json()["detail"]
 
 
+def test_a_report_that_is_gone_can_be_asked_for_again(there: Served):
+    for path in ("/api/v1/reports/", "/reports/"):
+        answer = there.client.get(path + "0" * 32, headers={"Accept": "text/html"})
+        assert answer.status_code == 404
+        assert "POST /api/v1/reports" in answer.text
+        assert "until that restarts" in answer.text
+
+
 def test_more_than_may_wait_is_refused_and_old_reports_go(daemon: FakeDaemon):
     now = [NOW]
     queue = ReportQueue(daemon.config, lambda: now[0])
@@ -287,3 +303,55 @@ def test_the_command_line_says_what_is_wrong(
 ):
     assert run(["report", "-c", str(file), *given]) == 2
     assert words in " ".join(capsys.readouterr().err.split())
+
+
+# ---- effects of events -------------------------------------------------------------------------
+def test_effects_are_estimated_once_until_something_new_is_kept(daemon: FakeDaemon):
+    store, (settings,) = daemon.store, daemon.config().monitors
+    events = store.list_events(monitor="prices", kinds=EVENT_KINDS)
+    assert events
+    request = EffectsRequest.of(store, "prices", events)
+    answer = daemon.reports.effects(request)
+    assert daemon.reports.effects(EffectsRequest.of(store, "prices", events)) is answer
+    found = answer.result(300)
+    assert found.keys() == {e.id for e in events}
+    own = effects_of_events(store, settings, events)
+    assert [(e.refused, e.before, e.after) for e in found.values()] == [
+        (e.refused, e.before, e.after) for e in own.values()
+    ]
+    assert daemon.reports.effects(request) is answer
+    # Late rows of an old window count too.
+    record = store.list_snapshots(monitor="prices", segment="")[0]
+    window = store.get_snapshot(store.list_snapshots(monitor="prices", segment="")[1])
+    assert EffectsRequest.of(store, "prices", events) == request
+    store.put_snapshot(record.key, window, part=record.part)
+    assert EffectsRequest.of(store, "prices", events) != request
+
+
+def test_effects_that_many_ask_for_leave_places_for_reports(daemon: FakeDaemon):
+    queue = ReportQueue(daemon.config, daemon.clock)
+    asked = [queue.effects(EffectsRequest("prices", (1,), (n, 0))) for n in range(2)]
+    with pytest.raises(Busy, match="for somebody else"):
+        queue.effects(EffectsRequest("prices", (1,), (2, 0)))
+    assert queue.effects(EffectsRequest("prices", (1,), (0, 0))) is asked[0]
+    job = queue.submit(ReportRequest("prices"))
+    assert queue.find(job.id) is not None
+    queue.close()
+    for answer in asked:  # nobody waits for ever
+        assert answer.done()
+
+
+def test_who_waits_for_effects_keeps_nobody_waiting(there: Served, monkeypatch: pytest.MonkeyPatch):
+    asked: Future[Effects] = Future()
+    monkeypatch.setattr(there.daemon.reports, "effects", lambda _request: asked)
+    monkeypatch.setattr(effects_module, "_SECONDS", 300)
+    path = "/api/v1/monitors/prices/events?effects=yes"
+    with ThreadPoolExecutor(20) as pool:
+        waiting = [pool.submit(httpx.get, f"http://localhost:{there.port}{path}", timeout=300)
+                   for _ in range(20)]  # fmt: skip
+        refused = next(as_completed(waiting)).result()  # one of those beyond who may wait
+        assert (refused.status_code, refused.json()["type"]) == (429, "urn:whydrift:problem:busy")
+        assert there.client.get("/api/v1/monitors").status_code == 200
+        asked.set_result({})
+        codes = sorted(done.result().status_code for done in waiting)
+    assert codes == [200] * 16 + [429] * 4

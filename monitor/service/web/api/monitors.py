@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from whydrift.monitor.service.event_effects import effects_of_events
 from whydrift.monitor.service.web.answers import json_answer
 from whydrift.monitor.service.web.api.service import CursorText, Limit, events_page
 from whydrift.monitor.service.web.api.views import (
@@ -20,6 +20,7 @@ from whydrift.monitor.service.web.api.views import (
     schema_view,
 )
 from whydrift.monitor.service.web.cursor import Cursor
+from whydrift.monitor.service.web.effects import effects_told
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
 from whydrift.monitor.service.web.problems import Problem, Refused
@@ -68,31 +69,35 @@ def windows(
     """The windows that are kept, newest first, each with its diagnoses."""
     known_monitor(service, monitor)
     last = Cursor.read(cursor)
-    first = None if start is None else read_moment(start, "from")
-    until = None if end is None else read_moment(end, "to")
-    if last is not None:
-        until = last.end if until is None else min(until, last.end)
-    kept = service.store.list_snapshots(monitor=monitor, segment=segment, start=first, end=until)
-    parts: dict[Interval, list[SnapshotRecord]] = {}
-    for record in kept:
-        parts.setdefault(record.key.interval, []).append(record)
-    order = sorted(parts, key=lambda w: (w.end, written(w.start)), reverse=True)
-    if last is not None:
-        order = [w for w in order if (w.end, written(w.start)) < (last.end, last.id)]
-    shown, following = order[:limit], None
-    if len(order) > limit:
+    found = service.store.page_windows(
+        monitor,
+        segment,
+        start=None if start is None else read_moment(start, "from"),
+        end=None if end is None else read_moment(end, "to"),
+        limit=limit + 1,
+        after=None if last is None else (last.end, read_moment(last.id, "cursor")),
+    )
+    shown, following = found[:limit], None
+    if len(found) > limit:
         at = Cursor(shown[-1].end, written(shown[-1].start)).encoded()
         query = {**dict(request.query_params), "cursor": at}
         following = links.api("monitors", monitor, "windows", **query)
+    parts: dict[Interval, list[SnapshotRecord]] = {w: [] for w in shown}
     told: dict[Interval, list[ResultRecord]] = {}
     if shown:
+        first, until = min(w.start for w in shown), shown[0].end
+        for record in service.store.list_snapshots(
+            monitor=monitor, segment=segment, start=first, end=until
+        ):
+            if record.key.interval in parts:
+                parts[record.key.interval].append(record)
         for result in service.store.list_results(
-            monitor=monitor, segment=segment, start=min(w.start for w in shown), end=shown[0].end
+            monitor=monitor, segment=segment, start=first, end=until
         ):
             told.setdefault(result.key.interval, []).append(result)
     return json_answer(
         {
-            "windows": [_window(w, parts[w], told.get(w, []), links) for w in shown],
+            "windows": [_window(w, parts[w], told.get(w, []), links) for w in shown if parts[w]],
             "next": following,
         }
     )
@@ -117,7 +122,7 @@ def _window(
 
 
 @router.get("/monitors/{monitor}/events")
-def events(
+async def events(
     monitor: str,
     request: Request,
     service: ServiceOf,
@@ -131,11 +136,13 @@ def events(
     cursor: CursorText = None,
 ) -> Response:
     """What happened to it, and to all monitors; what the newest releases and fixes did."""
-    settings = known_monitor(service, monitor)
-    shown, at = events_page(service.store, monitor, start, end, limit, cursor)
+    known_monitor(service, monitor)
+    shown, at = await to_thread.run_sync(
+        events_page, service.store, monitor, start, end, limit, cursor
+    )
     views = [event_view(e) for e in shown]
     if effects == "yes":
-        told = effects_of_events(service.store, settings, shown)
+        told = await effects_told(service, monitor, shown)
         for event, view in zip(shown, views, strict=True):
             view["effect_on_loss"] = event_effect_view(told[event.id]) if event.id in told else None
     following = None

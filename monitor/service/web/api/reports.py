@@ -26,6 +26,13 @@ router: Final = APIRouter(tags=["reports"])
 
 _ID: Final = re.compile(r"^[0-9a-f]{32}$", re.ASCII)
 
+_GONE: Final = Problem(
+    404, "report",
+    "There is no report of this id here. One is kept for web.reports.keep by the daemon that made "
+    "it, until that restarts; made anew from the same windows it says the same: ask for it again "
+    "by POST /api/v1/reports, or on the page /compare.",
+)  # fmt: skip
+
 
 @router.post("/reports")
 def ask(body: ReportBody, service: ServiceOf, links: LinksOf) -> Response:
@@ -63,7 +70,7 @@ def job_of(service: Service, identity: str) -> ReportJob:
     """
     found = service.reports.find(identity) if _ID.match(identity) else None
     if found is None:
-        raise Refused(Problem(404, "report", "There is no report of this id, or it expired."))
+        raise Refused(_GONE)
     return found
 
 

@@ -6,9 +6,11 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
@@ -16,9 +18,10 @@ from whydrift.monitor.diagnosis.diagnosis import Verdict
 from whydrift.monitor.diagnosis.headline import words_for
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
-from whydrift.monitor.service.event_effects import EVENT_KINDS, EventEffect, effects_of_events
+from whydrift.monitor.service.event_effects import EVENT_KINDS, EventEffect
 from whydrift.monitor.service.references import accepted_for
 from whydrift.monitor.service.schedule import stages_of
+from whydrift.monitor.service.web.effects import effects_told
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
 from whydrift.monitor.service.web.pages.alerts import shown_alerts
@@ -101,7 +104,7 @@ _MEMORY: Final = _Memory()
 
 
 @router.get("/monitors/{name}")
-def monitor(
+async def monitor(
     name: str,
     service: ServiceOf,
     links: LinksOf,
@@ -110,18 +113,48 @@ def monitor(
     effects: Literal["yes", "no"] = "no",
 ) -> Response:
     """Return the page of a monitor, or of one of its segments."""
+    known_monitor(service, name)
+    seen = await to_thread.run_sync(_seen, service.store, name, segment, before)
+    told = None
+    if effects == "yes" and not segment:
+        told = await effects_told(service, name, seen.shown)
+    is_past = before is not None
+    return await to_thread.run_sync(_page, service, links, name, segment, seen, told, is_past)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """The diagnoses that a page shows, and what happened meanwhile."""
+
+    told: tuple[ResultRecord, ...]
+    start: datetime | None
+    events: tuple[EventRecord, ...]
+
+    @property
+    def shown(self) -> tuple[EventRecord, ...]:
+        """The newest events, the last first."""
+        return self.events[-_MOST_EVENTS:][::-1]
+
+
+def _seen(store: Store, name: str, segment: str, before: str | None) -> _Seen:
+    told = _told(store, name, segment, before)
+    start = min((r.key.interval.start for r in told), default=None)
+    return _Seen(told, start, store.list_events(monitor=name, since=start))
+
+
+def _page(
+    service: Service, links: Links, name: str, segment: str, seen: _Seen,
+    effects: Mapping[int, EventEffect] | None, is_past: bool,
+) -> Response:  # fmt: skip
     settings = known_monitor(service, name)
     view = service.board().monitors.get(name)
     if view is None:  # new in the configuration
         raise Refused(Problem(503, "not_ready", "Nothing of it has been read yet."))
     store, now, zone = service.store, service.clock(), settings.window.timezone
-    told = _told(store, name, segment, before)
+    told, shown = seen.told, seen.shown
     if segment and not told:
         raise Refused(Problem(404, "segment", f"There is no segment {segment!r:.60} of {name}."))
-    start = min((r.key.interval.start for r in told), default=None)
-    visits = store.list_visits(name, start=start)
-    events = store.list_events(monitor=name, since=start)
-    shown = events[-_MOST_EVENTS:][::-1]
+    visits = store.list_visits(name, start=seen.start)
     records = store.list_alerts(monitor=name)
     firing, pending, resolved = (
         shown_alerts(records, state, links, (name,))
@@ -143,10 +176,10 @@ def monitor(
         diagnosis=said,
         words=() if said is None else _words(said),
         newest=newest,
-        timeline=timeline_svg(lanes, [_mark(e) for e in events], f"Windows of {name}", zone),
+        timeline=timeline_svg(lanes, [_mark(e) for e in seen.events], f"Windows of {name}", zone),
         zone=zone,
         older=_older(links, name, segment, told),
-        is_past=before is not None,
+        is_past=is_past,
         firing=firing,
         pending=pending,
         resolved=resolved[:_MOST_EVENTS],
@@ -158,9 +191,8 @@ def monitor(
         left_out=_left_out(service, name, segment, newest),
         failures=[v for v in visits if v.outcome is CheckOutcome.ERROR],
         events=shown,
-        effects=None if effects == "no" or segment else {
-            at: _effect_words(found)
-            for at, found in effects_of_events(store, settings, shown).items()
+        effects=None if effects is None else {
+            number: _effect_words(found) for number, found in effects.items()
         },
         has_effects=settings.columns.prediction is not None
         and any(e.kind in EVENT_KINDS for e in shown),
