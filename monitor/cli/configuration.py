@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING
 
 from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.cli.dated_files import with_date
 from whydrift.monitor.cli.window_guess import guess_windows
 from whydrift.monitor.source.address import masked
 
@@ -65,10 +66,13 @@ def configuration(
             f"  {name}:",
             *_where(data, query),
             *_time(suspects),
+            "  # labels:                       # true values that come later, in rows of their own",
+            "  #   files: labels/*.parquet",
             "",
             "monitors:",
             f"  - name: {name}",
             f"    source: {name}",
+            "    # labels: {source: labels, join: id}   # id stands in both",
             "    columns:",
             *_roles(suspects),
             *_windows(snapshot, suspects),
@@ -153,10 +157,16 @@ def _loss(snapshot: Snapshot, suspects: Suspects) -> list[str]:
 
 def _where(data: str, query: str | None) -> list[str]:
     if query is None:
-        return [
-            "    # {date} stands for the day of a window: data/dt={date}/*.parquet",
-            f"    files: {_scalar(data)}",
-        ]
+        dated = with_date(data)
+        hint = (
+            ["    # {date} stands for the day of a window: data/dt={date}/*.parquet"]
+            if dated is None
+            else [
+                "    # CHECK: if a file holds the rows of the day (UTC) in its name, windows are",
+                f"    # read faster with: files: {_scalar(dated)}",
+            ]
+        )
+        return [*hint, f"    files: {_scalar(data)}"]
     # A variable stays one; a password that was typed does not get into a file.
     is_open = masked(data) == data
     url = json.dumps(data) if is_open else '"${DATABASE_URL}"  # set it: it held a password'

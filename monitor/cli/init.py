@@ -93,7 +93,7 @@ def _first_verdict(
         return f"fewer than {_LEAST_ROWS} rows: too few to compare two halves"
     target, prediction = suspects.target, suspects.prediction
     try:
-        first, second = _halves(source, whole, suspects.time, progress)
+        first, second = _halves(source, whole, suspects, progress)
         return compare(
             first, second, target=target, prediction=prediction if target is not None else None,
             time_column=suspects.time, progress=progress,
@@ -104,7 +104,7 @@ def _first_verdict(
 
 
 def _halves(
-    source: Source, whole: Snapshot, time: str | None, progress: Progress
+    source: Source, whole: Snapshot, suspects: Suspects, progress: Progress
 ) -> tuple[Snapshot, Snapshot]:
     """Read the source once more for each half, so that it is never held whole."""
     from whydrift.discovery.snapshot.snapshot import Snapshot as Taken
@@ -112,17 +112,21 @@ def _halves(
     from whydrift.monitor.source.reading import stream
     from whydrift.monitor.source.snapshots import snapshot_of
 
-    middle = whole.rows // 2
+    # A version that another one followed is no change of the data.
+    kinds = {} if suspects.version is None else {suspects.version: "ignored"}
+    time, middle = suspects.time, whole.rows // 2
     if time is None:
-        first = Taken.from_batches(_cut(stream(source, Rows(), progress=progress), 0, middle))
+        first = Taken.from_batches(
+            _cut(stream(source, Rows(), progress=progress), 0, middle), kinds=kinds
+        )
         rest = _cut(stream(source, Rows(), progress=progress), middle, whole.rows)
         return first, Taken.from_batches(rest, schema=first.schema)
     seconds = float(whole.quantiles(time, [0.5])[0])
     at = datetime.fromtimestamp(seconds, UTC)
-    kinds, roles = {time: "timestamp"}, {time: "time"}
     first = snapshot_of(
-        source, Rows(None, time, None, at), kinds=kinds, roles=roles, progress=progress
-    )
+        source, Rows(None, time, None, at), kinds=kinds | {time: "timestamp"},
+        roles={time: "time"}, progress=progress,
+    )  # fmt: skip
     return first, snapshot_of(
         source, Rows(None, time, at, None), schema=first.schema, progress=progress
     )

@@ -216,7 +216,7 @@ def _show_information(found: Information) -> None:
         return
     table = Table(box=None, pad_edge=False)
     table.add_column("monitor")
-    for name in ("windows", "segments", "rows", "bytes", "samples", "graphs", "results"):
+    for name in ("snapshots", "segments", "rows", "bytes", "samples", "graphs", "results"):
         table.add_column(name, justify="right")
     for name in ("from", "to"):
         table.add_column(name)

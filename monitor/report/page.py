@@ -52,10 +52,13 @@ class Place:
         Words and addresses of the pages that it belongs to, the widest first.
     more : tuple of (str, str)
         Of pages that tell more of the same.
+    pictures : str, optional
+        Address of the same page with pictures of the windows, where this one has none.
     """
 
     up: tuple[tuple[str, str], ...] = ()
     more: tuple[tuple[str, str], ...] = ()
+    pictures: str | None = None
 
 
 @cache

@@ -28,6 +28,13 @@ __all__ = ["Alerting", "decide", "details_of", "rejected"]
 # What an alert of a segment needs the monitor's combined p-value for; a fault shows itself.
 _GATED: Final = frozenset((AlertKind.MECHANISM, AlertKind.COVARIATE, AlertKind.CONDITIONAL))
 _TOLD: Final = frozenset((Step.OPENED, Step.UPDATED, Step.WIDENED, Step.CLOSED))
+# What an alert is about, where a diagnosis speaks of something else first.
+_SAYS: Final = {
+    AlertKind.COVARIATE: "its own distribution moved",
+    AlertKind.MECHANISM: "what leads to it has changed",
+    AlertKind.CONDITIONAL: "given the model's inputs, it moved",
+    AlertKind.GRAPH: "columns depend on each other otherwise than in the reference",
+}
 # Once a window; drift is decided on at each stage.
 _ONCE: Final = (Purpose.FAULT, Purpose.GRAPH)
 
@@ -148,7 +155,11 @@ def _summary(
     diagnosis: Diagnosis, key: AlertKey, columns: list[str], slowly: Mapping[str, int]
 ) -> str:
     if not slowly or set(columns) - set(slowly):
-        return diagnosis.summary
+        # A diagnosis of broken data speaks of these alone.
+        own = _SAYS.get(key.kind) if diagnosis.fault and columns else None
+        if own is None:
+            return diagnosis.summary
+        return f"{', '.join(columns)}: {own}. In the same window: {diagnosis.summary}"
     named = ", ".join(sorted(slowly))
     what = "its own mechanism" if key.kind is AlertKind.MECHANISM else "it"
     over = max(slowly.values())

@@ -150,6 +150,8 @@ class MonitorView:
         When the next result is due; a past time where one is late.
     empty : datetime, optional
         End of the newest window, where it had no rows.
+    named : mapping of AlertKey to tuple of str
+        Which columns each alert that fires is about.
     """
 
     name: str
@@ -165,6 +167,7 @@ class MonitorView:
     budget_ratio: float = 0.0
     next_due: datetime | None = None
     empty: datetime | None = None
+    named: Mapping[AlertKey, tuple[str, ...]] = field(default_factory=dict)
 
     def newest(self, segment: str = WHOLE) -> ResultNumbers | None:
         """Return the latest finished stage of the newest window of a segment."""
@@ -289,9 +292,10 @@ class Board:
         for record in records:
             if record.id in self._results:
                 by_monitor[record.key.monitor].append(self._results[record.id])
-        firing: dict[str, set[AlertKey]] = {}
+        firing: dict[str, dict[AlertKey, tuple[str, ...]]] = {}
         for alert in store.list_alerts(states=[AlertState.FIRING]):
-            firing.setdefault(alert.monitor, set()).add(alert.key)
+            named = tuple(sorted(alert.episode.columns))
+            firing.setdefault(alert.monitor, {})[alert.key] = named
         leases = {lease.monitor: lease for lease in store.list_leases()}
         monitors = {}
         for monitor in config.monitors:
@@ -322,6 +326,7 @@ class Board:
                 known.budget_ratio,
                 known.next_due,
                 known.empty,
+                firing.get(name, {}),
             )
             # The same object where nothing changed: what was written of it is used again.
             monitors[name] = before if before == view else view

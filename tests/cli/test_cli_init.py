@@ -113,3 +113,33 @@ def test_what_init_writes_passes_its_check_and_runs(tmp_path, call, monkeypatch)
     again = json.loads(call("check-config", "w.yaml", "--json", "-").out)
     assert 250 < again["monitors"][0]["assumption"]["rows"] <= 300
     assert "stored" in again["monitors"][0]["assumption"]["basis"]
+
+
+@pytest.mark.parametrize(
+    ("names", "written"),
+    [
+        (["dt=2026-05-01.parquet", "dt=2026-05-02.parquet"], "dt={date}.parquet"),
+        (["2026-05-01/a.parquet", "2026-05-02/b.parquet"], "{date}/*.parquet"),
+        (["2026-05-01.parquet", "rest.parquet"], None),
+        (["2026-05-01.parquet"], None),
+    ],
+)
+def test_files_with_a_day_in_their_names_are_offered_with_a_date(
+    tmp_path: Path, call, names: list[str], written: str | None
+) -> None:
+    for name in names:
+        (tmp_path / "log" / name).parent.mkdir(parents=True, exist_ok=True)
+        table().to_parquet(tmp_path / "log" / name)
+    text = call("init", tmp_path / "log", "-o", "-").out
+    offered = [line for line in text.splitlines() if "read faster with" in line]
+    assert len(offered) == (written is not None)
+    assert all(f"{tmp_path.name}/log/{written}" in line for line in offered)
+
+
+def test_the_version_of_a_model_is_no_change_of_its_data(tmp_path: Path, call) -> None:
+    frame = table()
+    frame["model_version"] = ["7"] * 1_500 + ["8"] * 1_500
+    frame.to_parquet(tmp_path / "a.parquet")
+    look = call("init", tmp_path / "a.parquet").out
+    assert "looks like the version: model_version" in look
+    assert "model_version" not in look.split("A first verdict")[1]

@@ -173,6 +173,15 @@ def test_a_slow_change_opens_an_alert_that_names_the_column() -> None:
     assert opened(decided(diagnosis(), slow=SlowDrift({"y": 7}))) == [("", "mechanism")]
 
 
+def test_an_alert_of_drift_speaks_of_it_where_the_window_is_broken_too() -> None:
+    both = decided(diagnosis("a", fault=True))
+    said = {change.key.kind: change.details["summary"] for change in both.changes}
+    assert said == {
+        AlertKind.COVARIATE: "a: its own distribution moved. In the same window: It moved.",
+        AlertKind.FAULT: "It moved.",
+    }
+
+
 @pytest.mark.parametrize("segments", [(), ("DE", "FR")])
 def test_a_month_of_decisions_spends_no_more_than_was_granted(segments) -> None:
     budget = alarm_budget(MONITOR, segments)

@@ -120,6 +120,8 @@ def test_the_overview_says_what_fires_and_where(there: Served):
     assert "1 firing" in text
     assert "covariate and mechanism shift" in text
     assert "beginning at income" in text
+    assert "mechanism: price" in text
+    assert "covariate: income" in text
     assert "in 22 h" in text
 
 

@@ -18,12 +18,10 @@ def diagnosis_place(
 ) -> Place:
     """Return that of a stored diagnosis."""
     more = [("as JSON", links.api("diagnoses", identity))]
-    if not has_pictures:
-        more.insert(0, ("with pictures of the windows",
-                        links.page("diagnoses", identity, pictures="yes")))  # fmt: skip
     if monitor is not None:
         more.append(("compare other windows", links.page("compare", monitor=monitor)))
-    return Place(_up(links, monitor), tuple(more))
+    pictures = None if has_pictures else links.page("diagnoses", identity, pictures="yes")
+    return Place(_up(links, monitor), tuple(more), pictures)
 
 
 def report_place(job: ReportJob, links: Links) -> Place:

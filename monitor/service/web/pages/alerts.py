@@ -54,8 +54,9 @@ class ShownAlert:
 
     @property
     def summary(self) -> str:
-        """What the diagnosis says, unless it stands above."""
-        return "" if self.is_told else str(self.record.details.get("summary", ""))
+        """What the diagnosis says, less the columns before it; nothing where it stands above."""
+        said = str(self.record.details.get("summary", ""))
+        return "" if self.is_told else said.removeprefix(f"{', '.join(self.columns)}: ")
 
 
 def shown_alerts(
@@ -64,12 +65,13 @@ def shown_alerts(
     """Return those of a state, the newest first."""
     chosen = [r for r in records if r.state is state]
     chosen.sort(key=lambda r: (-r.episode.last, r.monitor, r.key.segment))
-    known, told, shown = set(configured), set(), []
+    known, shown = set(configured), []
+    told: set[tuple[str | None, object]] = set()
     for record in chosen:
         page = None if record.result is None else links.page("diagnoses", record.result)
-        is_told = record.result in told
-        shown.append(ShownAlert(record, page, is_told, record.monitor in known))
-        told.add(record.result)
+        said = (record.result, record.details.get("summary"))
+        shown.append(ShownAlert(record, page, said in told, record.monitor in known))
+        told.add(said)
     return shown
 
 

@@ -36,7 +36,7 @@ class Row:
     words : tuple of Word
         Of the newest diagnosis.
     firing : tuple of str
-        Each kind that fires, and where.
+        Each kind that fires, where, and of which columns; what is most urgent first.
     is_late : bool
         Whether a result should be there and is not.
     state : str
@@ -52,6 +52,11 @@ class Row:
 
 
 _ORDER: Final = ("firing", "failing", "late", "open", "new", "paused", "well")
+_URGENCY: Final = (
+    AlertKind.FAULT, AlertKind.MECHANISM, AlertKind.CONDITIONAL, AlertKind.COVARIATE,
+    AlertKind.GRAPH,
+)  # fmt: skip
+_MOST_NAMED: Final = 3
 _SEVERITIES: Final = ("critical", "error", "warning", "info")
 
 
@@ -96,17 +101,24 @@ def result_words(found: ResultNumbers) -> tuple[Word, ...]:
 
 
 def firing_words(view: MonitorView) -> tuple[str, ...]:
-    """Return each kind that fires, with the segments where the whole does not."""
+    """Return each kind that fires with its columns, and the segments where the whole does not."""
     found = []
-    for kind in AlertKind:
-        segments = sorted(key.segment for key in view.firing if key.kind is kind)
-        if not segments:
+    for kind in sorted(AlertKind, key=_URGENCY.index):
+        keys = sorted((key for key in view.firing if key.kind is kind), key=lambda k: k.segment)
+        if not keys:
             continue
-        inner = [name for name in segments if name]
-        where = "" if "" in segments else f" in {inner[0]}"
+        inner = [key.segment for key in keys if key.segment]
+        where = "" if not keys[0].segment else f" in {inner[0]}"
         more = f" and {len(inner) - 1} more" if where and len(inner) > 1 else ""
-        found.append(f"{kind.value}{where}{more}")
+        found.append(f"{kind.value}{where}{more}{_of(view.named.get(keys[0], ()))}")
     return tuple(found)
+
+
+def _of(columns: tuple[str, ...]) -> str:
+    if not columns:
+        return ""
+    left = len(columns) - _MOST_NAMED
+    return f": {', '.join(columns[:_MOST_NAMED])}" + (f" and {left} more" if left > 0 else "")
 
 
 def _rank(row: Row) -> tuple[int, int, str]:
