@@ -15,6 +15,7 @@ from whydrift.effects.covariates import columns_named
 from whydrift.effects.frame import as_table
 from whydrift.effects.interference.doubt import neighbours_check
 from whydrift.effects.method import Method
+from whydrift.effects.panel.design import panel_design
 from whydrift.effects.question import Question
 from whydrift.effects.registry import Row, method_row
 from whydrift.effects.study import Roles, Study
@@ -206,7 +207,8 @@ def prepare(
         plan = replace(plan, roles=replace(plan.roles, others=_other_columns(row, chosen)))
     study = Study.build(table, plan.roles, **arms)
     if row is None:
-        plan = _by_kind(plan, study)
+        plan, study = _by_time(plan, study, chosen)
+        plan = _by_kind(plan, study) if plan.method == "auto" else plan
         row = method_row(plan.method)
     _check_treatment(row, study)
     question = Question(
@@ -284,15 +286,20 @@ def _by_arguments(plan: Plan) -> Plan:
     for is_given, method, why in (
         (roles.running is not None, "rdd", f"a threshold on {roles.running} decides on it"),
         (bool(roles.instruments), "iv", f"{joined(roles.instruments)} is named as instrument"),
-        (
-            roles.unit is not None and roles.time is not None,
-            "did",
-            f"{roles.unit} is seen again over {roles.time}",
-        ),
     ):
         if is_given:
             return replace(plan, method=method, reason=f"Method {method}, since {why}")
-    return plan  # which one depends on what the treatment is
+    return plan  # which one depends on what the treatment is, and on who had it when
+
+
+def _by_time(plan: Plan, study: Study, options: Mapping[str, Any]) -> tuple[Plan, Study]:
+    """Return the method that rows seen over time call for, and the study as it asks for it."""
+    found = None if plan.reason else panel_design(study, options)
+    if found is None:
+        return plan, study
+    reason = f"Method {found.method}, since {found.why}"
+    notes = (*plan.notes, *found.notes)
+    return replace(plan, method=found.method, reason=reason, notes=notes), found.study
 
 
 def _by_kind(plan: Plan, study: Study) -> Plan:
