@@ -63,7 +63,8 @@ class GroupTime:
 
     def _belongs(self, cohorts: IntArray) -> FloatArray:
         """Return what each unit counts in each cohort, shape (n_units, n_cohorts)."""
-        return self.mass[:, None] * (self.members[:, None] == cohorts)
+        found: FloatArray = self.mass[:, None] * (self.members[:, None] == cohorts)
+        return found
 
     def average(self, cells: BoolArray) -> Aggregate:
         """Return the mean effect over some cells, cohorts by their size.
