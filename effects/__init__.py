@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from whydrift.effects.experiment.power import Plan as Plan
     from whydrift.effects.experiment.power import detectable_effect as detectable_effect
     from whydrift.effects.experiment.power import rows_needed as rows_needed
+    from whydrift.effects.identification import identify as identify
+    from whydrift.effects.interference import network_exposure as network_exposure
     from whydrift.effects.refuters import falsify_graph as falsify_graph
     from whydrift.effects.refuters import refute as refute
     from whydrift.effects.refuters import refuted as refuted
@@ -38,6 +40,8 @@ _MODULE_OF = {
     "detectable_effect": "whydrift.effects.experiment.power",
     "estimate": "whydrift.effects.api",
     "falsify_graph": "whydrift.effects.refuters",
+    "identify": "whydrift.effects.identification",
+    "network_exposure": "whydrift.effects.interference",
     "refute": "whydrift.effects.refuters",
     "refuted": "whydrift.effects.refuters",
     "counterfactual": "whydrift.effects.structural",
@@ -61,7 +65,9 @@ __all__ = [
     "estimate",
     "falsify_graph",
     "fit_structural_model",
+    "identify",
     "method_names",
+    "network_exposure",
     "refute",
     "refuted",
     "rows_needed",

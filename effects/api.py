@@ -15,6 +15,8 @@ from whydrift.effects.covariates import columns_named
 from whydrift.effects.frame import as_table
 from whydrift.effects.interference.doubt import neighbours_check
 from whydrift.effects.method import Method
+from whydrift.effects.panel.design import panel_design
+from whydrift.effects.parameters import parameters_of
 from whydrift.effects.question import Question
 from whydrift.effects.registry import Row, method_row
 from whydrift.effects.study import Roles, Study
@@ -30,86 +32,6 @@ if TYPE_CHECKING:
 __all__ = ["Plan", "Prepared", "estimate", "prepare"]
 
 _WORST_SEED = 2**32 - 1
-
-
-def estimate(
-    data: Any,
-    treatment: str,
-    outcome: str,
-    *,
-    method: str = "auto",
-    graph: Graph | Mapping[str, Any] | Iterable[tuple[str, str]] | None = None,
-    adjustment: Sequence[str] | str | None = None,
-    instrument: Sequence[str] | str | None = None,
-    running: str | None = None,
-    unit: str | None = None,
-    time: str | None = None,
-    cluster: str | None = None,
-    control: Any = None,
-    arm: Any = None,
-    estimand: str = "auto",
-    units: str = "",
-    level: float = 0.95,
-    random_state: int = 0,
-    force: bool = False,
-    **options: Any,
-) -> Effect:
-    """Estimate what a treatment did to an outcome, and say whether to believe it.
-
-    Parameters
-    ----------
-    data : pandas.DataFrame, polars.DataFrame, pyarrow.Table, mapping of str to columns or path
-    treatment, outcome : str
-        Columns. See `read_treatment` for which value is control.
-    method : str
-        ``auto`` takes what the arguments call for, and the effect says why; `method_names` lists
-        the others.
-    graph : Graph, dict or pairs of (cause, effect), optional
-        What causes what: it says what to adjust for, or that the effect cannot be had. A given
-        ``adjustment`` or ``instrument`` is held against it.
-    adjustment : sequence of str, optional
-        Terms to adjust for: columns, ``C(column)`` for a number that names categories,
-        ``column^2``, ``a:b``.
-    instrument : str or sequence of str, optional
-    running : str, optional
-        The column that a threshold decides on.
-    unit, time : str, optional
-        Of a panel: who, and when.
-    cluster : str, optional
-        Equal values mark rows that belong together; errors allow for it.
-    control, arm : optional
-        Values of the treatment to compare; others are left out where ``arm`` is given.
-    estimand : str
-        ``ate``, ``att``, ``atc`` and others, by method; ``auto`` is the method's own.
-    units : str
-        Of the outcome, for the story.
-    level : float
-        Of the interval.
-    random_state : int
-        Seed of splits and draws.
-    force : bool
-        Give a number although a column adjusted for is an effect of the treatment, or the graph
-        says that the effect is not identified; the result still says so.
-    **options
-        Of the method (see its class); an unknown one is refused.
-
-    Returns
-    -------
-    Effect
-
-    Raises
-    ------
-    NotIdentified
-        If the graph says that no data could answer; the open path is named.
-    SchemaError, OptionError, GraphError, TooFewRows
-        If a column, an option or the graph does not fit.
-    """
-    return prepare(
-        data, treatment, outcome,
-        method=method, graph=graph, adjustment=adjustment, instrument=instrument, running=running,
-        unit=unit, time=time, cluster=cluster, control=control, arm=arm, estimand=estimand,
-        units=units, level=level, random_state=random_state, force=force, **options,
-    ).estimate()  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -206,13 +128,69 @@ def prepare(
         plan = replace(plan, roles=replace(plan.roles, others=_other_columns(row, chosen)))
     study = Study.build(table, plan.roles, **arms)
     if row is None:
-        plan = _by_kind(plan, study)
+        plan, study = _by_time(plan, study, chosen)
+        plan = _by_kind(plan, study) if plan.method == "auto" else plan
         row = method_row(plan.method)
     _check_treatment(row, study)
     question = Question(
         _estimand(row, estimand), level, random_state, units or _units(study), force, known
     )
     return Prepared(study, question, row, row.build(chosen), plan)
+
+
+@parameters_of(prepare)
+def estimate(*given: Any, **named: Any) -> Effect:
+    """Estimate what a treatment did to an outcome, and say whether to believe it.
+
+    Parameters
+    ----------
+    data : pandas.DataFrame, polars.DataFrame, pyarrow.Table, mapping of str to columns or path
+    treatment, outcome : str
+        Columns. See `read_treatment` for which value is control.
+    method : str
+        ``auto`` takes what the arguments call for, and the effect says why; `method_names` lists
+        the others.
+    graph : Graph, dict or pairs of (cause, effect), optional
+        What causes what: it says what to adjust for, or that the effect cannot be had. A given
+        ``adjustment`` or ``instrument`` is held against it.
+    adjustment : sequence of str, optional
+        Terms to adjust for: columns, ``C(column)`` for a number that names categories,
+        ``column^2``, ``a:b``.
+    instrument : str or sequence of str, optional
+    running : str, optional
+        The column that a threshold decides on.
+    unit, time : str, optional
+        Of a panel: who, and when.
+    cluster : str, optional
+        Equal values mark rows that belong together; errors allow for it.
+    control, arm : optional
+        Values of the treatment to compare; others are left out where ``arm`` is given.
+    estimand : str
+        ``ate``, ``att``, ``atc`` and others, by method; ``auto`` is the method's own.
+    units : str
+        Of the outcome, for the story.
+    level : float
+        Of the interval.
+    random_state : int
+        Seed of splits and draws.
+    force : bool
+        Give a number although a column adjusted for is an effect of the treatment, or the graph
+        says that the effect is not identified; the result still says so.
+    **options
+        Of the method (see its class); an unknown one is refused.
+
+    Returns
+    -------
+    Effect
+
+    Raises
+    ------
+    NotIdentified
+        If the graph says that no data could answer; the open path is named.
+    SchemaError, OptionError, GraphError, TooFewRows
+        If a column, an option or the graph does not fit.
+    """
+    return prepare(*given, **named).estimate()
 
 
 @dataclass(frozen=True)
@@ -284,15 +262,20 @@ def _by_arguments(plan: Plan) -> Plan:
     for is_given, method, why in (
         (roles.running is not None, "rdd", f"a threshold on {roles.running} decides on it"),
         (bool(roles.instruments), "iv", f"{joined(roles.instruments)} is named as instrument"),
-        (
-            roles.unit is not None and roles.time is not None,
-            "did",
-            f"{roles.unit} is seen again over {roles.time}",
-        ),
     ):
         if is_given:
             return replace(plan, method=method, reason=f"Method {method}, since {why}")
-    return plan  # which one depends on what the treatment is
+    return plan  # which one depends on what the treatment is, and on who had it when
+
+
+def _by_time(plan: Plan, study: Study, options: Mapping[str, Any]) -> tuple[Plan, Study]:
+    """Return the method that rows seen over time call for, and the study as it asks for it."""
+    found = None if plan.reason else panel_design(study, options)
+    if found is None:
+        return plan, study
+    reason = f"Method {found.method}, since {found.why}"
+    notes = (*plan.notes, *found.notes)
+    return replace(plan, method=found.method, reason=reason, notes=notes), found.study
 
 
 def _by_kind(plan: Plan, study: Study) -> Plan:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress, silent
+from whydrift.effects.api import estimate as answer
+from whydrift.effects.parameters import show_parameters
 from whydrift.monitor.threads import one_blas_thread
 
 if TYPE_CHECKING:
@@ -22,29 +25,15 @@ def estimate(
     treatment: str,
     outcome: str,
     *,
-    method: str = "auto",
     graph: Graph
     | str
     | os.PathLike[str]
     | Mapping[str, Any]
     | Iterable[tuple[str, str]]
     | None = None,
-    adjustment: Sequence[str] | str | None = None,
-    instrument: Sequence[str] | str | None = None,
-    running: str | None = None,
-    unit: str | None = None,
-    time: str | None = None,
-    cluster: str | None = None,
-    control: Any = None,
-    arm: Any = None,
-    estimand: str = "auto",
-    units: str = "",
-    level: float = 0.95,
-    random_state: int = 0,
-    force: bool = False,
     refute: bool = False,
     progress: Progress = silent,
-    **options: Any,
+    **asked: Any,
 ) -> Effect:
     """Estimate what a treatment did to an outcome, and say whether to believe it.
 
@@ -59,7 +48,7 @@ def estimate(
     progress : callable
         Called with the stage in words, the steps done and the steps in all, while files are read.
 
-    The other parameters are those of `whydrift.effects.api.estimate`.
+    The other parameters are those of `whydrift.effects.estimate`.
 
     Returns
     -------
@@ -78,37 +67,21 @@ def estimate(
     >>> effect = wd.estimate(df, "promo", "spend", adjustment=["age"])  # doctest: +SKIP
     >>> print(effect)  # doctest: +SKIP
     """
-    from dataclasses import replace
-
-    from whydrift.effects.api import estimate as answer
     from whydrift.monitor.api import as_graph
 
     known = None if graph is None else as_graph(graph)
     rows, notes = rows_of(data, progress)
     with one_blas_thread():
-        asked: dict[str, Any] = {
-            "graph": known,
-            "adjustment": adjustment,
-            "instrument": instrument,
-            "running": running,
-            "unit": unit,
-            "time": time,
-            "cluster": cluster,
-            "control": control,
-            "arm": arm,
-            "estimand": estimand,
-            "units": units,
-            "level": level,
-            "random_state": random_state,
-            "force": force,
-            **options,
-        }
-        effect = answer(rows, treatment, outcome, method=method, **asked)
+        asked["graph"] = known
+        effect = answer(rows, treatment, outcome, **asked)
         if refute:
             from whydrift.effects.refuters import refuted
 
             effect = refuted(effect, rows, **asked)
     return replace(effect, warnings=(*notes, *effect.warnings))
+
+
+show_parameters(estimate, answer)
 
 
 def rows_of(data: Any, progress: Progress) -> tuple[Any, tuple[Note, ...]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -97,6 +98,36 @@ def _samples(generator: np.random.Generator, groups: int | None = None) -> dict[
     return {"treat": treat, "time": after, "y": outcome, "group": group}
 
 
+def _regions(generator: np.random.Generator, *, by_covariate: bool = False) -> dict[str, Any]:
+    """Regions that begin at several times, with other people in them each time."""
+    regions, rows = 80, 6000
+    cohort = generator.choice(3, regions, p=_SHARES)
+    shocks = _noise(generator, regions) * 0.3
+    region, time = generator.integers(0, regions, rows), generator.integers(0, _PERIODS, rows)
+    start = _STARTS[cohort][region]
+    x = generator.normal(size=rows) + by_covariate * (cohort[region] == 0)
+    effect = np.append(_SIZES, 0.0)[cohort][region] + _GROWTH * (time - start)
+    outcome = 0.2 * region + 0.3 * time + shocks[region, time] + effect * (time >= start)
+    outcome = outcome + by_covariate * 0.3 * x * time + generator.normal(size=rows)
+    return {
+        "region": region, "time": time, "treat": (time >= start).astype(int), "x": x, "y": outcome,
+        "effect": effect,
+    }  # fmt: skip
+
+
+def _of_rows(data: Mapping[str, Any]) -> float:
+    """The mean effect over cohorts and periods, cohorts by their rows."""
+    # Cells count by the rows of their cohort over all periods.
+    total, mass = 0.0, 0.0
+    started = np.array([data["time"][(data["region"] == r) & (data["treat"] == 1)].min(initial=99)
+                        for r in range(int(data["region"].max()) + 1)])[data["region"]]  # fmt: skip
+    for start, size in zip(_STARTS[:-1], _SIZES, strict=True):
+        share = float((started == start).mean())
+        for t in range(start, _PERIODS):
+            total, mass = total + share * (size + _GROWTH * (t - start)), mass + share
+    return total / mass
+
+
 def _ask(**given: Any) -> dict[str, Any]:
     asked = {"treatment": "treat", "outcome": "y", "method": "did", "time": "time"}
     return {**asked, "unit": "unit", **given}
@@ -129,6 +160,13 @@ SCENARIOS = (
     Scenario(
         "panels.staggered_outcome_regression", lambda g: _staggered(g, by_covariate=True),
         _truth((0.5, 0.5)), _ask(adjustment=("x",), model="outcome_regression"),
+    ),
+    Scenario(
+        "panels.staggered_samples", _regions, _of_rows, _ask(unit=None, cluster="region")
+    ),
+    Scenario(
+        "panels.staggered_samples_doubly_robust", lambda g: _regions(g, by_covariate=True),
+        _of_rows, _ask(unit=None, cluster="region", adjustment=("x",)),
     ),
     # Where it must not be believed.
     Scenario(

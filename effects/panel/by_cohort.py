@@ -92,7 +92,7 @@ def by_cohort(
 def _mean_distance(cells: GroupTime) -> float:
     """Return how far after the first treated period the effects lie, by their weights."""
     after = cells.relative >= 0
-    sizes = np.array([(cells.members == g).sum() for g in cells.cohort[after]], dtype=np.float64)
+    sizes = np.array([cells.mass[cells.members == g].sum() for g in cells.cohort[after]])
     return float(np.average(cells.relative[after], weights=sizes))
 
 

@@ -72,15 +72,17 @@ def weight_check(layout: Layout, outcome: FloatArray, left: FloatArray, *, is_pl
 
 
 def comparison_table(layout: Layout, outcome: FloatArray) -> Table | None:
-    """Return the two-by-two comparisons of the slope, by kind; None in an unbalanced panel.
+    """Return the two-by-two comparisons of the slope, by kind.
 
-    Their mean by weight is the two-way fixed-effects slope without covariates.
+    None in an unbalanced panel, and where rows are different people each time. Their mean by weight
+    is the two-way fixed-effects slope without covariates.
 
     References
     ----------
     Goodman-Bacon (2021), Difference-in-differences with variation in treatment timing.
     """
-    if layout.unit is None or layout.share_missing > 0 or layout.turns_back:
+    is_plain = layout.unit is not None and not layout.samples and not layout.turns_back
+    if not is_plain or layout.share_missing > 0:
         return None
     never = layout.never
     starts = np.unique(layout.unit_starts)

@@ -58,7 +58,8 @@ class DifferenceInDifferences:
         period. ``group_time``: those who began together are compared, period by period, with units
         that are not treated yet (Callaway & Sant'Anna), and these effects are averaged. ``auto``:
         the first without a unit, the second where all began at once and there is nothing to adjust
-        for, else the third.
+        for, else the third. Where rows are different people each time and whole clusters (regions,
+        shops) began at several times, clusters take the place of units.
     start : str or number, optional
         The first treated period, where the treatment column does not say; of two periods, the
         second.
@@ -136,7 +137,7 @@ class DifferenceInDifferences:
             freedom=found.freedom,
             interval=found.interval,
             p_value=found.p_value,
-            assumptions=self._assumptions(study, estimator),
+            assumptions=self._assumptions(study, layout, estimator),
             checks=(
                 *_pre_trends(found, layout),
                 *_cluster_checks(layout, cluster),
@@ -204,14 +205,14 @@ class DifferenceInDifferences:
             return None
         return "webb" if groups <= _VERY_FEW_CLUSTERS else "rademacher"
 
-    def _assumptions(self, study: Study, estimator: str) -> tuple[str, ...]:
+    def _assumptions(self, study: Study, layout: Layout, estimator: str) -> tuple[str, ...]:
         given = " given the columns adjusted for" if len(study.covariates) else ""
         own: tuple[str, ...] = (_PARALLEL.format(given=given),)
         early = estimator == "group_time" and self.anticipation
         before = f" more than {self.anticipation} periods ahead" if early else ""
         own += (_NO_ANTICIPATION.format(before=before),)
-        if estimator == "two_groups":
-            own += ("Those seen before and after are samples of the same two groups",)
+        if estimator == "two_groups" or layout.samples:
+            own += ("Those seen before and after are samples of the same groups",)
         return (*own, *ALWAYS)
 
 
@@ -289,12 +290,12 @@ def _cluster_checks(layout: Layout, cluster: IntArray | None) -> tuple[Check, ..
 def _balance_check(layout: Layout) -> tuple[Check, ...]:
     if layout.unit is None:
         return ()
-    share = layout.share_missing
+    share, what = layout.share_missing, "group" if layout.samples else "unit"
     said = (
-        f"{percent(share)} of the {len(layout.units)} × {len(layout.periods)} unit-periods are not "
-        "there; if who is missing depends on the outcome, the comparison is off"
+        f"{percent(share)} of the {len(layout.units)} × {len(layout.periods)} {what}-periods are "
+        "not there; if who is missing depends on the outcome, the comparison is off"
         if share > 0
-        else f"all {len(layout.units)} units are seen in all {len(layout.periods)} periods"
+        else f"all {len(layout.units)} {what}s are seen in all {len(layout.periods)} periods"
     )
     return (Check.at_most("balanced_panel", share, said, warn=0.0, fail=_MISSING_FAIL),)
 

@@ -6,6 +6,7 @@ where effects grow or differ.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,10 @@ from whydrift.effects.propensity import expit, logistic_ridge
 
 __all__ = ["Aggregate", "GroupTime", "group_time"]
 
+# A cell: effect, influence values of the units, largest chance of treatment of a treated one.
+_CellFound = tuple[float, FloatArray, float]
+# Treated units, others, base period and period; None where there are too few.
+_Compare = Callable[[BoolArray, BoolArray, int, int], _CellFound | None]
 _PENALTY = 1e-6  # of the propensity model: it keeps a separated fit finite
 
 
@@ -34,6 +39,8 @@ class GroupTime:
         Each effect's error is about the mean of its column.
     members : ndarray of int, shape (n_units,)
         First treated period of each unit.
+    mass : ndarray of shape (n_units,)
+        What each unit counts, on average 1: more where it is a group with more rows.
     without_controls : int
         Cells left out since nobody was untreated any more, or too few of them were.
     worst_chance : float
@@ -45,6 +52,7 @@ class GroupTime:
     effects: FloatArray
     influence: FloatArray
     members: IntArray
+    mass: FloatArray
     without_controls: int
     worst_chance: float
 
@@ -52,6 +60,11 @@ class GroupTime:
     def relative(self) -> IntArray:
         """Periods since the first treated one, of each cell."""
         return self.period - self.cohort
+
+    def _belongs(self, cohorts: IntArray) -> FloatArray:
+        """Return what each unit counts in each cohort, shape (n_units, n_cohorts)."""
+        found: FloatArray = self.mass[:, None] * (self.members[:, None] == cohorts)
+        return found
 
     def average(self, cells: BoolArray) -> Aggregate:
         """Return the mean effect over some cells, cohorts by their size.
@@ -61,13 +74,13 @@ class GroupTime:
         Callaway & Sant'Anna (2021), section 4: the weights are estimated, and count.
         """
         chosen = np.flatnonzero(cells)
-        belongs = (self.members[:, None] == self.cohort[chosen]).astype(np.float64)
+        belongs = self._belongs(self.cohort[chosen])
         share = belongs.mean(axis=0)
         total = share.sum()
         weights = share / total
         effects = self.effects[chosen]
         value = float(weights @ effects)
-        off = belongs - share
+        off = belongs - self.mass[:, None] * share
         influence = self.influence[:, chosen] @ weights
         influence = influence + (off @ effects - off.sum(axis=1) * value) / total
         return Aggregate(value, influence)
@@ -95,12 +108,12 @@ class GroupTime:
                 np.mean([part.influence for part in later], axis=0),
             )
         starts, parts = self.by_cohort()
-        belongs = (self.members[:, None] == starts).astype(np.float64)
+        belongs = self._belongs(starts)
         share = belongs.mean(axis=0)
         weights = share / share.sum()
         effects = np.array([part.value for part in parts])
         value = float(weights @ effects)
-        off = belongs - share
+        off = belongs - self.mass[:, None] * share
         influence = np.column_stack([part.influence for part in parts]) @ weights
         influence = influence + (off @ effects - off.sum(axis=1) * value) / share.sum()
         return Aggregate(value, influence)
@@ -128,7 +141,8 @@ def group_time(
     Parameters
     ----------
     layout : Layout
-        With units; whoever is treated stays so.
+        With units; whoever is treated stays so. Of samples, two periods are two comparisons of
+        groups, each adjusted by its own rows, and the effect is their difference.
     outcome : ndarray of shape (n_rows,)
     covariates : ndarray of shape (n_rows, n_features)
         Without an intercept; their values in the base period are used.
@@ -150,11 +164,12 @@ def group_time(
     Sant'Anna & Zhao (2020), Doubly robust difference-in-differences estimators.
     """
     assert layout.unit is not None
-    units, periods = len(layout.units), len(layout.periods)
-    seen = np.full((units, periods), np.nan)
-    seen[layout.unit, layout.period] = outcome
-    place = np.full((units, periods), -1, dtype=np.int64)
-    place[layout.unit, layout.period] = np.arange(len(outcome))
+    periods = len(layout.periods)
+    compare = (
+        _compare_samples(layout, outcome, covariates, model)
+        if layout.samples
+        else (_compare_units(layout, outcome, covariates, model))
+    )
     starts = layout.unit_starts
     cohort, period, effects, influences = [], [], [], []
     lost, worst = 0, 0.0
@@ -163,22 +178,14 @@ def group_time(
         for t in range(periods):
             if base < 0 or t == base:
                 continue
-            there = ~np.isnan(seen[:, t]) & ~np.isnan(seen[:, base])
-            treated = there & (starts == g)
             free = starts == layout.never
             if controls == "not_yet":
                 free = free | (starts > max(t, base) + anticipation)
-            others = there & free & (starts != g)
-            needed = covariates.shape[1] + 2
-            if not treated.any() or others.sum() < needed:
+            found = compare(starts == g, free & (starts != g), base, t)
+            if found is None:
                 lost += 1
                 continue
-            rows = np.flatnonzero(treated | others)
-            change = seen[rows, t] - seen[rows, base]
-            design = np.column_stack([np.ones(len(rows)), covariates[place[rows, base]]])
-            value, own, chance = _cell(change, treated[rows], design, model)
-            influence = np.zeros(units)
-            influence[rows] = own * units / len(rows)
+            value, influence, chance = found
             cohort.append(g)
             period.append(t)
             effects.append(value)
@@ -193,8 +200,74 @@ def group_time(
         )
     return GroupTime(
         np.array(cohort), np.array(period), np.array(effects), np.column_stack(influences),
-        starts, lost, worst,
+        starts, _mass(layout), lost, worst,
     )  # fmt: skip
+
+
+def _mass(layout: Layout) -> FloatArray:
+    if not layout.samples:
+        return np.ones(len(layout.units))
+    assert layout.unit is not None
+    rows: FloatArray = np.bincount(layout.unit) * len(layout.units) / len(layout.unit)
+    return rows
+
+
+def _compare_units(
+    layout: Layout, outcome: FloatArray, covariates: FloatArray, model: str
+) -> _Compare:
+    """Return how changes of treated units are compared with those of others."""
+    assert layout.unit is not None
+    shape = (len(layout.units), len(layout.periods))
+    seen = np.full(shape, np.nan)
+    seen[layout.unit, layout.period] = outcome
+    place = np.full(shape, -1, dtype=np.int64)
+    place[layout.unit, layout.period] = np.arange(len(outcome))
+
+    def compare(treated: BoolArray, others: BoolArray, base: int, t: int) -> _CellFound | None:
+        there = ~np.isnan(seen[:, t]) & ~np.isnan(seen[:, base])
+        treated, others = treated & there, others & there
+        if not treated.any() or others.sum() < covariates.shape[1] + 2:
+            return None
+        rows = np.flatnonzero(treated | others)
+        change = seen[rows, t] - seen[rows, base]
+        design = np.column_stack([np.ones(len(rows)), covariates[place[rows, base]]])
+        value, own, chance = _cell(change, treated[rows], design, model)
+        influence = np.zeros(shape[0])
+        influence[rows] = own * shape[0] / len(rows)
+        return value, influence, chance
+
+    return compare
+
+
+def _compare_samples(
+    layout: Layout, outcome: FloatArray, covariates: FloatArray, model: str
+) -> _Compare:
+    """Return how the gap between groups in a period is compared with that in the base period."""
+    assert layout.unit is not None
+    unit, units = layout.unit, len(layout.units)
+
+    def compare(treated: BoolArray, others: BoolArray, base: int, t: int) -> _CellFound | None:
+        value, influence, worst = 0.0, np.zeros(units), 0.0
+        asked = treated | others
+        for period, sign in ((t, 1.0), (base, -1.0)):
+            rows = np.flatnonzero((layout.period == period) & asked[unit])
+            ours = treated[unit[rows]]
+            if ours.sum() < 2 or (~ours).sum() < covariates.shape[1] + 2:
+                return None
+            design = np.column_stack([np.ones(len(rows)), covariates[rows]])
+            gap, own, chance = _cell(outcome[rows], ours, design, model)
+            value += sign * gap
+            # Groups are few where rows are many: it is their deviations that are too small.
+            own = own * np.where(
+                ours,
+                _small(int(treated.sum())) / _small(int(ours.sum())),
+                _small(int(others.sum())) / _small(int((~ours).sum())),
+            )
+            influence += sign * np.bincount(unit[rows], own, units) * units / len(rows)
+            worst = max(worst, chance)
+        return value, influence, worst
+
+    return compare
 
 
 def _cell(

@@ -11,7 +11,7 @@ from whydrift.discovery.errors import OptionError, SchemaError, unknown_name
 from whydrift.discovery.snapshot.note import Note
 from whydrift.effects.study import Study
 
-__all__ = ["Layout", "read_layout"]
+__all__ = ["Layout", "begins_within_clusters", "read_layout"]
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,12 @@ class Layout:
     unit : ndarray of int, shape (n_rows,), optional
         Codes from 0; None where every row is somebody else.
     units : tuple of str
+        With ``samples`` the groups (regions, shops), of which other rows are seen each time.
     turns_back : bool
         Whether a unit is untreated again later.
     treated_now : ndarray of bool, shape (n_rows,)
+    samples : bool
+        Whether a unit is a group with rows of different people each time (repeated cross-sections).
     """
 
     period: IntArray
@@ -41,6 +44,7 @@ class Layout:
     units: tuple[str, ...]
     turns_back: bool
     treated_now: BoolArray
+    samples: bool = False
 
     @property
     def never(self) -> int:
@@ -68,7 +72,8 @@ class Layout:
         """Share of unit-periods that are not in the data; 0 without units."""
         if self.unit is None:
             return 0.0
-        return 1 - len(self.period) / (len(self.units) * len(self.periods))
+        seen = len(np.unique(self.unit * len(self.periods) + self.period))
+        return 1 - seen / (len(self.units) * len(self.periods))
 
     @property
     def unit_starts(self) -> IntArray:
@@ -91,7 +96,8 @@ def read_layout(study: Study, start: object = None) -> tuple[Study, Layout, tupl
 
     The treatment column either says who is treated in each period, or marks those who are treated
     some time; then ``start`` says from when on (of two periods, the second). Units treated from
-    their first period on are left out: nothing is known of them before.
+    their first period on are left out: nothing is known of them before. Without a unit, rows are
+    different people each time; clusters that began to be treated then take the place of units.
 
     Raises
     ------
@@ -109,9 +115,13 @@ def read_layout(study: Study, start: object = None) -> tuple[Study, Layout, tupl
         )
     treated = study.treatment.is_treated == 1
     unit, units = study.unit if study.roles.unit is not None else (None, ())
-    if unit is None:
+    samples = unit is None and begins_within_clusters(study)
+    if samples:
+        unit, units = study.codes(str(study.roles.cluster), "cluster")
+    elif unit is None:
         return study, _of_groups(study, treated, period, periods, start), ()
-    _check_once(study, unit, units, period, periods)
+    else:
+        _check_once(study, unit, units, period, periods)
     first, last = _extremes(treated.astype(np.int64), unit, len(units))
     if (first == last).all():
         began = _place(study, periods, start)
@@ -129,8 +139,22 @@ def read_layout(study: Study, start: object = None) -> tuple[Study, Layout, tupl
         starts = _extremes(seen, unit, len(units))[0][unit]
     treated_now = treated if not (first == last).all() else treated & (period >= starts)
     turns_back = bool((treated_now != (period >= starts)).any())
-    layout = Layout(period, periods, starts, unit, units, turns_back, treated_now)
+    layout = Layout(period, periods, starts, unit, units, turns_back, treated_now, samples)
     return _without_always_treated(study, layout, start)
+
+
+def begins_within_clusters(study: Study) -> bool:
+    """Whether the rows of a cluster are treated alike in each period, and not in all periods."""
+    if study.cluster is None or study.roles.time is None:
+        return False
+    treated, period = study.treatment.values, study.time[0]
+    cell = study.cluster * (int(period.max()) + 1) + period
+    by_cell, by_cluster = (
+        _extremes(treated.astype(np.int64), each, int(each.max()) + 1)
+        for each in (np.unique(cell, return_inverse=True)[1], study.cluster)
+    )
+    is_alike = bool((by_cell[0] == by_cell[1]).all())
+    return is_alike and bool((by_cluster[0] != by_cluster[1]).any())
 
 
 def _of_groups(

@@ -66,7 +66,39 @@ if TYPE_CHECKING:
     from whydrift.discovery import (
         discover as discover,
     )
-    from whydrift.effects import Effect as Effect
+    from whydrift.effects import (
+        Effect as Effect,
+    )
+    from whydrift.effects import (
+        Plan as Plan,
+    )
+    from whydrift.effects import (
+        attribute_outlier as attribute_outlier,
+    )
+    from whydrift.effects import (
+        counterfactual as counterfactual,
+    )
+    from whydrift.effects import (
+        detectable_effect as detectable_effect,
+    )
+    from whydrift.effects import (
+        falsify_graph as falsify_graph,
+    )
+    from whydrift.effects import (
+        fit_structural_model as fit_structural_model,
+    )
+    from whydrift.effects import (
+        identify as identify,
+    )
+    from whydrift.effects import (
+        network_exposure as network_exposure,
+    )
+    from whydrift.effects import (
+        refute as refute,
+    )
+    from whydrift.effects import (
+        rows_needed as rows_needed,
+    )
     from whydrift.monitor import Diagnosis as Diagnosis
     from whydrift.monitor import compare as compare
     from whydrift.monitor import estimate as estimate
@@ -94,7 +126,19 @@ _HOME = {
         "WhydriftError",
         "discover",
     ),
-    "whydrift.effects": ("Effect",),
+    "whydrift.effects": (
+        "Effect",
+        "Plan",
+        "attribute_outlier",
+        "counterfactual",
+        "detectable_effect",
+        "falsify_graph",
+        "fit_structural_model",
+        "identify",
+        "network_exposure",
+        "refute",
+        "rows_needed",
+    ),
     "whydrift.monitor": ("Diagnosis", "compare", "estimate", "read_snapshot"),
 }
 _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}

@@ -175,6 +175,55 @@ def test_effects_at_each_distance_are_found_and_before_there_are_none():
     assert effect.charts[0].name == "event_study"
 
 
+def test_groups_of_one_row_are_the_units_of_a_panel():
+    data = staggered(23)
+    panel = wd.estimate(data, "treat", "y", method="did", time="time", unit="unit")
+    groups = wd.estimate(data, "treat", "y", method="did", time="time", cluster="unit")
+    assert groups.value == pytest.approx(panel.value)
+    assert groups.standard_error == pytest.approx(panel.standard_error)
+    for column in ("effect", "standard error"):
+        assert groups.details["cells"][column] == pytest.approx(panel.details["cells"][column])
+
+
+def regions(seed, rows=4000, count=50, trend=0.0):
+    """Regions that begin in 3, in 5, or never, with other people in them each time."""
+    rng = np.random.default_rng(seed)
+    start = np.array([3, 5, 8])[np.arange(count) % 3]
+    region, time = rng.integers(0, count, rows), rng.integers(0, 8, rows)
+    x = rng.normal(size=rows) + (start[region] == 3)
+    treat = (time >= start[region]).astype(int)
+    shocks = 0.2 * rng.normal(size=(count, 8))
+    outcome = 2.0 * treat + region / 50 + time / 4 + shocks[region, time] + rng.normal(size=rows)
+    return {"region": region, "time": time, "treat": treat, "x": x, "y": outcome + trend * x * time}
+
+
+def test_other_people_each_time_are_compared_by_group_and_period():
+    data = regions(24)
+    effect = wd.estimate(data, "treat", "y", method="did", time="time", cluster="region")
+    assert abs(effect.value - 2.0) < 3 * effect.standard_error < 0.4
+    means = {}
+    early, never = data["region"] % 3 == 0, data["region"] % 3 == 2
+    for side, chosen in (("early", early), ("never", never)):
+        for when in (2, 4):
+            means[side, when] = data["y"][chosen & (data["time"] == when)].mean()
+    by_hand = means["early", 4] - means["early", 2] - means["never", 4] + means["never", 2]
+    cells = effect.details["cells"]
+    place = list(zip(cells["began"], cells["period"], strict=True)).index(("3", "4"))
+    assert cells["effect"][place] == pytest.approx(by_hand)
+    assert "samples of the same groups" in " ".join(effect.assumptions)
+    assert "all 50 groups are seen" in effect.check("balanced_panel").sentence
+
+
+@pytest.mark.parametrize("model", ["doubly_robust", "outcome_regression"])
+def test_groups_whose_people_differ_are_adjusted_row_by_row(model):
+    data = regions(25, trend=0.5)
+    asked = {"method": "did", "time": "time", "cluster": "region"}
+    plain = wd.estimate(data, "treat", "y", **asked)
+    effect = wd.estimate(data, "treat", "y", adjustment=["x"], model=model, **asked)
+    assert abs(effect.value - 2.0) < 3 * effect.standard_error < 1.0
+    assert abs(plain.value - 2.0) > 0.5
+
+
 def test_everybody_treated_some_time_are_controls_for_each_other_until_then():
     start = np.array([2, 3, 5])[np.arange(90) % 3]
     effect = wd.estimate(panel(8, start), **ASKED)
@@ -295,6 +344,47 @@ def test_auto_takes_it_for_a_unit_seen_over_time():
     effect = wd.estimate(data, "treat", "y", unit="unit", time="time")
     assert effect.method == "did" and "unit is seen again over time" in effect.reason
     assert type(effect).from_dict(effect.to_dict()) == effect
+
+
+def test_auto_takes_it_for_groups_that_begin_over_time():
+    effect = wd.estimate(regions(26), "treat", "y", cluster="region", time="time")
+    assert effect.method == "did" and "region" in effect.reason
+
+
+def test_auto_asks_a_mix_of_the_others_where_one_unit_is_treated():
+    data = at_once(27)
+    one = {**data, "treat": data["treat"] * (data["unit"] == 0)}
+    effect = wd.estimate(one, "treat", "y", unit="unit", time="time")
+    assert effect.method == "synthetic_control" and "one unit of 40" in effect.reason
+    # What the mix cannot do is asked of did, whose check fails.
+    known = {**one, "x": np.random.default_rng(1).normal(size=len(one["y"]))}
+    asked = {"unit": "unit", "time": "time"}
+    adjusted = wd.estimate(known, "treat", "y", adjustment=["x"], **asked)
+    assert adjusted.method == "did" and not adjusted.is_credible
+    assert wd.estimate(one, "treat", "y", estimator="fixed_effects", **asked).method == "did"
+
+
+def test_auto_compares_units_that_were_treated_all_along_and_warns():
+    data = at_once(28)
+    drawn = {**data, "treat": (data["unit"] % 2 == 0).astype(int)}
+    asked = {"unit": "unit", "time": "time"}
+    effect = wd.estimate(drawn, "treat", "y", **asked)
+    assert effect.method == "ab_test" and "from the first period on" in effect.reason
+    assert [note.code for note in effect.warnings] == ["assumes_randomised"]
+    by_unit = wd.estimate(drawn, "treat", "y", method="ab_test", cluster="unit")
+    assert effect.standard_error == by_unit.standard_error
+    assert wd.estimate(drawn, "treat", "y", start=3, **asked).method == "did"
+
+
+def test_auto_takes_on_and_off_for_a_switchback():
+    data = at_once(29)
+    rng = np.random.default_rng(29)
+    longer = {name: np.tile(values, 4) for name, values in data.items()}
+    longer["time"] = longer["time"] + np.repeat(np.arange(4) * 6, len(data["y"]))
+    blocks = rng.integers(0, 2, (40, 24))
+    longer["treat"] = blocks[longer["unit"], longer["time"]]
+    effect = wd.estimate(longer, "treat", "y", unit="unit", time="time")
+    assert effect.method == "switchback" and "on and off" in effect.reason
 
 
 # ---- what is refused --------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import numpy as np
 import pandas as pd
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 
 import whydrift as wd
+import whydrift.effects.api
 from tests.effects.worlds import confounded
 from whydrift.effects import Outcome, method_names
 from whydrift.effects.registry import method_rows
@@ -36,6 +38,25 @@ def test_the_names_begin_with_auto_and_are_those_of_the_design():
     assert {
         "difference_in_means", "regression_adjustment", "matching", "ipw", "doubly_robust", "dml",
     } <= set(method_names())  # fmt: skip
+
+
+def test_every_door_shows_the_parameters_that_are_written_once():
+    inner = inspect.signature(whydrift.effects.api.prepare).parameters
+    middle = inspect.signature(whydrift.effects.estimate).parameters
+    outer = inspect.signature(wd.estimate).parameters
+    assert list(middle.values()) == list(inner.values())
+    assert list(outer) == [*list(inner)[:-1], "refute", "progress", "options"]
+    assert all(outer[name] == inner[name] for name in set(inner) - {"graph"})
+    asked = inspect.getdoc(whydrift.effects.estimate)
+    assert all(
+        re.search(rf"^ *(\w+, )*\**{name}(, \w+)* ?:?|{name}$", asked, re.M) for name in inner
+    )
+
+
+def test_what_is_promised_by_name_is_there():
+    for package in (wd, whydrift.effects):
+        assert all(getattr(package, name) is not None for name in package.__all__)
+    assert {"refute", "identify", "counterfactual", "rows_needed"} <= set(wd.__all__)
 
 
 # ---- auto -------------------------------------------------------------------------------------
