@@ -15,7 +15,7 @@ from whydrift.monitor.store.state import EventRecord, Lapse, LapseKind
 from whydrift.monitor.store.statements import insert_missing, written
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["LAPSES", "lapses", "latest", "latest_number", "listed", "page", "put"]
+__all__ = ["LAPSES", "lapses", "latest", "listed", "page", "put"]
 
 # Kinds of events that say that a lapse began, or was over.
 LAPSES: Final = tuple(word for kind in LapseKind for word in (kind.value, kind.over))
@@ -88,11 +88,6 @@ def page(
     return tuple(_record(row) for row in connection.execute(query))
 
 
-def latest_number(connection: sa.Connection) -> int:
-    """Return the number of the event that was told last."""
-    return int(connection.execute(sa.select(sa.func.max(_TABLE.c.id))).scalar() or 0)
-
-
 def _chosen(monitor: str | None, since: datetime | None, until: datetime | None) -> sa.Select[Any]:
     query = sa.select(_TABLE)
     if monitor is not None:
@@ -104,11 +99,24 @@ def _chosen(monitor: str | None, since: datetime | None, until: datetime | None)
     return query
 
 
-def latest(connection: sa.Connection, kind: str, monitor: str) -> int:
-    """Return the number of the newest event of a kind about a monitor, 0 where there is none."""
-    query = sa.select(sa.func.max(_TABLE.c.id)).where(
-        _TABLE.c.monitor == monitor, _TABLE.c.kind == kind
-    )
+def latest(
+    connection: sa.Connection, *, kind: str | None = None, monitor: str | None = None
+) -> int:
+    """Return the number of the event that was told last, 0 where there is none.
+
+    Parameters
+    ----------
+    connection : Connection
+    kind : str, optional
+        Without it, of any.
+    monitor : str, optional
+        Of this monitor alone; without it, of any.
+    """
+    query = sa.select(sa.func.max(_TABLE.c.id))
+    if kind is not None:
+        query = query.where(_TABLE.c.kind == kind)
+    if monitor is not None:
+        query = query.where(_TABLE.c.monitor == monitor)
     return int(connection.execute(query).scalar() or 0)
 
 

@@ -32,7 +32,7 @@ def settle(connection: sa.Connection, settlement: Settlement, *, at: datetime) -
     is_first = known is None or known.outcome in {CheckOutcome.ERROR, CheckOutcome.SKIPPED}
     if known is not None and not is_first and _is_the_same(connection, done, known):
         return
-    latest = events.latest(connection, "accept", done.monitor)
+    latest = events.latest(connection, kind="accept", monitor=done.monitor)
     if done.acceptance is not None and done.acceptance != latest:
         raise Overtaken(
             "what came was accepted as the new normal while this window was judged",

@@ -237,7 +237,7 @@ class Store(Memory):
         Whatever was kept since, late rows of an old window too, has a larger one.
         """
         with self.database.reading() as connection:
-            return snapshots.latest_number(connection, monitor), events.latest_number(connection)
+            return snapshots.latest_number(connection, monitor), events.latest(connection)
 
     def list_segments(self, monitor: str) -> tuple[str, ...]:
         """Return the segments that a monitor has windows of, the whole (an empty name) too."""
