@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -237,6 +238,15 @@ def test_the_history_of_a_column_shows_when_it_moved(there: Served):
     assert verdicts["2026-05-09"] != "source"
     told = refused(there.client.get(f"{API}/monitors/prices/columns/nothing/history"), 404)
     assert "nothing" in told["detail"]
+
+
+def test_names_with_slashes_and_line_breaks_can_be_asked_for(there: Served):
+    for column in ("a/b", "price / m²", "a%2Fb", "a\nb", "history"):
+        address = f"{API}/monitors/prices/columns/{quote(column, safe='')}/history"
+        told = refused(there.client.get(address), 404)
+        assert told["type"] == "urn:whydrift:problem:column"
+    assert read(there, "/diagnoses", segment="a\nb")["diagnoses"] == []
+    assert there.client.get("/monitors/prices", params={"segment": "a\nb"}).status_code == 404
 
 
 def test_alerts_lead_to_their_diagnoses(there: Served):

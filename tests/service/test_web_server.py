@@ -169,6 +169,17 @@ def test_connections_that_are_held_keep_nobody_from_probing(local: Served, held:
                 assert client.get(path).status_code == 200
 
 
+def test_questions_that_are_lined_up_are_not_all_answered(local: Served):
+    answer = local.raw(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n" * 100, seconds=20)
+    assert answer.count(b"HTTP/1.1 200 ") == 1
+    # One after the other, on one connection, they are.
+    with socket.create_connection(("127.0.0.1", local.port), 20) as other:
+        for _ in range(3):
+            other.sendall(b"GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            assert other.recv(12) == b"HTTP/1.1 200"
+            until(lambda: other.recv(4096).endswith(b"healthy\n"))
+
+
 # ---- behind a proxy ----------------------------------------------------------------------------
 NGINX = """
 daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;

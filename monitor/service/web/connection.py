@@ -96,6 +96,10 @@ class Impatient(H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             _stop(self._head_timer)
             self._head_timer = None
+        if self.conn.their_state is h11.DONE and self.conn.trailing_data[0]:
+            # No browser and no scrape asks again before it is answered; what does could line up
+            # hundreds of questions on each connection. This one is answered, and no other.
+            self.cycle.keep_alive = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Wait for nothing more."""

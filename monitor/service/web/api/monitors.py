@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 
 from anyio import to_thread
 from fastapi import APIRouter, Query, Request
+from starlette.convertors import PathConvertor, register_url_convertor
 from starlette.responses import Response
 
 from whydrift.monitor.service.web.answers import json_answer
@@ -31,6 +32,15 @@ from whydrift.monitor.window.interval import Interval
 __all__ = ["router"]
 
 router: Final = APIRouter(tags=["monitors"])
+
+
+class _Anything(PathConvertor):
+    """Part of a path that is a name of any form, with slashes and line breaks too."""
+
+    regex = r"[\s\S]*"
+
+
+register_url_convertor("anything", _Anything())
 
 Start = Annotated[str | None, Query(alias="from", max_length=40)]
 End = Annotated[str | None, Query(alias="to", max_length=40)]
@@ -180,7 +190,7 @@ def schema(monitor: str, service: ServiceOf) -> Response:
     return json_answer({"window": interval_view(newest.key.interval), "columns": columns})
 
 
-@router.get("/monitors/{monitor}/columns/{column:path}/history")
+@router.get("/monitors/{monitor}/columns/{column:anything}/history")
 def column_history(
     monitor: str,
     column: str,

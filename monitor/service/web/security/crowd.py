@@ -14,8 +14,9 @@ from whydrift.monitor.service.web.security.head import Head
 __all__ = ["Crowd", "Place"]
 
 _MOST: Final = 128
-# Each may hold one of the store's 15 connections, of which the daemon itself needs some.
-_THREADS: Final = 10
+# Each may hold one of the store's 15 connections, of which the daemon itself needs some; and where
+# many compute, the loop that answers probes has to wait for each of them in turn.
+_THREADS: Final = 6
 # Quick, and asked for by those who tell whether we live: they wait for nobody.
 _FIRST: Final = OPEN_PATHS | {"/metrics"}
 
