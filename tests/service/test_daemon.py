@@ -60,7 +60,7 @@ class Run:
         )
         self.daemon.keep_leases()
 
-    def settle(self, seconds: float = 60) -> None:
+    def settle(self, seconds: float = 300) -> None:
         """Turn until nothing is due."""
         until = time.monotonic() + seconds
         while True:
@@ -251,6 +251,27 @@ def test_a_clock_put_back_by_hours_keeps_no_monitor_waiting_for_hours(tmp_path: 
     write_hours(tmp_path / "a", 2, 8)
     run.settle()
     assert sum(outcome.is_final for _, _, outcome in run.done("a")) == 4
+
+
+def test_windows_that_a_clock_ahead_found_empty_are_judged_when_they_come(
+    tmp_path: Path, started: Any
+):
+    write_hours(tmp_path / "a", 2, 6)
+    run = started(monitor("a", tmp_path / "a"))
+    run.now += 3 * HOUR
+    run.settle()
+    outcomes = {hour: outcome for hour, _, outcome in run.done("a")}
+    assert [outcomes[hour] for hour in (6, 7, 8)] == [CheckOutcome.NO_DATA] * 3
+    write_hours(tmp_path / "a", 6, 8)
+    for hour in (6, 7):
+        run.now = BEGIN + (hour + 1) * HOUR
+        run.settle()
+        outcomes = {hour: outcome for hour, _, outcome in run.done("a")}
+        assert outcomes[hour] not in {CheckOutcome.NO_DATA, CheckOutcome.ERROR}
+    before = run.store.list_visits("a")
+    run.now += HOUR / 2
+    run.settle()
+    assert run.store.list_visits("a") == before
 
 
 def test_a_window_that_somebody_asks_for_is_judged_again(tmp_path: Path, started: Any):
