@@ -7,7 +7,7 @@ import queue
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -27,7 +27,7 @@ from whydrift.monitor.service.holdings import Holdings
 from whydrift.monitor.service.logs import PlainLines, Secrets, with_context
 from whydrift.monitor.service.pool import Limits, Pool
 from whydrift.monitor.service.reload import read_whole
-from whydrift.monitor.service.serve import _obey
+from whydrift.monitor.service.serve import _Began, _clean, _obey
 from whydrift.monitor.service.systemd import Manager
 from whydrift.monitor.store import open_store
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
@@ -45,7 +45,9 @@ class Run:
         self.store = open_store(url, clock=lambda: self.now)
         write_configuration(self.store, config)
         self.counters, self.board = Counters(), Board("me")
-        self.holdings = Holdings(self.store, "me", seconds=60, is_alone=True)
+        self.holdings = Holdings(
+            self.store, "me", seconds=3600, is_alone=True
+        )  # renewed by no test
         pool.equip(Checking(config), config.checks.workers, limits_of(config))
         self.daemon = Daemon(
             config,
@@ -307,3 +309,14 @@ def test_cleaning_is_done_by_a_worker(tmp_path: Path, started: Any, caplog: Any)
         run.daemon.clean()
         run.settle()
     assert "cleaned" in [r.getMessage() for r in caplog.records]
+
+
+def test_a_clock_far_ahead_makes_nothing_old(tmp_path: Path, started: Any, caplog: Any):
+    run = started(monitor("a", tmp_path / "a"))
+    right = _Began.now()
+    far = _Began(right.wall - timedelta(days=400), right.seconds)  # 400 days passed in a moment
+    _clean(run.daemon, far)
+    assert run.daemon.waiting == 0
+    assert [r.getMessage() for r in caplog.records] == ["not_cleaned"]
+    _clean(run.daemon, right)
+    assert run.daemon.waiting == 1
