@@ -40,6 +40,8 @@ LATE: Final = (VisitKind.LATE_1, VisitKind.LATE_2, VisitKind.LATE_3)
 _LATE_SHARES: Final = dict(zip(LATE, (0.25, 0.5, 1.0), strict=True))  # of the allowance
 _ORDER: Final = {kind: place for place, kind in enumerate(VisitKind)}
 _MOST_OF_VERSION: Final = 28  # windows recorded before the first, to find the version before
+_NOT_SEEN: Final = frozenset({CheckOutcome.NO_DATA, CheckOutcome.SKIPPED})
+_SKEW: Final = timedelta(minutes=1)  # clocks of machines that share a store differ
 _FIRST_WAIT: Final = timedelta(seconds=30)
 _LONGEST_WAIT: Final = timedelta(hours=1)
 _JITTER: Final = 0.2  # of the wait, either way: what failed together is not tried again together
@@ -191,7 +193,7 @@ def due(plan: Plan, visits: Iterable[Visit], began: datetime, now: datetime) -> 
         if first.end >= oldest.end:
             continue
         missed = [w for w in _unseen_before(oldest, first, kind, plan, known)
-                  if _is_missing(known.get((w, kind)))]  # fmt: skip
+                  if _is_missing(known.get((w, kind)), now)]  # fmt: skip
         behind += [(plan.ready(w, kind), w, kind) for w in missed]
         if kind is plan.stages[0] and missed:
             # What the first window that is made up for is judged against.
@@ -296,8 +298,16 @@ def _is_open(visit: Visit | None, now: datetime) -> bool:
     if visit is None:
         return True
     if visit.outcome.is_final:
-        return False
+        return _came_early(visit, now)
     return not _waits(visit.next_at, now)
+
+
+def _came_early(visit: Visit, now: datetime) -> bool:
+    """Whether nothing was there at a time that is still to come: a clock was ahead, and is not now.
+
+    What there is when the window is due was not seen then.
+    """
+    return visit.outcome in _NOT_SEEN and visit.at > now + _SKEW
 
 
 def _waits(until: datetime | None, now: datetime) -> bool:
@@ -305,8 +315,8 @@ def _waits(until: datetime | None, now: datetime) -> bool:
     return until is not None and timedelta(0) < until - now <= _LONGEST_WAIT * (1 + _JITTER)
 
 
-def _is_missing(visit: Visit | None) -> bool:
-    return visit is None or not visit.outcome.is_final
+def _is_missing(visit: Visit | None, now: datetime) -> bool:
+    return visit is None or not visit.outcome.is_final or _came_early(visit, now)
 
 
 def _is_final(visit: Visit | None) -> bool:
@@ -437,7 +447,7 @@ def next_due(
     for kind in plan.stages:
         start = max(_first_judged(plan, began), plan.caught_up(now, kind), key=_end)
         for window in plan.from_on(start):
-            if _is_missing(known.get((window, kind))):
+            if _is_missing(known.get((window, kind)), now):
                 missing.append(plan.ready(window, kind))
                 break
     return min(missing)

@@ -11,6 +11,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -31,6 +34,7 @@ _REFRESH_SECONDS: Final = 5.0  # of what metrics and pages show
 _DELIVER_SECONDS: Final = 1.0
 _CLEAN_SECONDS: Final = 86_400.0
 _CLEAN_WAIT: Final = 600.0  # after the start, when there is most to catch up with
+_FAR_AHEAD: Final = timedelta(days=30)  # a machine that slept so long is started again
 # A service manager's patience is often 10 s: checks get 8 of them.
 _DRAIN_SECONDS: Final = 8.0
 _STEP_SECONDS: Final = 0.1
@@ -190,7 +194,7 @@ def begin(
         Tick("look", _LOOK_SECONDS, daemon.look),
         Tick("refresh", _REFRESH_SECONDS, daemon.refresh),
         Tick("deliver", _DELIVER_SECONDS, daemon.deliver),
-        Tick("clean", _CLEAN_SECONDS, daemon.clean, wait=_CLEAN_WAIT),
+        Tick("clean", _CLEAN_SECONDS, partial(_clean, daemon, _Began.now()), wait=_CLEAN_WAIT),
     ]
     if manager.watchdog_seconds is not None:
         ticks.append(Tick("watchdog", manager.watchdog_seconds / 3, lambda: _pet(manager, daemon)))
@@ -232,6 +236,37 @@ def _drive(daemon: Daemon, ended: threading.Event) -> None:
         except Exception as error:  # a bug: told, and the daemon is found not to be alive
             _log.bug("driver_failed", **error_fields(error))
             time.sleep(_DRIVE_SECONDS)
+
+
+@dataclass(frozen=True)
+class _Began:
+    """A moment, by the clock of the machine and by one that nobody sets."""
+
+    wall: datetime
+    seconds: float
+
+    @classmethod
+    def now(cls) -> _Began:
+        """Return the moment now."""
+        return cls(utc_now(), time.monotonic())
+
+    @property
+    def ahead(self) -> timedelta:
+        """How much more has passed since by the clock of the machine."""
+        now = self.now()
+        return now.wall - self.wall - timedelta(seconds=now.seconds - self.seconds)
+
+
+def _clean(daemon: Daemon, began: _Began) -> None:
+    """Delete what is old, unless a clock that was set ahead makes everything old."""
+    if (ahead := began.ahead) > _FAR_AHEAD:
+        _log.error(
+            "not_cleaned",
+            error=f"the clock was set {ahead.days} days ahead since whydrift was started",
+            remedy="If it is right now, start whydrift again",
+        )
+    else:
+        daemon.clean()
 
 
 def _pet(manager: Manager, daemon: Daemon) -> None:

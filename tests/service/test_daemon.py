@@ -7,7 +7,7 @@ import queue
 import signal
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -29,7 +29,7 @@ from whydrift.monitor.service.logs import PlainLines, Secrets, with_context
 from whydrift.monitor.service.pool import Limits, Pool
 from whydrift.monitor.service.reload import read_whole
 from whydrift.monitor.service.run import run_checks
-from whydrift.monitor.service.serve import _obey
+from whydrift.monitor.service.serve import _Began, _clean, _obey
 from whydrift.monitor.service.systemd import Manager
 from whydrift.monitor.store import open_store
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
@@ -47,7 +47,9 @@ class Run:
         self.store = open_store(url, clock=lambda: self.now)
         write_configuration(self.store, config)
         self.counters, self.board = Counters(), Board("me")
-        self.holdings = Holdings(self.store, "me", seconds=60, is_alone=True)
+        self.holdings = Holdings(
+            self.store, "me", seconds=3600, is_alone=True
+        )  # renewed by no test
         pool.equip(Checking(config), config.checks.workers, limits_of(config))
         self.daemon = Daemon(
             config,
@@ -62,7 +64,7 @@ class Run:
         )
         self.daemon.keep_leases()
 
-    def settle(self, seconds: float = 60) -> None:
+    def settle(self, seconds: float = 300) -> None:
         """Turn until nothing is due."""
         until = time.monotonic() + seconds
         while True:
@@ -299,6 +301,27 @@ def test_a_clock_put_back_by_hours_keeps_no_monitor_waiting_for_hours(tmp_path: 
     assert sum(outcome.is_final for _, _, outcome in run.done("a")) == 4
 
 
+def test_windows_that_a_clock_ahead_found_empty_are_judged_when_they_come(
+    tmp_path: Path, started: Any
+):
+    write_hours(tmp_path / "a", 2, 6)
+    run = started(monitor("a", tmp_path / "a"))
+    run.now += 3 * HOUR
+    run.settle()
+    outcomes = {hour: outcome for hour, _, outcome in run.done("a")}
+    assert [outcomes[hour] for hour in (6, 7, 8)] == [CheckOutcome.NO_DATA] * 3
+    write_hours(tmp_path / "a", 6, 8)
+    for hour in (6, 7):
+        run.now = BEGIN + (hour + 1) * HOUR
+        run.settle()
+        outcomes = {hour: outcome for hour, _, outcome in run.done("a")}
+        assert outcomes[hour] not in {CheckOutcome.NO_DATA, CheckOutcome.ERROR}
+    before = run.store.list_visits("a")
+    run.now += HOUR / 2
+    run.settle()
+    assert run.store.list_visits("a") == before
+
+
 def test_a_window_that_somebody_asks_for_is_judged_again(tmp_path: Path, started: Any):
     write_hours(tmp_path / "a", 2, 8)
     run = started(monitor("a", tmp_path / "a"))
@@ -332,3 +355,14 @@ def test_cleaning_is_done_by_a_worker(tmp_path: Path, started: Any, caplog: Any)
         run.daemon.clean()
         run.settle()
     assert "cleaned" in [r.getMessage() for r in caplog.records]
+
+
+def test_a_clock_far_ahead_makes_nothing_old(tmp_path: Path, started: Any, caplog: Any):
+    run = started(monitor("a", tmp_path / "a"))
+    right = _Began.now()
+    far = _Began(right.wall - timedelta(days=400), right.seconds)  # 400 days passed in a moment
+    _clean(run.daemon, far)
+    assert run.daemon.waiting == 0
+    assert [r.getMessage() for r in caplog.records] == ["not_cleaned"]
+    _clean(run.daemon, right)
+    assert run.daemon.waiting == 1

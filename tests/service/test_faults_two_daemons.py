@@ -81,7 +81,7 @@ def test_a_database_restarted_in_the_midst_loses_nothing(
     assert first.get("/-/ready")[0] == 200
 
 
-def test_a_check_in_the_midst_of_which_the_database_restarts_is_done_once_more(
+def test_a_check_in_the_midst_of_which_the_database_restarts_is_done_once(
     tmp_path: Path, postgres: Postgres
 ):
     url, begin = postgres.new_schema(), lately(HOURS)
@@ -94,8 +94,7 @@ def test_a_check_in_the_midst_of_which_the_database_restarts_is_done_once_more(
         until(lambda: daemon.lines("check_finished"), of=daemon.log.read_text)
         until(lambda: daemon.metric("whydrift_workers_busy") == 1, of=daemon.log.read_text)
         postgres.restart()
-        (line, *_) = daemon.said("check_failed", monitor="m0")
-        assert "traceback" not in line and line["window"], line
+        # It goes on by a connection of its own, or is done again after half a minute.
         last = begin + HOURS * HOUR
         until(
             lambda: [v.outcome.value in FINAL for v in store.list_visits("m0", end=last)]

@@ -40,7 +40,7 @@ def started() -> Iterator[Started]:
         pool.close()
 
 
-def ended(pool: Pool[Any, Any], count: int = 1, seconds: float = 90) -> list[Ended[Any, Any]]:
+def ended(pool: Pool[Any, Any], count: int = 1, seconds: float = 300) -> list[Ended[Any, Any]]:
     found: list[Ended[Any, Any]] = []
     until = time.monotonic() + seconds
     while len(found) < count:
@@ -50,7 +50,7 @@ def ended(pool: Pool[Any, Any], count: int = 1, seconds: float = 90) -> list[End
 
 
 def one(pool: Pool[Any, Any], *task: Any) -> Ended[Any, Any]:
-    until = time.monotonic() + 90
+    until = time.monotonic() + 300
     while not pool.idle:
         assert time.monotonic() < until
         assert not pool.wait(0.1)

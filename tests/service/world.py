@@ -104,8 +104,8 @@ def devouring(name: str, folder: Path, *, begin: datetime = BEGIN) -> str:
 def slow(name: str, folder: Path, *, begin: datetime = BEGIN) -> str:
     """Return the configuration of a monitor whose source takes some seconds for each window."""
     query = (
-        "with recursive n(x) as (select 1 union all select x + 1 from n limit 6000000) "
-        "select x / 100000 % 7 as income, :start as ts from n where x % 100000 = 0 and x <> :end"
+        "with recursive n(x) as (select 1 union all select x + 1 from n limit 3000000) "
+        "select x / 50000 % 7 as income, :start as ts from n where x % 50000 = 0 and x <> :end"
     )
     return querying(name, folder, query, begin=begin)
 
