@@ -36,10 +36,17 @@ def compile_kernels() -> float:
 
     numbers = Snapshot.from_frame(table(0).drop_columns(["word"]))
     mixed = Snapshot.from_frame(table(0))
+    words = pa.table(
+        {f"w{i}": draws.choice(["a", "b", "c"], _ROWS).tolist() for i in range(_COLUMNS)}
+    )
     with warnings.catch_warnings(), one_blas_thread():
         warnings.simplefilter("ignore")  # of rows that are too few to be judged by
         for method in _METHODS:
             for snapshot in (numbers, mixed):
                 discover(snapshot, method=method)
+        # A daemon learns on past windows, and of categories alone their rows are counted.
+        later = Snapshot.from_frame(table(1), schema=mixed.schema)
+        discover([mixed, later], method="boss")
+        discover(Snapshot.from_frame(words), method="boss")
         compare(table(0), table(1), target="x1")
     return time.perf_counter() - began

@@ -194,6 +194,22 @@ def _text(diagnosis: Diagnosis, option: str, *, failing: bool, words: frozenset[
     return to_junit(diagnosis, failing=failing, words=words)
 
 
+def _hint(diagnosis: Diagnosis) -> str | None:
+    """Name a column that looks like the prediction, where none was named."""
+    from whydrift.discovery.plain_text import clean
+    from whydrift.monitor.cli.suspects import prediction_of
+
+    if diagnosis.target is None or diagnosis.prediction is not None:
+        return None
+    name = prediction_of(diagnosis.target, diagnosis.columns)
+    if name is None:
+        return None
+    return (
+        f"hint: {clean(name, 40)} looks like a prediction of {clean(diagnosis.target, 40)}; with "
+        f"--prediction it is no cause, and the change of the loss is explained"
+    )
+
+
 def _show(diagnosis: Diagnosis, files: Mapping[str, Path | None]) -> None:
     from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.table import show_diagnosis
@@ -202,6 +218,9 @@ def _show(diagnosis: Diagnosis, files: Mapping[str, Path | None]) -> None:
     with reader_may_leave():
         screen = console()
         show_diagnosis(diagnosis, screen)
+        hint = _hint(diagnosis)
+        if hint is not None:
+            screen.print(hint)
         written = [clean(str(path)) for path in files.values() if path is not None]
         if written:
             screen.print(f"written: {', '.join(written)}")

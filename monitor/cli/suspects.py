@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from whydrift.discovery.snapshot.schema import Column, ColumnKind
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Suspects", "suspect_roles"]
+__all__ = ["Suspects", "prediction_of", "suspect_roles"]
 
 _TARGETS = ("target", "label", "labels", "y", "y_true", "outcome", "ground_truth", "churn",
             "churned", "default", "is_fraud", "fraud", "clicked", "converted")  # fmt: skip
@@ -59,6 +60,13 @@ def suspect_roles(snapshot: Snapshot) -> Suspects:
         cluster=next((c.name for c in schema if _is_cluster(c, snapshot)), None),
         version=next((c.name for c in schema if _VERSION.search(c.name)), None),
         ignored=tuple(c.name for c in schema if c.kind in {ColumnKind.ID, ColumnKind.IGNORED}),
+    )
+
+
+def prediction_of(target: str, columns: Iterable[str]) -> str | None:
+    """Return the column whose name says that it is a prediction of the target, if there is one."""
+    return next(
+        (n for n in columns if n != target and _STEM.sub("", n).lower() == target.lower()), None
     )
 
 

@@ -252,3 +252,15 @@ def test_edges_without_direction_are_what_the_answer_asks_for(call, tables, tmp_
     assert first.startswith("UNDETERMINED  price moved; the data cannot tell whether that follows")
     assert "income --- price has no direction" in first
     assert "More rows would not tell" in remedy
+
+
+@pytest.mark.parametrize(("named", "is_told"), [((), True), (("--prediction", "price_hat"), False)])
+def test_a_prediction_that_was_taken_for_a_cause_is_told(call, tmp_path, named, is_told):
+    for name, seed in (("may", 1), ("june", 2)):
+        frame = window(400, seed)
+        frame.assign(price_hat=frame["price"] + frame["income"]).to_csv(
+            tmp_path / f"{name}.csv", index=False
+        )
+    done = call("compare", tmp_path / "may.csv", tmp_path / "june.csv", "--target", "price", *named)
+    assert done.status in {0, 1}, done.err
+    assert ("price_hat looks like a prediction of price" in done.out) == is_told

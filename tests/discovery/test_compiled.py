@@ -54,3 +54,20 @@ def test_a_numba_whose_internals_are_not_known_compiles_by_its_own_ways(tmp_path
         env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
     )  # fmt: skip
     assert done.stdout.split() == ["3.0", "False"]
+
+
+_WARM = """
+from whydrift.monitor.warmup import compile_kernels
+from whydrift.discovery.search import _score_kernel
+compile_kernels()
+print(*(f.__name__ for f in _score_kernel._IMPROVE.values()), "_improve_block")
+"""
+
+
+def test_warming_up_leaves_no_score_to_be_compiled_by_a_first_check(tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", _WARM], capture_output=True, text=True, check=True,
+        env={**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    kept = {file.name.split(".")[1].split("-")[0] for file in tmp_path.rglob("*.nbi")}
+    assert set(done.stdout.split()) <= kept

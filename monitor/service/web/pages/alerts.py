@@ -31,15 +31,12 @@ class ShownAlert:
     record : AlertRecord
     page : str, optional
         Where its report is.
-    is_told : bool
-        Whether the summary stands above already, beside another alert of the same diagnosis.
     is_configured : bool
         Whether its monitor is.
     """
 
     record: AlertRecord
     page: str | None
-    is_told: bool
     is_configured: bool
 
     @property
@@ -54,9 +51,9 @@ class ShownAlert:
 
     @property
     def summary(self) -> str:
-        """What the diagnosis says, less the columns before it; nothing where it stands above."""
+        """What the diagnosis says, less the columns that stand before it."""
         said = str(self.record.details.get("summary", ""))
-        return "" if self.is_told else said.removeprefix(f"{', '.join(self.columns)}: ")
+        return said.removeprefix(f"{', '.join(self.columns)}: ")
 
 
 def shown_alerts(
@@ -66,12 +63,9 @@ def shown_alerts(
     chosen = [r for r in records if r.state is state]
     chosen.sort(key=lambda r: (-r.episode.last, r.monitor, r.key.segment))
     known, shown = set(configured), []
-    told: set[tuple[str | None, object]] = set()
     for record in chosen:
         page = None if record.result is None else links.page("diagnoses", record.result)
-        said = (record.result, record.details.get("summary"))
-        shown.append(ShownAlert(record, page, said in told, record.monitor in known))
-        told.add(said)
+        shown.append(ShownAlert(record, page, record.monitor in known))
     return shown
 
 
