@@ -162,7 +162,7 @@ SCENARIOS = (
              adjustment=("C(hour)",)),
     ),
     Scenario(
-        "interference.rings", _space, 0.5, _ask("spatial_rings", **_RINGS), alarms=1.0
+        "interference.rings", _space, 0.5, _ask("spatial_rings", **_RINGS)
     ),
     Scenario("interference.rings_site", _space, 1.0, _ask("spatial_rings", **_RINGS, ring=0)),
     # Where it must not be believed.

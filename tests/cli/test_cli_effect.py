@@ -73,3 +73,30 @@ def test_what_is_not_identified_is_refused_and_can_be_forced(call, shop):
     call(*given).refused("promo <-- u --> spend", "--force")
     forced = call(*given, "--force")
     assert forced.status == 0 and "Do not rely on this number" in forced.out
+
+
+def test_designs_for_rows_that_touch_are_reached_by_options(call, tmp_path):
+    rng = np.random.default_rng(8)
+    rows = 300
+    near = [f"{(i - 1) % rows} {(i + 1) % rows}" for i in range(rows)]
+    hour = np.arange(rows)
+    treat = rng.integers(0, 2, rows // 6 + 1)[hour // 6]
+    frame = pd.DataFrame({
+        "id": hour, "near": near, "hour": hour, "treat": treat, "tossed": rng.integers(0, 2, rows),
+        "x": rng.random(rows) * 20, "z": rng.random(rows) * 20, "y": treat + rng.normal(size=rows),
+    })  # fmt: skip
+    table = tmp_path / "rows.csv"
+    frame.to_csv(table, index=False)
+    for treatment, method, *more in (
+        ("tossed", "network_exposure", "--unit", "id", "--option", "neighbours=near",
+         "--option", "share=0.5", "--estimand", "indirect"),
+        ("treat", "switchback", "--time", "hour", "--option", "burn_in=1"),
+        ("tossed", "spatial_rings", "--option", 'place=["x","z"]', "--option", "rings=[2,4]"),
+    ):  # fmt: skip
+        page = tmp_path / f"{method}.html"
+        found = call("effect", table, "--treatment", treatment, "--outcome", "y",
+                     "--method", method, *more, "--json", "-", "--html", page)  # fmt: skip
+        assert (found.status, found.err) == (0, "")
+        value = json.loads(found.out)
+        assert value["method"] == method and value["low"] < value["value"] < value["high"]
+        assert value["charts"] and "<svg" in page.read_text()

@@ -76,6 +76,12 @@ def test_the_example_with_a_graph_says_what_the_page_shows(monkeypatch, capsys):
         )
 
 
+def test_the_example_of_villages_that_touch_says_what_the_page_shows(capsys):
+    page = DOCS / "effects" / "interference.md"
+    exec(block_with("import numpy as np\n\nimport whydrift as wd\n\nrng", page), {})
+    agree(block_with("Effect of treated on spend: +2.784", page), capsys.readouterr().out)
+
+
 def test_the_comparison_not_to_be_believed_is_the_one_shown():
     effect = wd.estimate(
         nsw_treated_and_cps(), "treat", "re78", method="difference_in_means",
