@@ -247,7 +247,7 @@ def _parallel_before(gaps: FloatArray, side: BoolArray) -> Check:
 
 
 def _moved_as_much(table: FloatArray, side: BoolArray, names: Sequence[str]) -> tuple[Check, ...]:
-    """Hold each other series to what was asked of the treated: how many moved as much."""
+    """Judge by how many of those left alone moved as much beside the rest."""
     count = len(table) - 1
     if count < 2:
         return ()

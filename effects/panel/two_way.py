@@ -7,16 +7,19 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
-from whydrift.effects.panel.absorber import Absorber, slopes
+from whydrift.effects.few_clusters import few_cluster_error
+from whydrift.effects.panel.absorber import Absorber, Slopes, slopes
 from whydrift.effects.panel.comparisons import comparison_table, weight_check
 from whydrift.effects.panel.event_study import EventStudy
 from whydrift.effects.panel.found import Found
 from whydrift.effects.panel.layout import Layout
-from whydrift.effects.panel.wild_bootstrap import wild_bootstrap
+from whydrift.effects.panel.wild_bootstrap import WEIGHTS, wild_bootstrap
 from whydrift.effects.question import Question
 from whydrift.effects.table import Table
 
 __all__ = ["two_way"]
+
+_FEW_CLUSTERS = 40
 
 
 def two_way(
@@ -28,7 +31,7 @@ def two_way(
     by_unit: bool,
     cluster: IntArray | None,
     robust: bool,
-    weights: str | None,
+    bootstrap: str,
     draws: int,
 ) -> Found:
     """Return the slope of being treated now.
@@ -44,8 +47,9 @@ def two_way(
     cluster : ndarray of int, shape (n_rows,), optional
     robust : bool
         Whether errors allow for unequal spread where there is no cluster.
-    weights : str, optional
-        Of the wild cluster bootstrap; without it intervals rest on Student's t.
+    bootstrap : str
+        Weights of the wild cluster bootstrap, where there are clusters; without them intervals
+        rest on Student's t, with few clusters allowed for (``auto``) or not (``none``).
     draws : int
 
     Raises
@@ -66,26 +70,27 @@ def two_way(
             remedy="Leave covariates out that say the same as the treatment",
         )
     fit = slopes(absorber, now[:, None], outcome, cluster=cluster, robust=robust)
-    value, error = float(fit.values[0]), float(fit.errors[0])
+    value, error, freedom = float(fit.values[0]), float(fit.errors[0]), fit.freedom
     interval, p_value = None, None
     notes: tuple[Note, ...] = ()
-    if weights is not None:
-        assert cluster is not None
+    if cluster is not None and bootstrap == "auto" and cluster.max() + 1 < _FEW_CLUSTERS:
+        error, freedom = _few_cluster_error(absorber, fit, cluster)
+    if cluster is not None and bootstrap in WEIGHTS:
         boot = wild_bootstrap(
             absorber, now, outcome, cluster,
-            level=question.level, weights=weights, draws=draws, generator=question.generator(),
+            level=question.level, weights=bootstrap, draws=draws, generator=question.generator(),
         )  # fmt: skip
         interval, p_value = (boot.low, boot.high), boot.p_value
         groups = int(cluster.max()) + 1
         text = (
-            f"interval and p-value by a wild cluster bootstrap ({weights} weights, {draws:,} "
+            f"interval and p-value by a wild cluster bootstrap ({bootstrap} weights, {draws:,} "
             f"draws), since there are {groups} clusters"
         )
         notes = (Note("wild_bootstrap", None, text),)
     return Found(
         value,
         error,
-        fit.freedom,
+        freedom,
         interval,
         p_value,
         _event_study(layout, absorber, outcome, cluster, robust=robust),
@@ -96,6 +101,21 @@ def two_way(
         if layout.is_staggered
         else (),
         notes=notes,
+    )
+
+
+def _few_cluster_error(absorber: Absorber, fit: Slopes, cluster: IntArray) -> tuple[float, float]:
+    """Return the error of the one slope, and its degrees of freedom."""
+    left = fit.columns[:, 0]
+    mass = float(left @ left)
+    rows = len(left)
+    level = np.full((rows, int(absorber.unit is None)), rows**-0.5)
+    return few_cluster_error(
+        left / mass,
+        fit.outcome - fit.values[0] * left,
+        np.column_stack([level, absorber.basis, left / np.sqrt(mass)]),
+        np.ones(rows),
+        cluster,
     )
 
 

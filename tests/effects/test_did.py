@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import binom
+from scipy.stats import binom, ttest_ind
 
 import whydrift as wd
 from tests.effects.worlds import real
@@ -285,12 +285,26 @@ def test_the_fast_bootstrap_is_the_slow_one():
         assert larger / 400 == pytest.approx(expected, abs=0.006)
 
 
-def test_few_clusters_bring_the_bootstrap_and_a_warning():
-    effect = wd.estimate(at_once(12, units=10, treated=5), **ASKED)
-    assert "webb" in next(n.text for n in effect.warnings if n.code == "wild_bootstrap")
+def test_few_units_all_seen_give_the_t_test_of_their_changes():
+    data = at_once(12, units=10, treated=5)
+    effect = wd.estimate(data, **ASKED)
+    table = pd.DataFrame(data)
+    table["after"] = table["time"] >= table.loc[table["treat"] == 1, "time"].min()
+    means = table.pivot_table(index="unit", columns="after", values="y")
+    ever = table.groupby("unit")["treat"].max() == 1
+    change = means[True] - means[False]
+    by_hand = ttest_ind(change[ever], change[~ever])  # five each: the error is Welch's too
+    assert effect.value == pytest.approx(change[ever].mean() - change[~ever].mean())
+    assert (effect.low, effect.high) == pytest.approx(tuple(by_hand.confidence_interval()))
+    assert effect.p_value == pytest.approx(by_hand.pvalue)
     assert effect.check("clusters").outcome is Outcome.WARN
-    again = wd.estimate(at_once(12, units=10, treated=5), **ASKED)
-    assert again.to_dict() == effect.to_dict()
+
+
+def test_the_bootstrap_is_drawn_where_it_is_asked_for_and_repeats():
+    few = at_once(12, units=10, treated=5)
+    effect = wd.estimate(few, **ASKED, bootstrap="webb")
+    assert "webb" in next(n.text for n in effect.warnings if n.code == "wild_bootstrap")
+    assert wd.estimate(few, **ASKED, bootstrap="webb").to_dict() == effect.to_dict()
 
 
 def test_one_treated_unit_fails_and_names_synthetic_control():
