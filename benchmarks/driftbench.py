@@ -30,6 +30,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import binomtest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -223,8 +224,8 @@ def edge_confidences(cases: Path, answers: Path) -> Iterator[tuple[float, bool]]
 
 def reliability_table(stated: dict[str, list[tuple[float, bool]]], what: str) -> str:
     """Return a markdown table: what is right of verdicts or edges of about the same confidence."""
-    lines = [f"| method | confidence | {what} | mean confidence | right | off by |"]
-    lines.append("|" + "---|" * 6)
+    lines = [f"| method | confidence | {what} | mean confidence | right | 95 % interval | off by |"]
+    lines.append("|" + "---|" * 7)
     for name, pairs in stated.items():
         confidence, right = np.array(pairs, dtype=float).T
         for low, high in pairwise(CONFIDENCES):
@@ -232,10 +233,36 @@ def reliability_table(stated: dict[str, list[tuple[float, bool]]], what: str) ->
             if not inside.any():
                 continue
             mean, share = confidence[inside].mean(), right[inside].mean()
+            sure = binomtest(int(right[inside].sum()), int(inside.sum())).proportion_ci()
             cells = (f"{low:g} to {min(high, 1.0):g}", f"{inside.sum():,}", f"{mean:.3f}",
-                     f"{share:.3f}", f"{share - mean:+.3f}")  # fmt: skip
+                     f"{share:.3f}", f"{sure.low:.2f} to {sure.high:.2f}",
+                     f"{share - mean:+.3f}")  # fmt: skip
             lines.append(f"| {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def log_odds_line(pairs: list[tuple[float, bool]]) -> str:
+    """Return the logistic regression of "it is right" on the stated log odds, as a sentence.
+
+    0 + 1 × stated where confidences are right. A slope below 1: too sure at both ends.
+
+    References
+    ----------
+    Cox (1958), Two further applications of a model for binary regression.
+    """
+    confidence, right = np.array(pairs, dtype=float).T
+    confidence = np.clip(confidence, 1e-3, 1 - 1e-3)  # a weight of all graphs is no certainty
+    design = np.column_stack([np.ones(len(right)), np.log(confidence / (1 - confidence))])
+    beta, inverse = np.array([0.0, 1.0]), np.eye(2)
+    for _ in range(25):
+        chance = 1 / (1 + np.exp(-design @ beta))
+        inverse = np.linalg.pinv((design.T * (chance * (1 - chance))) @ design)
+        beta = beta + inverse @ design.T @ (right - chance)
+    error = np.sqrt(np.diag(inverse))
+    return (
+        f"log odds of being right = {beta[0]:.2f} ± {error[0]:.2f} "
+        f"+ ({beta[1]:.2f} ± {error[1]:.2f}) × stated"
+    )
 
 
 def chosen(names: Iterable[str]) -> list[Method]:
@@ -306,7 +333,9 @@ def main() -> int:
         known = {name: pairs for name, pairs in found.items() if pairs}
         if known and options.suite != "multi":
             print(f"\nHow often {what} are right, by the confidence they state\n")
-            print(reliability_table(known, what))
+            print(reliability_table(known, what) + "\n")
+            for name, pairs in known.items():
+                print(f"{name}: {log_odds_line(pairs)}")
     if not dowhy.dowhy_is_installed():
         print("\nDoWhy is not installed here and was not measured.")
     for column in filter(None, options.by.split(",")):

@@ -86,6 +86,11 @@ def test_confidence_grows_with_the_evidence_and_falls_with_doubt():
     assert confidence(1e-9, 0.005, 0.0) > confidence(1e-9, 0.005, 0.5)
 
 
+def test_a_verdict_at_the_limit_is_little_better_than_a_coin_and_none_is_certain():
+    assert 0.5 < confidence(0.005, 0.005, 0.0) < 0.7
+    assert confidence(1e-300, 0.005, 0.0) < 0.99
+
+
 # ---- what the diagnosis says ------------------------------------------------------------------
 def test_where_either_of_two_columns_may_have_moved_both_are_told_as_a_group():
     diagnosis = diagnose(twins(150, 1), twins(150, 2, shift=0.5), floor=0.0)
