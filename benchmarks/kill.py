@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import multiprocessing.context
 import multiprocessing.process
 import os
 import platform
@@ -165,6 +166,7 @@ def backfill(
         nothing.join()
         start_seconds = time.perf_counter() - began
         with open_store(url) as store:
+            wait_for_messages(processes, words, store)
             found = digest(store)
     parts = dict(found.parts)
     return Told(found.total, parts, Counter(keys), starts, done, seconds, start_seconds)
@@ -176,6 +178,21 @@ def wait_for_work(process: multiprocessing.process.BaseProcess, store: Store) ->
         if any(lease.holder.split(":")[1] == str(process.pid) for lease in store.list_leases()):
             return
         time.sleep(0.02)
+
+
+def wait_for_messages(
+    processes: multiprocessing.context.BaseContext, words: list[str], store: Store
+) -> None:
+    """Run again until no message waits.
+
+    One that a process had taken on when it was killed is free for others a minute later.
+    """
+    until = time.monotonic() + 120
+    while any(store.outbox_pending().values()) and time.monotonic() < until:
+        time.sleep(2)
+        again = processes.Process(target=whydrift, args=(words,))
+        again.start()
+        again.join()
 
 
 def try_engine(
