@@ -101,12 +101,18 @@ def _written() -> Path:
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     write_files(folder)
     config = parse_config(settings(folder))
-    with open_store(config.store.url.get_secret_value(), clock=lambda: NOW) as store:
+    now = FIRST
+
+    def clock() -> datetime:
+        return now
+
+    with open_store(config.store.url.get_secret_value(), clock=clock) as store:
         for day in range(9, DAYS + 1):
             now = FIRST + day * DAY + timedelta(hours=2)
             for check in due_checks(config.monitors[0], store, now):
-                report = perform(config, check, store, clock=lambda now=now: now, lease=None)
+                report = perform(config, check, store, clock=clock, lease=None)
                 assert report.outcome != "error", report.summary
+        now = NOW
         store.put_event(
             "release", "model <12>", at=FIRST + 10 * DAY, actor="tests", monitor="prices"
         )
