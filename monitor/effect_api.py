@@ -77,7 +77,8 @@ def estimate(
         if refute:
             from whydrift.effects.refuters import refuted
 
-            effect = refuted(effect, rows, **asked)
+            # Chosen again, so that what came with the choice (clusters) comes again too.
+            effect = refuted(effect, rows, **{"method": "auto", **asked})
     return replace(effect, warnings=(*notes, *effect.warnings))
 
 

@@ -136,8 +136,6 @@ def _again(effect: Effect, table: Any, asked: dict[str, Any]) -> Prepared:
         given.setdefault("adjustment", effect.adjustment)
     if effect.estimand.name in row.estimands:
         given.setdefault("estimand", effect.estimand.name)
-    if given["method"] == "auto":
-        given["method"] = effect.method
     prepared = prepare(table, effect.treatment, effect.outcome, **given)
     value = prepared.estimate().value
     if effect.value is None or value is None:

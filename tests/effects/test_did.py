@@ -387,6 +387,9 @@ def test_auto_compares_units_that_were_treated_all_along_and_warns():
     assert [note.code for note in effect.warnings] == ["assumes_randomised"]
     by_unit = wd.estimate(drawn, "treat", "y", method="ab_test", cluster="unit")
     assert effect.standard_error == by_unit.standard_error
+    apart = {**drawn, "y": drawn["y"] + 5 * np.random.default_rng(2).normal(size=40)[drawn["unit"]]}
+    broken = wd.estimate(apart, "treat", "y", refute=True, **asked)
+    assert broken.check("bootstrap").value == pytest.approx(1, abs=0.35)  # units, not rows
     assert wd.estimate(drawn, "treat", "y", start=3, **asked).method == "did"
 
 
