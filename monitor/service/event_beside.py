@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
-from whydrift.discovery.errors import SchemaError, WhydriftError
+from whydrift.discovery.errors import OptionError, SchemaError, WhydriftError
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.monitor import Monitor
 from whydrift.monitor.service.window_losses import (
@@ -30,8 +30,10 @@ if TYPE_CHECKING:
 
 __all__ = ["BesideOthers", "LeftOut", "beside_others", "others_of"]
 
-_MOST_OTHERS: Final = 8  # compared with: each costs its windows, read and decoded
+_MOST_OTHERS: Final = 6  # compared with: each costs its windows, read and decoded
 _MOST_LOOKED_AT: Final = 32  # of which those are chosen, in the configuration's order
+
+_MOST_WINDOWS: Final = 14  # on either side, the nearest: of ten events all are read in a minute
 
 _NO_OTHERS: Final = "No other monitor has a loss and windows of the same calendar."
 
@@ -126,7 +128,7 @@ def beside_others(
     monitor : Monitor
         Which the event is about.
     before, after : mapping of Interval to Snapshot
-        Its windows, in the order of time.
+        Its windows, in the order of time; the nearest are compared.
     others : sequence of Monitor
         As `others_of` returns them.
     events : collection of EventRecord
@@ -142,6 +144,7 @@ def beside_others(
         loss_columns(monitor)
         old, new = ({i: w for i, w in s.items() if has_loss(w, monitor)} for s in (before, after))
         require_windows({"before": (len(old), len(before)), "after": (len(new), len(after))})
+        old, new = dict([*old.items()][-_MOST_WINDOWS:]), dict([*new.items()][:_MOST_WINDOWS])
         own = losses_of(monitor, [*old.values(), *new.values()])
     except WhydriftError as error:
         return replace(answer, refused=_sentence(error.what))
@@ -208,14 +211,14 @@ def _series(
     wanted = (*before, *after)
     if not all(i in parts and all(r.has_sample for r in parts[i]) for i in wanted):
         return missing
-    windows = {}
-    for side in (before[::-1], after):
-        windows.update(read_windows(store, [(i, parts[i]) for i in side]))
-    if not all(i in windows and has_loss(windows[i], other) for i in wanted):
-        return missing
+    windows: dict[Interval, Snapshot] = {}
     try:
+        for side in (before[::-1], after):
+            windows.update(read_windows(store, [(i, parts[i]) for i in side]))
+        if not all(i in windows and has_loss(windows[i], other) for i in wanted):
+            return missing
         losses = losses_of(other, [windows[i] for i in wanted])
-    except SchemaError as error:
+    except (OptionError, SchemaError) as error:  # its columns changed, say
         return LeftOut(other.name, error.what)
     means = losses.means
     return _Series(other, losses.name, means) if np.isfinite(means).all() else missing

@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from tests.service.asking import served
+from tests.service.watched import FakeDaemon
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.model import Config
@@ -31,8 +33,9 @@ SHOCK, EFFECT = 0.5, 0.3
 
 
 def settings(
-    names: Sequence[str], *, targets: dict[str, str] | None = None, more: str = ""
-) -> Config:
+    names: Sequence[str], *, targets: dict[str, str] | None = None, more: str = "",
+    url: str = "sqlite:///none.db",
+) -> Config:  # fmt: skip
     monitors = "".join(
         f"""
   - name: {name}
@@ -45,7 +48,7 @@ def settings(
     return parse_config(
         f"""
 version: 1
-store: {{url: "sqlite:///none.db"}}
+store: {{url: "{url}"}}
 monitors:{monitors}{more}
 """
     )
@@ -176,6 +179,18 @@ def test_there_is_no_number_without_somebody_left_alone(store: Store):
     assert "b: it had an event of its own" in refused(beside(store, settings("ab")))
 
 
+def test_the_nearest_windows_on_either_side_are_compared(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+):
+    put(store, "a", 1, effect=EFFECT)
+    put(store, "b", 2, days=range(-5, 4))
+    store.put_event("release", "12", at=AT, monitor="a", actor="tests")
+    assert "b: it has no loss in some" in refused(beside(store, settings("ab")))
+    monkeypatch.setattr(event_beside, "_MOST_WINDOWS", 4)
+    answer = beside(store, settings("ab"))
+    assert answer.effect is not None and answer.effect.n == 8
+
+
 def test_an_event_of_all_monitors_has_nobody_beside_it(store: Store):
     put(store, "a", 1)
     put(store, "b", 2)
@@ -222,3 +237,25 @@ def test_a_new_window_of_another_monitor_is_a_new_question(store: Store):
     assert EffectsRequest.of(store, "a", events, ["b"]) == asked
     put(store, "b", 2, days=[7])
     assert EffectsRequest.of(store, "a", events, ["b"]) != asked
+
+
+def test_the_page_and_the_api_tell_both_estimates(tmp_path: Path):
+    url = f"sqlite:///{tmp_path}/w.db"
+    with open_store(url) as store:
+        put(store, "a", 1, effect=EFFECT)
+        put(store, "b", 4, scale=1000, target="clicks")
+        put(store, "c", 7)
+        store.put_event("release", "12", at=AT, monitor="a", actor="tests")
+    config = settings("abc", targets={"b": "clicks"}, url=url)
+    with served(FakeDaemon(config, open_store(url), now=AT + timedelta(days=AFTER))) as there:
+        answer = there.client.get("/api/v1/monitors/a/events", params={"effects": "yes"})
+        assert answer.status_code == 200, answer.text
+        told = answer.json()["events"][0]["effect_on_loss"]
+        assert told["effect"]["low"] > EFFECT
+        found = told["beside_others"]
+        assert (found["others"], found["relative"], found["refused"]) == (["b", "c"], True, None)
+        assert found["effect"]["low"] < EFFECT / 4 < found["effect"]["high"]
+        shown = there.client.get("/monitors/a", params={"effects": "yes"})
+        assert "It raised the absolute error by" in shown.text
+        assert "Beside b and c, left alone meanwhile, the absolute error rose by" in shown.text
+        assert "% of its mean before" in shown.text
