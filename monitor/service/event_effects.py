@@ -10,13 +10,19 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
-from whydrift.discovery.errors import SchemaError, TooFewRows, WhydriftError
-from whydrift.discovery.snapshot.merge import merge
-from whydrift.discovery.snapshot.recode import recoded
+from whydrift.discovery.errors import WhydriftError
 from whydrift.discovery.snapshot.schema import Role, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.monitor import Monitor
-from whydrift.monitor.diagnosis.metric import row_measure
+from whydrift.monitor.service.event_beside import BesideOthers, beside_others
+from whydrift.monitor.service.window_losses import (
+    FEWEST_WINDOWS,
+    has_loss,
+    loss_columns,
+    losses_of,
+    read_windows,
+    require_windows,
+)
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import EventRecord
 from whydrift.monitor.store.store import Store
@@ -33,12 +39,10 @@ __all__ = [
 EVENT_KINDS: Final = ("release", "retrain", "fix")  # which say that something was changed
 
 _MOST_WINDOWS: Final = 28  # on either side
-_FEWEST_WINDOWS: Final = 3  # on either side: errors come from how windows differ
 _MOST_EVENTS: Final = 10  # estimated at once, the newest
 _MOST_ROWS: Final = 30_000  # on both sides together
 _MOST_CELLS: Final = 4_000_000  # numbers in the table that is fitted
 _MOST_LEVELS: Final = 20  # of a category; the others count as one
-_MOST_BYTES: Final = 64 << 20  # of decoded windows on either side
 _PLACEBO_LEVEL: Final = 0.05
 
 _ASSUMPTIONS: Final = (
@@ -64,6 +68,8 @@ class EventEffect:
         On the rows after the event, had their features come before it; None where it is refused.
     refused : str, optional
         Why there is no effect, in one sentence.
+    beside : BesideOthers, optional
+        The change of the mean loss less that of other monitors; None where nobody asked the store.
     """
 
     event: EventRecord
@@ -74,6 +80,7 @@ class EventEffect:
     loss_after: float | None = None
     effect: Effect | None = None
     refused: str | None = None
+    beside: BesideOthers | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,8 @@ class EffectsRequest:
     events : tuple of int
         Their ids, of the newest that may have one.
     latest : tuple of int
-        Numbers of what was last kept: of the monitor's windows, and of events.
+        Numbers of what was last kept: of windows, those of others it is compared with too, and of
+        events.
     """
 
     monitor: str
@@ -94,8 +102,18 @@ class EffectsRequest:
     latest: tuple[int, int]
 
     @classmethod
-    def of(cls, store: Store, monitor: str, events: Sequence[EventRecord]) -> EffectsRequest:
+    def of(
+        cls, store: Store, monitor: str, events: Sequence[EventRecord], others: Sequence[str] = ()
+    ) -> EffectsRequest:
         """Return what to ask for the effects of the newest of some events.
+
+        Parameters
+        ----------
+        store : Store
+        monitor : str
+        events : sequence of EventRecord
+        others : sequence of str
+            Names of the monitors it may be compared with.
 
         Raises
         ------
@@ -103,15 +121,23 @@ class EffectsRequest:
             If the store cannot be read.
         """
         newest = _newest(events)
-        return cls(monitor, tuple(e.id for e in newest), store.latest_numbers(monitor))
+        return cls(monitor, tuple(e.id for e in newest), store.latest_numbers(monitor, *others))
 
 
 def effects_of_events(
-    store: Store, monitor: Monitor, events: Sequence[EventRecord]
+    store: Store, monitor: Monitor, events: Sequence[EventRecord], others: Sequence[Monitor] = ()
 ) -> dict[int, EventEffect]:
     """Return the effects of the newest of some events on a monitor's loss, by the event's id.
 
     Events that change nothing by themselves (``accept``, ``pause``, …) are left out.
+
+    Parameters
+    ----------
+    store : Store
+    monitor : Monitor
+    events : sequence of EventRecord
+    others : sequence of Monitor
+        Those it may be compared with, as `event_beside.others_of` returns them.
 
     Raises
     ------
@@ -121,9 +147,9 @@ def effects_of_events(
     wanted = _newest(events)
     if not wanted:
         return {}
-    known = store.list_events(monitor=monitor.name, kinds=EVENT_KINDS)
+    known = store.list_events(kinds=EVENT_KINDS)
     kept = [r for r in store.list_snapshots(monitor=monitor.name, segment="") if r.rows]
-    return {e.id: _effect_of_event(store, monitor, e, known, kept) for e in wanted}
+    return {e.id: _effect_of_event(store, monitor, e, known, kept, others) for e in wanted}
 
 
 def _newest(events: Sequence[EventRecord]) -> list[EventRecord]:
@@ -138,45 +164,30 @@ def _effect_of_event(
     event: EventRecord,
     known: Sequence[EventRecord],
     kept: Sequence[SnapshotRecord],
+    others: Sequence[Monitor],
 ) -> EventEffect:
-    earlier = max((e.at for e in known if e.at < event.at), default=None)
-    later = min((e.at for e in known if e.at > event.at), default=None)
+    times = [e.at for e in known if e.monitor in (None, monitor.name)]
+    earlier = max((at for at in times if at < event.at), default=None)
+    later = min((at for at in times if at > event.at), default=None)
     parts: dict[Interval, list[SnapshotRecord]] = {}
     for record in kept:
         parts.setdefault(record.key.interval, []).append(record)
     whole = [i for i in sorted(parts) if all(r.has_sample for r in parts[i])]
     before = _apart([i for i in whole if i.end <= event.at and _begins(i, earlier)][::-1])
     after = _apart([i for i in whole if i.start >= event.at and (not later or i.end <= later)])
-    old, new = (_read(store, [(i, parts[i]) for i in side]) for side in (before, after))
+    old, new = (read_windows(store, [(i, parts[i]) for i in side]) for side in (before, after))
     old = dict(reversed(old.items()))
     return replace(
         effect_of_windows(event, monitor, [*old.values()], [*new.values()]),
         before=_counted(monitor, old),
         after=_counted(monitor, new),
+        beside=beside_others(store, event, monitor, old, new, others=others, events=known),
     )
-
-
-def _read(
-    store: Store, wanted: Sequence[tuple[Interval, Sequence[SnapshotRecord]]]
-) -> dict[Interval, Snapshot]:
-    """Read windows, those named first above all: the daemon's memory bounds how many."""
-    found: dict[Interval, Snapshot] = {}
-    size = 0
-    for interval, records in wanted:
-        window = merge([store.get_snapshot(r) for r in records])
-        size += window.sample.nbytes
-        if size > _MOST_BYTES and len(found) >= _FEWEST_WINDOWS:
-            break
-        found[interval] = window
-    return found
 
 
 def _counted(monitor: Monitor, windows: Mapping[Interval, Snapshot]) -> tuple[Interval, ...]:
     """Return the windows that have a loss."""
-    target, prediction = monitor.columns.target, monitor.columns.prediction
-    if target is None or prediction is None:
-        return ()
-    return tuple(i for i, window in windows.items() if _has_loss(window, target, prediction))
+    return tuple(i for i, window in windows.items() if has_loss(window, monitor))
 
 
 def _begins(interval: Interval, earlier: datetime | None) -> bool:
@@ -262,7 +273,7 @@ class _Rows:
         """Return the rows before the event, and which of them lie in the later half of windows."""
         old = ~self.is_after
         windows = np.unique(self.window[old])
-        if len(windows) < 2 * _FEWEST_WINDOWS:
+        if len(windows) < 2 * FEWEST_WINDOWS:
             return None
         rows = replace(
             self, outcome=self.outcome[old], is_after=self.is_after[old], window=self.window[old],
@@ -326,38 +337,17 @@ def _placebo(rows: _Rows) -> tuple[Check, ...]:
 
 
 def _rows(monitor: Monitor, before: Sequence[Snapshot], after: Sequence[Snapshot]) -> _Rows:
-    target, prediction = monitor.columns.target, monitor.columns.prediction
-    if target is None or prediction is None:
-        raise SchemaError(
-            "The monitor has no loss: its columns name no target and prediction",
-            where="columns",
-            remedy="Name both",
-        )
-    sides = [[w for w in side if _has_loss(w, target, prediction)] for side in (before, after)]
-    for side, given, word in zip(sides, (before, after), ("before", "after"), strict=True):
-        if len(side) < _FEWEST_WINDOWS:
-            without = (
-                f" ({len(given) - len(side)} without labels)" if len(given) > len(side) else ""
-            )
-            raise TooFewRows(
-                f"Too few windows {word} the event: {len(side)}{without}, and "
-                f"{_FEWEST_WINDOWS} are needed",
-                where="windows",
-                remedy="Wait",
-            )
-    windows = [*sides[0], *sides[1]]
-    joined = merge(windows)
-    measure = row_measure(
-        joined, joined, target=target, prediction=prediction, loss=monitor.loss
+    loss_columns(monitor)
+    sides = [[w for w in side if has_loss(w, monitor)] for side in (before, after)]
+    require_windows(
+        {"before": (len(sides[0]), len(before)), "after": (len(sides[1]), len(after))}
     )  # fmt: skip
-    assert measure is not None  # there are a target and a prediction
-    windows = [recoded(window, joined.schema) for window in windows]
-    names = _adjusted(joined.schema, windows, monitor)
+    found = losses_of(monitor, [*sides[0], *sides[1]])
+    names = _adjusted(found.schema, found.windows, monitor)
     limit = min(_MOST_ROWS, _MOST_CELLS // (2 * max(1, len(names))))
-    share = max(1, limit // len(windows))
+    share = max(1, limit // len(found.windows))
     losses, places, numbers, samples = [], [], [], []
-    for number, window in enumerate(windows):
-        loss = measure.of(window.column(target), window.column(prediction))
+    for number, (window, loss) in enumerate(zip(found.windows, found.losses, strict=True)):
         known = np.flatnonzero(np.isfinite(loss))
         # Rows lie in the order of time: evenly over the window.
         place = known[np.unique(np.linspace(0, len(known) - 1, min(share, len(known))).astype(int))]
@@ -368,19 +358,11 @@ def _rows(monitor: Monitor, before: Sequence[Snapshot], after: Sequence[Snapshot
     sample = np.concatenate(samples)
     features: dict[str, Any] = {}
     for name, values in zip(names, sample.T, strict=True):
-        features.update(_terms(joined.schema, name, values))
+        features.update(_terms(found.schema, name, values))
     return _Rows(
-        measure.name, np.concatenate(losses), np.concatenate(places), np.concatenate(numbers),
+        found.name, np.concatenate(losses), np.concatenate(places), np.concatenate(numbers),
         features,
     )  # fmt: skip
-
-
-def _has_loss(window: Snapshot, target: str, prediction: str) -> bool:
-    """Whether some row of the sample has both; labels come later than the rest."""
-    if not (window.has(target) and window.has(prediction)):
-        return False
-    both = np.isfinite(window.column(target)) & np.isfinite(window.column(prediction))
-    return bool(both.any())
 
 
 def _adjusted(schema: Schema, windows: Sequence[Snapshot], monitor: Monitor) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from whydrift.discovery.errors import OptionError
 from whydrift.monitor.service.busy import Busy
+from whydrift.monitor.service.event_beside import others_of
 from whydrift.monitor.service.event_effects import (
     EffectsRequest,
     EventEffect,
@@ -124,7 +125,8 @@ class ReportBench:
         monitor = self.config.monitor_named(request.monitor)
         events = self.store.list_events(monitor=monitor.name)
         wanted = [e for e in events if e.id in request.events]
-        return effects_of_events(self.store, monitor, wanted)
+        others = others_of(monitor, self.config.monitors)
+        return effects_of_events(self.store, monitor, wanted, others)
 
     def close(self) -> None:
         """Close the store."""
@@ -195,8 +197,10 @@ class ReportQueue:
         Busy
             If too many wait.
         """
-        monitor = self._config().monitor_named(request.monitor)
-        key = request, f"{monitor.loss} {monitor.columns}"
+        config = self._config()
+        monitor = config.monitor_named(request.monitor)
+        every = (monitor, *others_of(monitor, config.monitors))
+        key = request, "; ".join(f"{m.name} {m.loss} {m.columns}" for m in every)
         with self._lock:
             if key in self._effects:
                 self._effects.move_to_end(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -166,10 +166,10 @@ def page_of_windows(
     return tuple(Interval(row.window_start, row.window_end) for row in rows)
 
 
-def latest_number(connection: sa.Connection, monitor: str) -> int:
-    """Return the number of the row that came last of a monitor's windows as a whole."""
+def latest_number(connection: sa.Connection, monitors: Collection[str]) -> int:
+    """Return the number of the row that came last of monitors' windows as a whole."""
     query = sa.select(sa.func.max(_TABLE.c.id)).where(
-        _TABLE.c.monitor == monitor, _TABLE.c.segment == ""
+        _TABLE.c.monitor.in_(monitors), _TABLE.c.segment == ""
     )
     return int(connection.execute(query).scalar() or 0)
 

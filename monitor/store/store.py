@@ -231,13 +231,13 @@ class Store(Memory):
         with self.database.reading() as connection:
             return snapshots.ends(connection, monitor)
 
-    def latest_numbers(self, monitor: str) -> tuple[int, int]:
-        """Return the number of what was last kept of a monitor's windows, and of all events.
+    def latest_numbers(self, *monitors: str) -> tuple[int, int]:
+        """Return the number of what was last kept of monitors' windows, and of all events.
 
         Whatever was kept since, late rows of an old window too, has a larger one.
         """
         with self.database.reading() as connection:
-            return snapshots.latest_number(connection, monitor), events.latest(connection)
+            return snapshots.latest_number(connection, monitors), events.latest(connection)
 
     def list_segments(self, monitor: str) -> tuple[str, ...]:
         """Return the segments that a monitor has windows of, the whole (an empty name) too."""

@@ -302,6 +302,7 @@ def test_what_a_release_did_to_the_loss_is_told_when_asked_for(tmp_path: Path):
             assert told["before"]["to"] == told["after"]["from"] == "2026-05-11T00:00:00Z"
             assert told["after"]["mean_loss"] > told["before"]["mean_loss"]
             assert (told["effect"] is None) != (told["refused"] is None)
+            assert "No other monitor has a loss" in told["beside_others"]["refused"]
         own.client.post(API + path, json={"kind": "retrain", "text": "13", "at": "2026-05-13"})
         found = read(own, path, effects="yes")["events"]
         told = {e["kind"]: e["effect_on_loss"] for e in found}

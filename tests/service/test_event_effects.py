@@ -12,7 +12,7 @@ import pytest
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Monitor
-from whydrift.monitor.service import event_effects
+from whydrift.monitor.service import window_losses
 from whydrift.monitor.service.event_effects import (
     EventEffect,
     effect_of_windows,
@@ -184,7 +184,7 @@ def test_windows_are_read_from_the_event_outwards_within_a_bound_of_memory(
             interval = Interval(start, start + timedelta(days=1))
             store.put_snapshot(WindowKey("prices", interval), window)
         store.put_event("release", "12", at=EVENT.at, monitor="prices", actor="tests")
-        monkeypatch.setattr(event_effects, "_MOST_BYTES", 4 * before[0].sample.nbytes)
+        monkeypatch.setattr(window_losses, "_MOST_BYTES", 4 * before[0].sample.nbytes)
         events = store.list_events(monitor="prices")
         found = effects_of_events(store, monitor(), events)[events[0].id]
         assert [len(found.before), len(found.after)] == [4, 4]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from anyio import CapacityLimiter, WouldBlock, to_thread
 
 from whydrift.monitor.service.busy import Busy
+from whydrift.monitor.service.event_beside import others_of
 from whydrift.monitor.service.event_effects import EffectsRequest
 from whydrift.monitor.service.web.service import Service
 from whydrift.monitor.store.state import EventRecord
@@ -34,7 +35,9 @@ async def effects_told(service: Service, monitor: str, events: Sequence[EventRec
     Busy
         If it takes long, or too many wait already; it is estimated all the same.
     """
-    request = await to_thread.run_sync(EffectsRequest.of, service.store, monitor, events)
+    config = service.config()
+    others = [m.name for m in others_of(config.monitor_named(monitor), config.monitors)]
+    request = await to_thread.run_sync(EffectsRequest.of, service.store, monitor, events, others)
     if not request.events:
         return {}
     answer = service.reports.effects(request)

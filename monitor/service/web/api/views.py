@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.monitor.service.alert_names import ALERT_NAMES
+from whydrift.monitor.service.event_beside import BesideOthers
 from whydrift.monitor.service.event_effects import EventEffect
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import written
@@ -15,6 +16,7 @@ from whydrift.monitor.store.state import AlertRecord, EventRecord
 from whydrift.monitor.window.interval import Interval
 
 if TYPE_CHECKING:
+    from whydrift.effects.effect import Effect
     from whydrift.monitor.service.board import MonitorView, ResultNumbers
 
 __all__ = [
@@ -144,14 +146,32 @@ def event_effect_view(found: EventEffect) -> dict[str, Any]:
             ("before", found.before, found.loss_before), ("after", found.after, found.loss_after)
         )
     }  # fmt: skip
-    effect = found.effect
-    said: dict[str, Any] | None = None
-    if effect is not None:
-        whole = effect.to_dict()
-        words = ("value", "standard_error", "low", "high", "level", "p_value", "method", "n",
-                 "adjustment", "assumptions", "checks", "warnings")  # fmt: skip
-        said = {word: whole[word] for word in words}
-    return {"loss": found.loss, **windows, "effect": said, "refused": found.refused}
+    return {
+        "loss": found.loss, **windows, "effect": _effect_view(found.effect),
+        "refused": found.refused, "beside_others": _beside_view(found.beside),
+    }  # fmt: skip
+
+
+def _beside_view(found: BesideOthers | None) -> dict[str, Any] | None:
+    """Return the change beside other monitors, or why that is not said."""
+    if found is None:
+        return None
+    return {
+        "others": list(found.others),
+        "left_out": [{"monitor": o.monitor, "reason": o.reason} for o in found.left_out],
+        "relative": found.is_relative,
+        "effect": _effect_view(found.effect),
+        "refused": found.refused,
+    }
+
+
+def _effect_view(effect: Effect | None) -> dict[str, Any] | None:
+    if effect is None:
+        return None
+    whole = effect.to_dict()
+    words = ("value", "standard_error", "low", "high", "level", "p_value", "method", "n",
+             "adjustment", "assumptions", "checks", "warnings")  # fmt: skip
+    return {word: whole[word] for word in words}
 
 
 def graph_record_view(record: GraphRecord) -> dict[str, Any]:

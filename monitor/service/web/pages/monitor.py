@@ -14,10 +14,12 @@ from anyio import to_thread
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from whydrift.effects.words import joined
 from whydrift.monitor.diagnosis.diagnosis import Verdict
 from whydrift.monitor.diagnosis.headline import words_for
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
+from whydrift.monitor.service.event_beside import BesideOthers
 from whydrift.monitor.service.event_effects import EVENT_KINDS, EventEffect
 from whydrift.monitor.service.references import accepted_for
 from whydrift.monitor.service.schedule import stages_of
@@ -192,7 +194,7 @@ def _page(
         failures=[v for v in visits if v.outcome is CheckOutcome.ERROR],
         events=shown,
         effects=None if effects is None else {
-            number: _effect_words(found) for number, found in effects.items()
+            number: _said_of_effect(found) for number, found in effects.items()
         },
         has_effects=settings.columns.prediction is not None
         and any(e.kind in EVENT_KINDS for e in shown),
@@ -299,6 +301,33 @@ def _words(stored: Mapping[str, Any]) -> tuple[Any, ...]:
 def _mark(event: EventRecord) -> Mark:
     at = event.at if event.window is None else event.window.start
     return Mark(at, event.kind, f"{event.kind}, {written(event.at)}: {event.text} ({event.actor})")
+
+
+def _said_of_effect(found: EventEffect) -> tuple[str, ...]:
+    beside = () if found.beside is None else (_beside_words(found.beside, found.loss),)
+    return _effect_words(found), *beside
+
+
+def _beside_words(found: BesideOthers, loss: str | None) -> str:
+    """Return what an event did beside other monitors in a sentence, or why that is not said."""
+    effect = found.effect
+    if effect is None or effect.low is None or effect.high is None:
+        return f"Beside other monitors nothing can be said. {found.refused}"
+    assert effect.value is not None
+    factor, unit = (100, " % of its mean before") if found.is_relative else (1, "")
+    low, high = (rounded(factor * end) for end in (effect.low, effect.high))
+    size = f"{rounded(factor * abs(effect.value))}{unit}"
+    moved = "rose" if effect.low > 0 else "fell" if effect.high < 0 else None
+    name = str(loss).replace("_", " ")
+    said = (
+        f"the {name} {moved} by {size} (change: {low} to {high})"
+        if moved
+        else f"whether the {name} moved is open (change: {low} to {high}{unit})"
+    )
+    doubts = [c.sentence for c in effect.checks if c.outcome == "warn"]
+    return f"Beside {joined(found.others)}, left alone meanwhile, {said}." + "".join(
+        f" But {text}." for text in doubts
+    )
 
 
 def _effect_words(found: EventEffect) -> str:
