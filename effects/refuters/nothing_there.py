@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from scipy.stats import binom
 
+from whydrift.discovery.arrays import FloatArray
 from whydrift.effects.check import Check, Outcome
 from whydrift.effects.effect import Effect
 from whydrift.effects.refuters.base import Case, Refutation
@@ -70,7 +73,7 @@ def _judged(
     values = np.array([e.value for e in found], dtype=np.float64)
     mean, error = float(values.mean()), float(values.std(ddof=1)) / len(values) ** 0.5
     spread = case.effect.standard_error or float(values.std(ddof=1))
-    matters = max(spread, _UNEVEN * _unevenness(found)) if is_uneven else _MATTERS * spread
+    matters = max(spread, _UNEVEN * _unevenness(found, values)) if is_uneven else _MATTERS * spread
     is_off = abs(mean) > _FAR * error and abs(mean) > matters
     centre, called = (mean, "that mean") if is_uneven else (0.0, "zero")
     missed = sum(not (_low(e) <= centre <= _high(e)) for e in found)
@@ -94,13 +97,12 @@ def _judged(
     return Check(name, outcome, said, share, limit)
 
 
-def _unevenness(found: list[Effect]) -> float:
+def _unevenness(found: list[Effect], values: FloatArray) -> float:
     """Return what standard errors claim beyond the spread of the estimates."""
     claimed = [e.standard_error**2 for e in found if e.standard_error is not None]
     if not claimed:
         return 0.0
-    spread = float(np.var([e.value for e in found], ddof=1))
-    return max(0.0, float(np.mean(claimed)) - spread) ** 0.5
+    return math.sqrt(max(0.0, float(np.mean(claimed)) - float(values.var(ddof=1))))
 
 
 def _low(effect: Effect) -> float:
