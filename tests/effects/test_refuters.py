@@ -106,11 +106,19 @@ def test_standard_errors_that_forget_clusters_are_caught():
     assert checks["bootstrap"] is Outcome.FAIL
 
 
-def test_intervals_that_are_too_short_where_arms_hardly_overlap_are_caught():
+def test_an_effect_that_is_not_there_is_caught_where_arms_hardly_overlap():
     wild = confounded(400, 1, strength=3.0)
     effect = wd.estimate(wild, "treat", "y", method="ipw", adjustment=("x", "w"))
     found = outcomes(refute(effect, wild, refuters="dummy_outcome"))
     assert found["dummy_outcome"] is Outcome.FAIL
+
+
+@pytest.mark.parametrize("seed", [6, 9, 11])
+def test_what_chance_left_uneven_and_the_error_covers_is_no_fault(seed):
+    sound = confounded(400, seed, strength=1.0)
+    effect = wd.estimate(sound, "treat", "y", method="ipw", adjustment=("x", "w"))
+    (check,) = refute(effect, sound, refuters="dummy_outcome", repeats=50)
+    assert check.outcome is Outcome.PASS, check.sentence
 
 
 def test_a_negative_outcome_shows_the_hidden_cause():
