@@ -113,11 +113,15 @@ def test_lateness_that_ended_in_between_is_counted_anew(store):
 
 
 def test_a_window_without_rows_is_told_until_one_has_some(store):
+    def find_nothing(number: int) -> None:
+        then = Store(store.database, lambda: day(number).end)
+        settle(then, "a", number, results={}, outcome=CheckOutcome.NO_DATA)
+
     settle(store, "a", 0)
-    settle(store, "a", 1, results={}, outcome=CheckOutcome.NO_DATA)
+    find_nothing(1)
     one = Watch(store)
     assert one.turn(day(1).end + MINUTE) == [("opened", "no_data")]
-    settle(store, "a", 2, results={}, outcome=CheckOutcome.NO_DATA)
+    find_nothing(2)
     assert one.turn(day(2).end + MINUTE) == []
     settle(store, "a", 3)
     assert one.turn(day(3).end + MINUTE) == [("resolved", "no_data")]
