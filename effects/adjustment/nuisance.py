@@ -14,7 +14,7 @@ from whydrift.discovery.errors import OptionError, TooFewRows, unknown_name
 from whydrift.effects.extra import library
 from whydrift.effects.propensity import expit, logistic_ridge
 
-__all__ = ["Learner", "fold_count", "folds", "learner", "learner_names"]
+__all__ = ["Learner", "fold_count", "folds", "learner"]
 
 _RIDGE = 1e-4  # of standardised covariates: next to nothing, and finite where they are many
 _FOLDS = 5
@@ -56,11 +56,6 @@ def learner(name: str, seed: int) -> Learner:
     if name not in _LEARNERS:
         raise unknown_name("learner", name, known=_LEARNERS, where="learner")
     return _LEARNERS[name](seed)
-
-
-def learner_names() -> tuple[str, ...]:
-    """Return the names of all learners."""
-    return tuple(_LEARNERS)
 
 
 def fold_count(asked: int | None, learner: str) -> int:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from whydrift.discovery.errors import unknown_name
 from whydrift.effects.extra import library
 
-__all__ = ["classifier", "estimator_names", "regressor"]
+__all__ = ["classifier", "regressor"]
 
 # As in adjustment/nuisance.py, so that one name means one model everywhere.
 _FOREST: Final = {"n_estimators": 200, "min_samples_leaf": 5}
@@ -31,11 +31,6 @@ def classifier(name: str, seed: int) -> Any:
     if name == "constant":
         return library("sklearn.dummy", "learner").DummyClassifier(strategy="prior")
     return _row(name)[1](seed)
-
-
-def estimator_names() -> tuple[str, ...]:
-    """Return the names."""
-    return tuple(_ROWS)
 
 
 def _row(name: str) -> tuple[Callable[[int], Any], Callable[[int], Any]]:

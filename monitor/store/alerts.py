@@ -15,7 +15,7 @@ from whydrift.monitor.store import tables
 from whydrift.monitor.store.state import AlertChange, AlertRecord, AlertState
 from whydrift.monitor.store.statements import read_json, written
 
-__all__ = ["change", "expired", "listed", "open_episodes", "page"]
+__all__ = ["change", "expired", "listed", "page"]
 
 _TABLE: Final = tables.alert
 _IS_OPEN: Final = _TABLE.c.state != AlertState.RESOLVED.value
@@ -100,15 +100,6 @@ def _chosen(
     if since is not None:
         query = query.where(_TABLE.c.at >= since)
     return query
-
-
-def open_episodes(connection: sa.Connection, monitor: str) -> dict[AlertKey, Episode]:
-    """Return the episodes of a monitor that last."""
-    query = sa.select(_TABLE).where(_TABLE.c.monitor == monitor, _IS_OPEN)
-    return {
-        record.key: record.episode
-        for record in map(_record, connection.execute(query.order_by(_TABLE.c.id)))
-    }
 
 
 def expired(monitor: str, limit: datetime) -> sa.ColumnElement[bool]:

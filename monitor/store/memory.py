@@ -8,8 +8,6 @@ from datetime import UTC, datetime, timedelta
 
 from whydrift.discovery.errors import Overtaken
 from whydrift.monitor.diagnosis.alarm_budget import Ledger
-from whydrift.monitor.diagnosis.alert import AlertKey
-from whydrift.monitor.diagnosis.episode import Episode
 from whydrift.monitor.store import alerts, events, leases, ledger, outbox, visits
 from whydrift.monitor.store.engine import Database
 from whydrift.monitor.store.settle import settle
@@ -271,11 +269,6 @@ class Memory:
             return alerts.page(
                 connection, monitor=monitor, states=states, since=since, limit=limit, after=after
             )
-
-    def episodes(self, monitor: str) -> dict[AlertKey, Episode]:
-        """Return the episodes of a monitor that last, pending ones too."""
-        with self.database.reading() as connection:
-            return alerts.open_episodes(connection, monitor)
 
     def spent(self, monitor: str, since: datetime) -> Ledger:
         """Return the levels spent on windows that end at or after a moment, by their end."""

@@ -6,11 +6,9 @@ import re
 from datetime import UTC, datetime
 from typing import Final, overload
 
-from whydrift.discovery.errors import OptionError
 from whydrift.monitor.service.web.problems import Problem, Refused
-from whydrift.monitor.window.interval import Interval
 
-__all__ = ["read_interval", "read_moment", "written"]
+__all__ = ["read_moment", "written"]
 
 _MOMENT: Final = re.compile(
     r"^\d{4}-\d\d-\d\d(?:[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:[Zz]|[+-]\d\d:\d\d))?$", re.ASCII
@@ -51,19 +49,3 @@ def read_moment(text: str, field: str) -> datetime:
     raise Refused(
         Problem(422, "time", "Write a time as 2026-05-04T09:00:00Z, or a day as 2026-05-04.", field)
     )
-
-
-def read_interval(start: str, end: str, field: str) -> Interval:
-    """Read when a window begins and ends.
-
-    Raises
-    ------
-    Refused
-        If one is no time, or the end does not come after the start.
-    """
-    first, last = read_moment(start, f"{field}.from"), read_moment(end, f"{field}.to")
-    try:
-        return Interval(first, last)
-    except OptionError:
-        problem = Problem(422, "time", "The end has to come after the start.", field)
-        raise Refused(problem) from None
