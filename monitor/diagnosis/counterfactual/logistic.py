@@ -62,7 +62,7 @@ def fit_logistic(
         step = float(np.abs(design @ (beta - last)).max())
         if step > _LARGEST_STEP:  # a whole Newton step may run away where the classes part
             beta = last + (beta - last) * _LARGEST_STEP / step
-        penalty, _ = updated_penalties(penalty, inverse, beta, kinds, noise=1.0)
+        penalty, _ = updated_penalties(penalty, np.diag(inverse), beta, kinds, noise=1.0)
         if step < _SETTLED:
             break
     return beta, penalty

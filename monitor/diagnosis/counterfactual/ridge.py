@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from scipy.linalg.lapack import dpotrf, dtrtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
@@ -149,24 +150,39 @@ def penalties_by_evidence(
         Of the noise; estimated where not given.
     """
     penalty, told = np.where(kinds < 0, _FREE, 1.0), np.zeros(1)
+    diagonal = np.arange(len(kinds))
     for _ in range(_ROUNDS if len(kinds) <= _WIDE else _ROUNDS_IF_WIDE):
-        inverse = np.linalg.inv(gram + np.diag(penalty))
-        beta = inverse @ moment
+        lhs = gram.copy()
+        lhs[diagonal, diagonal] += penalty
+        beta, variances = _solved(lhs, moment)
         noise = variance
         if noise is None:
             residual = square - 2 * beta @ moment + beta @ gram @ beta
-            left = rows - len(penalty) + float(penalty @ np.diag(inverse))
+            left = rows - len(penalty) + float(penalty @ variances)
             noise = max(float(residual), 1e-12 * square, 1e-300) / max(left, 1.0)
         before = told
-        penalty, told = updated_penalties(penalty, inverse, beta, kinds, noise)
+        penalty, told = updated_penalties(penalty, variances, beta, kinds, noise)
         # A kind that says nothing is shrunk ever further, which changes nothing any more.
-        if np.abs(told - before).max() < _SETTLED:
+        if np.abs(told - before).max(initial=0.0) < _SETTLED:
             break
     return penalty
 
 
+def _solved(lhs: FloatArray, rhs: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the solution of symmetric equations, and the diagonal of their inverse.
+
+    By half of the inverse alone, at less than half of what all of it costs.
+    """
+    root, is_singular = dpotrf(lhs, lower=1, clean=1)
+    if is_singular:  # to rounding
+        inverse = np.linalg.inv(lhs)
+        return inverse @ rhs, np.diag(inverse)
+    half, _ = dtrtri(root, lower=1, overwrite_c=1)
+    return (half @ rhs) @ half, (half * half).sum(axis=0)
+
+
 def updated_penalties(
-    penalty: FloatArray, inverse: FloatArray, beta: FloatArray, kinds: IntArray, noise: float
+    penalty: FloatArray, variances: FloatArray, beta: FloatArray, kinds: IntArray, noise: float
 ) -> tuple[FloatArray, FloatArray]:
     """Return the penalties after one round of re-estimation, and what each kind counted for.
 
@@ -176,21 +192,16 @@ def updated_penalties(
     ----------
     penalty, beta : ndarray of shape (f,)
         As they are.
-    inverse : ndarray of shape (f, f)
-        Of the penalised cross products.
+    variances : ndarray of shape (f,)
+        The diagonal of the inverse of the penalised cross products.
     kinds : ndarray of int, shape (f,)
         See `penalties_by_evidence`.
     noise : float
         Variance.
     """
-    count = int(kinds.max()) + 1
-    if count <= 0:
-        return penalty, np.zeros(1)
-    shrunk = kinds >= 0
-    own = kinds[shrunk]
-    told = np.bincount(own, 1 - (penalty * np.diag(inverse))[shrunk], count).astype(np.float64)
-    size = np.bincount(own, beta[shrunk] ** 2, count)
+    place = kinds + 1  # free features first
+    told: FloatArray = np.bincount(place, 1 - penalty * variances).astype(np.float64)
+    size = np.bincount(place, beta * beta)
     best = noise * np.maximum(told, 1e-9) / np.maximum(size, 1e-300)
-    out = penalty.copy()
-    out[shrunk] = np.clip(best, _LEAST_PENALTY, _LARGEST_PENALTY)[own]
-    return out, told
+    best = np.minimum(np.maximum(best, _LEAST_PENALTY), _LARGEST_PENALTY)
+    return np.where(kinds < 0, penalty, best[place]), told[1:]
