@@ -20,13 +20,13 @@ always observed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 from scipy.special import chdtri, fdtrc
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.stability import row_groups
 from whydrift.effects.propensity import fit_propensity
@@ -56,13 +56,107 @@ class _Term:
     """The part of one parent in a column's mechanism, in both windows.
 
     Sizes are sd of the column (reference sd) that the part explains at the shared parents.
+
+    Parameters
+    ----------
+    p_value : float
+        That the part is the same in both windows.
+    slopes : tuple of ndarray
+        In each window.
+    covariance : tuple of ndarray
+        Of their errors.
+    own : ndarray
+        Covariance of the terms at the shared parents, given the other parents.
     """
 
     p_value: float
-    size: tuple[float, float]
-    doubt: tuple[float, float]  # by so much a size may be too large or too small, at 95 %
-    difference: float
-    difference_doubt: float
+    slopes: tuple[FloatArray, FloatArray]
+    covariance: tuple[FloatArray, FloatArray]
+    own: FloatArray
+
+    @property
+    def size(self) -> tuple[float, float]:
+        """In each window."""
+        return _norm(self.slopes[0], self.own), _norm(self.slopes[1], self.own)
+
+    @property
+    def doubt(self) -> tuple[float, float]:
+        """By how much each size may be too large or too small, at 95 %."""
+        return _doubt(self.own, self.covariance[0]), _doubt(self.own, self.covariance[1])
+
+    @property
+    def difference(self) -> float:
+        """Between the windows."""
+        return _norm(self.slopes[1] - self.slopes[0], self.own)
+
+    @property
+    def difference_doubt(self) -> float:
+        """By how much the difference may be too large or too small, at 95 %."""
+        return _doubt(self.own, self.covariance[0] + self.covariance[1])
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """What the regressions ask of the columns, worked out once; one row of an array per feature.
+
+    Parameters
+    ----------
+    pair : WindowPair
+        The windows.
+    groups : ndarray of int, shape (n_rows,), optional
+        Rows of different numbers count as independent; all do where not given.
+    """
+
+    pair: WindowPair
+    groups: IntArray | None
+    _kept: dict[tuple[str, str], FloatArray] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, pair: WindowPair) -> _Columns:
+        if pair.clusters is not None or not pair.is_autocorrelated:
+            return cls(pair, pair.clusters)
+        before, after = row_groups(pair.reference), row_groups(pair.current)
+        return cls(pair, np.concatenate([before, after + before.max(initial=0) + 1]))
+
+    def rows(self, names: tuple[str, ...]) -> IntArray | slice:
+        """Return the pooled rows that have a value in all of these columns."""
+        complete = self.pair.complete(names)
+        return slice(0, len(complete)) if complete.all() else np.flatnonzero(complete)
+
+    def terms(self, name: str) -> FloatArray:
+        """Return the terms of a parent: straight and bent, or a level each; NaN where missing."""
+        if ("terms", name) not in self._kept:
+            straight = np.clip(self.pair.features(name).linear.T, -3, 3)
+            if not self.pair.is_discrete(name):
+                straight = np.concatenate([straight, np.abs(straight) - np.sqrt(2 / np.pi)])
+            self._kept["terms", name] = straight
+        return self._kept["terms", name]
+
+    def basis(self, parents: tuple[str, ...], rows: IntArray | slice) -> FloatArray:
+        """Return intercept, splines of the parents and products of their straight terms."""
+        splines = [self._spline(p)[:, rows] for p in parents]
+        straight = [self.terms(p)[: None if self.pair.is_discrete(p) else 1, rows] for p in parents]
+        count = len(self.pair.is_current[rows])
+        parts = [np.ones((1, count)), *splines]
+        if sum(len(s) for s in straight) <= 12:
+            for i, one in enumerate(straight):
+                parts += [(one[:, None] * other[None]).reshape(-1, count) for other in straight[:i]]
+        return np.concatenate(parts)
+
+    def response(self, child: str) -> FloatArray:
+        """Return a column in sd of the reference, or its commonest class's chance in its own sd.
+
+        A change of scale of the column or of its noise leaves a slope in these units alone.
+        """
+        if ("response", child) not in self._kept:
+            self._kept["response", child] = _response(self.pair, child)
+        return self._kept["response", child]
+
+    def _spline(self, name: str) -> FloatArray:
+        if ("spline", name) not in self._kept:
+            spline = np.ascontiguousarray(self.pair.features(name).basis.T)
+            self._kept["spline", name] = spline
+        return self._kept["spline", name]
 
 
 def changed_edges(
@@ -110,7 +204,7 @@ def changed_edges(
         n for n in graph.nodes if n in usable and n in evidence and evidence[n].fault is None
     )
     least = max(floor.sd, _LEAST_FLOOR)
-    groups = _groups(pair)
+    columns = _Columns.of(pair)
     found: dict[tuple[str, str], tuple[_Term, bool]] = {}
     order = graph.topological_order()
     suspects.sort(key=order.index)
@@ -119,13 +213,13 @@ def changed_edges(
         parents = tuple(p for p in graph.parents(child) if p in sound)
         if len(parents) != len(graph.parents(child)):
             continue  # a parent is broken or absent: its part would be read into the others
-        work = _Regression.of(pair, child, parents, groups)
+        work = _Regression.of(columns, child, parents)
         if work is not None:
             for parent in parents:
                 term = work.term(parent)
                 if term is not None:
                     found[parent, child] = term, True
-        for other, term in _newcomers(pair, graph, child, parents, sound, later, groups):
+        for other, term in _newcomers(columns, graph, child, parents, sound, later):
             found[other, child] = term, False
     pairs = len(sound) * (len(sound) - 1) // 2
     return _named(found, pairs, least, floor, _SHARE * level)
@@ -168,25 +262,24 @@ def _named(
 
 
 def _newcomers(
-    pair: WindowPair,
+    columns: _Columns,
     graph: Graph,
     child: str,
     parents: tuple[str, ...],
     sound: Sequence[str],
     later: frozenset[str],
-    groups: IntArray,
 ) -> list[tuple[str, _Term]]:
     """Return what belongs to columns that may have become parents, each given those before it.
 
     The strongest comes first, so that columns merely related to it are not taken for parents.
     """
-    waiting = _candidates(pair, graph, child, parents, sound, later, groups)
+    waiting = _candidates(columns, graph, child, parents, sound, later)
     out: list[tuple[str, _Term]] = []
     while waiting:
         given = (*parents, *(name for name, _ in out))
         terms = {}
         for other in waiting:
-            wider = _Regression.of(pair, child, (*given, other), groups)
+            wider = _Regression.of(columns, child, (*given, other))
             term = None if wider is None else wider.term(other)
             if term is not None:
                 terms[other] = term
@@ -199,34 +292,43 @@ def _newcomers(
 
 
 def _candidates(
-    pair: WindowPair,
+    columns: _Columns,
     graph: Graph,
     child: str,
     parents: tuple[str, ...],
     sound: Sequence[str],
     later: frozenset[str],
-    groups: IntArray,
 ) -> list[str]:
     """Return the columns that may have become a parent: joined to it now, by a quick look."""
     joined = {n for e in graph if child in (e.a, e.b) for n in (e.a, e.b)} | {child}
     closed = joined | graph.descendants(child) | later
-    others = [n for n in sound if n not in closed]
-    rows = pair.complete((child, *parents))
-    current = rows & (pair.is_current == 1)
-    if current.sum() < _LEAST_GROUPS:
+    others = [n for n in sound if n not in closed][:_MOST_CANDIDATES]
+    pair = columns.pair
+    current = pair.split + np.flatnonzero(pair.complete((child, *parents))[pair.split :])
+    if len(current) < _LEAST_GROUPS or not others:
         return []
-    design = _basis(pair, parents, current)
-    left = _residual(design, _response(pair, child)[current])
+    count = len(pair.is_current)
+    rows = current if len(current) < count - pair.split else slice(pair.split, count)
+    design = columns.basis(parents, rows)
+    gram = design @ design.T
+    left = _residual(design, gram, columns.response(child)[rows])
+    groups = None if columns.groups is None else columns.groups[rows]
+    blocks, seen = [], []
+    for name in others:
+        terms = columns.terms(name)[:, rows]
+        seen.append(np.isfinite(terms).all(axis=0))
+        if seen[-1].any() and not seen[-1].all():
+            terms = np.where(seen[-1], terms, terms[:, seen[-1]].mean(axis=1, keepdims=True))
+        blocks.append(terms if seen[-1].any() else np.zeros_like(terms))
+    own = _residual(design, gram, np.concatenate(blocks))
+    ends = np.cumsum([0, *(len(b) for b in blocks)])
     found = []
-    for name in others[:_MOST_CANDIDATES]:
-        terms = _terms(pair, name)[current]
-        seen = np.isfinite(terms).all(axis=1)
-        if not seen.any():
+    for name, known, a, b in zip(others, seen, ends[:-1], ends[1:], strict=True):
+        if not known.any():
             continue
-        own = np.where(seen[:, None], terms, terms[seen].mean(axis=0))
-        score = _residual(design, own) * (left * seen)[:, None]
-        total, sums = score.sum(axis=0), _sums(score, groups[current])
-        p_value = _wald(total, sums.T @ sums, int(sums.any(axis=1).sum()))[0]
+        score = own[a:b] * (left * known)
+        total, sums = score.sum(axis=1), _sums(score, groups)
+        p_value = _wald(total, sums @ sums.T, int(sums.any(axis=0).sum()))[0]
         if p_value <= _SCREEN:
             found.append(name)
     return found
@@ -239,118 +341,77 @@ class _Regression:
     terms: Mapping[str, slice]  # columns of each parent
     slopes: tuple[FloatArray, FloatArray]  # (n_terms,) in each window
     covariance: tuple[FloatArray, FloatArray]
-    spread: FloatArray  # (n_terms, n_terms): covariance of the terms at the shared parents
+    precision: FloatArray  # (n_terms, n_terms): of the terms at the shared parents
     groups: int
 
     @classmethod
-    def of(
-        cls, pair: WindowPair, child: str, parents: tuple[str, ...], groups: IntArray
-    ) -> _Regression | None:
+    def of(cls, columns: _Columns, child: str, parents: tuple[str, ...]) -> _Regression | None:
         """Fit, or return None where rows or overlap are too few."""
-        rows = pair.complete((child, *parents))
-        current = pair.is_current[rows] == 1
-        if not parents or min(int(current.sum()), int((~current).sum())) < _LEAST_GROUPS:
+        rows = columns.rows((child, *parents))
+        current = columns.pair.is_current[rows]
+        count = len(current)
+        split = count - int(current.sum())
+        if not parents or min(split, count - split) < _LEAST_GROUPS:
             return None
-        design = _basis(pair, parents, rows)
-        propensity = fit_propensity(design, current.astype(np.float64))
+        design = columns.basis(parents, rows)
+        gram = design @ design.T
+        propensity = fit_propensity(design.T, current, gram)
         if propensity.overlap < _LEAST_OVERLAP:
             return None
-        response = _response(pair, child)[rows]
-        blocks = [_terms(pair, p)[rows] for p in parents]
-        ends = np.cumsum([0, *(b.shape[1] for b in blocks)])
+        response = columns.response(child)[rows]
+        groups = None if columns.groups is None else columns.groups[rows]
+        blocks = [columns.terms(p)[:, rows] for p in parents]
+        ends = np.cumsum([0, *(len(b) for b in blocks)])
         terms = {p: slice(a, b) for p, a, b in zip(parents, ends[:-1], ends[1:], strict=True)}
-        linear = np.column_stack([np.ones(len(response)), *blocks])
+        linear = np.concatenate([np.ones((1, count)), *blocks])
         chance = propensity.chance
-        weight = np.where(current, 1 - chance, chance)
+        weight = np.where(current == 1, 1 - chance, chance)
         tilt = chance * (1 - chance)  # the shared parents, by the rows of both windows
-        common = _solve(linear * tilt[:, None], linear, response - _residual(design, response))
-        left = _residual(design, response)
+        left = _residual(design, gram, response)
+        tilted = linear * tilt
+        common = _solve(tilted @ linear.T, tilted @ (response - left))
         slopes, covariances, counts = [], [], []
-        for part in (~current, current):
-            x, w = linear[part], weight[part]
-            inverse = np.linalg.pinv((x * w[:, None]).T @ x, rcond=_FLAT, hermitian=True)
-            own = inverse @ ((x * w[:, None]).T @ left[part])
-            error = left[part] - x @ own
-            leverage = np.clip(((x @ inverse) * x * w[:, None]).sum(axis=1), 0.0, 0.9)
-            influence = (x * (w * error / (1 - leverage))[:, None]) @ inverse
-            sums = _sums(influence, groups[rows][part])
-            sums = sums[sums.any(axis=1)]
-            counts.append(len(sums))
-            if len(sums) < _LEAST_GROUPS + 2 * x.shape[1]:
+        for part in (slice(0, split), slice(split, count)):
+            x, weighted = linear[:, part], linear[:, part] * weight[part]
+            inverse = np.linalg.pinv(weighted @ x.T, rcond=_FLAT, hermitian=True)
+            own = inverse @ (weighted @ left[part])
+            error = left[part] - own @ x
+            leverage = np.clip(((inverse @ x) * weighted).sum(axis=0), 0.0, 0.9)
+            influence = inverse @ (weighted * (error / (1 - leverage)))
+            sums = _sums(influence, None if groups is None else groups[part])
+            counts.append(int(sums.any(axis=0).sum()))
+            if counts[-1] < _LEAST_GROUPS + 2 * len(x):
                 return None
             slopes.append((common + own)[1:])
-            covariances.append((sums.T @ sums)[1:, 1:] * len(sums) / (len(sums) - 1))
-        centred = linear[:, 1:] - np.average(linear[:, 1:], axis=0, weights=tilt)
-        spread = (centred * tilt[:, None]).T @ centred / tilt.sum()
+            covariances.append((sums @ sums.T)[1:, 1:] * counts[-1] / (counts[-1] - 1))
+        centred = linear[1:] - (linear[1:] @ tilt / tilt.sum())[:, None]
+        spread = (centred * tilt) @ centred.T / tilt.sum()
         return cls(
             terms,
             (slopes[0], slopes[1]),
             (covariances[0], covariances[1]),
-            spread,
+            # What the terms of a parent vary by themselves, given the other parents, is in here.
+            np.linalg.pinv(spread, rcond=_FLAT, hermitian=True),
             min(counts),
         )
 
     def term(self, parent: str) -> _Term | None:
         """Return what belongs to one parent."""
         part = self.terms[parent]
-        # What the terms of this parent vary by themselves, given the other parents.
-        precision = np.linalg.pinv(self.spread, rcond=_FLAT, hermitian=True)[part, part]
+        precision = self.precision[part, part]
         if float(np.abs(precision).max(initial=0.0)) == 0:
             return None
-        own = np.linalg.pinv(precision, rcond=_FLAT, hermitian=True)
         old, new = (s[part] for s in self.slopes)
-        covariance = [c[part, part] for c in self.covariance]
-        both = covariance[0] + covariance[1]
-        p_value, rank = _wald(new - old, both, self.groups)
+        before, after = (c[part, part] for c in self.covariance)
+        p_value, rank = _wald(new - old, before + after, self.groups)
         if not rank:
             return None
-        return _Term(
-            p_value,
-            (_norm(old, own), _norm(new, own)),
-            (_doubt(own, covariance[0]), _doubt(own, covariance[1])),
-            _norm(new - old, own),
-            _doubt(own, both),
-        )
-
-
-def _groups(pair: WindowPair) -> IntArray:
-    """Return a number for each pooled row; rows of different numbers count as independent."""
-    if pair.clusters is not None:
-        return pair.clusters
-    if not pair.is_autocorrelated:
-        return np.arange(len(pair.is_current))
-    before, after = row_groups(pair.reference), row_groups(pair.current)
-    return np.concatenate([before, after + before.max(initial=0) + 1])
-
-
-def _terms(pair: WindowPair, name: str) -> FloatArray:
-    """Return the terms of a parent: straight and bent, or a level each; NaN where missing."""
-    linear = pair.features(name).linear
-    if pair.is_discrete(name):
-        return linear
-    straight = np.clip(linear, -3, 3)
-    return np.column_stack([straight, np.abs(straight) - np.sqrt(2 / np.pi)])
-
-
-def _basis(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> FloatArray:
-    """Return intercept, splines of the parents and products of their straight terms."""
-    parts = [pair.features(p) for p in parents]
-    columns = [np.ones((int(rows.sum()), 1)), *(f.basis[rows] for f in parts)]
-    straight = [np.clip(f.linear[rows], -3, 3) for f in parts]
-    if sum(s.shape[1] for s in straight) <= 12:
-        for i, one in enumerate(straight):
-            columns += [
-                (one[:, :, None] * other[:, None, :]).reshape(len(one), -1)
-                for other in straight[:i]
-            ]
-    return np.column_stack(columns)
+        own = np.linalg.pinv(precision, rcond=_FLAT, hermitian=True)
+        return _Term(p_value, (old, new), (before, after), own.astype(np.float64, copy=False))
 
 
 def _response(pair: WindowPair, child: str) -> FloatArray:
-    """Return a column in sd of the reference, or the chance of its commonest class in its own sd.
-
-    A change of scale of the column or of its noise leaves a slope in these units alone.
-    """
+    """See `_Columns.response`."""
     values = pair.values(child)
     if pair.is_discrete(child):
         present = values[np.isfinite(values)]
@@ -366,29 +427,26 @@ def _response(pair: WindowPair, child: str) -> FloatArray:
     return out
 
 
-def _residual(design: FloatArray, response: FloatArray) -> FloatArray:
-    out: FloatArray = response - design @ _solve(design, design, response, _RIDGE)
+def _residual(design: FloatArray, gram: FloatArray, responses: FloatArray) -> FloatArray:
+    """Return what a design of shape (f, n_rows) leaves of one response or several."""
+    out: FloatArray = responses - _solve(gram, design @ responses.T, _RIDGE).T @ design
     return out
 
 
-def _solve(
-    left: FloatArray, right: FloatArray, response: FloatArray, ridge: float = 1e-6
-) -> FloatArray:
-    gram = left.T @ right
-    gram[np.diag_indices(len(gram))] += ridge
-    gram[0, 0] -= ridge * (1 - _FLAT)  # the intercept is free
-    out: FloatArray = np.linalg.solve(gram, left.T @ response).astype(np.float64, copy=False)
+def _solve(gram: FloatArray, moment: FloatArray, ridge: float = 1e-6) -> FloatArray:
+    lhs = gram.copy()
+    lhs[np.diag_indices(len(gram))] += ridge
+    lhs[0, 0] -= ridge * (1 - _FLAT)  # the intercept is free
+    out: FloatArray = np.linalg.solve(lhs, moment).astype(np.float64, copy=False)
     return out
 
 
-def _sums(scores: FloatArray, groups: IntArray) -> FloatArray:
-    """Return the sums of the scores' rows by group."""
-    found, number = np.unique(groups, return_inverse=True)
-    if len(found) == len(scores):
+def _sums(scores: FloatArray, groups: IntArray | None) -> FloatArray:
+    """Return the sums of the scores' columns by group; each is its own where not given."""
+    if groups is None:
         return scores
-    out = np.zeros((len(found), scores.shape[1]))
-    np.add.at(out, number, scores)
-    return out
+    found, number = np.unique(groups, return_inverse=True)
+    return np.stack([np.bincount(number, row, len(found)) for row in scores])
 
 
 def _wald(estimate: FloatArray, covariance: FloatArray, groups: int) -> tuple[float, int]:
