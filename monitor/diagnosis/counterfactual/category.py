@@ -116,12 +116,12 @@ def fit_category(
     levels = found[np.argsort(-counts, kind="stable")][:_MOST_LEVELS]
     logits = np.zeros((2, 1 + count, max(0, len(levels) - 1), design.shape[1]))
     signs = window_signs(layout.differs)
-    signed = design * signs[is_current.astype(np.int64)]
+    signed = design[:, layout.source] * signs[is_current.astype(np.int64)]
     for position, level in enumerate(levels[1:]):
         rows = (values == levels[0]) | (values == level)
         label = (values[rows] == level).astype(np.float64)
         weights = _without_each(signed[rows], label, groups[rows], count, layout.kinds)
-        logits[:, :, position] = weights * signs[:, None, :]
+        logits[:, :, position] = layout.on_design(weights * signs[:, None, :])
     return CategoryMechanism(values, design, levels, logits)
 
 

@@ -219,15 +219,22 @@ class Layout:
         Features for the difference between the windows.
     for_spread : ndarray of int, shape (f_spread,)
         Those that the spread may depend on: all but products.
+    source : ndarray of int, shape (f,)
+        Which of the design's features each is: one that both windows have everywhere serves twice.
     """
 
     kinds: IntArray
     differs: BoolArray
     for_spread: IntArray
+    source: IntArray
 
-    def part(self, features: IntArray) -> Layout:
-        """Return the layout of some of the features."""
-        return Layout(self.kinds[features], self.differs[features], np.arange(len(features)))
+    def on_design(self, weights: FloatArray) -> FloatArray:
+        """Return weights of these features, shape (..., f), as weights of the design's."""
+        out = np.zeros((*weights.shape[:-1], int(self.source.max()) + 1))
+        once = int(self.differs.argmax()) if self.differs.any() else len(self.source)
+        for part in (slice(0, once), slice(once, None)):
+            out[..., self.source[part]] += weights[..., part]
+        return out
 
 
 @dataclass(frozen=True)
@@ -239,9 +246,10 @@ class Design:
     bases : mapping of str to Basis
         One per cause.
     differs : bool
-        Whether the windows' mechanisms differ. All features then come twice: once more for the
+        Whether the windows' mechanisms differ. All features then serve twice: once more for the
         difference, with values drawn in to where both windows have rows. Beyond, nobody knows the
-        difference, and that at the edge stands for it.
+        difference, and that at the edge stands for it. Where there is nothing beyond, they come
+        once.
     """
 
     bases: Mapping[str, NumberBasis | CategoryBasis]
@@ -272,7 +280,8 @@ class Design:
         if self.is_wide:
             kinds += [next(names)] * sum(_few(b) for b in self.bases.values())
             once = np.array(kinds)
-            return Layout(once, np.zeros(len(once), dtype=bool), np.zeros(1, dtype=np.int64))
+            nothing = np.zeros(len(once), dtype=bool)
+            return Layout(once, nothing, np.zeros(1, dtype=np.int64), np.arange(len(once)))
         for basis in self.bases.values():
             if isinstance(basis, NumberBasis):
                 line, bend = next(names), next(names)
@@ -286,12 +295,13 @@ class Design:
         once = np.array(kinds)
         spread = np.arange(plain)
         if not self.differs:
-            return Layout(once, np.zeros(len(once), dtype=bool), spread)
+            return Layout(once, np.zeros(len(once), dtype=bool), spread, np.arange(len(once)))
         again = np.where(once < 0, -1, once + next(names))
         return Layout(
             np.concatenate([once, again]),
             np.arange(2 * len(once)) >= len(once),
             np.concatenate([spread, len(once) + spread]),
+            np.arange(2 * len(once)) % (2 * len(once) if self.reaches_beyond else len(once)),
         )
 
     def __call__(self, columns: Columns, shape: tuple[int, ...]) -> FloatArray:
@@ -309,7 +319,7 @@ class Design:
         ndarray of shape (*shape, n_features)
         """
         parts = self._parts(columns, drawn_in=False)
-        if self.differs:
+        if self.differs and self.reaches_beyond:
             parts += self._parts(columns, drawn_in=self.draws_in)
         ends = np.cumsum([0, *(p.shape[-1] for p in parts)]).tolist()
         out = np.empty((ends[-1], *shape))

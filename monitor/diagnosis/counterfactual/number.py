@@ -125,22 +125,21 @@ def fit_number(
     features = design if present.all() else design[present]
     # On the scale of its own sd, so that penalties of free features mean the same everywhere.
     scale = float(x.std()) or 1.0
-    fitted, kinds, differs = features, layout.kinds, layout.differs
+    kinds, differs, source = layout.kinds, layout.differs, layout.source
     if is_shared:
         # A change of level that went unseen must not bend the curve; it stays in the noise.
-        fitted = np.concatenate([features.T, np.ones((1, len(x)))]).T
         kinds, differs = np.append(kinds, kinds.max() + 1), np.append(differs, True)
-    folds = Folds.of(fitted, side, own, count, differs)
-    curve = scale * folds.fit(x / scale, kinds)[..., : features.shape[1]]
+        source = np.append(source, 0)
+    folds = Folds.of(features, side, own, count, source, differs)
+    curve = layout.on_design(scale * folds.fit(x / scale, kinds)[..., : len(layout.kinds)])
     residual = x - _by_window(features, curve[:, 0], side)
-    log_sd, spread_of = np.zeros_like(curve), layout.for_spread
-    is_even = len(spread_of) == 1
-    if not is_even:
-        part = folds.part(spread_of)
-        plain = features.T[spread_of].T
-        log_sd[..., spread_of] = _fit_log_sd(residual, plain, side, part, layout.part(spread_of))
-    spread = _by_window(features, log_sd[:, 0], side)
-    spread = np.clip(spread, -_LARGEST_SPREAD, _LARGEST_SPREAD)
+    is_even = len(layout.for_spread) == 1
+    if is_even:
+        log_sd, spread = np.zeros_like(curve), np.zeros(len(x))
+    else:
+        log_sd = _fit_log_sd(residual, features, side, folds, layout)
+        spread = _by_window(features, log_sd[:, 0], side)
+        spread = np.clip(spread, -_LARGEST_SPREAD, _LARGEST_SPREAD)
     rank = np.full(values.shape, 0.5)
     tables = np.zeros((2, 1 + count, _NOISE_POINTS))
     if not is_shared:
@@ -165,8 +164,12 @@ def fit_number(
 
 
 def _quantiles(ordered: FloatArray) -> FloatArray:
-    grid = np.linspace(0.0, 1.0, _NOISE_POINTS)
-    return np.interp(grid * len(ordered), np.arange(len(ordered)) + 0.5, ordered)
+    place = np.linspace(0.0, 1.0, _NOISE_POINTS) * len(ordered) - 0.5
+    place = np.minimum(np.maximum(place, 0.0), len(ordered) - 1)
+    low = place.astype(np.int64)
+    below, above = ordered[low], ordered[np.minimum(low + 1, len(ordered) - 1)]
+    out: FloatArray = below + (above - below) * (place - low)
+    return out
 
 
 def _by_window(design: FloatArray, weights: FloatArray, side: IntArray) -> FloatArray:
@@ -186,8 +189,13 @@ def _fit_log_sd(
     """
     square = residual**2
     floor = 1e-4 * max(float(square.mean()), 1e-300)
-    weights = 0.5 * folds.fit(np.log(square + floor), layout.kinds, _LOG_CHI2_VARIANCE)
+    features = layout.for_spread
+    part = folds.part(features)
+    some = 0.5 * part.fit(np.log(square + floor), layout.kinds[features], _LOG_CHI2_VARIANCE)
+    weights = np.zeros((*some.shape[:-1], len(layout.kinds)))
+    weights[..., features] = some
+    out = layout.on_design(weights)
     for s in (0, 1):
         rows = side == s if layout.differs.any() else np.ones(len(side), dtype=bool)
-        weights[s, :, 0] -= weights[s] @ (rows @ design) / max(1, int(rows.sum()))
-    return weights
+        out[s, :, 0] -= out[s] @ (rows @ design) / max(1, int(rows.sum()))
+    return out

@@ -34,34 +34,42 @@ class Folds:
 
     Parameters
     ----------
-    design : ndarray of shape (n_rows, f)
-        Intercept first; rows of a group together, and times what their window makes of a feature
-        that differs between the windows.
-    order : ndarray of int, shape (n_rows,)
-        Which of the rows handed in each of them is.
-    ends : ndarray of int, shape (n_groups + 1,)
-        Where each group begins, and the last one ends.
+    design : ndarray of shape (n_rows, width)
+        Intercept first; rows of a window together, and of a group within it.
+    order : ndarray of int, shape (n_rows,), optional
+        Which of the rows handed in each of them is; None where all are in their places.
+    ends : tuple of int
+        Where each window's groups begin, and the last one ends.
     grams : ndarray of shape (n_groups, f, f)
         Cross products inside each group.
+    source : ndarray of int, shape (f,)
+        Which of the design's features each is.
     signs : ndarray of shape (2, f)
         See `window_signs`.
     """
 
     design: FloatArray
-    order: IntArray
-    ends: IntArray
+    order: IntArray | None
+    ends: tuple[int, ...]
     grams: FloatArray
+    source: IntArray
     signs: FloatArray
 
     @classmethod
     def of(
-        cls, design: FloatArray, side: IntArray, groups: IntArray, count: int, differs: BoolArray
+        cls,
+        design: FloatArray,
+        side: IntArray,
+        groups: IntArray,
+        count: int,
+        source: IntArray,
+        differs: BoolArray,
     ) -> Folds:
         """Prepare a design.
 
         Parameters
         ----------
-        design : ndarray of shape (n_rows, f)
+        design : ndarray of shape (n_rows, width)
             Intercept first.
         side : ndarray of int, shape (n_rows,)
             0 for rows of the reference, 1 for the current window's.
@@ -69,24 +77,30 @@ class Folds:
             Group of each row, below ``count``.
         count : int
             Number of groups.
+        source : ndarray of int, shape (f,)
+            Which of the design's features each is: one may serve twice.
         differs : ndarray of bool, shape (f,)
-            Features for the difference between the windows.
+            Those for the difference between the windows.
         """
-        signs = window_signs(differs)
-        order = np.argsort(groups, kind="stable")
-        ends = np.searchsorted(groups[order], np.arange(count + 1))
-        turned = design.T.take(order, axis=1)
-        if differs.any():
-            turned[differs] *= side[order] - 0.5
-        ordered = turned.T
-        parts = [ordered[a:b] for a, b in pairwise(ends.tolist())]
-        return cls(ordered, order, ends, np.stack([p.T @ p for p in parts]), signs)
+        signs, order = window_signs(differs), None
+        place = side * count + groups
+        if (place[1:] < place[:-1]).any():
+            order = np.argsort(place, kind="stable")
+            place, design = place[order], design.T.take(order, axis=1).T
+        ends = tuple(np.searchsorted(place, np.arange(2 * count + 1)).tolist())
+        parts = [design[a:b] for a, b in pairwise(ends)]
+        # What a window makes of a feature is one factor for all its rows: products can wait for it.
+        once = np.stack([p.T @ p for p in parts]).reshape(2, count, *[design.shape[1]] * 2)
+        grams = [
+            g[:, source[:, None], source] * np.outer(s, s) for g, s in zip(once, signs, strict=True)
+        ]
+        return cls(design, order, ends, grams[0] + grams[1], source, signs)
 
     def part(self, features: IntArray) -> Folds:
         """Return the same rows with some of the features."""
         grams = self.grams[:, features[:, None], features]
-        design = self.design.T[features].T
-        return Folds(design, self.order, self.ends, grams, self.signs[:, features])
+        signs = self.signs[:, features]
+        return Folds(self.design, self.order, self.ends, grams, self.source[features], signs)
 
     def fit(
         self, response: FloatArray, kinds: IntArray, variance: float | None = None
@@ -106,9 +120,10 @@ class Folds:
         -------
         ndarray of shape (2, 1 + n_groups, f)
         """
-        ordered = response[self.order]
-        parts = pairwise(self.ends.tolist())
-        moments = np.stack([ordered[a:b] @ self.design[a:b] for a, b in parts])
+        ordered = response if self.order is None else response[self.order]
+        once = np.stack([ordered[a:b] @ self.design[a:b] for a, b in pairwise(self.ends)])
+        by_window = once.reshape(2, len(self.grams), -1)[..., self.source]
+        moments = (by_window * self.signs[:, None]).sum(axis=0)
         whole, right = self.grams.sum(axis=0), moments.sum(axis=0)
         square = float(response @ response)
         penalty = penalties_by_evidence(whole, right, square, len(response), kinds, variance)
