@@ -7,7 +7,7 @@ import pytest
 
 from whydrift.monitor.diagnosis.counterfactual.base import Rows
 from whydrift.monitor.diagnosis.counterfactual.category import fit_category
-from whydrift.monitor.diagnosis.counterfactual.design import Columns, Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.design import Causes, Columns, Design, column_basis
 from whydrift.monitor.diagnosis.counterfactual.number import fit_number
 from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
 
@@ -27,6 +27,10 @@ def features(design: Design, x: np.ndarray) -> np.ndarray:
     return design(Columns(design.bases, lambda _: x), x.shape)
 
 
+def causes(design: Design, x: np.ndarray) -> Causes:
+    return design.causes(Columns(design.bases, lambda _: x[None]), len(x))
+
+
 def rows_of(side: int, index: np.ndarray) -> Rows:
     luck = np.random.default_rng(3).random((len(index), 2))
     return Rows(side, index, luck, slice(0, 1))
@@ -42,8 +46,8 @@ def test_a_line_is_fitted_as_a_line_and_goes_on_beyond_the_knots():
         y, features(design, x), design.layout, window_of(len(x)), np.arange(len(x)) % GROUPS, GROUPS
     )
     index = np.arange(10)
-    moved = features(design, np.full(10, 7.0))
-    again = fit.rerun(rows_of(0, index), moved[None], np.zeros(10, dtype=bool))
+    moved = causes(design, np.full(10, 7.0))
+    again = fit.rerun(rows_of(0, index), moved, np.zeros(10, dtype=bool))
     assert again[0] == pytest.approx(13.0, abs=0.05)
 
 
@@ -58,9 +62,10 @@ def test_a_row_keeps_its_own_noise_and_takes_the_other_windows_level():
         y, matrix, design.layout, window_of(len(x)), np.arange(len(x)) % GROUPS, GROUPS
     )
     index = np.arange(SPLIT)
-    stay = fit.rerun(rows_of(0, index), matrix[None, index], np.zeros(SPLIT, dtype=bool))
+    moved = causes(design, x[index])
+    stay = fit.rerun(rows_of(0, index), moved, np.zeros(SPLIT, dtype=bool))
     assert stay[0] == pytest.approx(y[index])
-    go = fit.rerun(rows_of(0, index), matrix[None, index], np.ones(SPLIT, dtype=bool))
+    go = fit.rerun(rows_of(0, index), moved, np.ones(SPLIT, dtype=bool))
     assert go[0] == pytest.approx(y[index] + 2.0, abs=0.25)
 
 
@@ -73,8 +78,8 @@ def test_a_spread_that_grows_with_the_cause_grows_when_the_cause_does():
         y, features(design, x), design.layout, window_of(len(x)), np.arange(len(x)) % GROUPS, GROUPS
     )
     index = np.flatnonzero((x < -0.9) & (window_of(len(x)) == 0))
-    moved = features(design, np.full(len(index), 0.95))
-    again = fit.rerun(rows_of(0, index), moved[None], np.zeros(len(index), dtype=bool))
+    moved = causes(design, np.full(len(index), 0.95))
+    again = fit.rerun(rows_of(0, index), moved, np.zeros(len(index), dtype=bool))
     assert np.std(again) / np.std(y[index]) == pytest.approx(np.exp(1.9), rel=0.25)
 
 
@@ -89,10 +94,10 @@ def test_categories_change_as_often_as_their_chances_do_and_no_oftener():
     fit = fit_category(level, matrix, design.layout, window, np.arange(len(x)) % GROUPS, GROUPS)
     index = np.arange(2 * SPLIT)
     everyone = np.ones(len(index), dtype=bool)
-    again = fit.rerun(rows_of(0, index), matrix[None, index], everyone)[0]
+    again = fit.rerun(rows_of(0, index), causes(design, x[index]), everyone)[0]
     assert again.mean() == pytest.approx(0.7, abs=0.03)
     assert (again[level[index] == 1] == 1).mean() > 0.99
-    chances = fit.chances(rows_of(0, index), matrix[None, index], everyone)[0]
+    chances = fit.chances(rows_of(0, index), causes(design, x[index]), everyone)[0]
     assert chances.sum(axis=1) == pytest.approx(1.0)
     one = int(np.flatnonzero(fit.levels == 1)[0])
     assert chances[:, one].mean() == pytest.approx(0.7, abs=0.03)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.monitor.diagnosis.counterfactual.design import Causes
 
 __all__ = ["ALL_ROWS", "Mechanism", "Rows"]
 
@@ -41,15 +42,15 @@ class Rows:
 class Mechanism(Protocol):
     """P(column | causes), fitted in each window or in both together."""
 
-    def rerun(self, rows: Rows, design: FloatArray, switched: BoolArray) -> FloatArray:
+    def rerun(self, rows: Rows, causes: Causes, switched: BoolArray) -> FloatArray:
         """Return the column's values had its causes and its mechanism been these.
 
         Parameters
         ----------
         rows : Rows
             Which rows.
-        design : ndarray of shape (n_fits, n, f)
-            Features of the causes' new values.
+        causes : Causes
+            The causes' new values.
         switched : ndarray of bool, shape (n,)
             Rows whose mechanism is the other window's.
 

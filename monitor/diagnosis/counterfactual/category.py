@@ -9,7 +9,7 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.effects.propensity import expit
 from whydrift.monitor.diagnosis.counterfactual.base import Rows
-from whydrift.monitor.diagnosis.counterfactual.design import Layout
+from whydrift.monitor.diagnosis.counterfactual.design import Causes, Layout
 from whydrift.monitor.diagnosis.counterfactual.logistic import fit_logistic
 from whydrift.monitor.diagnosis.counterfactual.ridge import window_signs
 
@@ -40,20 +40,20 @@ class CategoryMechanism:
     levels: FloatArray
     logits: FloatArray
 
-    def chances(self, rows: Rows, design: FloatArray, switched: BoolArray) -> FloatArray:
+    def chances(self, rows: Rows, causes: Causes, switched: BoolArray) -> FloatArray:
         """Return what one-hot codes of each row become, shape (n_fits, n, n_levels).
 
         The row's own level less its old chances plus its new ones: as a number's noise is kept,
         so is a category's. Sums to one; single entries may lie outside [0, 1].
         """
-        old, new = self._both(rows, design, switched)
+        old, new = self._both(rows, causes, switched)
         own = self.values[rows.index][:, None] == self.levels
         out: FloatArray = own + new - old
         return out
 
-    def rerun(self, rows: Rows, design: FloatArray, switched: BoolArray) -> FloatArray:
+    def rerun(self, rows: Rows, causes: Causes, switched: BoolArray) -> FloatArray:
         """See `Mechanism`; a row keeps its level as often as the new chances allow."""
-        old, new = self._both(rows, design, switched)
+        old, new = self._both(rows, causes, switched)
         values = self.values[rows.index]
         own = np.argmax(values[:, None] == self.levels, axis=1)
         at = (slice(None), np.arange(len(own)), own)
@@ -68,30 +68,35 @@ class CategoryMechanism:
         return out
 
     def _both(
-        self, rows: Rows, design: FloatArray, switched: BoolArray
+        self, rows: Rows, causes: Causes, switched: BoolArray
     ) -> tuple[FloatArray, FloatArray]:
         """Return the old and the new chances, each of shape (n_fits, n, n_levels)."""
         if not rows.kept:
-            rows.kept.append(self._softmax(rows.side, rows, self.design[rows.index][None]))
+            weights = self.logits[rows.side, rows.fits]  # (R, L - 1, f)
+            rows.kept.append(_softmax(self.design[rows.index] @ weights.transpose(0, 2, 1)))
         (old,) = rows.kept
         if (switched == switched[0]).all():
             side = 1 - rows.side if switched[0] else rows.side
-            return old, self._softmax(side, rows, design)
+            return old, self._chances(side, rows, causes)
         new = np.where(
             switched[:, None],
-            self._softmax(1 - rows.side, rows, design),
-            self._softmax(rows.side, rows, design),
+            self._chances(1 - rows.side, rows, causes),
+            self._chances(rows.side, rows, causes),
         )
         return old, new
 
-    def _softmax(self, side: int, rows: Rows, design: FloatArray) -> FloatArray:
-        weights = self.logits[side, rows.fits]  # (R, L - 1, f)
-        eta = design @ weights.transpose(0, 2, 1)
-        eta = np.concatenate([np.zeros((*eta.shape[:-1], 1)), np.clip(eta, -_LIMIT, _LIMIT)], -1)
-        eta -= eta.max(axis=-1, keepdims=True)
-        weight = np.exp(eta)
-        out: FloatArray = weight / weight.sum(axis=-1, keepdims=True)
-        return out
+    def _chances(self, side: int, rows: Rows, causes: Causes) -> FloatArray:
+        eta = causes.times(self.logits[side, rows.fits].swapaxes(0, 1))
+        return _softmax(np.moveaxis(eta, 0, -1))
+
+
+def _softmax(eta: FloatArray) -> FloatArray:
+    """Return chances by the log odds of all levels but the first, shape (..., n_levels - 1)."""
+    eta = np.concatenate([np.zeros((*eta.shape[:-1], 1)), np.clip(eta, -_LIMIT, _LIMIT)], -1)
+    eta -= eta.max(axis=-1, keepdims=True)
+    weight = np.exp(eta)
+    out: FloatArray = weight / weight.sum(axis=-1, keepdims=True)
+    return out
 
 
 def fit_category(

@@ -13,7 +13,7 @@ from scipy.linalg import solve_triangular
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
-__all__ = ["Columns", "Design", "Layout", "column_basis"]
+__all__ = ["Causes", "Columns", "Design", "Layout", "column_basis"]
 
 # Percentiles of the pooled rows; beyond the outermost two a natural spline goes on as a line.
 _KNOTS = (2.0, 8.0, 18.0, 30.0, 43.0, 57.0, 70.0, 82.0, 92.0, 98.0)
@@ -35,6 +35,15 @@ class Basis(Protocol):
 
     def bounded(self, values: FloatArray) -> FloatArray:
         """Return few features, within [-1, 1], to multiply with those of other columns."""
+        ...
+
+    def ingredients(self, values: FloatArray) -> FloatArray:
+        """Return what the features are sums of, shape (n_ingredients, ...): cheaper than they."""
+        ...
+
+    @property
+    def recipe(self) -> FloatArray:
+        """How much of each ingredient is in each feature, shape (width, n_ingredients)."""
         ...
 
 
@@ -108,6 +117,43 @@ class NumberBasis:
             smooth[count] = missing
         return np.moveaxis(smooth, 0, -1)
 
+    def ingredients(self, values: FloatArray) -> FloatArray:
+        """Return one, the value, its cube beyond each knot, and whether it is missing."""
+        bends = self.knots if len(self.knots) >= 3 else self.knots[:0]
+        out = np.empty((2 + len(bends) + self.has_missing, *values.shape))
+        z, cubes = out[1], out[2 : 2 + len(bends)]
+        np.subtract(values, self.centre, out=z)
+        z /= self.scale
+        np.clip(z, self.low, self.high, out=z)
+        beyond = np.subtract(z, bends.reshape(-1, *[1] * values.ndim))
+        np.maximum(beyond, 0.0, out=beyond)
+        np.multiply(beyond, beyond, out=cubes)
+        cubes *= beyond
+        out[0] = 1.0
+        if self.has_missing:
+            missing = ~np.isfinite(values)
+            out[:-1, missing] = 0.0
+            out[-1] = missing
+        return out
+
+    @cached_property
+    def recipe(self) -> FloatArray:
+        """See `Basis`."""
+        count, bends = len(self.mean), len(self.knots) if len(self.knots) >= 3 else 0
+        rough = np.zeros((count, 2 + bends))
+        rough[:, 0] = -self.mean
+        rough[0, 1] = 1.0
+        if bends:
+            slopes = np.eye(bends)[:-1]
+            slopes[:, -1] = -1.0
+            slopes /= (self.knots[-1] - self.knots[:-1])[:, None]
+            rough[1:, 2:] = slopes[:-1] - slopes[-1]
+        out = np.zeros((self.width, 2 + bends + self.has_missing))
+        out[:count, : 2 + bends] = self.whitening.T @ rough
+        if self.has_missing:
+            out[-1, -1] = 1.0
+        return out
+
     def bounded(self, values: FloatArray) -> FloatArray:
         """Return one feature, shape (..., 1)."""
         out = np.tanh((values - self.centre) / self.scale)[..., None]
@@ -175,6 +221,15 @@ class CategoryBasis:
         return np.concatenate([out, pooled[..., None].astype(np.float64)], axis=-1)
 
     bounded = features
+
+    def ingredients(self, values: FloatArray) -> FloatArray:
+        """Return the features."""
+        return np.ascontiguousarray(np.moveaxis(self.features(values), -1, 0))
+
+    @cached_property
+    def recipe(self) -> FloatArray:
+        """See `Basis`."""
+        return np.eye(self.width)
 
 
 def column_basis(values: FloatArray, is_discrete: bool, split: int) -> NumberBasis | CategoryBasis:
@@ -327,6 +382,28 @@ class Design:
             out[start:stop] = np.moveaxis(part, -1, 0)
         return np.moveaxis(out, 0, -1)
 
+    def causes(self, columns: Columns, rows: int) -> Causes:
+        """Return the causes of so many rows, for products of their features with weights."""
+        parts = self._ingredients(columns, rows, drawn_in=False)
+        if self.differs and self.reaches_beyond:
+            parts += self._ingredients(columns, rows, drawn_in=self.draws_in)
+        return Causes(tuple(parts))
+
+    def _ingredients(
+        self, columns: Columns, rows: int, *, drawn_in: bool
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        parts = [(np.ones((1, 1, rows)), np.ones((1, 1)))]
+        for name, basis in self.bases.items():
+            count = _few(basis) if self.is_wide else basis.width
+            parts.append((columns.ingredients(name, drawn_in), basis.recipe[:count]))
+        if self._pairs:
+            narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
+            for a, b in self._pairs:
+                product = _product(narrow[a], narrow[b])
+                first = np.ascontiguousarray(np.moveaxis(product, -1, 0))
+                parts.append((first, np.eye(len(first))))
+        return parts
+
     def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:
         parts = [np.ones((1, 1)), *(columns.features(n, drawn_in) for n in self.bases)]
         if self.is_wide:
@@ -334,10 +411,58 @@ class Design:
             return [part[..., :count] for part, count in zip(parts, few, strict=True)]
         if self._pairs:
             narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
-            for a, b in self._pairs:
-                product = narrow[a][..., :, None] * narrow[b][..., None, :]
-                parts.append(product.reshape(*product.shape[:-2], -1))
+            parts += [_product(narrow[a], narrow[b]) for a, b in self._pairs]
         return parts
+
+
+@dataclass(frozen=True)
+class Causes:
+    """The causes of some rows: what a design's features are sums of, and how.
+
+    Rows are run again many times, and each time every feature would be used once or twice only.
+
+    Parameters
+    ----------
+    parts : tuple of pairs of ndarray
+        Ingredients, of shape (k, n_fits or 1, n_rows), and the recipe of some features, of
+        shape (f_part, k); features of all parts follow each other.
+    """
+
+    parts: tuple[tuple[FloatArray, FloatArray], ...]
+
+    def times(self, weights: FloatArray) -> FloatArray:
+        """Return the features' weighted sums.
+
+        Parameters
+        ----------
+        weights : ndarray of shape (m, n_fits, n_features)
+            So many sums of each row, in each fit.
+
+        Returns
+        -------
+        ndarray of shape (m, n_fits, n_rows)
+        """
+        out: FloatArray | None = None
+        start = 0
+        for ingredients, recipe in self.parts:
+            own = weights[..., start : start + len(recipe)] @ recipe
+            start += len(recipe)
+            if ingredients.shape[1] == 1:
+                term = own @ ingredients[:, 0]
+            else:
+                term = (own.swapaxes(0, 1) @ ingredients.swapaxes(0, 1)).swapaxes(0, 1)
+            if out is None:
+                out = term
+            else:
+                out += term
+        assert out is not None  # the intercept is the first part
+        return out
+
+
+def _product(one: FloatArray, other: FloatArray) -> FloatArray:
+    """Return all products of features, which are the last axis."""
+    product = one[..., :, None] * other[..., None, :]
+    return product.reshape(*product.shape[:-2], -1)
 
 
 class Columns:
@@ -359,6 +484,7 @@ class Columns:
         self._bases, self._values = bases, values
         self._features: dict[tuple[str, bool], FloatArray] = {}
         self._narrow: dict[tuple[str, bool], FloatArray] = {}
+        self._ingredients: dict[tuple[str, bool], FloatArray] = {}
 
     def features(self, name: str, drawn_in: bool) -> FloatArray:
         """Return a column's features; drawn in, those of the nearest value in common."""
@@ -367,6 +493,14 @@ class Columns:
             values = self._taken(name, drawn_in)
             self._features[name, drawn_in] = self._bases[name].features(values)
         return self._features[name, drawn_in]
+
+    def ingredients(self, name: str, drawn_in: bool) -> FloatArray:
+        """Return what a column's features are sums of."""
+        drawn_in = drawn_in and _reaches_beyond(self._bases[name])
+        if (name, drawn_in) not in self._ingredients:
+            values = self._taken(name, drawn_in)
+            self._ingredients[name, drawn_in] = self._bases[name].ingredients(values)
+        return self._ingredients[name, drawn_in]
 
     def bounded(self, name: str, drawn_in: bool) -> FloatArray:
         """Return what is multiplied with other columns."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.monitor.diagnosis.counterfactual.base import ALL_ROWS, Rows
-from whydrift.monitor.diagnosis.counterfactual.design import Layout
+from whydrift.monitor.diagnosis.counterfactual.design import Causes, Layout
 from whydrift.monitor.diagnosis.counterfactual.ridge import Folds
 
 __all__ = ["NumberMechanism", "fit_number"]
@@ -53,47 +53,58 @@ class NumberMechanism:
     is_shared: bool
     is_even: bool
 
-    def rerun(self, rows: Rows, design: FloatArray, switched: BoolArray) -> FloatArray:
+    def rerun(self, rows: Rows, causes: Causes, switched: BoolArray) -> FloatArray:
         """See `Mechanism`."""
-        own, other = rows.side, 1 - rows.side
-        index = rows.index
+        is_exchanged = not self.is_shared and bool(switched.any())
+        drawn = self._drawn(rows, causes) if is_exchanged else None
+        if drawn is not None and switched.all():
+            return drawn
         noise, before = self._recorded(rows)
-        out: FloatArray = _times(design, self.curve[own, rows.fits])
-        if self.is_even:
+        out, log_sd = self._shape(rows.side, rows, causes)
+        if log_sd is None:
             out += noise
         else:
-            out += np.exp(self._log_sd(own, rows, design) - before) * noise
-        if self.is_shared or not switched.any():
-            return out
+            log_sd -= before
+            out += np.exp(log_sd, out=log_sd) * noise
+        return out if drawn is None else np.where(switched, drawn, out)
+
+    def _drawn(self, rows: Rows, causes: Causes) -> FloatArray:
+        """Return the values had all rows the other window's mechanism, and their rank in it."""
+        other, index = 1 - rows.side, rows.index
         place = self.rank[index] * (_NOISE_POINTS - 1)
         low = np.minimum(place.astype(np.int64), _NOISE_POINTS - 2)
         table = self.noise[other, rows.fits]
-        drawn = table[:, low]
-        drawn += (table[:, low + 1] - drawn) * (place - low)
-        drawn *= np.exp(self._log_sd(other, rows, design))
-        drawn += _times(design, self.curve[other, rows.fits])
-        drawn[:, ~np.isfinite(self.values[index])] = np.nan
-        return drawn if switched.all() else np.where(switched, drawn, out)
+        out: FloatArray = table[:, low]
+        out += (table[:, low + 1] - out) * (place - low)
+        level, log_sd = self._shape(other, rows, causes)
+        if log_sd is not None:
+            out *= np.exp(log_sd, out=log_sd)
+        out += level
+        out[:, ~np.isfinite(self.values[index])] = np.nan
+        return out
 
     def _recorded(self, rows: Rows) -> tuple[FloatArray, FloatArray]:
         """Return what the curve leaves of the rows as recorded, and the log of their spread."""
-        if rows.fits == ALL_ROWS:
-            return self.residual[None, rows.index], self.spread[None, rows.index]
-        if not rows.kept:
-            before = self.design[rows.index]
-            noise = self.values[rows.index] - self.curve[rows.side, rows.fits] @ before.T
-            rows.kept.extend((noise, self._log_sd(rows.side, rows, before[None])))
+        if not rows.kept and rows.fits == ALL_ROWS:
+            rows.kept.extend((self.residual[None, rows.index], self.spread[None, rows.index]))
+        elif not rows.kept:
+            before = self.design[rows.index].T
+            noise = self.values[rows.index] - self.curve[rows.side, rows.fits] @ before
+            rows.kept.extend((noise, _limited(self.log_sd[rows.side, rows.fits] @ before)))
         noise, spread = rows.kept
         return noise, spread
 
-    def _log_sd(self, side: int, rows: Rows, design: FloatArray) -> FloatArray:
-        out = _times(design, self.log_sd[side, rows.fits])
-        return np.clip(out, -_LARGEST_SPREAD, _LARGEST_SPREAD, out=out)
+    def _shape(self, side: int, rows: Rows, causes: Causes) -> tuple[FloatArray, FloatArray | None]:
+        """Return what the causes make of the value and, where it varies, of its log spread."""
+        curve = self.curve[side, rows.fits]
+        if self.is_even:
+            return causes.times(curve[None])[0], None
+        level, log_sd = causes.times(np.stack([curve, self.log_sd[side, rows.fits]]))
+        return level, _limited(log_sd)
 
 
-def _times(design: FloatArray, weights: FloatArray) -> FloatArray:
-    """Return (R or 1, n, f) @ (R, f), shape (R, n)."""
-    return np.asarray((design @ weights[..., None])[..., 0])
+def _limited(log_sd: FloatArray) -> FloatArray:
+    return np.clip(log_sd, -_LARGEST_SPREAD, _LARGEST_SPREAD, out=log_sd)
 
 
 def fit_number(

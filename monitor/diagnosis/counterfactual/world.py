@@ -145,12 +145,12 @@ class Rerun:
             flips = self._nobody if node.unit is None else switched[:, node.unit]
             if not flips.any() and not moved.has_any(node.parents):
                 continue
-            design = self._design(node, moved)
+            causes = node.design.causes(moved, len(self._index))
             if node.name == world.target and isinstance(node.mechanism, CategoryMechanism):
-                chances = node.mechanism.chances(self._rows(node), design, flips)
+                chances = node.mechanism.chances(self._rows(node), causes, flips)
                 outcome = node.mechanism.levels, chances
             else:
-                moved.put(node.name, node.mechanism.rerun(self._rows(node), design, flips))
+                moved.put(node.name, node.mechanism.rerun(self._rows(node), causes, flips))
         guess = self._guess(moved)
         if outcome is None:
             truth = moved.values.get(world.target)
@@ -172,15 +172,12 @@ class Rerun:
             return None
         if not moved.has_any(node.parents):
             return np.broadcast_to(self._as_recorded(node.name), self._shape)
-        out = node.mechanism.rerun(self._rows(node), self._design(node, moved), self._nobody)
+        out = node.mechanism.rerun(
+            self._rows(node), node.design.causes(moved, len(self._index)), self._nobody
+        )
         if self._world.is_chance:
             out = 1 / (1 + np.exp(-out))
         return np.broadcast_to(out, self._shape)
-
-    def _design(self, node: Node, moved: _Moved) -> FloatArray:
-        """Return the features of a column's causes, shape (n_fits or 1, n, f)."""
-        wide = moved.has_any(node.parents)
-        return node.design(moved, self._shape if wide else (1, len(self._index)))
 
     def _rows(self, node: Node) -> Rows:
         if node.name not in self._rows_of:
@@ -208,11 +205,11 @@ class _Moved(Columns):
         """Whether any of these columns has new values."""
         return any(n in self.values for n in names)
 
-    def features(self, name: str, drawn_in: bool) -> FloatArray:
+    def ingredients(self, name: str, drawn_in: bool) -> FloatArray:
         """See `Columns`."""
         if name in self.values:
-            return super().features(name, drawn_in)
-        return self._recorded.features(name, drawn_in)
+            return super().ingredients(name, drawn_in)
+        return self._recorded.ingredients(name, drawn_in)
 
     def bounded(self, name: str, drawn_in: bool) -> FloatArray:
         """See `Columns`."""
