@@ -398,10 +398,10 @@ class Design:
             parts.append((columns.ingredients(name, drawn_in), basis.recipe[:count]))
         if self._pairs:
             narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
-            for a, b in self._pairs:
-                product = _product(narrow[a], narrow[b])
-                first = np.ascontiguousarray(np.moveaxis(product, -1, 0))
-                parts.append((first, np.eye(len(first))))
+            products = [np.moveaxis(_product(narrow[a], narrow[b]), -1, 0) for a, b in self._pairs]
+            fits = max(p.shape[1] for p in products)
+            together = np.concatenate([np.broadcast_to(p, (len(p), fits, rows)) for p in products])
+            parts.append((together, np.eye(len(together))))
         return parts
 
     def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:

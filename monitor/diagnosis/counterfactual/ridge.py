@@ -80,7 +80,7 @@ class Folds:
         source : ndarray of int, shape (f,)
             Which of the design's features each is: one may serve twice.
         differs : ndarray of bool, shape (f,)
-            Those for the difference between the windows.
+            Those for the difference between the windows; they come last, after the design's first.
         """
         signs, order = window_signs(differs), None
         place = side * count + groups
@@ -91,10 +91,14 @@ class Folds:
         parts = [design[a:b] for a, b in pairwise(ends)]
         # What a window makes of a feature is one factor for all its rows: products can wait for it.
         once = np.stack([p.T @ p for p in parts]).reshape(2, count, *[design.shape[1]] * 2)
-        grams = [
-            g[:, source[:, None], source] * np.outer(s, s) for g, s in zip(once, signs, strict=True)
-        ]
-        return cls(design, order, ends, grams[0] + grams[1], source, signs)
+        both, half = once[0] + once[1], 0.5 * (once[1] - once[0])
+        plain, twice = len(source) - int(differs.sum()), source[differs]
+        grams = np.empty((count, len(source), len(source)))
+        grams[:, :plain, :plain] = both[:, :plain, :plain]
+        grams[:, :plain, plain:] = half[:, :plain, twice]
+        grams[:, plain:, :plain] = half[:, twice, :plain]
+        grams[:, plain:, plain:] = 0.25 * both[:, twice[:, None], twice]
+        return cls(design, order, ends, grams, source, signs)
 
     def part(self, features: IntArray) -> Folds:
         """Return the same rows with some of the features."""
