@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import solve_triangular
+from scipy.linalg.lapack import dtrtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
@@ -67,23 +67,24 @@ class NumberBasis:
     has_missing: bool
 
     @classmethod
-    def of(cls, values: FloatArray, common: tuple[float, float]) -> NumberBasis:
-        """Choose the knots from pooled values, NaN where missing."""
-        present = np.sort(values[np.isfinite(values)])
+    def of(cls, reference: FloatArray, current: FloatArray, *, has_missing: bool) -> NumberBasis:
+        """Choose the knots from the windows' present values, ascending."""
+        common = _common_range(reference, current)
+        present = np.sort(np.concatenate([reference, current]), kind="stable")  # merges the two
         if not present.size:
             nothing = np.zeros(1)
-            return cls(0.0, 1.0, 0.0, 0.0, common, nothing, nothing, np.eye(1), bool(values.size))
+            return cls(0.0, 1.0, 0.0, 0.0, common, nothing, nothing, np.eye(1), has_missing)
         lower, centre, upper = _percentiles(present, (25.0, 50.0, 75.0)).tolist()
         scale = (upper - lower) / _NORMAL_QUARTILES or float(present.std()) or 1.0
         z = (present - centre) / scale
         knots = np.unique(_percentiles(z, _KNOTS))
-        rough = _natural(z, knots)
+        rough = _natural(knots) @ _bends(z, knots)
         mean = rough.mean(axis=1)
         centred = rough - mean[:, None]
         covariance = centred @ centred.T / max(1, present.size - 1)
         covariance = covariance + 1e-8 * np.eye(len(mean)) * max(1.0, float(covariance.max()))
         root = np.linalg.cholesky(covariance)
-        whitening = solve_triangular(root, np.eye(len(mean)), lower=True).T
+        whitening = dtrtri(root, lower=1)[0].T
         return cls(
             centre,
             scale,
@@ -93,7 +94,7 @@ class NumberBasis:
             knots,
             mean,
             whitening,
-            bool(present.size < values.size),
+            has_missing,
         )
 
     @property
@@ -103,55 +104,32 @@ class NumberBasis:
 
     def features(self, values: FloatArray) -> FloatArray:
         """Return features, shape (..., width)."""
-        # No row tells of values beyond all that were seen: the last one stands for them.
-        z = np.clip((values - self.centre) / self.scale, self.low, self.high)
-        rough = _natural(z, self.knots)
-        smooth = np.empty((self.width, *z.shape))
-        count = len(rough)
-        white = self.whitening.T
-        np.matmul(white, rough.reshape(count, -1), out=smooth[:count].reshape(count, -1))
-        smooth[:count] -= (white @ self.mean).reshape(count, *[1] * z.ndim)
-        if self.has_missing:
-            missing = ~np.isfinite(values)
-            smooth[:count, missing] = 0.0
-            smooth[count] = missing
-        return np.moveaxis(smooth, 0, -1)
+        known = self.ingredients(values)
+        out = np.empty((self.width, *values.shape))
+        np.matmul(self.recipe, known.reshape(len(known), -1), out=out.reshape(self.width, -1))
+        return np.moveaxis(out, 0, -1)
 
     def ingredients(self, values: FloatArray) -> FloatArray:
         """Return one, the value, its cube beyond each knot, and whether it is missing."""
-        bends = self.knots if len(self.knots) >= 3 else self.knots[:0]
-        out = np.empty((2 + len(bends) + self.has_missing, *values.shape))
-        z, cubes = out[1], out[2 : 2 + len(bends)]
-        np.subtract(values, self.centre, out=z)
-        z /= self.scale
-        np.clip(z, self.low, self.high, out=z)
-        beyond = np.subtract(z, bends.reshape(-1, *[1] * values.ndim))
-        np.maximum(beyond, 0.0, out=beyond)
-        np.multiply(beyond, beyond, out=cubes)
-        cubes *= beyond
-        out[0] = 1.0
-        if self.has_missing:
-            missing = ~np.isfinite(values)
-            out[:-1, missing] = 0.0
-            out[-1] = missing
+        # No row tells of values beyond all that were seen: the last one stands for them.
+        z = np.clip((values - self.centre) / self.scale, self.low, self.high)
+        ones = np.ones((1, *values.shape))
+        if not self.has_missing:
+            return np.concatenate([ones, _bends(z, self.knots)])
+        missing = ~np.isfinite(values)
+        out = np.concatenate([ones, _bends(z, self.knots), missing[None]])
+        out[:-1, missing] = 0.0
         return out
 
     @cached_property
     def recipe(self) -> FloatArray:
         """See `Basis`."""
-        count, bends = len(self.mean), len(self.knots) if len(self.knots) >= 3 else 0
-        rough = np.zeros((count, 2 + bends))
-        rough[:, 0] = -self.mean
-        rough[0, 1] = 1.0
-        if bends:
-            slopes = np.eye(bends)[:-1]
-            slopes[:, -1] = -1.0
-            slopes /= (self.knots[-1] - self.knots[:-1])[:, None]
-            rough[1:, 2:] = slopes[:-1] - slopes[-1]
-        out = np.zeros((self.width, 2 + bends + self.has_missing))
-        out[:count, : 2 + bends] = self.whitening.T @ rough
-        if self.has_missing:
-            out[-1, -1] = 1.0
+        white, rough = self.whitening.T, _natural(self.knots)
+        smooth = np.concatenate([-(white @ self.mean)[:, None], white @ rough], axis=1)
+        if not self.has_missing:
+            return smooth
+        out = np.zeros((self.width, smooth.shape[1] + 1))
+        out[:-1, :-1], out[-1, -1] = smooth, 1.0
         return out
 
     def bounded(self, values: FloatArray) -> FloatArray:
@@ -169,26 +147,32 @@ def _percentiles(ordered: FloatArray, shares: Sequence[float]) -> FloatArray:
     return out
 
 
-def _natural(z: FloatArray, knots: FloatArray) -> FloatArray:
-    """Return a natural cubic spline's basis without intercept, shape (max(1, knots - 1), ...).
+def _bends(z: FloatArray, knots: FloatArray) -> FloatArray:
+    """Return the values and, where there are knots enough, their cubes beyond each.
 
     Features come first in memory, here and in every design: loops run over rows, which are many.
     """
-    if len(knots) < 3:
-        return z[None].copy()
-    cubes = np.empty((len(knots), *z.shape))
-    for place, knot in enumerate(knots.tolist()):
-        beyond = np.maximum(z - knot, 0.0)
-        np.multiply(beyond, beyond, out=cubes[place])
-        cubes[place] *= beyond
-    last = cubes[-1]
-    slopes = cubes[:-1]
-    for place, width in enumerate((knots[-1] - knots[:-1]).tolist()):
-        slopes[place] -= last
-        slopes[place] /= width
-    out = np.empty((len(knots) - 1, *z.shape))
+    bends = knots if len(knots) >= 3 else knots[:0]
+    out = np.empty((1 + len(bends), *z.shape))
     out[0] = z
-    np.subtract(slopes[:-1], slopes[-1:], out=out[1:])
+    beyond = z - bends.reshape(-1, *[1] * z.ndim)
+    np.maximum(beyond, 0.0, out=beyond)
+    np.multiply(beyond, beyond, out=out[1:])
+    out[1:] *= beyond
+    return out
+
+
+def _natural(knots: FloatArray) -> FloatArray:
+    """Return how a natural cubic spline's basis without intercept is made of `_bends`."""
+    count = len(knots)
+    if count < 3:
+        return np.ones((1, 1))
+    slopes = np.eye(count)[:-1]
+    slopes[:, -1] = -1.0
+    slopes /= (knots[-1] - knots[:-1])[:, None]
+    out = np.zeros((count - 1, 1 + count))
+    out[0, 0] = 1.0
+    out[1:, 1:] = slopes[:-1] - slopes[-1]
     return out
 
 
@@ -237,7 +221,7 @@ def column_basis(values: FloatArray, is_discrete: bool, split: int) -> NumberBas
     if is_discrete:
         return CategoryBasis.of(values)
     windows = [np.sort(w[np.isfinite(w)]) for w in (values[:split], values[split:])]
-    return NumberBasis.of(values, _common_range(*windows))
+    return NumberBasis.of(*windows, has_missing=sum(map(len, windows)) < len(values))
 
 
 def _common_range(reference: FloatArray, current: FloatArray) -> tuple[float, float]:
