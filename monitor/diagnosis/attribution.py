@@ -16,7 +16,7 @@ Castro, Gómez & Tejada (2009), Polynomial calculation of the Shapley value base
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -37,6 +37,7 @@ __all__ = ["Attribution", "attribute"]
 _MOST_ROWS = 4096  # of each window that are run again
 _MOST_RUNS = 80_000  # rows × columns × players, so that many players take no minutes
 _LEAST_ROWS = 256
+_RUNS_TOGETHER = 20_000  # rows: few calls for short windows, and little memory for long ones
 _REFIT_ROWS = 128  # of them for the fits with rows left out: only the differences count there
 # Standard errors added for what no resampling shows, as multiples of two signs of it: what hangs on
 # values that one window lacks, and how far rows of the two windows disagree. Fitted to driftbench's
@@ -224,19 +225,38 @@ def _along(
     Each of ``orders`` has every row's order of the units, shape (n_rows, n_units).
     """
     rows = np.arange(len(index))
-    again = world.rows(side, index, fits)
     nobody: BoolArray = np.zeros(orders[0].shape, dtype=bool)
-    before, everyone = again.measured(nobody), again.measured(~nobody)
+    before = world.rows(side, index, fits).measured(nobody)
+    # Once all are exchanged it no longer matters in which order they were.
+    steps = [~nobody]
+    for order in orders:
+        switched = nobody
+        for turn in order.T[:-1]:
+            switched = switched.copy()
+            switched[rows, turn] = True
+            steps.append(switched)
+    measured = _measured(world, side, index, fits, steps)
+    everyone = next(measured)
     out = np.empty((len(orders), len(before), *nobody.shape))
     for moves, order in zip(out, orders, strict=True):
-        switched, last = nobody.copy(), before
+        last = before
         for place, turn in enumerate(order.T, start=1):
-            switched[rows, turn] = True
-            # Once all are exchanged it no longer matters in which order they were.
-            now = again.measured(switched) if place < order.shape[1] else everyone
+            now = next(measured) if place < order.shape[1] else everyone
             moves[:, rows, turn] = now - last
             last = now
     return out
+
+
+def _measured(
+    world: World, side: int, index: IntArray, fits: slice, steps: Sequence[BoolArray]
+) -> Iterator[FloatArray]:
+    """Yield the measure of rows in each of some steps, shape (n_fits, n_rows); many in one run."""
+    runs = max(1, len(index) * len(range(*fits.indices(1 + GROUPS))))
+    together = max(1, _RUNS_TOGETHER // runs)
+    for start in range(0, len(steps), together):
+        part = steps[start : start + together]
+        again = world.rows(side, np.tile(index, len(part)), fits)
+        yield from np.split(again.measured(np.concatenate(part)), len(part), axis=1)
 
 
 def _without_each(values: FloatArray, groups: IntArray) -> FloatArray:
