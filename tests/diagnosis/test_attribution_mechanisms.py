@@ -124,3 +124,22 @@ def test_very_many_causes_have_a_line_each():
     assert matrix.shape == (300, 62)
     assert len(design.layout.kinds) == 62
     assert abs(np.corrcoef(matrix[:, 5], columns["x4"])[0, 1]) > 0.999
+
+
+@pytest.mark.parametrize("differs", [False, True])
+def test_products_with_causes_are_products_with_their_features(differs):
+    rng = np.random.default_rng(7)
+    columns = {
+        "number": rng.normal(size=2 * SPLIT),
+        "holes": np.where(rng.random(2 * SPLIT) < 0.1, np.nan, rng.normal(size=2 * SPLIT)),
+        "beyond": rng.normal(size=2 * SPLIT) + 2 * window_of(2 * SPLIT),
+        "two values": rng.integers(0, 2, size=2 * SPLIT).astype(float),
+        "level": rng.integers(0, 4, size=2 * SPLIT).astype(float),
+    }
+    bases = {n: column_basis(v, n == "level", SPLIT) for n, v in columns.items()}
+    design = Design(bases, differs=differs)
+    matrix = design(Columns(bases, columns.__getitem__), (2 * SPLIT,))
+    weights = rng.normal(size=(2, 3, matrix.shape[1]))
+    known = Columns(bases, lambda name: columns[name][None])
+    assert design.reaches_beyond
+    assert design.causes(known, 2 * SPLIT).times(weights) == pytest.approx(weights @ matrix.T)
