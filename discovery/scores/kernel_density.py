@@ -46,7 +46,7 @@ def leave_one_out_log_likelihood(values: FloatArray, sd: float) -> float:
     to_right = np.subtract(place, left, out=place)
     inside = np.bincount(left, minlength=_GRID)
     on_right = np.bincount(left, to_right, _GRID)
-    counts = inside - on_right
+    counts: FloatArray = inside - on_right
     counts[1:] += on_right[:-1]
     quarter = rows // 4
     until = inside.cumsum()

@@ -259,7 +259,8 @@ class ResidualDensity:
             stop = start + block.stop - block.start
             out += slopes[:, start:stop] @ features[block]
             start = stop
-        return np.maximum(out, _LEAST_SCALE * sizes.mean(axis=1)[:, None], out=out)
+        np.maximum(out, _LEAST_SCALE * sizes.mean(axis=1)[:, None], out=out)
+        return out
 
 
 def _codes(values: FloatArray, discrete: Sequence[bool]) -> dict[int, IntArray]:
