@@ -20,11 +20,12 @@ _NORMAL_QUARTILES = 1.349  # between a normal's quartiles, in sd
 # component holds.
 _GRID, _HALF_WIDTH = 512, 8.0
 _STEP = 2 * _HALF_WIDTH / (_GRID - 1)
+_PLACES = read_only(np.arange(float(_GRID)))
 # A little of a wide density (Cauchy's) is mixed in: without it a lone outlier has the density 0.
 _WIDE_SHARE, _WIDE_SCALE = 0.03, 2.0
 
 
-def leave_one_out_log_likelihood(values: FloatArray, sd: float) -> float:
+def leave_one_out_log_likelihood(values: FloatArray, sd: float, unit: float = 1.0) -> float:
     """Return ``Σ log f(value)``, where f is a kernel estimate from all the other values.
 
     Values are shared by their two neighbours on a grid, which costs no accuracy that matters, and
@@ -33,25 +34,25 @@ def leave_one_out_log_likelihood(values: FloatArray, sd: float) -> float:
     Parameters
     ----------
     values : ndarray of shape (n_rows,)
-        Of a spread near 1; at least two.
+        At least two.
     sd : float
-        Their standard deviation.
+        Their standard deviation, in units.
+    unit : float
+        In which they have a spread near 1; f is a density per unit.
     """
     rows = values.size
-    place = values * (1 / _STEP)
+    place = values * (1 / (_STEP * unit))
     place += _HALF_WIDTH / _STEP
-    np.maximum(place, 0.0, out=place)
-    np.minimum(place, _GRID - 1.0, out=place)
+    np.clip(place, 0.0, _GRID - 1.0, out=place)
     left = place.astype(np.int64)
-    to_right = np.subtract(place, left, out=place)
     inside = np.bincount(left, minlength=_GRID)
-    on_right = np.bincount(left, to_right, _GRID)
+    on_right = np.bincount(left, place, _GRID) - _PLACES * inside
     counts: FloatArray = inside - on_right
     counts[1:] += on_right[:-1]
     quarter = rows // 4
     until = inside.cumsum()
-    low, high = (_ranked(values, left, until, k) for k in (quarter, rows - 1 - quarter))
-    spread = min(sd, (high - low) / _NORMAL_QUARTILES) if high > low else sd
+    low, high = (_ranked(place, left, until, k) for k in (quarter, rows - 1 - quarter))
+    spread = min(sd, (high - low) * (_STEP / _NORMAL_QUARTILES)) if high > low else sd
     density = _density(counts, max(0.9 * spread * rows**-0.2, 2 * _STEP), rows)
     log_density = np.log(density)
     rise = log_density[1:] - log_density[:-1]
@@ -59,7 +60,7 @@ def leave_one_out_log_likelihood(values: FloatArray, sd: float) -> float:
     # by t(1 − t)/2 · rise² at the share t of the way, a twelfth of rise² over evenly spread t.
     value = float(counts @ log_density) + float(inside[:-1] @ (rise * rise)) / 12
     if inside[0] or inside[-1]:
-        far = values[np.abs(values) > _HALF_WIDTH]
+        far = values[np.abs(values) > _HALF_WIDTH * unit] / unit
         edge = np.where(far > 0, _GRID - 1, 0)
         there = density[edge] - _WIDE[edge] + _wide(far)
         value += float(np.log(there / density[edge]).sum())
@@ -78,7 +79,8 @@ def _density(counts: FloatArray, bandwidth: float, rows: int) -> FloatArray:
     # is all of what lies outside.
     here, beside = float(kernel[reach]), float(kernel[reach + 1])
     density[1:-1] -= (2 * here + beside) / 3
-    density[[0, -1]] -= here
+    density[0] -= here
+    density[-1] -= here
     np.maximum(density, 0.0, out=density)
     density *= (1 - _WIDE_SHARE) / (rows - 1)
     density += _WIDE

@@ -240,25 +240,17 @@ class ResidualDensity:
             price = self._unit(column) / worth * size
             for number, sd in enumerate(_deviations(again)):
                 spread = max(sd, _LEAST_SPREAD)
-                even = leave_one_out_log_likelihood(again[number] / spread, sd / spread)
+                even = leave_one_out_log_likelihood(again[number], sd / spread, spread)
                 cost = log_scale[number] + self._rows * math.log(spread) + log_spreads[number]
                 values[number] = max(values[number], even - cost - price)
         return [worth * value - fit.price for value, fit in zip(values, fits, strict=True)]
 
     def _scale(self, sizes: FloatArray, straight: tuple[slice, ...]) -> FloatArray:
         """Return the conditional scales of residuals of such sizes, shape (n_responses, n_rows)."""
-        features = self._plain.features
-        blocks = (slice(0, 1), *straight)
-        index = np.concatenate([np.arange(b.start, b.stop) for b in blocks])
-        cross = np.concatenate([features[block] @ sizes.T for block in blocks])
+        index = np.concatenate([[0], *(np.arange(b.start, b.stop) for b in straight)])
+        design = self._plain.features[index]
         inner = self._plain.gram[index[:, None], index]
-        slopes = ridge(inner, cross, _RIDGE * self._rows).T
-        out: FloatArray = np.repeat(slopes[:, :1], self._rows, axis=1)
-        start = 1
-        for block in straight:
-            stop = start + block.stop - block.start
-            out += slopes[:, start:stop] @ features[block]
-            start = stop
+        out: FloatArray = ridge(inner, design @ sizes.T, _RIDGE * self._rows).T @ design
         np.maximum(out, _LEAST_SCALE * sizes.mean(axis=1)[:, None], out=out)
         return out
 
