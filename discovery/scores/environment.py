@@ -178,6 +178,7 @@ class EnvironmentScore(CachedScore):
         total_rows = max(float(self._moments.rows.sum()), 2.0)
         price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
         self.rare = rare_pair_costs(np.array([rare_share(f) for f in features]), total_rows, price)
+        self._is_rare: list[bool] = self.rare.any(axis=1).tolist()
 
     def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
@@ -215,8 +216,9 @@ class EnvironmentScore(CachedScore):
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         values = np.array([way.value for way in self._best_ways(column, parent_sets)])
-        rare = [self.rare[column, list(parents)].sum() for parents in parent_sets]
-        out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]] - rare
+        out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]]
+        if self._is_rare[column]:
+            out -= [self.rare[column, list(parents)].sum() for parents in parent_sets]
         return out
 
     def _best_ways(self, column: int, parent_sets: list[tuple[int, ...]]) -> list[_Way]:

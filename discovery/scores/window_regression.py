@@ -209,5 +209,7 @@ def window_groupings(count: int) -> Groupings:
 
 def ridge(inner: FloatArray, cross: FloatArray, penalty: float) -> FloatArray:
     """Return slopes from cross products of features, and of them with responses, batched."""
-    penalised: FloatArray = inner + penalty * np.eye(inner.shape[-1])
+    penalised = np.array(inner, order="C")  # so that its diagonal is a view
+    size = inner.shape[-1]
+    penalised.reshape(*inner.shape[:-2], size * size)[..., :: size + 1] += penalty
     return np.asarray(np.linalg.solve(penalised, cross), dtype=np.float64)
