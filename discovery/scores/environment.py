@@ -178,7 +178,7 @@ class EnvironmentScore(CachedScore):
         total_rows = max(float(self._moments.rows.sum()), 2.0)
         price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
         self.rare = rare_pair_costs(np.array([rare_share(f) for f in features]), total_rows, price)
-        self._is_rare: list[bool] = self.rare.any(axis=1).tolist()
+        self._has_rare = [bool(costs.any()) for costs in self.rare]
 
     def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
@@ -217,7 +217,7 @@ class EnvironmentScore(CachedScore):
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         values = np.array([way.value for way in self._best_ways(column, parent_sets)])
         out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]]
-        if self._is_rare[column]:
+        if self._has_rare[column]:
             out -= [self.rare[column, list(parents)].sum() for parents in parent_sets]
         return out
 
@@ -289,7 +289,7 @@ class EnvironmentScore(CachedScore):
         unit = 0.5 * self.penalty * np.log(max(float(rows.sum()), 2.0))
         spread = q * (q + 1) / 2
         own_parameters, shared_parameters = (sizes + 1) * q + spread, sizes * q
-        # Of all rows; with several windows also inside them, before, and of each: (…, n_sets, n, n).
+        # Within windows first, where there are several; of all rows; of each: (…, n_sets, n, n).
         every: FloatArray = moments.stack[:, index[:, :, None], index[:, None, :]]
         count = len(rows)
         logdets = _residual_logdet(every if count == 1 else every[1:], q)
