@@ -129,7 +129,7 @@ class WindowRegression:
         """
         index = np.concatenate([np.arange(b.start, b.stop) for b in (*blocks, responses)])
         size = len(index) - (responses.stop - responses.start)
-        every = self._centred[:, index[:, None], index]
+        every = self._centred.take(index, axis=1).take(index, axis=2)
         inner, cross = every[:, :size, :size], every[:, :size, size:]
         slopes = ridge(inner, cross, self._ridge)
         outer = np.diagonal(every[:, size:, size:], axis1=1, axis2=2)
