@@ -45,6 +45,11 @@ _LEAST_MEMORY = 5.0  # a correlation × √n
 _MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
 
 
+# Straight models are padded where they are asked together with bent ones: beyond so many numbers
+# more in a matrix, a call of their own costs less.
+_WORTH_A_CALL = 1500
+
+
 @dataclass(frozen=True)
 class _Moments:
     """Second moments of all windows.
@@ -59,8 +64,8 @@ class _Moments:
     within, total : ndarray of shape (n_features, n_features)
         Pooled covariance around the windows' means, and around the common mean.
     stack : ndarray of shape (1 or 2 + n_windows, n_features + room, n_features + room)
-        ``total``; of several windows also ``within`` and ``covs``. Features beyond those there are
-        are uncorrelated with everything, of unit spread.
+        ``total``; of several windows ``within`` before it, and ``covs`` after it. Features beyond
+        those there are are uncorrelated with everything, of unit spread.
     """
 
     rows: FloatArray
@@ -83,7 +88,7 @@ class _Moments:
         means = means - shares @ means
         within: FloatArray = np.tensordot(shares, covs, 1)
         total: FloatArray = within + (means * shares[:, None]).T @ means
-        matrices = [total] if len(covs) == 1 else [total, within, *covs]
+        matrices = [total] if len(covs) == 1 else [within, total, *covs]
         return cls(rows, shares, covs, means, within, total, _widened(np.stack(matrices), room))
 
 
@@ -173,6 +178,7 @@ class EnvironmentScore(CachedScore):
         total_rows = max(float(self._moments.rows.sum()), 2.0)
         price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
         self.rare = rare_pair_costs(np.array([rare_share(f) for f in features]), total_rows, price)
+        self._has_rare = [bool(costs.any()) for costs in self.rare]
 
     def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
@@ -210,24 +216,31 @@ class EnvironmentScore(CachedScore):
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         values = np.array([way.value for way in self._best_ways(column, parent_sets)])
-        rare = [self.rare[column, list(parents)].sum() for parents in parent_sets]
-        out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]] - rare
+        out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]]
+        if self._has_rare[column]:
+            out -= [self.rare[column, list(parents)].sum() for parents in parent_sets]
         return out
 
     def _best_ways(self, column: int, parent_sets: list[tuple[int, ...]]) -> list[_Way]:
-        count = len(parent_sets)
         models = [[self.basis[p] for p in parents] for parents in parent_sets]
-        # Categories have but one basis; others are asked in the same batch, which costs least.
+        # Categories have but one basis.
         bent = [n for n, s in enumerate(parent_sets) if any(self._is_bent[p] for p in s)]
-        models += [[self.linear[p] for p in parent_sets[n]] for n in bent]
-        index, sizes = self._padded(models, self.linear[column])
+        straight = [[self.linear[p] for p in parent_sets[n]] for n in bent]
+        asked = list(range(len(parent_sets)))
+        most = max(sum(map(len, model)) for model in models)
+        if len(straight) * most**2 < _WORTH_A_CALL:
+            batches = [(models + straight, asked + bent)]
+        else:
+            batches = [(models, asked), (straight, bent)]
         moments_of, rows = self._assumed(column)
-        best = [_Way(-np.inf, ())] * count
-        for moments in moments_of:
-            found = self._fits(moments, rows, index, sizes)
-            best = [max(ways, key=_value) for ways in zip(best, found[:count], strict=True)]
-            for n, way in zip(bent, found[count:], strict=True):
-                best[n] = max(best[n], way, key=_value)
+        best = [_Way(-np.inf, ())] * len(parent_sets)
+        for several, numbers in batches:
+            index, sizes = self._padded(several, self.linear[column])
+            for moments in moments_of:
+                found = self._fits(moments, rows, index, sizes)
+                for n, way in zip(numbers, found, strict=True):
+                    if way.value > best[n].value:
+                        best[n] = way
         return best
 
     def _assumed(self, column: int) -> tuple[tuple[_Moments, ...], FloatArray]:
@@ -276,27 +289,26 @@ class EnvironmentScore(CachedScore):
         unit = 0.5 * self.penalty * np.log(max(float(rows.sum()), 2.0))
         spread = q * (q + 1) / 2
         own_parameters, shared_parameters = (sizes + 1) * q + spread, sizes * q
-        # Of all rows; with several windows also inside them, and of each: (…, n_sets, n, n).
+        # Within windows first, where there are several; of all rows; of each: (…, n_sets, n, n).
         every: FloatArray = moments.stack[:, index[:, :, None], index[:, None, :]]
-        logdets = _residual_logdet(every, q)
-        same = -rows.sum() / 2 * logdets[0] - unit * own_parameters
-        best = [_Way(value, ()) for value in same.tolist()]
         count = len(rows)
+        logdets = _residual_logdet(every if count == 1 else every[1:], q)
+        same = -rows.sum() / 2 * logdets[0] - unit * own_parameters
         if count == 1:
-            return best
-        total, blocks, logdets = every[0], every[2:], logdets[2:]
-        contrast = _contrast(every[1], q)
+            return [_Way(value, ()) for value in same.tolist()]
+        within, total, blocks, logdets = every[0], every[1], every[2:], logdets[1:]
+        contrast = _contrast(within, q)
         residuals = _spread_along(contrast, blocks)
-        own_fit = -(rows[:, None] / 2 * logdets).sum(axis=0)
-        shared_fit = -(rows[:, None] / 2 * _logdet(residuals)).sum(axis=0)
+        own_fit = (-rows / 2) @ logdets
+        shared_fit = (-rows / 2) @ _logdet(residuals)
         each = np.maximum(
             own_fit - unit * (count * own_parameters + 1),
             shared_fit - unit * (shared_parameters + count * (q + spread) + 1),
         )
         everywhere = tuple(range(count))
         best = [
-            _Way(value, everywhere) if value > way.value + _TIE else way
-            for way, value in zip(best, each.tolist(), strict=True)
+            _Way(apart, everywhere) if apart > alike + _TIE else _Way(alike, ())
+            for alike, apart in zip(same.tolist(), each.tolist(), strict=True)
         ]
         if count == 2:
             return best
@@ -423,8 +435,12 @@ def _widened(matrices: FloatArray, extra: int) -> FloatArray:
 
 def _residual_logdet(blocks: FloatArray, q: int) -> FloatArray:
     """Return log det of the residual covariance of the last q features given the others."""
-    diagonal = np.diagonal(np.linalg.cholesky(blocks), axis1=-2, axis2=-1)[..., -q:]
-    out: FloatArray = 2 * np.log(diagonal).sum(axis=-1)
+    factors = np.linalg.cholesky(blocks)
+    out: FloatArray
+    if q == 1:
+        out = 2 * np.log(factors[..., -1, -1])
+    else:
+        out = 2 * np.log(np.diagonal(factors, axis1=-2, axis2=-1)[..., -q:]).sum(axis=-1)
     return out
 
 

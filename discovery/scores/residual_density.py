@@ -15,9 +15,7 @@ Immer et al. (2023), On the identifiability and estimation of causal location-sc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -25,7 +23,14 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.category_likelihood import MOST_LEVELS, CategoryLikelihood
 from whydrift.discovery.scores.environment import row_worth
 from whydrift.discovery.scores.features import category_features, number_features
+from whydrift.discovery.scores.kernel_density import leave_one_out_log_likelihood
 from whydrift.discovery.scores.moments import LEAST_COMPLETE
+from whydrift.discovery.scores.window_regression import (
+    Fit,
+    WindowRegression,
+    ridge,
+    window_groupings,
+)
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["ResidualDensity"]
@@ -33,56 +38,9 @@ __all__ = ["ResidualDensity"]
 _LEAST_REMEMBERED = 20  # rows of a window of which some have no row before them
 _MOST_ROWS = 6000  # what a direction shows at all shows in so many
 _RIDGE = 1e-6
-_LEAST_VARIANCE = 1e-9
+_LEAST_SPREAD = 1e-12
 _NORMAL_QUARTILES = 1.349  # between a normal's quartiles, in sd
 _LEAST_SCALE = 0.25  # of the mean scale: as in the mechanism test
-# The density is estimated on a grid of robust sd; what lies outside counts as lying on its edge,
-# where the wide component holds.
-_GRID, _HALF_WIDTH = 512, 8.0
-_WIDE_SHARE, _WIDE_SCALE = 0.03, 2.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Fit:
-    """Location of a column given parents, in one or several groups of windows."""
-
-    value: float  # normal log-likelihood less the price of the parameters
-    price: float
-    features: IntArray
-    groups: tuple[tuple[int, ...], ...]
-    slopes: tuple[FloatArray, ...]  # per group, the intercept first
-    spread: tuple[float, ...]  # per group
-
-
-@dataclass(frozen=True)
-class _Regression:
-    """Features of all columns, and their moments in all rows and in groups of windows.
-
-    Parameters
-    ----------
-    features : ndarray of shape (n_rows, n_features)
-        The first is 1.
-    pooled : ndarray of shape (n_features, n_features)
-    grams : ndarray of shape (n_groups, n_features, n_features)
-        Of all groups of windows, one way to group them after the other.
-    """
-
-    features: FloatArray
-    pooled: FloatArray
-    grams: FloatArray
-
-    @classmethod
-    def of(
-        cls,
-        features: FloatArray,
-        windows: list[slice],
-        groupings: tuple[tuple[tuple[int, ...], ...], ...],
-    ) -> _Regression:
-        """Return features, shape (n_rows, n_features), with their moments."""
-        grams = [features[w].T @ features[w] for w in windows]
-        pooled: FloatArray = np.sum(grams, axis=0)
-        of_groups = [np.sum([grams[w] for w in g], axis=0) for groups in groupings for g in groups]
-        return cls(features, pooled, np.stack(of_groups))
 
 
 class ResidualDensity:
@@ -118,8 +76,8 @@ class ResidualDensity:
     ) -> None:
         self.discrete = tuple(discrete)
         columns, start = [np.ones((len(values), 1))], 1
-        self._linear: list[IntArray] = []  # features by column: straight lines only
-        self._all: list[IntArray] = []
+        self._linear: list[slice] = []  # features by column: straight lines only
+        self._all: list[slice] = []
         self._worth: list[float] = []
         for place, is_discrete in enumerate(self.discrete):
             column = values[:, place]
@@ -128,8 +86,8 @@ class ResidualDensity:
             if not is_discrete:
                 block = np.column_stack([block[:, :1], _robust(column), block[:, 1:]])
                 straight = 2
-            self._linear.append(np.arange(start, start + straight))
-            self._all.append(np.arange(start, start + block.shape[1]))
+            self._linear.append(slice(start, start + straight))
+            self._all.append(slice(start, start + block.shape[1]))
             self._worth.append(
                 row_worth(features, bounds, 0.0 if carries is None else carries[place])
             )
@@ -141,26 +99,20 @@ class ResidualDensity:
         stacked /= np.where(spread > 0, spread, 1.0)
         kept, bounds = _kept(bounds, carries, follows)
         self._rows = len(kept)
-        self._windows = [slice(a, b) for a, b in pairwise(bounds.tolist())]
-        self._counts = np.diff(bounds).astype(np.float64)
-        self._groupings = _groupings(len(self._windows))
+        groupings = window_groupings(len(bounds) - 1)
         own = [0.0] * len(self.discrete) if carries is None else list(carries)
         distinct = {
-            carry: _Regression.of(_news(stacked, kept, carry), self._windows, self._groupings)
+            carry: WindowRegression(_news(stacked, kept, carry), bounds, groupings)
             for carry in {0.0, *own}
         }
         self._plain = distinct[0.0]
         self._regressions = [distinct[carry] for carry in own]
-        self._counts_of = {
-            groups: np.array([self._counts[list(g)].sum() for g in groups])
-            for groups in self._groupings
-        }
         self._categories = {
             place: CategoryLikelihood(
-                self._plain.features,
+                self._plain.features.T,
                 codes,
                 bounds,
-                self._groupings,
+                groupings,
                 self._unit(place),
                 self._worth[place],
             )
@@ -227,7 +179,7 @@ class ResidualDensity:
 
     def _of(self, parent: int, bent: bool) -> IntArray:
         """Return the features by which a category may follow a parent: a number's by its rank."""
-        block = self._all[parent]
+        block = np.arange(self._all[parent].start, self._all[parent].stop)
         if self.discrete[parent]:
             return block
         return np.delete(block, 1) if bent else block[:1]
@@ -246,107 +198,60 @@ class ResidualDensity:
         self, column: int, parents: tuple[int, ...], *, moved: bool = True
     ) -> tuple[float, float]:
         """Return the log-likelihood less the price of its parameters, by rank and as it is."""
-        groupings = self._groupings if moved else self._groupings[:1]
-        responses = self._all[column][:2]
-        best: list[_Fit] = []
-        for blocks in (self._all, self._linear) if parents else (self._linear,):
-            features = np.concatenate([np.zeros(0, np.int64), *(blocks[p] for p in parents)])
-            for found in self._located(column, features, groupings):
-                if not best:
-                    best = found
-                best = [max(pair, key=_value) for pair in zip(best, found, strict=True)]
-        by_rank, as_it_is = (
-            self._shaped(column, int(response), fit, parents)
-            for response, fit in zip(responses, best, strict=True)
-        )
+        start = self._all[column].start
+        best: list[Fit] = []
+        bent = tuple(self._all[p] for p in parents)
+        straight = tuple(self._linear[p] for p in parents)
+        for blocks in (bent,) if bent == straight else (bent, straight):
+            found = self._regressions[column].best(
+                blocks,
+                slice(start, start + 2),
+                self._worth[column],
+                self._unit(column),
+                moved=moved,
+            )
+            best = [max(pair, key=_value) for pair in zip(best or found, found, strict=True)]
+        by_rank, as_it_is = self._shaped(column, best, straight)
         return by_rank, as_it_is
 
     def _unit(self, column: int) -> float:
         """Return the price of a parameter."""
         return float(0.5 * np.log(max(self._worth[column] * self._rows, 2.0)))
 
-    def _shaped(self, column: int, response: int, fit: _Fit, parents: tuple[int, ...]) -> float:
-        """Return the log-likelihood by the residuals' own density, with even or varying scale."""
-        worth = self._worth[column]
-        standard, log_spread = self._standardised(self._regressions[column], response, fit)
-        value = _log_density(standard).sum() - log_spread
-        if parents:
-            straight = np.concatenate([self._linear[p] for p in parents])
+    def _shaped(self, column: int, fits: list[Fit], straight: tuple[slice, ...]) -> list[float]:
+        """Return the log-likelihoods by the residuals' own density, with even or varying scale."""
+        worth, regression = self._worth[column], self._regressions[column]
+        standard = np.empty((len(fits), self._rows))
+        log_spreads = [
+            regression.residuals(fit, self._all[column].start + number, standard[number])
+            for number, fit in enumerate(fits)
+        ]
+        values = [
+            leave_one_out_log_likelihood(row, sd) - log_spread
+            for row, sd, log_spread in zip(
+                standard, _deviations(standard), log_spreads, strict=True
+            )
+        ]
+        if straight:
             scale = self._scale(np.abs(standard), straight)
-            again = standard / scale
-            spread = max(float(again.std()), 1e-12)
-            log_scale = np.log(scale).sum() + self._rows * np.log(spread) + log_spread
-            price = self._unit(column) / worth * len(straight)
-            value = max(value, _log_density(again / spread).sum() - log_scale - price)
-        return float(worth * value - fit.price)
+            log_scale = np.log(scale).sum(axis=1)
+            again = np.divide(standard, scale, out=scale)
+            size = sum(block.stop - block.start for block in straight)
+            price = self._unit(column) / worth * size
+            for number, sd in enumerate(_deviations(again)):
+                spread = max(sd, _LEAST_SPREAD)
+                even = leave_one_out_log_likelihood(again[number], sd / spread, spread)
+                cost = log_scale[number] + self._rows * math.log(spread) + log_spreads[number]
+                values[number] = max(values[number], even - cost - price)
+        return [worth * value - fit.price for value, fit in zip(values, fits, strict=True)]
 
-    def _located(
-        self,
-        column: int,
-        features: IntArray,
-        groupings: tuple[tuple[tuple[int, ...], ...], ...],
-    ) -> Iterator[list[_Fit]]:
-        """Yield, for both responses, fits with own everything and with shared slopes."""
-        responses, worth, unit = self._all[column][:2], self._worth[column], self._unit(column)
-        size = len(features)
-        index = np.concatenate([[0], features, responses]).astype(np.int64)
-        every = self._regressions[column].grams[:, index[:, None], index]
-        inner, outer = slice(0, size + 1), slice(size + 1, None)
-        cross = every[:, inner, outer]
-        slopes = _ridge(every[:, inner, inner], cross, self._rows)
-        left = _diagonal(every[:, outer, outer]) - (slopes * cross).sum(axis=1)
-        start = 0
-        for groups in groupings:
-            count, rows = len(groups), self._counts_of[groups]
-            here = slice(start, start + count)
-            start += count
-            price = unit * (count * (size + 2) + (count > 1))
-            yield _fits(slopes[here], left[here], rows, worth, price, features, groups)
-            if count > 1:
-                price = unit * (size + 2 * count + 1)
-                shared = self._shared(every[here], rows)
-                yield _fits(*shared, rows, worth, price, features, groups)
-
-    def _shared(self, blocks: FloatArray, rows: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return slopes that all groups share, intercepts of their own, and what these leave.
-
-        Parameters
-        ----------
-        blocks : ndarray of shape (n_groups, 1 + n_features + 2, 1 + n_features + 2)
-            Cross products of intercept, features and responses.
-        rows : ndarray of shape (n_groups,)
-        """
-        inner, outer = slice(1, -2), slice(-2, None)
-        sums = blocks[:, 0]
-        centred = blocks - sums[:, :, None] * sums[:, None, :] / rows[:, None, None]
-        pooled: FloatArray = centred.sum(axis=0)
-        slopes = _ridge(pooled[inner, inner], pooled[inner, outer], self._rows)
-        left = _diagonal(centred[:, outer, outer])
-        left = left - 2 * (slopes * centred[:, inner, outer]).sum(axis=1)
-        left = left + (slopes * (centred[:, inner, inner] @ slopes)).sum(axis=1)
-        intercepts = (sums[:, outer] - sums[:, inner] @ slopes) / rows[:, None]
-        both = np.broadcast_to(slopes, (len(blocks), *slopes.shape))
-        return np.concatenate([intercepts[:, None], both], axis=1), left
-
-    def _standardised(
-        self, regression: _Regression, response: int, fit: _Fit
-    ) -> tuple[FloatArray, float]:
-        """Return residuals in sd of their group, and the sum of the logs of those sd."""
-        rows, out, log_spread = regression.features, np.empty(self._rows), 0.0
-        for group, slopes, spread in zip(fit.groups, fit.slopes, fit.spread, strict=True):
-            for window in (self._windows[w] for w in group):
-                fitted = slopes[0] + rows[window][:, fit.features] @ slopes[1:]
-                out[window] = (rows[window, response] - fitted) / spread
-                log_spread += (window.stop - window.start) * np.log(spread)
-        return out, log_spread
-
-    def _scale(self, size: FloatArray, features: IntArray) -> FloatArray:
-        """Return the conditional scale of residuals of so much size."""
-        index = np.concatenate([[0], features])
-        design = self._plain.features[:, index]
-        inner = self._plain.pooled[index[:, None], index]
-        fitted = design @ _ridge(inner, design.T @ size, self._rows)
-        out: FloatArray = np.maximum(fitted, _LEAST_SCALE * size.mean())
+    def _scale(self, sizes: FloatArray, straight: tuple[slice, ...]) -> FloatArray:
+        """Return the conditional scales of residuals of such sizes, shape (n_responses, n_rows)."""
+        index = np.concatenate([[0], *(np.arange(b.start, b.stop) for b in straight)])
+        design = self._plain.features[index]
+        inner = self._plain.gram[index[:, None], index]
+        out: FloatArray = ridge(inner, design @ sizes.T, _RIDGE * self._rows).T @ design
+        np.maximum(out, _LEAST_SCALE * sizes.mean(axis=1)[:, None], out=out)
         return out
 
 
@@ -379,64 +284,19 @@ def _kept(
 
 
 def _news(features: FloatArray, rows: IntArray, carry: float) -> FloatArray:
-    """Return features of some rows less a share of the row before; the constant stays 1."""
-    out = np.asfortranarray(features[rows])
+    """Return features of some rows less a share of the row before, transposed; the constant stays.
+
+    Shape (n_features, n_rows).
+    """
+    out = np.ascontiguousarray(features[rows].T)
     if carry:
-        out -= carry * features[rows - 1]
-        out[:, 0] = 1.0
+        out -= carry * features[rows - 1].T
+        out[0] = 1.0
     return out
 
 
-def _groupings(count: int) -> tuple[tuple[tuple[int, ...], ...], ...]:
-    """Return the ways in which windows may differ: not at all, the last one, each from all."""
-    windows = tuple(range(count))
-    alike = (windows,)
-    if count == 1:
-        return (alike,)
-    last = (windows[:-1], windows[-1:])
-    return (alike, last) if count == 2 else (alike, last, tuple((w,) for w in windows))
-
-
-def _fits(
-    slopes: FloatArray,
-    left: FloatArray,
-    rows: FloatArray,
-    worth: float,
-    price: float,
-    features: IntArray,
-    groups: tuple[tuple[int, ...], ...],
-) -> list[_Fit]:
-    """Return a fit for each response.
-
-    Parameters
-    ----------
-    slopes : ndarray of shape (n_groups, 1 + n_features, 2)
-    left : ndarray of shape (n_groups, 2)
-        Sums of squares that they leave.
-    rows : ndarray of shape (n_groups,)
-    worth, price, features, groups
-        See `_Fit`.
-    """
-    variance = np.maximum(left / rows[:, None], _LEAST_VARIANCE)
-    values = (-worth / 2 * (rows @ np.log(variance)) - price).tolist()
-    spread = np.sqrt(variance).T.tolist()
-    return [
-        _Fit(values[k], price, features, groups, tuple(slopes[:, :, k]), tuple(spread[k]))
-        for k in range(2)
-    ]
-
-
-def _value(fit: _Fit) -> float:
+def _value(fit: Fit) -> float:
     return fit.value
-
-
-def _ridge(inner: FloatArray, cross: FloatArray, rows: int) -> FloatArray:
-    penalised: FloatArray = inner + _RIDGE * rows * np.eye(inner.shape[-1])
-    return np.asarray(np.linalg.solve(penalised, cross), dtype=np.float64)
-
-
-def _diagonal(blocks: FloatArray) -> FloatArray:
-    return np.diagonal(blocks, axis1=-2, axis2=-1)
 
 
 def _robust(values: FloatArray) -> FloatArray:
@@ -448,46 +308,8 @@ def _robust(values: FloatArray) -> FloatArray:
     return out
 
 
-def _log_density(residuals: FloatArray) -> FloatArray:
-    """Return the log of a kernel estimate of the density at each row, without that row.
-
-    Rows are binned on a grid, each shared by its two neighbours, which costs no accuracy that
-    matters (Silverman 1986, section 3.5). A little of a wide density is mixed in: without it a
-    lone outlier has the density 0.
-    """
-    rows = residuals.size
-    step = 2 * _HALF_WIDTH / (_GRID - 1)
-    place = (np.clip(residuals, -_HALF_WIDTH, _HALF_WIDTH) + _HALF_WIDTH) / step
-    left = np.minimum(place.astype(np.int64), _GRID - 2)
-    to_right = place - left
-    inside = np.bincount(left, minlength=_GRID)
-    on_right = np.bincount(left, to_right, _GRID)
-    counts = inside - on_right
-    counts[1:] += on_right[:-1]
-    mean = float(residuals.sum()) / rows
-    spread = math.sqrt(max(float(residuals @ residuals) / rows - mean**2, 0.0))
-    until = np.cumsum(inside)
-    quarter = rows // 4
-    low, high = (_ranked(residuals, left, until, k) for k in (quarter, rows - 1 - quarter))
-    spread = min(spread, (high - low) / _NORMAL_QUARTILES) if high > low else spread
-    bandwidth = max(0.9 * spread * rows**-0.2, 2 * step)
-    reach = min(int(np.ceil(4 * bandwidth / step)), _GRID - 1)
-    offsets = step * np.arange(-reach, reach + 1)
-    kernel = np.exp(-0.5 * (offsets / bandwidth) ** 2) / (bandwidth * np.sqrt(2 * np.pi))
-    smooth = np.convolve(counts, kernel)[reach : reach + _GRID]
-    # What each row's two shares add to the density at the row itself.
-    own = kernel[reach] - 2 * (kernel[reach] - kernel[reach + 1]) * to_right * (1 - to_right)
-    others = smooth[left] + to_right * np.diff(smooth)[left] - own
-    np.maximum(others, 0.0, out=others)
-    others *= (1 - _WIDE_SHARE) / (rows - 1)
-    wide = residuals / _WIDE_SCALE
-    others += _WIDE_SHARE / (np.pi * _WIDE_SCALE) / (1 + wide * wide)
-    out: FloatArray = np.log(others)
-    return out
-
-
-def _ranked(values: FloatArray, cell: IntArray, until: IntArray, rank: int) -> float:
-    """Return the value of a rank, from 0, by sorting the cell of the grid that it lies in alone."""
-    at = int(np.searchsorted(until, rank, "right"))
-    before = int(until[at - 1]) if at else 0
-    return float(np.sort(values[cell == at])[rank - before])
+def _deviations(rows: FloatArray) -> list[float]:
+    """Return the standard deviation of each row of values that lie around 0."""
+    means = rows.mean(axis=1).tolist()
+    squares = [float(row @ row) / len(row) for row in rows]
+    return [math.sqrt(max(s - m * m, 0.0)) for s, m in zip(squares, means, strict=True)]

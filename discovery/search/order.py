@@ -234,6 +234,7 @@ class OrderSearch:
         self.required = required
         self.before = before
         self._found: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
+        self._widened: dict[tuple[int, frozenset[int]], dict[int, float]] = {}
         self.candidates = self._candidates() if candidates is None else candidates
 
     # ---- orders -------------------------------------------------------------------------------
@@ -370,7 +371,7 @@ class OrderSearch:
             if self.count > _MANY_COLUMNS and len(open_) > _MOST_CANDIDATES:
                 alone = self.score.local(column, [(j,) for j in open_])
                 best = [open_[i] for i in np.argsort(-alone)[: 4 * _MOST_CANDIDATES]]
-                joint = self._grow(column, frozenset(), best, _MOST_CANDIDATES // 2)
+                joint = self._grow(column, frozenset(), best, best, _MOST_CANDIDATES // 2)[1]
                 chosen = dict.fromkeys([*sorted(joint), *best])
                 open_ = list(chosen)[:_MOST_CANDIDATES]
             masks.append(sum(1 << j for j in {*open_, *self.required[column]}))
@@ -391,42 +392,69 @@ class OrderSearch:
         """Return the best score of a column with parents from a prefix, and those parents."""
         key = (column, prefix & self.candidates[column])
         if key not in self._found:
-            offered = [j for j in range(self.count) if key[1] >> j & 1]
+            possible = [j for j in range(self.count) if self.candidates[column] >> j & 1]
+            offered = [j for j in possible if prefix >> j & 1]
             must = self.required[column]
-            parents = self._grow(column, must, offered, self.score.most_parents)
-            parents = self._shrink(column, must, parents)
-            final = tuple(sorted(parents))
-            self._found[key] = (float(self.score.local(column, [final])[0]), final)
+            score, grown = self._grow(column, must, offered, possible, self.score.most_parents)
+            score, parents = self._shrink(column, must, grown, score)
+            self._found[key] = score, tuple(sorted(parents))
         return self._found[key]
 
     def _grow(
-        self, column: int, start: frozenset[int], offered: list[int], most: int
-    ) -> frozenset[int]:
+        self,
+        column: int,
+        start: frozenset[int],
+        offered: list[int],
+        possible: list[int],
+        most: int,
+    ) -> tuple[float, list[int]]:
+        """Return the score of the parents that join one by one, and these as they joined."""
+        grown: list[int] = []
         parents = start
         best = float(self.score.local(column, [tuple(sorted(parents))])[0])
         while len(parents) < most:
             options = [j for j in offered if j not in parents]
             if not options:
                 break
-            scores = self.score.local(column, [tuple(sorted({*parents, j})) for j in options])
-            top = int(np.argmax(scores))
+            scores = self._with_one_more(column, parents, options, possible)
+            top = max(options, key=scores.__getitem__)
             if scores[top] <= best + 1e-9:
                 break
-            best = float(scores[top])
-            parents = parents | {options[top]}
-        return parents
+            best = scores[top]
+            grown.append(top)
+            parents = parents | {top}
+        return best, grown
 
-    def _shrink(self, column: int, must: frozenset[int], parents: frozenset[int]) -> frozenset[int]:
-        best = float(self.score.local(column, [tuple(sorted(parents))])[0])
-        while len(parents) > len(must):
-            options = sorted(parents - must)
+    def _with_one_more(
+        self, column: int, parents: frozenset[int], options: list[int], possible: list[int]
+    ) -> dict[int, float]:
+        """Return the scores with each option as a further parent.
+
+        Other orders offer the other possible parents: to score them in one batch costs less.
+        """
+        known = self._widened.setdefault((column, parents), {})
+        if any(j not in known for j in options):
+            asked = [j for j in possible if j not in parents and j not in known]
+            scores = self.score.local(column, [tuple(sorted({*parents, j})) for j in asked])
+            known.update(zip(asked, scores.tolist(), strict=True))
+        return known
+
+    def _shrink(
+        self, column: int, must: frozenset[int], grown: list[int], best: float
+    ) -> tuple[float, frozenset[int]]:
+        """Return the score and the parents left when those go without which it is higher."""
+        parents = must.union(grown)
+        # The last to join gained, and of two the first gained more alone: neither is to go.
+        options = sorted(grown[:-1]) if len(grown) > 2 else []
+        while options:
             scores = self.score.local(column, [tuple(sorted(parents - {j})) for j in options])
             top = int(np.argmax(scores))
             if scores[top] <= best + 1e-9:
                 break
             best = float(scores[top])
             parents = parents - {options[top]}
-        return parents
+            options = sorted(parents - must)
+        return best, parents
 
     def parents_of(self, order: list[int]) -> list[tuple[int, ...]]:
         """Return every column's parents under an order."""

@@ -113,6 +113,7 @@ def visited_graphs(
     log_chances = np.log(rng.random(steps)).tolist()
     # A long move asks for new parents of all columns that it passes.
     reach = count if count <= MOST_INTERPRETED else _REACH_OF_MANY
+    is_bound = bool(search.before.any())
     here, since = tuple(parents), 0
     for step in range(steps):
         column = columns[step]
@@ -124,11 +125,11 @@ def visited_graphs(
         segment = order[first:last]
         passed = segment[1:] if new > old else segment[:-1]
         if new > old:
-            if search.before[column, passed].any():
+            if is_bound and search.before[column, passed].any():
                 continue
             moved = [*passed, column]
         else:
-            if search.before[passed, column].any():
+            if is_bound and search.before[passed, column].any():
                 continue
             moved = [column, *passed]
         prefix = sum(1 << c for c in order[:first])

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from whydrift.discovery.scores.residual_density import ResidualDensity, _log_density
+from whydrift.discovery.scores.residual_density import ResidualDensity
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 
@@ -15,20 +15,6 @@ def preference(x: np.ndarray, y: np.ndarray) -> float:
         - density.local(1, ())
         - density.local(0, (1,))
     )
-
-
-def test_the_binned_density_agrees_with_a_kernel_sum_without_the_row():
-    rng = np.random.default_rng(0)
-    residuals = rng.laplace(size=400)
-    ordered = np.sort(residuals)
-    spread = min(residuals.std(), (ordered[-101] - ordered[100]) / 1.349)
-    bandwidth = 0.9 * spread * 400**-0.2  # Silverman 1986, equation 3.31
-    gaps = (residuals[:, None] - residuals[None, :]) / bandwidth
-    kernels = np.exp(-0.5 * gaps**2) / (bandwidth * np.sqrt(2 * np.pi))
-    np.fill_diagonal(kernels, 0.0)
-    wide = 1 / (np.pi * 2 * (1 + (residuals / 2) ** 2))
-    expected = np.log(0.97 * kernels.sum(axis=1) / 399 + 0.03 * wide)
-    np.testing.assert_allclose(_log_density(residuals), expected, atol=0.02)
 
 
 @pytest.mark.parametrize("seed", range(3))
