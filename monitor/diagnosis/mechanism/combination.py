@@ -55,12 +55,24 @@ def wald(z: FloatArray, correlation: FloatArray, freedom: float) -> float:
     """
     if not z.size:
         return 1.0
-    values, vectors = np.linalg.eigh(correlation)
-    kept = values > _LEAST_EIGENVALUE
-    statistic = float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum())
-    rank = int(kept.sum())
+    if _is_well_conditioned(correlation):
+        statistic, rank = float(z @ np.linalg.solve(correlation, z)), z.size
+    else:
+        values, vectors = np.linalg.eigh(correlation)
+        kept = values > _LEAST_EIGENVALUE
+        statistic = float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum())
+        rank = int(kept.sum())
     left = freedom - rank + 1
     return 1.0 if left <= 0 else float(fdtrc(rank, left, statistic * left / (freedom * rank)))
+
+
+def _is_well_conditioned(correlation: FloatArray) -> bool:
+    """Whether every eigenvalue counts: a Cholesky factor tells for a tenth of what they cost."""
+    try:
+        np.linalg.cholesky(correlation - _LEAST_EIGENVALUE * np.eye(len(correlation)))
+    except np.linalg.LinAlgError:
+        return False
+    return True
 
 
 def largest(z: FloatArray, freedom: float) -> float:

@@ -59,7 +59,9 @@ class Rows:
     in_order: bool
     clusters: IntArray | None
 
-    def moments(self, columns: FloatArray, window: FloatArray) -> Moments:
+    def moments(
+        self, columns: FloatArray, window: FloatArray, *, jointly: bool = True
+    ) -> Moments:
         """Return the sums of ``columns`` × ``window`` and their variance.
 
         Independent rows: under no change the window of a row is as good as drawn by chance e
@@ -73,13 +75,18 @@ class Rows:
             Residuals of the outcome model times features of the parents.
         window : ndarray of shape (n_rows, n_scores), or (n_rows, 1)
             w − e of each score: other ones than that of all rows where these are in order alone.
+        jointly : bool
+            Whether covariances are asked for too; of independent rows they take most of the time.
         """
-        product = columns * window
-        total = product.sum(axis=0)
-        square = product**2
-        fourth = (square**2).sum(axis=0)
+        if window.shape[1] > 1 or self.in_order:
+            columns_seen, reach = columns * window, np.ones(len(columns))
+        else:
+            columns_seen, reach = columns, window[:, 0]
+        square, reach_square = columns_seen**2, reach**2
+        total = reach @ columns_seen
+        fourth = reach_square**2 @ square**2
         telling = np.divide(
-            square.sum(axis=0) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
+            (reach_square @ square) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
         )
         if self.clusters is not None:
             varied = varied_by_cluster(
@@ -91,14 +98,17 @@ class Rows:
         inflation = rows / max(1.0, rows - self.fitted)
         none = np.zeros(len(total))
         if self.in_order:
-            variance, lags = _bartlett(product, self.split)
+            variance, lags = _bartlett(columns_seen, self.split)
             smaller = min(self.split, rows - self.split)
             freedom = smaller / (lags + 1)
             return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
-        weighted = columns * hazard[:, None]
-        variance = inflation * (weighted.T @ columns)
-        third = (weighted * columns * columns).T @ (1 - 2 * self.chance)
+        if jointly:
+            scaled = columns * np.sqrt(hazard)[:, None]
+            variance = inflation * (scaled.T @ scaled)  # of one array with itself: one half only
+        else:
+            variance = np.diag(inflation * (hazard @ square))
+        third = (hazard * (1 - 2 * self.chance)) @ (square * columns)
         spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
         skewness = np.divide(third, spread**3, out=none, where=spread > 0)
         return Moments(total, variance, skewness, max(1.0, rows - self.fitted), telling)

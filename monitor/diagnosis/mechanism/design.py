@@ -27,6 +27,7 @@ __all__ = [
     "Design",
     "build_design",
     "level_names",
+    "ridge_factor",
     "stepwise",
     "trusted",
     "window_residual",
@@ -117,6 +118,11 @@ class Design:
         return out
 
     @cached_property
+    def ridge_factor(self) -> tuple[FloatArray, bool]:
+        """The Cholesky factor that outcome models are solved with."""
+        return ridge_factor(self.gram)
+
+    @cached_property
     def _calendar(self) -> tuple[FloatArray, FloatArray]:
         """Intercept and columns of the calendar, and their cross products."""
         told = side_by_side([np.ones(len(self.matrix)), self.matrix[:, self.telling :]])
@@ -146,6 +152,14 @@ class Design:
         telling = matrix.shape[1] - calendar.shape[1]
         begun = self.propensity.coefficients
         return Design.fitted(self.rows, matrix, self.linear, self.names, current, telling, begun)
+
+
+def ridge_factor(gram: FloatArray) -> tuple[FloatArray, bool]:
+    """Return the Cholesky factor of a regression that shrinks all but the intercept, the first."""
+    ridge = np.ones(len(gram))
+    ridge[0] = 1e-8
+    factor: tuple[FloatArray, bool] = cho_factor(gram + np.diag(ridge), check_finite=False)
+    return factor
 
 
 def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> Design:
