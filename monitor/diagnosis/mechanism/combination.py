@@ -7,7 +7,7 @@ from scipy.special import fdtrc, stdtr
 
 from whydrift.discovery.arrays import FloatArray
 
-__all__ = ["cauchy_combination", "largest", "largest_of", "unskewed", "wald"]
+__all__ = ["cauchy_combination", "chi_square", "largest", "largest_of", "unskewed", "wald"]
 
 _LEAST_EIGENVALUE = 0.01
 _LARGEST_P = 0.95  # tan(π/2) of a p-value of 1 would outweigh any other one
@@ -55,24 +55,30 @@ def wald(z: FloatArray, correlation: FloatArray, freedom: float) -> float:
     """
     if not z.size:
         return 1.0
-    if _is_well_conditioned(correlation):
-        statistic, rank = float(z @ np.linalg.solve(correlation, z)), z.size
-    else:
-        values, vectors = np.linalg.eigh(correlation)
-        kept = values > _LEAST_EIGENVALUE
-        statistic = float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum())
-        rank = int(kept.sum())
+    statistic, rank = chi_square(z, correlation, _LEAST_EIGENVALUE)
     left = freedom - rank + 1
     return 1.0 if left <= 0 else float(fdtrc(rank, left, statistic * left / (freedom * rank)))
 
 
-def _is_well_conditioned(correlation: FloatArray) -> bool:
-    """Whether every eigenvalue counts: a Cholesky factor tells for a tenth of what they cost."""
-    try:
-        np.linalg.cholesky(correlation - _LEAST_EIGENVALUE * np.eye(len(correlation)))
+def chi_square(z: FloatArray, correlation: FloatArray, least: float) -> tuple[float, int]:
+    """Return the size of standardised sums, measured by their correlation, and its rank.
+
+    Directions in which they vary too little to be known are left out.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n_scores,)
+    correlation : ndarray of shape (n_scores, n_scores)
+    least : float
+        Largest eigenvalue that is left out.
+    """
+    try:  # whether all eigenvalues are larger, a factor tells for a tenth of what they cost
+        np.linalg.cholesky(correlation - least * np.eye(len(correlation)))
     except np.linalg.LinAlgError:
-        return False
-    return True
+        values, vectors = np.linalg.eigh(correlation)
+        kept = values > least
+        return float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum()), int(kept.sum())
+    return float(z @ np.linalg.solve(correlation, z)), z.size
 
 
 def largest(z: FloatArray, freedom: float) -> float:

@@ -14,11 +14,12 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from scipy.linalg import cho_factor, solve_triangular
 from scipy.special import chdtrc
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.effects.propensity import Propensity, fit_propensity
+from whydrift.monitor.diagnosis.mechanism.combination import chi_square
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
@@ -39,6 +40,7 @@ ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does 
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
 _MISFIT = 1e-3  # level of that check
+_LEAST_KNOWN = 0.05  # share of a step's variance that the model leaves it, to be counted
 _ROWS_PER_FEATURE = 10  # a finer design needs them
 # Between the hinges that a column has anyway, and beyond them.
 _FINER = (-2.4, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 2.4)
@@ -244,25 +246,39 @@ def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
     hazard, residual = chance * (1 - chance), current - chance
     binned = [_bins(s) for s in (*scores.T, chance)]
     total = np.concatenate([np.bincount(at, residual, count)[1:] for at, count in binned])
-    # Of steps every row has one a column: their cross products are counts in two-way tables.
-    information = np.block(
-        [
-            [_table(one, other, hazard) if j > i else np.zeros((one[1] - 1, other[1] - 1))
-             for j, other in enumerate(binned)]
-            for i, one in enumerate(binned)
-        ]
-    )  # fmt: skip
-    own = np.concatenate([np.bincount(at, hazard, count)[1:] for at, count in binned])
-    information += information.T + np.diag(own)
-    weighted = matrix * hazard[:, None]
-    factor = cho_factor(matrix.T @ weighted + 1e-6 * np.eye(matrix.shape[1]), check_finite=False)
+    root = np.sqrt(hazard)[:, None]
+    weighted = matrix * root
+    gram = weighted.T @ weighted  # of one array with itself numpy computes one half only
+    gram[np.diag_indices(len(gram))] += 1e-6
+    lower = np.linalg.cholesky(gram)
+    weighted *= root
     cross = weighted.T @ side_by_side([_indicators(*b) for b in binned])
-    variance = information - cross.T @ cho_solve(factor, cross, check_finite=False)
+    told = solve_triangular(lower, cross, lower=True, check_finite=False)
+    variance = _information(binned, hazard) - told.T @ told
     spread = np.sqrt(np.maximum(np.diag(variance), 1e-12))
-    values, vectors = np.linalg.eigh(variance / np.outer(spread, spread))
-    kept = values > 0.05
-    statistic = float(((vectors[:, kept].T @ (total / spread)) ** 2 / values[kept]).sum())
-    return float(chdtrc(int(kept.sum()), statistic))
+    statistic, rank = chi_square(total / spread, variance / np.outer(spread, spread), _LEAST_KNOWN)
+    return float(chdtrc(rank, statistic))
+
+
+def _information(binned: list[tuple[IntArray, int]], weight: FloatArray) -> FloatArray:
+    """Return cross products of weighted steps, the first of each variable left out.
+
+    Every row has one of a variable's steps: they are counts in two-way tables.
+    """
+    starts = np.cumsum([0, *(count - 1 for _, count in binned)])
+    out = np.zeros((int(starts[-1]), int(starts[-1])))
+    for i, (row, rows) in enumerate(binned):
+        down = slice(starts[i], starts[i + 1])
+        at = np.arange(starts[i], starts[i + 1])
+        out[at, at] = np.bincount(row, weight, rows)[1:]
+        above = row * _BINS
+        for j in range(i + 1, len(binned)):
+            column, columns = binned[j]
+            across = slice(starts[j], starts[j + 1])
+            cells = np.bincount(above + column, weight, rows * _BINS).reshape(rows, _BINS)
+            out[down, across] = cells[1:, 1:columns]
+            out[across, down] = out[down, across].T
+    return out
 
 
 def _bins(score: FloatArray) -> tuple[IntArray, int]:
@@ -272,23 +288,14 @@ def _bins(score: FloatArray) -> tuple[IntArray, int]:
     below = places.astype(np.int64)
     above = np.minimum(below + 1, len(score) - 1)
     ordered = np.sort(score)
-    edges = np.unique(ordered[below] + (ordered[above] - ordered[below]) * (places - below))
+    edges = ordered[below] + (ordered[above] - ordered[below]) * (places - below)
+    edges = edges[np.append(edges[1:] != edges[:-1], True)]
     return np.searchsorted(edges, score).astype(np.int64), len(edges) + 1
 
 
 def _indicators(bin_of: IntArray, count: int) -> FloatArray:
     """Return indicators of all bins but the first, shape (n_rows, n_bins − 1)."""
     out: FloatArray = (bin_of == np.arange(1, count)[:, None]).astype(np.float64).T
-    return out
-
-
-def _table(
-    one: tuple[IntArray, int], other: tuple[IntArray, int], weight: FloatArray
-) -> FloatArray:
-    """Return the rows' weight in each pair of bins, the first of each left out."""
-    (row, rows), (column, columns) = one, other
-    cells = np.bincount(row * columns + column, weight, rows * columns).astype(np.float64)
-    out: FloatArray = cells.reshape(rows, columns)[1:, 1:]
     return out
 
 
