@@ -59,9 +59,7 @@ class Rows:
     in_order: bool
     clusters: IntArray | None
 
-    def moments(
-        self, columns: FloatArray, window: FloatArray, *, jointly: bool = True
-    ) -> Moments:
+    def moments(self, columns: FloatArray, window: FloatArray, *, jointly: bool = True) -> Moments:
         """Return the sums of ``columns`` × ``window`` and their variance.
 
         Independent rows: under no change the window of a row is as good as drawn by chance e
