@@ -81,8 +81,9 @@ class Rows:
         else:
             columns_seen, reach = columns, window[:, 0]
         square, reach_square = columns_seen**2, reach**2
+        room = square**2  # for one after the other: new memory takes as long as what is done in it
         total = reach @ columns_seen
-        fourth = reach_square**2 @ square**2
+        fourth = reach_square**2 @ room
         telling = np.divide(
             (reach_square @ square) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
         )
@@ -102,11 +103,11 @@ class Rows:
             return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
         if jointly:
-            scaled = columns * np.sqrt(hazard)[:, None]
+            scaled = np.multiply(columns, np.sqrt(hazard)[:, None], out=room)
             variance = inflation * (scaled.T @ scaled)  # of one array with itself: one half only
         else:
             variance = np.diag(inflation * (hazard @ square))
-        third = (hazard * (1 - 2 * self.chance)) @ (square * columns)
+        third = (hazard * (1 - 2 * self.chance)) @ np.multiply(square, columns, out=room)
         spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
         skewness = np.divide(third, spread**3, out=none, where=spread > 0)
         return Moments(total, variance, skewness, max(1.0, rows - self.fitted), telling)

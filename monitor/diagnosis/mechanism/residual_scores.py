@@ -268,6 +268,7 @@ class _Work:
         window = design.beside_calendar(window_residual(current, chance))
         self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
         self.plain_window = window  # by the row's own parents, where the others are differenced
+        self._gram = design.gram
         self._regression = _Regression(design)
 
     @property
@@ -285,10 +286,13 @@ class _Work:
 
     def apart(self, response: FloatArray) -> FloatArray:
         """Return fits on the parents' features, level and slopes of each window its own."""
-        own = self.linear * self.current[:, None]
-        both = side_by_side([self.matrix, self.current, own])
-        factor = ridge_factor(both.T @ both)
-        fit: FloatArray = both @ cho_solve(factor, both.T @ response, check_finite=False)
+        own = side_by_side([self.current, self.linear * self.current[:, None]])
+        cross = self.matrix.T @ own
+        factor = ridge_factor(np.block([[self._gram, cross], [cross.T, own.T @ own]]))
+        moment = np.concatenate([self.matrix.T @ response, own.T @ response])
+        beta = cho_solve(factor, moment, check_finite=False).T
+        shared = self.matrix.shape[1]
+        fit: FloatArray = (beta[:, :shared] @ self.matrix.T + beta[:, shared:] @ own.T).T
         return fit
 
     def feature(self, build: Callable[[FloatArray], FloatArray]) -> FloatArray:
@@ -451,7 +455,7 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     spreads = [np.clip(even, -4, 4) ** 2, *([_far_out(u)] if sees_extremes else [])]
     v, *extremes = plain.residual(side_by_side(spreads)).T
     split = work.rows.split
-    unit, reference_sd, pooled = "sd", float(score[:split].std()), float(score.std())
+    unit, reference_sd, pooled = "sd", _sd(score[:split]), _sd(score)
     if rho:  # what varies is the innovation; the column itself varies more
         reference_sd, pooled = (s / np.sqrt(1 - rho**2) for s in (reference_sd, pooled))
     if reference_sd <= 1e-9 * pooled:
@@ -466,7 +470,7 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     out.add(u, in_sd, (1 - rho) * one, "level", unit, new)
     out.add(v, v / 2, one, "spread", "log sd", own)
     for extreme in extremes:
-        sd = max(float(extreme.std()), 1e-12)
+        sd = max(_sd(extreme), 1e-12)
         out.add(extreme, extreme, one, "share of extreme values", "probability", own, sd)
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
@@ -485,12 +489,17 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
 
 
 def _of_unit_size(values: FloatArray) -> FloatArray:
-    out: FloatArray = values / max(float(values.std()), 1e-12)
+    out: FloatArray = values / max(_sd(values), 1e-12)
     return out
 
 
+def _sd(values: FloatArray) -> float:
+    centred = values - values.mean()
+    return float(np.sqrt(centred @ centred / len(values)))
+
+
 def _bent(linear: FloatArray, k: int) -> FloatArray:
-    out: FloatArray = np.clip(linear[:, k] ** 2 - 1, -1, 4)
+    out: FloatArray = np.minimum(linear[:, k] ** 2 - 1, 4.0)
     return out
 
 
