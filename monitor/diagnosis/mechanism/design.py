@@ -14,10 +14,11 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.linalg import cho_factor, solve_triangular
 from scipy.special import chdtrc
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.mechanism.combination import chi_square
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -34,12 +35,15 @@ __all__ = [
     "window_residual",
 ]
 
+SmallIntArray = NDArray[np.int8]
+
 # Rows whose chance, were the windows equally long, lies outside tell nothing about the other one.
 _TRUSTED = (0.02, 0.98)
 ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does no harm
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
 _MISFIT = 1e-3  # level of that check
+_AT_ONCE = 1_000  # rows, so that their products stay in the processor's cache
 _LEAST_KNOWN = 0.05  # share of a step's variance that the model leaves it, to be counted
 _ROWS_PER_FEATURE = 10  # a finer design needs them
 # Between the hinges that a column has anyway, and beyond them.
@@ -212,9 +216,9 @@ def stepwise(design: Design, current: FloatArray) -> Design | None:
     numbers = [k for k in range(linear.shape[1]) if _is_number(linear[:, k])]
     if not numbers:
         return None
-    steps = [_indicators(*_bins(linear[:, k])) for k in numbers]
+    steps = [_steps(*_bins(linear[:, k])).T for k in numbers]
     # Both models err together where the chance is far from the truth: steps along it see that.
-    steps.append(_indicators(*_bins(design.propensity.chance)))
+    steps.append(_steps(*_bins(design.propensity.chance)).T)
     return design.with_features(steps, current)
 
 
@@ -246,13 +250,16 @@ def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
     hazard, residual = chance * (1 - chance), current - chance
     binned = [_bins(s) for s in (*scores.T, chance)]
     total = np.concatenate([np.bincount(at, residual, count)[1:] for at, count in binned])
-    root = np.sqrt(hazard)[:, None]
-    weighted = matrix * root
-    gram = weighted.T @ weighted  # of one array with itself numpy computes one half only
-    gram[np.diag_indices(len(gram))] += 1e-6
+    root = np.sqrt(hazard)
+    gram = 1e-6 * np.eye(matrix.shape[1])
+    cross = np.zeros((matrix.shape[1], len(total)))
+    for start in range(0, len(matrix), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        weighted = matrix.T[:, some] * root[some]
+        gram += weighted @ weighted.T  # of one array with itself numpy computes one half only
+        weighted *= root[some]
+        cross += weighted @ np.concatenate([_steps(at[some], count) for at, count in binned]).T
     lower = np.linalg.cholesky(gram)
-    weighted *= root
-    cross = weighted.T @ side_by_side([_indicators(*b) for b in binned])
     told = solve_triangular(lower, cross, lower=True, check_finite=False)
     variance = _information(binned, hazard) - told.T @ told
     spread = np.sqrt(np.maximum(np.diag(variance), 1e-12))
@@ -260,28 +267,29 @@ def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
     return float(chdtrc(rank, statistic))
 
 
-def _information(binned: list[tuple[IntArray, int]], weight: FloatArray) -> FloatArray:
+def _information(binned: list[tuple[SmallIntArray, int]], weight: FloatArray) -> FloatArray:
     """Return cross products of weighted steps, the first of each variable left out.
 
     Every row has one of a variable's steps: they are counts in two-way tables.
     """
     starts = np.cumsum([0, *(count - 1 for _, count in binned)])
     out = np.zeros((int(starts[-1]), int(starts[-1])))
-    for i, (row, rows) in enumerate(binned):
+    wide = [at.astype(np.int64) for at, _ in binned]
+    for i, (row, (_, rows)) in enumerate(zip(wide, binned, strict=True)):
         down = slice(starts[i], starts[i + 1])
         at = np.arange(starts[i], starts[i + 1])
         out[at, at] = np.bincount(row, weight, rows)[1:]
         above = row * _BINS
         for j in range(i + 1, len(binned)):
-            column, columns = binned[j]
+            columns = binned[j][1]
             across = slice(starts[j], starts[j + 1])
-            cells = np.bincount(above + column, weight, rows * _BINS).reshape(rows, _BINS)
+            cells = np.bincount(above + wide[j], weight, rows * _BINS).reshape(rows, _BINS)
             out[down, across] = cells[1:, 1:columns]
             out[across, down] = out[down, across].T
     return out
 
 
-def _bins(score: FloatArray) -> tuple[IntArray, int]:
+def _bins(score: FloatArray) -> tuple[SmallIntArray, int]:
     """Return each row's bin of equal size, and how many there are."""
     bins = max(2, min(_BINS, len(score) // 30))
     places = np.arange(1, bins) / bins * (len(score) - 1)
@@ -290,12 +298,15 @@ def _bins(score: FloatArray) -> tuple[IntArray, int]:
     ordered = np.sort(score)
     edges = ordered[below] + (ordered[above] - ordered[below]) * (places - below)
     edges = edges[np.append(edges[1:] != edges[:-1], True)]
-    return np.searchsorted(edges, score).astype(np.int64), len(edges) + 1
+    bin_of = np.zeros(len(score), dtype=np.int8)
+    for edge in edges:  # a search for each row would be guessed wrong by the processor
+        bin_of += score > edge
+    return bin_of, len(edges) + 1
 
 
-def _indicators(bin_of: IntArray, count: int) -> FloatArray:
-    """Return indicators of all bins but the first, shape (n_rows, n_bins − 1)."""
-    out: FloatArray = (bin_of == np.arange(1, count)[:, None]).astype(np.float64).T
+def _steps(bin_of: SmallIntArray, count: int) -> FloatArray:
+    """Return indicators of all bins but the first, shape (n_bins − 1, n_rows)."""
+    out: FloatArray = (bin_of == np.arange(1, count, dtype=np.int8)[:, None]).astype(np.float64)
     return out
 
 
