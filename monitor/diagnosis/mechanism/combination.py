@@ -6,6 +6,7 @@ import numpy as np
 from scipy.special import fdtrc, stdtr
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.effects.cholesky import cholesky, is_positive_definite, solved
 
 __all__ = ["cauchy_combination", "chi_square", "largest", "largest_of", "unskewed", "wald"]
 
@@ -72,13 +73,12 @@ def chi_square(z: FloatArray, correlation: FloatArray, least: float) -> tuple[fl
     least : float
         Largest eigenvalue that is left out.
     """
-    try:  # whether all eigenvalues are larger, a factor tells for a tenth of what they cost
-        np.linalg.cholesky(correlation - least * np.eye(len(correlation)))
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(correlation)
-        kept = values > least
-        return float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum()), int(kept.sum())
-    return float(z @ np.linalg.solve(correlation, z)), z.size
+    # Whether all eigenvalues are larger, a factor tells for a tenth of what they cost.
+    if is_positive_definite(correlation - least * np.eye(len(correlation))):
+        return float(z @ solved(cholesky(correlation), z)), z.size
+    values, vectors = np.linalg.eigh(correlation)
+    kept = values > least
+    return float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum()), int(kept.sum())
 
 
 def largest(z: FloatArray, freedom: float) -> float:

@@ -12,6 +12,9 @@ from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
 __all__ = ["Moments", "Rows", "has_predecessor"]
 
 
+_FEW, _AT_ONCE = 30, 1_000_000  # columns, and multiplications, of a product that BLAS calls small
+
+
 @dataclass(frozen=True)
 class Moments:
     """Sums of score columns and how they vary under no change.
@@ -103,8 +106,7 @@ class Rows:
             return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
         if jointly:
-            scaled = np.multiply(columns, np.sqrt(hazard)[:, None], out=room)
-            variance = inflation * (scaled.T @ scaled)  # of one array with itself: one half only
+            variance = inflation * _products(columns, hazard, room)
         else:
             variance = np.diag(inflation * (hazard @ square))
         third = (hazard * (1 - 2 * self.chance)) @ np.multiply(square, columns, out=room)
@@ -124,6 +126,22 @@ class Rows:
             return _bartlett(influence, self.split)[0]
         plain: FloatArray = influence.T @ influence
         return plain
+
+
+def _products(columns: FloatArray, weight: FloatArray, room: FloatArray) -> FloatArray:
+    """Return the weighted cross products of columns; ``room`` is overwritten."""
+    rows, count = columns.shape
+    if count > _FEW:
+        scaled = np.multiply(columns, np.sqrt(weight)[:, None], out=room)
+        out: FloatArray = scaled.T @ scaled  # of one array with itself: one half only
+        return out
+    # Small products are done at once, in half the time: as many rows as they may have.
+    scaled = np.multiply(columns, weight[:, None], out=room)
+    step = max(1, _AT_ONCE // count**2)
+    out = np.zeros((count, count))
+    for start in range(0, rows, step):
+        out += scaled[start : start + step].T @ columns[start : start + step]
+    return out
 
 
 def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:

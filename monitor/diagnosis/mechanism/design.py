@@ -15,10 +15,11 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_factor, solve_triangular
+from scipy.linalg import solve_triangular
 from scipy.special import chdtrc
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.effects.cholesky import cholesky
 from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.mechanism.combination import chi_square
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -124,7 +125,7 @@ class Design:
         return out
 
     @cached_property
-    def ridge_factor(self) -> tuple[FloatArray, bool]:
+    def ridge_factor(self) -> FloatArray:
         """The Cholesky factor that outcome models are solved with."""
         return ridge_factor(self.gram)
 
@@ -160,12 +161,11 @@ class Design:
         return Design.fitted(self.rows, matrix, self.linear, self.names, current, telling, begun)
 
 
-def ridge_factor(gram: FloatArray) -> tuple[FloatArray, bool]:
+def ridge_factor(gram: FloatArray) -> FloatArray:
     """Return the Cholesky factor of a regression that shrinks all but the intercept, the first."""
     ridge = np.ones(len(gram))
     ridge[0] = 1e-8
-    factor: tuple[FloatArray, bool] = cho_factor(gram + np.diag(ridge), check_finite=False)
-    return factor
+    return cholesky(gram + np.diag(ridge))
 
 
 def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> Design:
@@ -259,8 +259,7 @@ def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
         gram += weighted @ weighted.T  # of one array with itself numpy computes one half only
         weighted *= root[some]
         cross += weighted @ np.concatenate([_steps(at[some], count) for at, count in binned]).T
-    lower = np.linalg.cholesky(gram)
-    told = solve_triangular(lower, cross, lower=True, check_finite=False)
+    told = solve_triangular(cholesky(gram), cross, lower=True, check_finite=False)
     variance = _information(binned, hazard) - told.T @ told
     spread = np.sqrt(np.maximum(np.diag(variance), 1e-12))
     statistic, rank = chi_square(total / spread, variance / np.outer(spread, spread), _LEAST_KNOWN)

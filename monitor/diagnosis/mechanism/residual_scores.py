@@ -25,10 +25,10 @@ from functools import partial
 from itertools import combinations
 
 import numpy as np
-from scipy.linalg import cho_solve
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import rank_normal
+from whydrift.effects.cholesky import solved
 from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.mechanism.base import (
     POOLED_SD,
@@ -290,7 +290,7 @@ class _Work:
         cross = self.matrix.T @ own
         factor = ridge_factor(np.block([[self._gram, cross], [cross.T, own.T @ own]]))
         moment = np.concatenate([self.matrix.T @ response, own.T @ response])
-        beta = cho_solve(factor, moment, check_finite=False).T
+        beta = solved(factor, moment).T
         shared = self.matrix.shape[1]
         fit: FloatArray = (beta[:, :shared] @ self.matrix.T + beta[:, shared:] @ own.T).T
         return fit
@@ -330,7 +330,7 @@ class _Work:
         here = before + 1
         matrix, factor, differenced = self.matrix, self.plain.ridge_factor, response
         for _ in range(2):  # the second time with slopes that the first ρ made sharper
-            beta = cho_solve(factor, matrix.T @ differenced, check_finite=False)
+            beta = solved(factor, matrix.T @ differenced)
             residual = response - self.matrix @ beta
             residual -= residual.mean(axis=0)  # innovations have an intercept of their own
             spread = float((residual[before] ** 2).sum())
@@ -361,7 +361,7 @@ class _Work:
         parts = None if self.parts is None else self.parts[adjacent[:split]]
         old = int(adjacent[:split].sum())
         work = _Work(design, current, old, None, strangers, parts, in_order=True)
-        beta = cho_solve(factor, matrix.T @ differenced, check_finite=False)
+        beta = solved(factor, matrix.T @ differenced)
         residual = response - self.matrix @ beta
         work._before = _Before(here, before, rho, self.plain, residual - residual.mean(axis=0))
         own = self.matrix[here]
@@ -533,7 +533,7 @@ class _Regression:
         """Return the ridge fit, shape (n,) or (n, k), each column contiguous in memory."""
         if self._matrix.shape[1] == 1:
             return np.broadcast_to(response.mean(axis=0), response.shape)
-        beta = cho_solve(self._factor, self._matrix.T @ response, check_finite=False)
+        beta = solved(self._factor, self._matrix.T @ response)
         fit: FloatArray = (beta.T @ self._matrix.T).T
         return fit
 
