@@ -12,7 +12,8 @@ from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
 __all__ = ["Moments", "Rows", "has_predecessor"]
 
 
-_FEW, _AT_ONCE = 30, 1_000_000  # columns, and multiplications, of a product that BLAS calls small
+_AT_ONCE, _LEAST_AT_ONCE = 32_000, 256  # numbers, and rows, that stay in the processor's cache
+_FEW = 30  # columns
 
 
 @dataclass(frozen=True)
@@ -79,39 +80,37 @@ class Rows:
         jointly : bool
             Whether covariances are asked for too; of independent rows they take most of the time.
         """
+        rows = len(columns)
         if window.shape[1] > 1 or self.in_order:
-            columns_seen, reach = columns * window, np.ones(len(columns))
+            seen, reach = columns * window, np.ones(rows)
         else:
-            columns_seen, reach = columns, window[:, 0]
-        square, reach_square = columns_seen**2, reach**2
-        room = square**2  # for one after the other: new memory takes as long as what is done in it
-        total = reach @ columns_seen
-        fourth = reach_square**2 @ room
-        telling = np.divide(
-            (reach_square @ square) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
-        )
+            seen, reach = columns, window[:, 0]
+        powers = [(1, reach), (2, reach**2), (4, (reach**2) ** 2)]
         if self.clusters is not None:
+            (total, square, fourth), _ = _summed(seen, powers)
             varied = varied_by_cluster(
                 columns, self.window, self.chance, self.clusters, self.split, self.fitted
             )
+            telling = _telling(square, fourth)
             return Moments(total, varied.variance, varied.skewness, varied.freedom, telling)
         # Fitting both models takes its share of the residuals' size.
-        rows = len(columns)
         inflation = rows / max(1.0, rows - self.fitted)
-        none = np.zeros(len(total))
+        none = np.zeros(columns.shape[1])
         if self.in_order:
-            variance, lags = _bartlett(columns_seen, self.split)
+            (total, square, fourth), _ = _summed(seen, powers)
+            variance, lags = _bartlett(seen, self.split)
             smaller = min(self.split, rows - self.split)
-            freedom = smaller / (lags + 1)
+            freedom, telling = smaller / (lags + 1), _telling(square, fourth)
             return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
-        if jointly:
-            variance = inflation * _products(columns, hazard, room)
-        else:
-            variance = np.diag(inflation * (hazard @ square))
-        third = (hazard * (1 - 2 * self.chance)) @ np.multiply(square, columns, out=room)
-        spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
+        powers += [(3, hazard * (1 - 2 * self.chance)), (2, hazard)]
+        (total, square, fourth, third, own), products = _summed(
+            seen, powers, hazard if jointly else None
+        )
+        variance = inflation * (products if jointly else np.diag(own))
+        spread = np.sqrt(np.maximum(inflation * own, 0.0))
         skewness = np.divide(third, spread**3, out=none, where=spread > 0)
+        telling = _telling(square, fourth)
         return Moments(total, variance, skewness, max(1.0, rows - self.fitted), telling)
 
     def spread_of(self, influence: FloatArray) -> FloatArray:
@@ -128,20 +127,47 @@ class Rows:
         return plain
 
 
-def _products(columns: FloatArray, weight: FloatArray, room: FloatArray) -> FloatArray:
-    """Return the weighted cross products of columns; ``room`` is overwritten."""
+def _summed(
+    columns: FloatArray, powers: list[tuple[int, FloatArray]], weight: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return weighted sums of powers of columns, and weighted sums of their products.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_rows, n_columns)
+    powers : list of (int, ndarray of shape (n_rows,))
+        A power from 1 to 4, and what each row counts for.
+    weight : ndarray of shape (n_rows,), optional
+        What each row counts for in the products; by default nothing.
+
+    Returns
+    -------
+    sums : ndarray of shape (n_powers, n_columns)
+    products : ndarray of shape (n_columns, n_columns)
+    """
     rows, count = columns.shape
-    if count > _FEW:
-        scaled = np.multiply(columns, np.sqrt(weight)[:, None], out=room)
-        out: FloatArray = scaled.T @ scaled  # of one array with itself: one half only
-        return out
-    # Small products are done at once, in half the time: as many rows as they may have.
-    scaled = np.multiply(columns, weight[:, None], out=room)
-    step = max(1, _AT_ONCE // count**2)
-    out = np.zeros((count, count))
+    sums, products = np.zeros((len(powers), count)), np.zeros((count, count))
+    step = max(_LEAST_AT_ONCE, _AT_ONCE // max(1, count))
     for start in range(0, rows, step):
-        out += scaled[start : start + step].T @ columns[start : start + step]
-    return out
+        some = slice(start, start + step)
+        part = columns[some]
+        square = part * part
+        raised = (part, square, square * part, square * square)
+        for total, (power, by) in zip(sums, powers, strict=True):
+            total += by[some] @ raised[power - 1]
+        if weight is None:
+            continue
+        if count > _FEW:  # of one array with itself BLAS computes one half only
+            scaled = part * np.sqrt(weight[some])[:, None]
+            products += scaled.T @ scaled
+        else:  # of two small ones it takes a shorter way
+            products += (part * weight[some, None]).T @ part
+    return sums, products
+
+
+def _telling(square: FloatArray, fourth: FloatArray) -> FloatArray:
+    """Return on how many rows of equal weight sums rest."""
+    return np.divide(square**2, fourth, out=np.zeros_like(fourth), where=fourth > 0)
 
 
 def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
