@@ -27,7 +27,8 @@ def cholesky(matrix: FloatArray) -> FloatArray:
 
 def is_positive_definite(matrix: FloatArray) -> bool:
     """Whether a symmetric matrix has positive eigenvalues alone."""
-    return bool(dpotrf(matrix, lower=1, clean=0)[1] == 0)
+    factor, info = dpotrf(matrix, lower=1, clean=0)
+    return bool(info == 0 and np.isfinite(factor[-1, -1]))  # where NaN comes to from anywhere
 
 
 def solved(factor: FloatArray, right: FloatArray) -> FloatArray:
