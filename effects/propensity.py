@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.effects.cholesky import cholesky, solved
 
 __all__ = ["Propensity", "fit_propensity", "logistic_ridge"]
 
@@ -80,7 +80,8 @@ def logistic_ridge(
         beta[: len(start)] = start
     eta = design @ beta
     loss = _logistic_loss(eta, label, weight) + 0.5 * float(ridge @ beta**2)
-    before, factor = np.inf, None
+    before = np.inf
+    factor: FloatArray | None = None
     for _ in range(_STEPS):
         chance = expit(eta)
         residual = label - chance
@@ -95,8 +96,8 @@ def logistic_ridge(
                 scaled = design * np.sqrt(slack if weight is None else slack * weight)[:, None]
                 hessian = scaled.T @ scaled  # of one array with itself numpy computes one half only
             hessian[np.diag_indices(features)] += ridge + 1e-9
-            factor = cho_factor(hessian, check_finite=False)
-        step = cho_solve(factor, gradient, check_finite=False)
+            factor = cholesky(hessian)
+        step = solved(factor, gradient)
         # Half the gain that the quadratic model promises; once it is nothing, so is the next step.
         gain = float(gradient @ step)
         if gain < 2 * _CONVERGED * len(label):

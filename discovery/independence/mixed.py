@@ -200,21 +200,22 @@ def mixed(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
     """Build the test: numbers as rank-normal scores, categories as indicators."""
     evidence, notes = row_evidence(snapshot)
     is_category = np.array([snapshot.schema[name].kind.is_discrete for name in names])
-    blocks, straight, sights = [], [], []
+    blocks, straight = [], []
     for name, discrete in zip(names, is_category, strict=True):
-        values = snapshot.column(name)
         if discrete:
-            sight = category_sight(name, values)
+            sight = category_sight(name, snapshot.column(name))
             blocks.append(sight.given)
             straight.append(sight.compared.shape[1])
         else:
-            sight = number_sight(name, values)
-            score = sight.given[:, 0]
+            score = snapshot.rank_scores(name)
             bent = [np.maximum(score - knot, 0.0) for knot in _HINGES]
             blocks.append(np.column_stack([score, *bent]))
             straight.append(1)
-        sights.append(sight)
     categories = None
     if is_category.sum() > 1:
+        sights = [
+            (category_sight if discrete else number_sight)(name, snapshot.column(name))
+            for name, discrete in zip(names, is_category, strict=True)
+        ]
         categories = is_category, Gcm(sights, evidence, waves=_WAVES)
     return Mixed(blocks, straight, evidence, categories), notes

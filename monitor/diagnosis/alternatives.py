@@ -6,7 +6,11 @@ import math
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
+import numpy as np
+
+from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.graph import Edge, Graph, Origin
 
 __all__ = ["Alternative", "Alternatives", "Parents"]
@@ -29,7 +33,7 @@ class Alternative:
     weight: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Alternatives:
     """Graphs over the same columns; their weights add up to 1.
 
@@ -49,10 +53,7 @@ class Alternatives:
 
         The weights of those returned add up to 1.
         """
-        weights: defaultdict[Parents, float] = defaultdict(float)
-        for graph in self.graphs:
-            weights[graph.parents[column]] += graph.weight
-        ranked = sorted(weights.items(), key=lambda item: (-item[1], item[0]))
+        ranked = sorted(self._weights[column].items(), key=lambda item: (-item[1], item[0]))
         kept = [(p, w) for p, w in ranked if w >= least] or ranked[:1]
         total = sum(w for _, w in kept)
         return {parents: weight / total for parents, weight in kept}
@@ -60,11 +61,33 @@ class Alternatives:
     def edge_weights(self) -> dict[tuple[str, str], float]:
         """Return the weight of every edge (cause, effect) that any of the graphs has."""
         weights: defaultdict[tuple[str, str], float] = defaultdict(float)
-        for graph in self.graphs:
-            for effect, causes in graph.parents.items():
+        for effect, sets in self._weights.items():
+            for causes, weight in sets.items():
                 for cause in causes:
-                    weights[cause, effect] += graph.weight
+                    weights[cause, effect] += weight
         return dict(weights)
+
+    @cached_property
+    def _sets(self) -> dict[str, tuple[tuple[Parents, ...], IntArray]]:
+        """Each column's sets of parents, and the number of every graph's among them.
+
+        Sets are few and graphs many: what is asked of all graphs is looked up by number.
+        """
+        out: dict[str, tuple[tuple[Parents, ...], IntArray]] = {}
+        for column in self.graphs[0].parents:
+            number: dict[Parents, int] = {}
+            of = [number.setdefault(g.parents[column], len(number)) for g in self.graphs]
+            out[column] = tuple(number), np.array(of, dtype=np.int64)
+        return out
+
+    @cached_property
+    def _weights(self) -> dict[str, dict[Parents, float]]:
+        """The weight of each column's sets of parents."""
+        weights = [g.weight for g in self.graphs]
+        return {
+            column: dict(zip(sets, np.bincount(of, weights, len(sets)).tolist(), strict=True))
+            for column, (sets, of) in self._sets.items()
+        }
 
     def simplest(self, p_values: Mapping[tuple[str, Parents], float | None]) -> Alternatives:
         """Return the graphs with weights that prefer few changed mechanisms.
@@ -84,18 +107,14 @@ class Alternatives:
         hypothesis.
         """
         columns = {column for column, _ in p_values}
-        costs = [
-            sum(
-                _cost(p_values.get((column, parents)))
-                for column, parents in graph.parents.items()
-                if column in columns
-            )
-            for graph in self.graphs
-        ]
-        least = min(costs)
+        costs = np.zeros(len(self.graphs))
+        for column, (sets, of) in self._sets.items():
+            if column in columns:
+                costs += np.array([_cost(p_values.get((column, parents))) for parents in sets])[of]
+        least = costs.min()
         weights = [
-            graph.weight * math.exp(_LOG_ODDS * (least - cost))
-            for graph, cost in zip(self.graphs, costs, strict=True)
+            graph.weight * math.exp(_LOG_ODDS * more)
+            for graph, more in zip(self.graphs, (least - costs).tolist(), strict=True)
         ]
         total = sum(weights)
         graphs = (
@@ -113,10 +132,11 @@ class Alternatives:
             The graph's nodes; those that no alternative knows have no edges. An edge's confidence
             is the weight of the graphs that have it.
         """
-        sets = {column: self.parent_sets(column) for column in self.graphs[0].parents}
-        chosen = max(
-            self.graphs, key=lambda g: sum(sets[c].get(p, 0.0) for c, p in g.parents.items())
-        )
+        typical = np.zeros(len(self.graphs))
+        for column, (sets, of) in self._sets.items():
+            weight_of = self.parent_sets(column)
+            typical += np.array([weight_of[parents] for parents in sets])[of]
+        chosen = self.graphs[int(np.argmax(typical))]
         weights = self.edge_weights()
         edges = (
             Edge.of(

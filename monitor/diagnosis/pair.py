@@ -39,6 +39,7 @@ class WindowPair:
     cluster: str | None = None
     parts: IntArray | None = None
     _features: dict[str, Features] = field(default_factory=dict, repr=False, compare=False)
+    _observed: dict[str, BoolArray] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def split(self) -> int:
@@ -77,8 +78,10 @@ class WindowPair:
         return self._features[name]
 
     def observed(self, name: str) -> BoolArray:
-        """Return which pooled rows have a value in this column."""
-        return np.isfinite(self.values(name))
+        """Return which pooled rows have a value in this column (computed once)."""
+        if name not in self._observed:
+            self._observed[name] = np.isfinite(self.values(name))
+        return self._observed[name]
 
     def complete(self, names: tuple[str, ...]) -> BoolArray:
         """Return which pooled rows have a value in all of these columns."""

@@ -25,12 +25,12 @@ def side_by_side(parts: Sequence[FloatArray]) -> FloatArray:
     -------
     ndarray of shape (n_rows, n_columns)
     """
-    turned = [np.atleast_2d(part.T) for part in parts]
-    out = np.empty((sum(len(t) for t in turned), turned[0].shape[1]))
+    widths = [1 if part.ndim == 1 else part.shape[1] for part in parts]
+    out = np.empty((sum(widths), len(parts[0])))
     start = 0
-    for block in turned:
-        out[start : start + len(block)] = block
-        start += len(block)
+    for part, width in zip(parts, widths, strict=True):
+        out[start : start + width] = part.T
+        start += width
     return out.T
 
 

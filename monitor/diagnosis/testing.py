@@ -197,8 +197,12 @@ class Testing:
             wider = self._both(name, (*parents, *undecided))
             if wider.p_value is not None and wider.p_value > own.p_value:
                 is_open = wider.p_value > 0.05
-        pair = self.repaired
-        marginal = own if not parents else self._tests[id(pair)](pair, name, ())
+        if not parents:
+            marginal = own
+        elif self._is_given or name in self._repairable:
+            marginal = self.given(name, ())
+        else:  # the test without parents, if it was done
+            marginal = self._both(name, ())
         return ColumnEvidence(
             own,
             marginal,

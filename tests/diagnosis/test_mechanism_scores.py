@@ -13,10 +13,12 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.mechanism.combination import (
     cauchy_combination,
+    chi_square,
     largest,
     unskewed,
     wald,
 )
+from whydrift.monitor.diagnosis.mechanism.dependence import Rows
 from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
 from whydrift.monitor.diagnosis.pair import WindowPair
 
@@ -57,6 +59,37 @@ def test_the_tails_of_a_skewed_sum_become_those_of_a_normal(freedom):
         mapped = unskewed(z, np.array([np.sqrt(8 / freedom)]))
         assert mapped[0] == pytest.approx(norm.ppf(share), abs=0.05)
         assert unskewed(-z, np.array([-np.sqrt(8 / freedom)])) == pytest.approx(-mapped)
+
+
+def test_directions_in_which_scores_hardly_vary_are_left_out():
+    z, correlation = np.array([1.0, 1.0, 2.0]), np.eye(3)
+    correlation[0, 1] = correlation[1, 0] = 0.999
+    size, rank = chi_square(z, correlation, 0.01)
+    assert rank == 2
+    assert size == pytest.approx(2 / 1.999 + 4)
+    size, rank = chi_square(z, correlation, 0.0001)
+    assert rank == 3
+    assert size == pytest.approx(z @ np.linalg.solve(correlation, z))
+
+
+@pytest.mark.parametrize("scores", [2, 40])
+def test_moments_are_the_same_in_parts_of_the_rows(scores: int):
+    rng = np.random.default_rng(0)
+    rows, columns = 3_000, rng.normal(size=(3_000, scores))
+    chance = rng.uniform(0.2, 0.8, rows)
+    window = (rng.random(rows) < chance) - chance
+    hazard = (chance * (1 - chance))[:, None]
+    kept = Rows(window, chance, rows // 2, 0, False, None)
+    moments = kept.moments(columns, window[:, None])
+    product = columns * window[:, None]
+    assert moments.total == pytest.approx(product.sum(axis=0))
+    assert moments.telling == pytest.approx(
+        (product**2).sum(axis=0) ** 2 / (product**4).sum(axis=0)
+    )
+    np.testing.assert_allclose(moments.variance, (columns * hazard).T @ columns, atol=1e-8)
+    alone = kept.moments(columns, window[:, None], jointly=False)
+    np.testing.assert_allclose(alone.variance, np.diag(np.diag(moments.variance)))
+    assert alone.skewness == pytest.approx(moments.skewness)
 
 
 def test_wald_and_largest_agree_on_a_single_score():

@@ -84,13 +84,14 @@ def fitting(values: FloatArray, before: FloatArray) -> Fit | None:
     if min(values.size, before.size) < LEAST_ROWS:
         return None
     reference = np.sort(before)
-    choose, check = np.sort(values[::2]), np.sort(values[1::2])
+    check = np.sort(values[1::2])
     distance = sorted_ks_distance(check, reference)
     if distance < _LEAST_DISTANCE:
         return None
     candidates = _plausible(values, before)
     if not candidates or distance < distance_by_chance(values[1::2], before):
         return None
+    choose = np.sort(values[::2])
     best = min(candidates, key=lambda c: sorted_ks_distance(c.undo(choose), reference))
     left = sorted_ks_distance(best.undo(check), reference)
     noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))

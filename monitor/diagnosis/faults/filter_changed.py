@@ -85,12 +85,12 @@ def _limit(suspects: Suspects, name: str, side: float) -> _Cut | None:
     before, after = (side * w.column(name) for w in (suspects.reference, suspects.current))
     limit = side * end
     out = before < limit
-    known = np.sort(before[np.isfinite(before)])
-    values = np.sort(after[np.isfinite(after)])
+    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
     share = float(out.sum()) / max(1, known.size)
     # The smallest value so far may be a slip of a repair: only what all rows say counts.
-    if values.size < _LEAST_KEPT or not _enough(suspects, after, share) or values[0] < limit:
+    if values.size < _LEAST_KEPT or not _enough(suspects, after, share) or values.min() < limit:
         return None
+    known, values = np.sort(known), np.sort(values)
     kept = known[known >= limit]
     if kept.size < _LEAST_KEPT:
         return None

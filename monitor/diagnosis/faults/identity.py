@@ -21,6 +21,7 @@ _MOST_MISSING = 0.3
 _HOLDS = 0.995  # of the reference's rows
 _ROWS = 400  # on which sums are looked for
 _PROBES = 3  # rows on which products are looked for, before all rows are asked
+_MOST_CELLS = 1_000_000  # of tables of pairs, compared at once
 _MOST_CANDIDATES = 20_000
 _ROUNDED = 1.01  # units in the last decimal, of sums of rounded parts
 _COARSE = 0.005  # sd: rounding beyond this hides too much
@@ -174,7 +175,11 @@ def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | P
     usable = tuple(n for n in names if _is_usable(window, n))
     found: list[Linear | Pair] = []
     taken: set[frozenset[str]] = set()
-    candidates: Iterator[Linear | Pair] = chain(_sums(window, usable), _pairs(window, usable))
+    block = window.columns(usable)
+    tolerances = np.array([_tolerance(block[:, j]) for j in range(len(usable))])
+    candidates: Iterator[Linear | Pair] = chain(
+        _sums(block, tolerances, usable), _pairs(block, tolerances, usable)
+    )
     for identity in candidates:
         participants = frozenset(identity.names)
         if participants not in taken and _holds(window, identity):
@@ -211,9 +216,8 @@ def _tolerance(values: FloatArray) -> float:
     return exact
 
 
-def _sums(window: Snapshot, names: tuple[str, ...]) -> Iterator[Linear]:
+def _sums(block: FloatArray, tolerances: FloatArray, names: tuple[str, ...]) -> Iterator[Linear]:
     """Yield columns that are a linear function of a few before them."""
-    block = window.columns(names)
     complete = np.flatnonzero(np.isfinite(block).all(axis=1))
     if complete.size < max(_LEAST_ROWS, 3 * len(names)) or len(names) < 2:
         return
@@ -225,7 +229,7 @@ def _sums(window: Snapshot, names: tuple[str, ...]) -> Iterator[Linear]:
     basis = np.empty((len(rows), 0))
     independent: list[int] = []
     for j, name in enumerate(names):
-        tolerance = _tolerance(block[:, j])
+        tolerance = float(tolerances[j])
         rest = scaled[:, j]
         for _ in range(2):  # twice is enough (Giraud, Langou & Rozloznik 2005)
             rest = rest - basis @ (basis.T @ rest)
@@ -264,17 +268,16 @@ def _plain_coefficients(
     return slopes, float((result - block @ slopes).mean())
 
 
-def _pairs(window: Snapshot, names: tuple[str, ...]) -> Iterator[Pair]:
+def _pairs(block: FloatArray, tolerances: FloatArray, names: tuple[str, ...]) -> Iterator[Pair]:
     """Yield columns that are a product, a ratio or a distance of two others."""
     if len(names) < 3:
         return
-    block = window.columns(names)
-    tolerances = np.array([_tolerance(block[:, j]) for j in range(len(names))])
     present = np.flatnonzero(np.isfinite(block).sum(axis=1) >= 3)
     if present.size < _LEAST_ROWS:
         return
     spaced = np.linspace(0, present.size - 1, 64).astype(int)
     some = present[spaced]
+    at_once = max(1, _MOST_CELLS // len(names) ** 2)
     for formula in _FORMULAS:
         candidates: set[tuple[int, int, int]] = set()
         for row in some[:: len(some) // _PROBES][:_PROBES]:
@@ -282,9 +285,11 @@ def _pairs(window: Snapshot, names: tuple[str, ...]) -> Iterator[Pair]:
             with np.errstate(all="ignore"):
                 table = formula.of(values[:, None], values[None, :])
                 slack = tolerances + 1e-6 * np.abs(values)
-                for c in range(len(names)):
-                    hits = np.argwhere(np.abs(table - values[c]) <= slack[c])
-                    candidates.update((c, int(a), int(b)) for a, b in hits)
+                for start in range(0, len(names), at_once):
+                    some_of = slice(start, start + at_once)
+                    gap = np.abs(table - values[some_of, None, None])
+                    hits = np.argwhere(gap <= slack[some_of, None, None])
+                    candidates.update((start + c, a, b) for c, a, b in hits.tolist())
             if len(candidates) > _MOST_CANDIDATES:
                 break  # numbers so coarse that they agree by chance
         for c, a, b in sorted(candidates):

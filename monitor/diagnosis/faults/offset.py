@@ -191,7 +191,10 @@ def _grid(suspects: Suspects, name: str) -> Finding | None:
 
 def _coarsest_grid(values: FloatArray) -> tuple[float, float]:
     """Return step and phase of the coarsest grid on which all values lie; step 0 for none."""
-    for step in _STEPS:
+    steps = np.array(_STEPS)[:, None]
+    first = values[:_FIRST]  # tell most columns from a grid
+    likely = _on_grid(first, first[:1] % steps, steps).mean(axis=1) >= _LATTICE
+    for step in np.array(_STEPS)[likely].tolist():
         phase = _phase(values, step)
         if phase is not None:
             return step, phase
@@ -201,12 +204,11 @@ def _coarsest_grid(values: FloatArray) -> tuple[float, float]:
 def _phase(values: FloatArray, step: float) -> float | None:
     """Return where between two multiples of ``step`` (nearly) all of the values lie, or None."""
     phase = float(values[0]) % step
-    # A few values tell most columns from a grid.
     if _on_grid(values[:_FIRST], phase, step).mean() < _LATTICE:
         return None
     return phase if _on_grid(values, phase, step).mean() >= _LATTICE else None
 
 
-def _on_grid(values: FloatArray, phase: float, step: float) -> BoolArray:
+def _on_grid(values: FloatArray, phase: float | FloatArray, step: float | FloatArray) -> BoolArray:
     apart = np.abs((values - phase + 0.5 * step) % step - 0.5 * step)
     return np.asarray(apart <= 1e-6 * step + 1e-12 * np.abs(values))

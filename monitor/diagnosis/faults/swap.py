@@ -34,15 +34,22 @@ def swap(suspects: Suspects) -> list[Finding]:
     rows = len(suspects.current.sample)
     halves = (slice(0, rows // 2), slice(rows // 2, rows))
     reference = _Side(suspects, names, slice(None), is_reference=True)
-    current = [_Side(suspects, names, half, is_reference=False) for half in halves]
-    moved = {n for n in names if _moved(*_discrepancy(reference, current[0], n, n, ()))}
-    candidates = []
+    current = _Side(suspects, names, halves[0], is_reference=False)
+    moved = {n for n in names if _moved(*_discrepancy(reference, current, n, n, ()))}
+    chosen: list[tuple[str, str, _Gain]] = []
     for a, b in combinations(names, 2):
         if a not in moved or b not in moved or not _alike(suspects, a, b):
             continue
-        gains = [_gain(reference, side, a, b) for side in current]
-        if _holds(gains[0], _CHOSEN) and _holds(gains[1], _CHECKED):
-            candidates.append((gains[0].value + gains[1].value, a, b, gains[1]))
+        gain = _gain(reference, current, a, b)
+        if _holds(gain, _CHOSEN):
+            chosen.append((a, b, gain))
+    candidates = []
+    if chosen:
+        others = _Side(suspects, names, halves[1], is_reference=False)
+        for a, b, gain in chosen:
+            again = _gain(reference, others, a, b)
+            if _holds(again, _CHECKED):
+                candidates.append((gain.value + again.value, a, b, again))
     found: list[Finding] = []
     taken: set[str] = set()
     for _, a, b, checked in sorted(candidates, key=lambda c: -c[0]):

@@ -6,8 +6,9 @@ import numpy as np
 from scipy.special import fdtrc, stdtr
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.effects.cholesky import cholesky, is_positive_definite, solved
 
-__all__ = ["cauchy_combination", "largest", "largest_of", "unskewed", "wald"]
+__all__ = ["cauchy_combination", "chi_square", "largest", "largest_of", "unskewed", "wald"]
 
 _LEAST_EIGENVALUE = 0.01
 _LARGEST_P = 0.95  # tan(π/2) of a p-value of 1 would outweigh any other one
@@ -55,12 +56,29 @@ def wald(z: FloatArray, correlation: FloatArray, freedom: float) -> float:
     """
     if not z.size:
         return 1.0
-    values, vectors = np.linalg.eigh(correlation)
-    kept = values > _LEAST_EIGENVALUE
-    statistic = float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum())
-    rank = int(kept.sum())
+    statistic, rank = chi_square(z, correlation, _LEAST_EIGENVALUE)
     left = freedom - rank + 1
     return 1.0 if left <= 0 else float(fdtrc(rank, left, statistic * left / (freedom * rank)))
+
+
+def chi_square(z: FloatArray, correlation: FloatArray, least: float) -> tuple[float, int]:
+    """Return the size of standardised sums, measured by their correlation, and its rank.
+
+    Directions in which they vary too little to be known are left out.
+
+    Parameters
+    ----------
+    z : ndarray of shape (n_scores,)
+    correlation : ndarray of shape (n_scores, n_scores)
+    least : float
+        Largest eigenvalue that is left out.
+    """
+    # Whether all eigenvalues are larger, a factor tells for a tenth of what they cost.
+    if is_positive_definite(correlation - least * np.eye(len(correlation))):
+        return float(z @ solved(cholesky(correlation), z)), z.size
+    values, vectors = np.linalg.eigh(correlation)
+    kept = values > least
+    return float(((vectors[:, kept].T @ z) ** 2 / values[kept]).sum()), int(kept.sum())
 
 
 def largest(z: FloatArray, freedom: float) -> float:

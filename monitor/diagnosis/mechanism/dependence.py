@@ -12,6 +12,10 @@ from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
 __all__ = ["Moments", "Rows", "has_predecessor"]
 
 
+_AT_ONCE, _LEAST_AT_ONCE = 32_000, 256  # numbers, and rows, that stay in the processor's cache
+_FEW = 30  # columns
+
+
 @dataclass(frozen=True)
 class Moments:
     """Sums of score columns and how they vary under no change.
@@ -59,7 +63,7 @@ class Rows:
     in_order: bool
     clusters: IntArray | None
 
-    def moments(self, columns: FloatArray, window: FloatArray) -> Moments:
+    def moments(self, columns: FloatArray, window: FloatArray, *, jointly: bool = True) -> Moments:
         """Return the sums of ``columns`` × ``window`` and their variance.
 
         Independent rows: under no change the window of a row is as good as drawn by chance e
@@ -73,34 +77,40 @@ class Rows:
             Residuals of the outcome model times features of the parents.
         window : ndarray of shape (n_rows, n_scores), or (n_rows, 1)
             w − e of each score: other ones than that of all rows where these are in order alone.
+        jointly : bool
+            Whether covariances are asked for too; of independent rows they take most of the time.
         """
-        product = columns * window
-        total = product.sum(axis=0)
-        square = product**2
-        fourth = (square**2).sum(axis=0)
-        telling = np.divide(
-            square.sum(axis=0) ** 2, fourth, out=np.zeros_like(fourth), where=fourth > 0
-        )
+        rows = len(columns)
+        if window.shape[1] > 1 or self.in_order:
+            seen, reach = columns * window, np.ones(rows)
+        else:
+            seen, reach = columns, window[:, 0]
+        powers = [(1, reach), (2, reach**2), (4, (reach**2) ** 2)]
         if self.clusters is not None:
+            (total, square, fourth), _ = _summed(seen, powers)
             varied = varied_by_cluster(
                 columns, self.window, self.chance, self.clusters, self.split, self.fitted
             )
+            telling = _telling(square, fourth)
             return Moments(total, varied.variance, varied.skewness, varied.freedom, telling)
         # Fitting both models takes its share of the residuals' size.
-        rows = len(columns)
         inflation = rows / max(1.0, rows - self.fitted)
-        none = np.zeros(len(total))
+        none = np.zeros(columns.shape[1])
         if self.in_order:
-            variance, lags = _bartlett(product, self.split)
+            (total, square, fourth), _ = _summed(seen, powers)
+            variance, lags = _bartlett(seen, self.split)
             smaller = min(self.split, rows - self.split)
-            freedom = smaller / (lags + 1)
+            freedom, telling = smaller / (lags + 1), _telling(square, fourth)
             return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
-        weighted = columns * hazard[:, None]
-        variance = inflation * (weighted.T @ columns)
-        third = (weighted * columns * columns).T @ (1 - 2 * self.chance)
-        spread = np.sqrt(np.maximum(np.diag(variance), 0.0))
+        powers += [(3, hazard * (1 - 2 * self.chance)), (2, hazard)]
+        (total, square, fourth, third, own), products = _summed(
+            seen, powers, hazard if jointly else None
+        )
+        variance = inflation * (products if jointly else np.diag(own))
+        spread = np.sqrt(np.maximum(inflation * own, 0.0))
         skewness = np.divide(third, spread**3, out=none, where=spread > 0)
+        telling = _telling(square, fourth)
         return Moments(total, variance, skewness, max(1.0, rows - self.fitted), telling)
 
     def spread_of(self, influence: FloatArray) -> FloatArray:
@@ -115,6 +125,49 @@ class Rows:
             return _bartlett(influence, self.split)[0]
         plain: FloatArray = influence.T @ influence
         return plain
+
+
+def _summed(
+    columns: FloatArray, powers: list[tuple[int, FloatArray]], weight: FloatArray | None = None
+) -> tuple[FloatArray, FloatArray]:
+    """Return weighted sums of powers of columns, and weighted sums of their products.
+
+    Parameters
+    ----------
+    columns : ndarray of shape (n_rows, n_columns)
+    powers : list of (int, ndarray of shape (n_rows,))
+        A power from 1 to 4, and what each row counts for.
+    weight : ndarray of shape (n_rows,), optional
+        What each row counts for in the products; by default nothing.
+
+    Returns
+    -------
+    sums : ndarray of shape (n_powers, n_columns)
+    products : ndarray of shape (n_columns, n_columns)
+    """
+    rows, count = columns.shape
+    sums, products = np.zeros((len(powers), count)), np.zeros((count, count))
+    step = max(_LEAST_AT_ONCE, _AT_ONCE // max(1, count))
+    for start in range(0, rows, step):
+        some = slice(start, start + step)
+        part = columns[some]
+        square = part * part
+        raised = (part, square, square * part, square * square)
+        for total, (power, by) in zip(sums, powers, strict=True):
+            total += by[some] @ raised[power - 1]
+        if weight is None:
+            continue
+        if count > _FEW:  # of one array with itself BLAS computes one half only
+            scaled = part * np.sqrt(weight[some])[:, None]
+            products += scaled.T @ scaled
+        else:  # of two small ones it takes a shorter way
+            products += (part * weight[some, None]).T @ part
+    return sums, products
+
+
+def _telling(square: FloatArray, fourth: FloatArray) -> FloatArray:
+    """Return on how many rows of equal weight sums rest."""
+    return np.divide(square**2, fourth, out=np.zeros_like(fourth), where=fourth > 0)
 
 
 def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:

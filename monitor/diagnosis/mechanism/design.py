@@ -14,11 +14,14 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 from scipy.special import chdtrc
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.effects.cholesky import cholesky
 from whydrift.effects.propensity import Propensity, fit_propensity
+from whydrift.monitor.diagnosis.mechanism.combination import chi_square
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
@@ -27,10 +30,13 @@ __all__ = [
     "Design",
     "build_design",
     "level_names",
+    "ridge_factor",
     "stepwise",
     "trusted",
     "window_residual",
 ]
+
+SmallIntArray = NDArray[np.int8]
 
 # Rows whose chance, were the windows equally long, lies outside tell nothing about the other one.
 _TRUSTED = (0.02, 0.98)
@@ -38,6 +44,8 @@ ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does 
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
 _MISFIT = 1e-3  # level of that check
+_AT_ONCE = 1_000  # rows, so that their products stay in the processor's cache
+_LEAST_KNOWN = 0.05  # share of a step's variance that the model leaves it, to be counted
 _ROWS_PER_FEATURE = 10  # a finer design needs them
 # Between the hinges that a column has anyway, and beyond them.
 _FINER = (-2.4, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 2.4)
@@ -117,6 +125,11 @@ class Design:
         return out
 
     @cached_property
+    def ridge_factor(self) -> FloatArray:
+        """The Cholesky factor that outcome models are solved with."""
+        return ridge_factor(self.gram)
+
+    @cached_property
     def _calendar(self) -> tuple[FloatArray, FloatArray]:
         """Intercept and columns of the calendar, and their cross products."""
         told = side_by_side([np.ones(len(self.matrix)), self.matrix[:, self.telling :]])
@@ -146,6 +159,13 @@ class Design:
         telling = matrix.shape[1] - calendar.shape[1]
         begun = self.propensity.coefficients
         return Design.fitted(self.rows, matrix, self.linear, self.names, current, telling, begun)
+
+
+def ridge_factor(gram: FloatArray) -> FloatArray:
+    """Return the Cholesky factor of a regression that shrinks all but the intercept, the first."""
+    ridge = np.ones(len(gram))
+    ridge[0] = 1e-8
+    return cholesky(gram + np.diag(ridge))
 
 
 def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) -> Design:
@@ -196,9 +216,9 @@ def stepwise(design: Design, current: FloatArray) -> Design | None:
     numbers = [k for k in range(linear.shape[1]) if _is_number(linear[:, k])]
     if not numbers:
         return None
-    steps = [_indicators(*_bins(linear[:, k])) for k in numbers]
+    steps = [_steps(*_bins(linear[:, k])).T for k in numbers]
     # Both models err together where the chance is far from the truth: steps along it see that.
-    steps.append(_indicators(*_bins(design.propensity.chance)))
+    steps.append(_steps(*_bins(design.propensity.chance)).T)
     return design.with_features(steps, current)
 
 
@@ -230,51 +250,62 @@ def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
     hazard, residual = chance * (1 - chance), current - chance
     binned = [_bins(s) for s in (*scores.T, chance)]
     total = np.concatenate([np.bincount(at, residual, count)[1:] for at, count in binned])
-    # Of steps every row has one a column: their cross products are counts in two-way tables.
-    information = np.block(
-        [
-            [_table(one, other, hazard) if j > i else np.zeros((one[1] - 1, other[1] - 1))
-             for j, other in enumerate(binned)]
-            for i, one in enumerate(binned)
-        ]
-    )  # fmt: skip
-    own = np.concatenate([np.bincount(at, hazard, count)[1:] for at, count in binned])
-    information += information.T + np.diag(own)
-    weighted = matrix * hazard[:, None]
-    factor = cho_factor(matrix.T @ weighted + 1e-6 * np.eye(matrix.shape[1]), check_finite=False)
-    cross = weighted.T @ side_by_side([_indicators(*b) for b in binned])
-    variance = information - cross.T @ cho_solve(factor, cross, check_finite=False)
+    root = np.sqrt(hazard)
+    gram = 1e-6 * np.eye(matrix.shape[1])
+    cross = np.zeros((matrix.shape[1], len(total)))
+    for start in range(0, len(matrix), _AT_ONCE):
+        some = slice(start, start + _AT_ONCE)
+        weighted = matrix.T[:, some] * root[some]
+        gram += weighted @ weighted.T  # of one array with itself numpy computes one half only
+        weighted *= root[some]
+        cross += weighted @ np.concatenate([_steps(at[some], count) for at, count in binned]).T
+    told = solve_triangular(cholesky(gram), cross, lower=True, check_finite=False)
+    variance = _information(binned, hazard) - told.T @ told
     spread = np.sqrt(np.maximum(np.diag(variance), 1e-12))
-    values, vectors = np.linalg.eigh(variance / np.outer(spread, spread))
-    kept = values > 0.05
-    statistic = float(((vectors[:, kept].T @ (total / spread)) ** 2 / values[kept]).sum())
-    return float(chdtrc(int(kept.sum()), statistic))
+    statistic, rank = chi_square(total / spread, variance / np.outer(spread, spread), _LEAST_KNOWN)
+    return float(chdtrc(rank, statistic))
 
 
-def _bins(score: FloatArray) -> tuple[IntArray, int]:
+def _information(binned: list[tuple[SmallIntArray, int]], weight: FloatArray) -> FloatArray:
+    """Return cross products of weighted steps, the first of each variable left out.
+
+    Every row has one of a variable's steps: they are counts in two-way tables.
+    """
+    starts = np.cumsum([0, *(count - 1 for _, count in binned)])
+    out = np.zeros((int(starts[-1]), int(starts[-1])))
+    wide = [at.astype(np.int64) for at, _ in binned]
+    for i, (row, (_, rows)) in enumerate(zip(wide, binned, strict=True)):
+        down = slice(starts[i], starts[i + 1])
+        at = np.arange(starts[i], starts[i + 1])
+        out[at, at] = np.bincount(row, weight, rows)[1:]
+        above = row * _BINS
+        for j in range(i + 1, len(binned)):
+            columns = binned[j][1]
+            across = slice(starts[j], starts[j + 1])
+            cells = np.bincount(above + wide[j], weight, rows * _BINS).reshape(rows, _BINS)
+            out[down, across] = cells[1:, 1:columns]
+            out[across, down] = out[down, across].T
+    return out
+
+
+def _bins(score: FloatArray) -> tuple[SmallIntArray, int]:
     """Return each row's bin of equal size, and how many there are."""
     bins = max(2, min(_BINS, len(score) // 30))
     places = np.arange(1, bins) / bins * (len(score) - 1)
     below = places.astype(np.int64)
     above = np.minimum(below + 1, len(score) - 1)
     ordered = np.sort(score)
-    edges = np.unique(ordered[below] + (ordered[above] - ordered[below]) * (places - below))
-    return np.searchsorted(edges, score).astype(np.int64), len(edges) + 1
+    edges = ordered[below] + (ordered[above] - ordered[below]) * (places - below)
+    edges = edges[np.append(edges[1:] != edges[:-1], True)]
+    bin_of = np.zeros(len(score), dtype=np.int8)
+    for edge in edges:  # a search for each row would be guessed wrong by the processor
+        bin_of += score > edge
+    return bin_of, len(edges) + 1
 
 
-def _indicators(bin_of: IntArray, count: int) -> FloatArray:
-    """Return indicators of all bins but the first, shape (n_rows, n_bins − 1)."""
-    out: FloatArray = (bin_of == np.arange(1, count)[:, None]).astype(np.float64).T
-    return out
-
-
-def _table(
-    one: tuple[IntArray, int], other: tuple[IntArray, int], weight: FloatArray
-) -> FloatArray:
-    """Return the rows' weight in each pair of bins, the first of each left out."""
-    (row, rows), (column, columns) = one, other
-    cells = np.bincount(row * columns + column, weight, rows * columns).astype(np.float64)
-    out: FloatArray = cells.reshape(rows, columns)[1:, 1:]
+def _steps(bin_of: SmallIntArray, count: int) -> FloatArray:
+    """Return indicators of all bins but the first, shape (n_bins − 1, n_rows)."""
+    out: FloatArray = (bin_of == np.arange(1, count, dtype=np.int8)[:, None]).astype(np.float64)
     return out
 
 

@@ -25,10 +25,10 @@ from functools import partial
 from itertools import combinations
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import rank_normal
+from whydrift.effects.cholesky import solved
 from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.mechanism.base import (
     POOLED_SD,
@@ -51,6 +51,7 @@ from whydrift.monitor.diagnosis.mechanism.design import (
     Design,
     build_design,
     level_names,
+    ridge_factor,
     stepwise,
     trusted,
     window_residual,
@@ -267,6 +268,7 @@ class _Work:
         window = design.beside_calendar(window_residual(current, chance))
         self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
         self.plain_window = window  # by the row's own parents, where the others are differenced
+        self._gram = design.gram
         self._regression = _Regression(design)
 
     @property
@@ -284,10 +286,13 @@ class _Work:
 
     def apart(self, response: FloatArray) -> FloatArray:
         """Return fits on the parents' features, level and slopes of each window its own."""
-        own = self.linear * self.current[:, None]
-        both = side_by_side([self.matrix, self.current, own])
-        factor = _ridge_factor(both.T @ both)
-        fit: FloatArray = both @ cho_solve(factor, both.T @ response, check_finite=False)
+        own = side_by_side([self.current, self.linear * self.current[:, None]])
+        cross = self.matrix.T @ own
+        factor = ridge_factor(np.block([[self._gram, cross], [cross.T, own.T @ own]]))
+        moment = np.concatenate([self.matrix.T @ response, own.T @ response])
+        beta = solved(factor, moment).T
+        shared = self.matrix.shape[1]
+        fit: FloatArray = (beta[:, :shared] @ self.matrix.T + beta[:, shared:] @ own.T).T
         return fit
 
     def feature(self, build: Callable[[FloatArray], FloatArray]) -> FloatArray:
@@ -323,9 +328,9 @@ class _Work:
         rho, split = 0.0, self.rows.split
         before = np.flatnonzero(adjacent) - 1
         here = before + 1
-        matrix, factor, differenced = self.matrix, _ridge_factor(self.plain.gram), response
+        matrix, factor, differenced = self.matrix, self.plain.ridge_factor, response
         for _ in range(2):  # the second time with slopes that the first ρ made sharper
-            beta = cho_solve(factor, matrix.T @ differenced, check_finite=False)
+            beta = solved(factor, matrix.T @ differenced)
             residual = response - self.matrix @ beta
             residual -= residual.mean(axis=0)  # innovations have an intercept of their own
             spread = float((residual[before] ** 2).sum())
@@ -336,7 +341,7 @@ class _Work:
             matrix = self.matrix[here] - rho * self.matrix[before]
             matrix[:, 0] = 1.0
             gram = matrix.T @ matrix
-            factor = _ridge_factor(gram)
+            factor = ridge_factor(gram)
             differenced = response[here] - rho * response[before]
         current = self.current[here]
         telling = self.plain.telling
@@ -356,7 +361,7 @@ class _Work:
         parts = None if self.parts is None else self.parts[adjacent[:split]]
         old = int(adjacent[:split].sum())
         work = _Work(design, current, old, None, strangers, parts, in_order=True)
-        beta = cho_solve(factor, matrix.T @ differenced, check_finite=False)
+        beta = solved(factor, matrix.T @ differenced)
         residual = response - self.matrix @ beta
         work._before = _Before(here, before, rho, self.plain, residual - residual.mean(axis=0))
         own = self.matrix[here]
@@ -381,13 +386,6 @@ class _Before:
         return out
 
 
-def _ridge_factor(gram: FloatArray) -> tuple[FloatArray, bool]:
-    ridge = np.ones(len(gram))
-    ridge[0] = 1e-8
-    factor: tuple[FloatArray, bool] = cho_factor(gram + np.diag(ridge), check_finite=False)
-    return factor
-
-
 @dataclass
 class _Scores:
     """Score columns (without the window's residual) and what each means.
@@ -400,7 +398,7 @@ class _Scores:
     main_raw: FloatArray  # the same in reported units
     main_unit: str
     main_names: list[str]
-    columns: list[FloatArray] = field(default_factory=list)
+    residuals: list[FloatArray] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     raw: list[FloatArray] = field(default_factory=list)  # the residual in reported units
     by: list[FloatArray] = field(default_factory=list)  # what it is multiplied by
@@ -419,13 +417,21 @@ class _Scores:
         scale: float = 1.0,
     ) -> None:
         """Add the score residual × by × window."""
-        self.columns.append(residual * by)
+        self.residuals.append(residual)
         self.names.append(name)
         self.raw.append(raw)
         self.by.append(by)
         self.units.append(unit)
         self.scale.append(scale)
         self.windows.append(window)
+
+    @property
+    def columns(self) -> FloatArray:
+        """The score columns, shape (n_rows, n_scores), each contiguous in memory."""
+        out = np.empty((len(self.by), len(self.main)))
+        for column, residual, by in zip(out, self.residuals, self.by, strict=True):
+            np.multiply(residual, by, out=column)
+        return out.T
 
     def window(self, chosen: list[int] | None = None) -> FloatArray:
         """Return the window residuals of the (chosen) scores; one column where all share it."""
@@ -443,9 +449,13 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     u = _of_unit_size(work.residual(ranked))
     innovations = work.evenly_spread()
     even = u if innovations is None else _of_unit_size(innovations)
-    v = plain.residual(np.clip(even, -4, 4) ** 2)
+    # What a few rows bring from far out hardly moves the spread of ranks. Not of innovations:
+    # beside the others it costs a twentieth of what is found in driftbench's series.
+    sees_extremes = innovations is None
+    spreads = [np.clip(even, -4, 4) ** 2, *([_far_out(u)] if sees_extremes else [])]
+    v, *extremes = plain.residual(side_by_side(spreads)).T
     split = work.rows.split
-    unit, reference_sd, pooled = "sd", float(score[:split].std()), float(score.std())
+    unit, reference_sd, pooled = "sd", _sd(score[:split]), _sd(score)
     if rho:  # what varies is the innovation; the column itself varies more
         reference_sd, pooled = (s / np.sqrt(1 - rho**2) for s in (reference_sd, pooled))
     if reference_sd <= 1e-9 * pooled:
@@ -459,11 +469,8 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     own = work.plain_window
     out.add(u, in_sd, (1 - rho) * one, "level", unit, new)
     out.add(v, v / 2, one, "spread", "log sd", own)
-    # What a few rows bring from far out hardly moves the spread of ranks. Not of innovations:
-    # beside the others it costs a twentieth of what is found in driftbench's series.
-    if innovations is None:
-        extreme = plain.residual(_far_out(u))
-        sd = max(float(extreme.std()), 1e-12)
+    for extreme in extremes:
+        sd = max(_sd(extreme), 1e-12)
         out.add(extreme, extreme, one, "share of extreme values", "probability", own, sd)
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
@@ -475,19 +482,24 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
         if np.any((original != 0) & (original != 1)):  # the square of an indicator is itself
             bent = work.feature(partial(_bent, k=k))
             out.add(u, in_sd, bent, f"curvature of {name}", unit, new)
-    for a, b in _pairs(work, len(out.columns)) if few else ():
+    for a, b in _pairs(work, len(out.names)) if few else ():
         product = work.feature(partial(_product, a=a, b=b))
         out.add(u, in_sd, product, f"{work.names[a]} × {work.names[b]}", unit, new)
     return out
 
 
 def _of_unit_size(values: FloatArray) -> FloatArray:
-    out: FloatArray = values / max(float(values.std()), 1e-12)
+    out: FloatArray = values / max(_sd(values), 1e-12)
     return out
 
 
+def _sd(values: FloatArray) -> float:
+    centred = values - values.mean()
+    return float(np.sqrt(centred @ centred / len(values)))
+
+
 def _bent(linear: FloatArray, k: int) -> FloatArray:
-    out: FloatArray = np.clip(linear[:, k] ** 2 - 1, -1, 4)
+    out: FloatArray = np.minimum(linear[:, k] ** 2 - 1, 4.0)
     return out
 
 
@@ -500,7 +512,13 @@ def _far_out(score: FloatArray) -> FloatArray:
     """Return which rows are the most extreme hundredth, or the twenty most extreme, as 0 and 1."""
     size = np.abs(score)
     share = max(_FAR_OUT, _LEAST_FAR_OUT / len(size))
-    out: FloatArray = (size > np.quantile(size, max(0.0, 1 - share))).astype(np.float64)
+    place = max(0.0, 1 - share) * (len(size) - 1)
+    below = int(place)
+    # As numpy's quantile has it, to the last bit and for half of its time.
+    low, high = np.partition(size, (below, below + 1))[below : below + 2]
+    past, left = place - below, 1 - (place - below)
+    limit = low + (high - low) * past if past < 0.5 else high - (high - low) * left
+    out: FloatArray = (size > limit).astype(np.float64)
     return out
 
 
@@ -509,14 +527,14 @@ class _Regression:
 
     def __init__(self, design: Design) -> None:
         self._matrix = design.matrix
-        self._factor = _ridge_factor(design.gram)
+        self._factor = design.ridge_factor
 
     def fitted(self, response: FloatArray) -> FloatArray:
-        """Return the ridge fit, shape (n,) or (n, k)."""
+        """Return the ridge fit, shape (n,) or (n, k), each column contiguous in memory."""
         if self._matrix.shape[1] == 1:
             return np.broadcast_to(response.mean(axis=0), response.shape)
-        beta = cho_solve(self._factor, self._matrix.T @ response, check_finite=False)
-        fit: FloatArray = self._matrix @ beta
+        beta = solved(self._factor, self._matrix.T @ response)
+        fit: FloatArray = (beta.T @ self._matrix.T).T
         return fit
 
     def residual(self, response: FloatArray) -> FloatArray:
@@ -558,11 +576,11 @@ def _category_scores(work: _Work, indicators: FloatArray, levels: list[str], rho
             work.feature(partial(_product, a=a, b=b)),
             f"{work.names[a]} × {work.names[b]}",
         )
-        for a, b in _pairs(work, len(out.columns) + len(along))
+        for a, b in _pairs(work, len(out.names) + len(along))
     ]
     for by, other in along:
         for k, name in enumerate(names):
-            if len(out.columns) >= _MOST_SCORES:
+            if len(out.names) >= _MOST_SCORES:
                 return out
             add(k, by, f"{name} along {other}")
     return out
@@ -572,7 +590,7 @@ def _judge(
     work: _Work, scores: _Scores, strangers: list[tuple[str, str]], overlap: float
 ) -> MechanismTestResult:
     rows = len(work.matrix)
-    stacked = side_by_side(scores.columns)
+    stacked = scores.columns
     own = work.rows.moments(stacked, scores.window())
     moments, wider = _with_between(work, scores, stacked, own)
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 0.0))
@@ -624,7 +642,7 @@ def _new_dependence(
         return ()
     at, level = places.T
     columns = features[:, at] * scores.main[:, level]
-    moments = work.rows.moments(columns, work.rows.window[:, None])
+    moments = work.rows.moments(columns, work.rows.window[:, None], jointly=False)
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 1e-300))
     z = np.abs(unskewed(moments.total / spread, moments.skewness))
     out = []

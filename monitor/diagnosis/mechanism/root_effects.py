@@ -39,7 +39,7 @@ def root_effects(
     dict of str to (float, float)
         Empty where a window, or the middle half of one with heavy tails, does not vary.
     """
-    largest = float(np.abs(values).max())
+    largest = max(float(values.max()), -float(values.min()))
     if largest == 0:
         return {}
     unit = values / largest  # squares of the largest numbers overflow
@@ -52,13 +52,11 @@ def root_effects(
     if old is None or new is None:
         return {}
     level = (new.centre - old.centre) / old.sd
-    influence = np.column_stack(
-        [
-            np.r_[-old.on_centre / old.sd - level * old.on_log_sd, new.on_centre / old.sd],
-            np.r_[-old.on_log_sd, new.on_log_sd],
-        ]
-    )
-    errors = np.sqrt(np.maximum(np.diag(variance(influence)), 0.0))
+    influence = np.empty((2, len(values)))
+    influence[0, :split] = -old.on_centre / old.sd - level * old.on_log_sd
+    influence[0, split:] = new.on_centre / old.sd
+    influence[1, :split], influence[1, split:] = -old.on_log_sd, new.on_log_sd
+    errors = np.sqrt(np.maximum(np.diag(variance(influence.T)), 0.0))
     spread = float(np.log(new.sd / old.sd))
     return {"level": (level, float(errors[0])), "spread": (spread, float(errors[1]))}
 
@@ -75,12 +73,15 @@ class _Shape:
 
 
 def _moments(x: FloatArray) -> _Shape | None:
-    sd = float(x.std())
+    mean = float(x.mean())
+    z = x - mean
+    sd = float(np.sqrt(z @ z / len(x)))
     if sd <= _LEAST_SD:
         return None
-    z = (x - x.mean()) / sd
-    kurtosis = float((z**4).mean())
-    return _Shape(float(x.mean()), sd, sd * z / len(x), (z**2 - 1) / 2 / len(x), kurtosis)
+    z /= sd
+    square = z**2
+    kurtosis = float(square @ square) / len(x)
+    return _Shape(mean, sd, z * (sd / len(x)), (square - 1) * (0.5 / len(x)), kurtosis)
 
 
 def _quartiles(x: FloatArray) -> _Shape | None:
