@@ -120,13 +120,24 @@ def answer_cases(method: Method, cases: Path, answers: Path, floor: float, limit
 
 
 def scored(cases: Path, answers: Path, most: int | None = None) -> pd.DataFrame:
-    """Return a row for each case, or for the first so many."""
+    """Return a row for each case, or for the first so many.
+
+    The yardstick takes silence about a column that did not change for right; a column about which
+    a method says that it cannot tell is not right here.
+    """
     rows = yardstick.score_answers(cases, answers).head(most or 10**9)
-    shares = []
+    shares, unsaid = [], []
     for case in rows["case_id"]:
         file = answers / f"{case}.json"
-        nodes = json.loads(file.read_text())["nodes"].values() if file.exists() else ()
-        shares.append(np.mean([bool(n.get("undetermined")) for n in nodes]) if nodes else np.nan)
+        nodes = json.loads(file.read_text())["nodes"] if file.exists() else {}
+        truth = json.loads((cases / case / "truth.json").read_text())
+        open_ = [name for name, node in nodes.items() if node.get("undetermined")]
+        shares.append(len(open_) / len(nodes) if nodes else np.nan)
+        unsaid.append(
+            sum("none" in truth["accept"][c] for c in open_ if c not in truth["ambiguous"])
+        )
+    if "lenient" in rows:
+        rows = rows.assign(lenient=rows["lenient"] - unsaid)
     return rows.assign(undetermined=shares)
 
 
@@ -203,11 +214,15 @@ def contribution_table(rows: dict[str, list[pd.DataFrame]]) -> str:
 
 
 def confidences(cases: Path, answers: Path) -> Iterator[tuple[float, bool]]:
-    """Yield the confidence of every verdict that has one, and whether the verdict is right."""
+    """Yield the confidence of every verdict that has one, and whether the verdict is right.
+
+    To leave it open whether a column changed is no verdict.
+    """
     for file in sorted(answers.glob("*.json")):
         truth = json.loads((cases / file.stem / "truth.json").read_text())
         for name, node in json.loads(file.read_text())["nodes"].items():
-            if node.get("confidence") is None or name in truth["ambiguous"]:
+            unsaid = node.get("confidence") is None or node.get("undetermined")
+            if unsaid or name in truth["ambiguous"]:
                 continue
             yield float(node["confidence"]), node["verdict"] in truth["accept"][name]
 

@@ -3,6 +3,7 @@
 make bench-verdict            # in full: hours, and the estimate is printed before it starts
 QUICK=1 make bench-verdict    # a look at every table
 python benchmarks/verdict.py --only multi,streams
+DATA=FOLDER make bench-verdict   # public data sets too, where there are any
 
 Seeds are those kept for reporting (100–109; 100–149 without any shift). Peers that need more than
 two seconds a case run on the first twenty cases, and the tables say so.
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -21,7 +23,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 OURS = "whydrift"
-PEERS = "univariate,PSI,Chow,C2ST,RCD,N-sigma,BARO,first,silence,Evidently,DoWhy"
+PEERS = "univariate,PSI,Chow,C2ST,RCD,N-sigma,BARO,first,silence,Evidently"
 
 ALONE = {"speed"}  # timed with nothing beside it
 
@@ -52,19 +54,27 @@ class Step:
 STEPS = (
     Step(
         "mid",
-        "Clear changes: true and learned graphs, and peers",
-        f"driftbench.py --suite mid --seeds 100-101 --methods {OURS},{PEERS} --by family",
-        f"driftbench.py --suite tiny --seeds 100 --methods {OURS},univariate,PSI,Chow,RCD",
+        "Clear changes: true and learned graphs",
+        f"driftbench.py --suite mid --seeds 100-109 --methods {OURS} --by family",
+        f"driftbench.py --suite tiny --seeds 100 --methods {OURS}",
         45,
         1,
     ),
     Step(
-        "mid-ours",
-        "The same on the other seeds, ours alone",
-        f"driftbench.py --suite mid --seeds 102-109 --methods {OURS} --by family",
-        f"driftbench.py --suite small --seeds 100 --methods {OURS}",
-        40,
-        2,
+        "peers",
+        "The same windows by other methods",
+        f"driftbench.py --suite mid --seeds 100-101 --methods {PEERS}",
+        "driftbench.py --suite tiny --seeds 100 --methods univariate,PSI,Chow,RCD",
+        12,
+        0.5,
+    ),
+    Step(
+        "dowhy",
+        "The first twenty of them by DoWhy, where it is installed",
+        "driftbench.py --suite mid --seeds 100 --methods DoWhy",
+        "driftbench.py --suite tiny --seeds 100 --methods DoWhy --limit 1",
+        35,
+        0.5,
     ),
     Step(
         "floor",
@@ -83,18 +93,26 @@ STEPS = (
         3,
     ),
     Step(
+        "bound",
+        "What anybody could find there",
+        "driftbench_bound.py --suites mid,hard --seeds 100-101",
+        "driftbench_bound.py --suites tiny --seeds 100",
+        6,
+        0.5,
+    ),
+    Step(
         "null",
         "False alarms without any shift, family by family",
-        "driftbench.py --suite null --seeds 100-149 --methods true,univariate --by family",
-        "driftbench.py --suite null --seeds 100 --methods true",
+        "driftbench.py --suite null --seeds 100-149 --methods whydrift+true --by family",
+        "driftbench.py --suite null --seeds 100 --methods whydrift+true",
         60,
         1,
     ),
     Step(
         "multi",
         "Contributions of several changes at once",
-        "driftbench.py --suite multi --seeds 100-109 --methods true --by measure",
-        "driftbench.py --suite multi --seeds 100 --methods true --by measure",
+        "driftbench.py --suite multi --seeds 100-109 --methods whydrift+true --by measure",
+        "driftbench.py --suite multi --seeds 100 --methods whydrift+true --by measure",
         10,
         1,
     ),
@@ -139,6 +157,14 @@ STEPS = (
         1,
     ),
     Step("remedy", "Remedies: regret", "remedy.py", "remedy.py --seeds 100", 10, 2),
+    Step(
+        "estimated",
+        "The loss that is estimated without labels",
+        "estimated_loss.py",
+        "estimated_loss.py",
+        2,
+        2,
+    ),
     Step("speed", "Seconds a check", "speed.py", "speed.py", 2, 1),
 )
 
@@ -149,13 +175,20 @@ def main() -> int:
     )
     parser.add_argument("--only", default="", help=f"of {','.join(s.name for s in STEPS)}")
     parser.add_argument("--quick", action="store_true", default=os.environ.get("QUICK") == "1")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        default=os.environ.get("DATA"),
+        help="folder of public data sets (or DATA=): docs/real-data.md is measured too",
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="steps at a time")
     options = parser.parse_args()
+    measured = STEPS if options.data is None else (*STEPS, real_data(options.data))
     wanted = set(filter(None, options.only.split(",")))
-    unknown = wanted - {s.name for s in STEPS}
+    unknown = wanted - {s.name for s in measured}
     if unknown:
         parser.error(f"no step is named {', '.join(sorted(unknown))}")
-    steps = [s for s in STEPS if not wanted or s.name in wanted]
+    steps = [s for s in measured if not wanted or s.name in wanted]
     alone = [s for s in steps if s.name in ALONE]
     together = [s for s in steps if s.name not in ALONE]
     jobs = max(1, min(options.jobs, len(together)))
@@ -178,9 +211,15 @@ def main() -> int:
     return 1 if failed else 0
 
 
+def real_data(folder: Path) -> Step:
+    """Return the step for data that do not come with the project."""
+    command = f"real_data.py --data {shlex.quote(str(folder.resolve()))}"
+    return Step("real", "Real data", command, f"{command} --parts splits", 30, 4)
+
+
 def measure(step: Step, *, quick: bool) -> tuple[subprocess.CompletedProcess[str], float]:
     """Run a step, and return what it said and the minutes that it took."""
-    command = (step.quick if quick else step.full).split()
+    command = shlex.split(step.quick if quick else step.full)
     began = time.perf_counter()
     done = subprocess.run(
         [sys.executable, str(HERE / command[0]), *command[1:]],
