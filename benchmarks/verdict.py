@@ -73,7 +73,7 @@ STEPS = (
         "The first twenty of them by DoWhy, where it is installed",
         "driftbench.py --suite mid --seeds 100 --methods DoWhy",
         "driftbench.py --suite tiny --seeds 100 --methods DoWhy --limit 1",
-        35,
+        40,
         0.5,
     ),
     Step(
@@ -115,6 +115,14 @@ STEPS = (
         "driftbench.py --suite multi --seeds 100 --methods whydrift+true --by measure",
         10,
         1,
+    ),
+    Step(
+        "dowhy-multi",
+        "The first twenty of them by DoWhy's robust attribution, where it is installed",
+        "driftbench.py --suite multi --seeds 100 --methods robust --by measure",
+        "driftbench.py --suite multi --seeds 100 --methods robust --by measure --limit 1",
+        10,
+        0.5,
     ),
     Step(
         "streams",
