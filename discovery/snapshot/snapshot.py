@@ -11,7 +11,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
-from whydrift.discovery.scores.features import rank_normal
+from whydrift.discovery.scores.features import ascending, rank_normal
 from whydrift.discovery.snapshot.arrow import to_table
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
@@ -363,8 +363,24 @@ class Snapshot:
     def rank_scores(self, name: str) -> FloatArray:
         """Return a sampled number's rank-normal scores within this window (computed once)."""
         if name not in self._rank_scores:
-            self._rank_scores[name] = read_only(rank_normal(self.column(name)))
+            scores = rank_normal(self.column(name), self.order(name))
+            self._rank_scores[name] = read_only(scores)
         return self._rank_scores[name]
+
+    @cached_property
+    def _orders(self) -> dict[str, IntArray]:
+        return {}
+
+    def order(self, name: str) -> IntArray:
+        """Return the sampled rows that have a value here, in its order (computed once)."""
+        if name not in self._orders:
+            self._orders[name] = ascending(self.column(name))
+        return self._orders[name]
+
+    def ascending(self, name: str) -> FloatArray:
+        """Return the values of a sampled column, from the smallest to the largest."""
+        values: FloatArray = self.column(name)[self.order(name)]
+        return values
 
     def has(self, name: str) -> bool:
         """Whether the window's sample holds this column."""
