@@ -11,7 +11,7 @@ MacKay (1992), Bayesian interpolation, Neural Computation 4, 415-447.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -40,6 +40,8 @@ class Folds:
         Which of the rows handed in each of them is; None where all are in their places.
     ends : tuple of int
         Where each window's groups begin, and the last one ends.
+    sums : ndarray of shape (2, width)
+        Of the design's features in each window.
     grams : ndarray of shape (n_groups, f, f)
         Cross products inside each group.
     source : ndarray of int, shape (f,)
@@ -51,6 +53,7 @@ class Folds:
     design: FloatArray
     order: IntArray | None
     ends: tuple[int, ...]
+    sums: FloatArray
     grams: FloatArray
     source: IntArray
     signs: FloatArray
@@ -98,13 +101,14 @@ class Folds:
         grams[:, :plain, plain:] = half[:, :plain, twice]
         grams[:, plain:, :plain] = half[:, twice, :plain]
         grams[:, plain:, plain:] = 0.25 * both[:, twice[:, None], twice]
-        return cls(design, order, ends, grams, source, signs)
+        sums = once[:, :, 0].sum(axis=1)  # products with the intercept
+        return cls(design, order, ends, sums, grams, source, signs)
 
     def part(self, features: IntArray) -> Folds:
         """Return the same rows with some of the features."""
         grams = self.grams[:, features[:, None], features]
         signs = self.signs[:, features]
-        return Folds(self.design, self.order, self.ends, grams, self.source[features], signs)
+        return replace(self, grams=grams, source=self.source[features], signs=signs)
 
     def fit(
         self, response: FloatArray, kinds: IntArray, variance: float | None = None
