@@ -392,11 +392,15 @@ class Design:
             count = _few(basis) if self.is_wide else basis.width
             parts.append((columns.ingredients(name, drawn_in), basis.recipe[:count]))
         if self._pairs:
-            narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
-            products = [np.moveaxis(_product(narrow[a], narrow[b]), -1, 0) for a, b in self._pairs]
-            fits = max(p.shape[1] for p in products)
-            together = np.concatenate([np.broadcast_to(p, (len(p), fits, rows)) for p in products])
-            parts.append((together, np.eye(len(together))))
+            narrow = {n: np.moveaxis(columns.bounded(n, drawn_in), -1, 0) for n in self.bases}
+            fits = max(part.shape[1] for part in narrow.values())
+            ends = np.cumsum([0, *(len(narrow[a]) * len(narrow[b]) for a, b in self._pairs)])
+            products = np.empty((ends[-1], fits, rows))
+            for (a, b), start, stop in zip(self._pairs, ends[:-1], ends[1:], strict=True):
+                one, other = narrow[a][:, None], narrow[b][None]
+                out = products[start:stop].reshape(len(narrow[a]), len(narrow[b]), fits, rows)
+                np.multiply(one, other, out=out)
+            parts.append((products, np.eye(len(products))))
         return parts
 
     def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:

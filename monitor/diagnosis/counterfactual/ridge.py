@@ -173,10 +173,9 @@ def penalties_by_evidence(
         Of the noise; estimated where not given.
     """
     penalty, told = np.where(kinds < 0, _FREE, 1.0), np.zeros(1)
-    diagonal = np.arange(len(kinds))
     for _ in range(_ROUNDS if len(kinds) <= _WIDE else _ROUNDS_IF_WIDE):
         lhs = gram.copy()
-        lhs[diagonal, diagonal] += penalty
+        lhs.reshape(-1)[:: len(kinds) + 1] += penalty
         beta, variances = _solved(lhs, moment)
         noise = variance
         if noise is None:
