@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dposv, dpotrf, dtrtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
@@ -91,9 +91,10 @@ class Folds:
             order = np.argsort(place, kind="stable")
             place, design = place[order], design.T.take(order, axis=1).T
         ends = tuple(np.searchsorted(place, np.arange(2 * count + 1)).tolist())
-        parts = [design[a:b] for a, b in pairwise(ends)]
         # What a window makes of a feature is one factor for all its rows: products can wait for it.
-        once = np.stack([p.T @ p for p in parts]).reshape(2, count, *[design.shape[1]] * 2)
+        once = np.empty((2, count, *[design.shape[1]] * 2))
+        for (a, b), out in zip(pairwise(ends), once.reshape(-1, *once.shape[2:]), strict=True):
+            np.matmul(design[a:b].T, design[a:b], out=out)
         both, half = once[0] + once[1], 0.5 * (once[1] - once[0])
         plain, twice = len(source) - int(differs.sum()), source[differs]
         grams = np.empty((count, len(source), len(source)))
@@ -139,7 +140,7 @@ class Folds:
         rhs = np.concatenate([right[None], right - moments])
         diagonal = np.arange(len(penalty))
         lhs[:, diagonal, diagonal] += penalty
-        weights = np.linalg.solve(lhs, rhs[..., None])[..., 0]
+        weights = np.stack([_solution(left, right) for left, right in zip(lhs, rhs, strict=True)])
         out: FloatArray = weights * self.signs[:, None, :]
         return out
 
@@ -188,6 +189,13 @@ def penalties_by_evidence(
         if np.abs(told - before).max(initial=0.0) < _SETTLED:
             break
     return penalty
+
+
+def _solution(lhs: FloatArray, rhs: FloatArray) -> FloatArray:
+    """Return the solution of symmetric equations."""
+    _, found, is_singular = dposv(lhs.T, rhs)  # transposed as LAPACK has it: no copy is turned
+    out: FloatArray = np.linalg.solve(lhs, rhs) if is_singular else found
+    return out
 
 
 def _solved(lhs: FloatArray, rhs: FloatArray) -> tuple[FloatArray, FloatArray]:
