@@ -27,6 +27,7 @@ __all__ = ["OTHER", "ColumnSummary", "Snapshot", "sample_limit"]
 
 OTHER = "(other)"  # the overflow bucket of a column with too many categories
 _SAMPLE_ROWS = 16_384
+_ALL_ROWS = slice(None)
 # Of more columns the sample shrinks to so many bytes.
 _MOST_COLUMNS, _MOST_BYTES = 200, 64_000_000
 
@@ -371,15 +372,21 @@ class Snapshot:
     def _orders(self) -> dict[str, IntArray]:
         return {}
 
-    def order(self, name: str) -> IntArray:
-        """Return the sampled rows that have a value here, in its order (computed once)."""
+    def order(self, name: str, rows: slice = _ALL_ROWS) -> IntArray:
+        """Return which of some sampled rows have a value here, in its order (computed once)."""
         if name not in self._orders:
             self._orders[name] = ascending(self.column(name))
-        return self._orders[name]
+        order = self._orders[name]
+        if rows == _ALL_ROWS:
+            return order
+        start, stop, step = rows.indices(len(self.sample))
+        assert step > 0, step
+        places = order[(order >= start) & (order < stop)] - start
+        return places if step == 1 else places[places % step == 0] // step
 
-    def ascending(self, name: str) -> FloatArray:
-        """Return the values of a sampled column, from the smallest to the largest."""
-        values: FloatArray = self.column(name)[self.order(name)]
+    def ascending(self, name: str, rows: slice = _ALL_ROWS) -> FloatArray:
+        """Return the values of some rows of a sampled column, from the smallest to the largest."""
+        values: FloatArray = self.column(name)[rows][self.order(name, rows)]
         return values
 
     def has(self, name: str) -> bool:

@@ -194,7 +194,9 @@ def penalties_by_evidence(
 def _solution(lhs: FloatArray, rhs: FloatArray) -> FloatArray:
     """Return the solution of symmetric equations."""
     _, found, is_singular = dposv(lhs.T, rhs)  # transposed as LAPACK has it: no copy is turned
-    out: FloatArray = np.linalg.solve(lhs, rhs) if is_singular else found
+    if is_singular:  # to rounding
+        found = np.linalg.solve(lhs, rhs)
+    out: FloatArray = found
     return out
 
 
