@@ -324,9 +324,9 @@ class EnvironmentScore(CachedScore):
         tried = np.arange(len(sizes))
         if count == 2:
             # Shared slopes fit no window better than its own do: most models need not try them.
-            least = known.copy()
-            np.maximum.at(least, of, np.maximum(same, each))
-            tried = np.flatnonzero(own_fit - price > least[of])
+            reached = known.copy()
+            np.maximum.at(reached, of, np.maximum(same, each))
+            tried = np.flatnonzero(own_fit - price > reached[of])
         if len(tried):
             contrast = _contrast(_cut_out(moments.stack[:1], index[tried])[0], q)
             residuals = _spread_along(contrast, blocks[:, tried])

@@ -199,18 +199,16 @@ class ResidualDensity:
     ) -> tuple[float, float]:
         """Return the log-likelihood less the price of its parameters, by rank and as it is."""
         start = self._all[column].start
-        best: list[Fit] = []
         bent = tuple(self._all[p] for p in parents)
         straight = tuple(self._linear[p] for p in parents)
-        for blocks in (bent,) if bent == straight else (bent, straight):
-            found = self._regressions[column].best(
-                blocks,
-                slice(start, start + 2),
-                self._worth[column],
-                self._unit(column),
-                moved=moved,
-            )
-            best = [max(pair, key=_value) for pair in zip(best or found, found, strict=True)]
+        best = self._regressions[column].best(
+            bent,
+            slice(start, start + 2),
+            self._worth[column],
+            self._unit(column),
+            moved=moved,
+            fewer=() if bent == straight else straight,
+        )
         by_rank, as_it_is = self._shaped(column, best, straight)
         return by_rank, as_it_is
 
@@ -293,10 +291,6 @@ def _news(features: FloatArray, rows: IntArray, carry: float) -> FloatArray:
         out -= carry * features[rows - 1].T
         out[0] = 1.0
     return out
-
-
-def _value(fit: Fit) -> float:
-    return fit.value
 
 
 def _robust(values: FloatArray) -> FloatArray:
