@@ -304,6 +304,6 @@ def _robust(values: FloatArray) -> FloatArray:
 
 def _deviations(rows: FloatArray) -> list[float]:
     """Return the standard deviation of each row of values that lie around 0."""
-    means = rows.mean(axis=1).tolist()
+    means = (np.add.reduce(rows, axis=1) / rows.shape[1]).tolist()
     squares = [float(row @ row) / len(row) for row in rows]
     return [math.sqrt(max(s - m * m, 0.0)) for s, m in zip(squares, means, strict=True)]
