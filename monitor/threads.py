@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 __all__ = ["one_blas_thread"]
 
@@ -14,8 +18,14 @@ def one_blas_thread() -> AbstractContextManager[Any]:
     A comparison multiplies thousands of small matrices. Handing each to a pool of threads takes
     twice the processor time and saves none; on a busy machine the threads wait for each other.
     """
-    import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there to be limited
-    from threadpoolctl import threadpool_limits
-
-    limits: AbstractContextManager[Any] = threadpool_limits(limits=1, user_api="blas")
+    limits: AbstractContextManager[Any] = _libraries().limit(limits=1, user_api="blas")
     return limits
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    """Find the libraries that whydrift computes with; to look through all there are takes 2 ms."""
+    import scipy.linalg  # noqa: F401  # brings a BLAS of its own, which must be there to be limited
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()

@@ -208,8 +208,10 @@ def mixed(snapshot: Snapshot, names: tuple[str, ...]) -> Built:
             straight.append(sight.compared.shape[1])
         else:
             score = snapshot.rank_scores(name)
-            bent = [np.maximum(score - knot, 0.0) for knot in _HINGES]
-            blocks.append(np.column_stack([score, *bent]))
+            bent = np.maximum(score - np.array(_HINGES)[:, None], 0.0)
+            blocks.append(
+                np.concatenate([score[None], bent]).T
+            )  # loops run over rows, which are many
             straight.append(1)
     categories = None
     if is_category.sum() > 1:

@@ -47,7 +47,7 @@ _MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
 
 # Straight models are padded where they are asked together with bent ones: beyond so many numbers
 # more in a matrix, a call of their own costs less.
-_WORTH_A_CALL = 1500
+_WORTH_A_CALL = 4000
 
 
 @dataclass(frozen=True)
@@ -159,6 +159,7 @@ class EnvironmentScore(CachedScore):
         self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
         room = self.most_parents * max(sizes)
+        self._padding = self.start[-1] + np.arange(room)
         self._moments = _Moments.of(stacked, bounds, room)
         # Where rows remember, the noise of a number may carry on a share of the row before.
         self._remembering: tuple[_Moments, ...] = ()
@@ -211,7 +212,8 @@ class EnvironmentScore(CachedScore):
             return 0.0
         index, sizes = self._padded([[self.basis[p] for p in parents]], self.linear[column])
         moments_of, rows = self._assumed(column)
-        values = [self._fits(m, rows, index, sizes)[0].value for m in moments_of]
+        only, none = np.zeros(1, dtype=np.int64), np.full(1, -np.inf)
+        values = [self._fits(m, rows, index, sizes, only, none)[0].value for m in moments_of]
         return (0.0, *CARRIES)[int(np.argmax(values))]
 
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
@@ -236,8 +238,10 @@ class EnvironmentScore(CachedScore):
         best = [_Way(-np.inf, ())] * len(parent_sets)
         for several, numbers in batches:
             index, sizes = self._padded(several, self.linear[column])
+            of = np.array(numbers)
             for moments in moments_of:
-                found = self._fits(moments, rows, index, sizes)
+                known = np.array([way.value for way in best])
+                found = self._fits(moments, rows, index, sizes, of, known)
                 for n, way in zip(numbers, found, strict=True):
                     if way.value > best[n].value:
                         best[n] = way
@@ -261,50 +265,73 @@ class EnvironmentScore(CachedScore):
         Padding points at features that are uncorrelated with everything, which changes no
         determinant.
         """
-        none = [np.empty(0, dtype=np.int64)]
-        flat = [np.concatenate(none + blocks).astype(np.int64) for blocks in parents]
-        sizes = np.array([len(f) for f in flat], dtype=np.float64)
-        longest = int(sizes.max())
-        index = np.empty((len(flat), longest + len(response)), dtype=np.int64)
-        for row, own in enumerate(flat):
-            pad = self.start[-1] + np.arange(longest - len(own))
-            index[row] = np.concatenate([own, pad, response])
-        return index, sizes
+        sizes = [sum(map(len, blocks)) for blocks in parents]
+        longest = max(sizes)
+        index = np.empty((len(parents), longest + len(response)), dtype=np.int64)
+        index[:, longest:] = response
+        index[:, :longest] = self._padding[:longest]
+        if min(sizes) == longest > 0:
+            flat = np.concatenate([block for blocks in parents for block in blocks])
+            index[:, :longest] = flat.reshape(len(parents), longest)
+        else:
+            for row, size, blocks in zip(index, sizes, parents, strict=True):
+                if size:
+                    row[:size] = np.concatenate(blocks)
+        return index, np.array(sizes, dtype=np.float64)
 
     def _fits(
-        self, moments: _Moments, rows: FloatArray, index: IntArray, sizes: FloatArray
+        self,
+        moments: _Moments,
+        rows: FloatArray,
+        index: IntArray,
+        sizes: FloatArray,
+        of: IntArray,
+        known: FloatArray,
     ) -> list[_Way]:
-        """Return, for each parent set, the best way in which windows may differ.
+        """Return, for each model, the best way in which windows may differ.
+
+        Exact where no better way is known for the parent set; elsewhere it may be a worse one.
 
         Parameters
         ----------
         moments : _Moments
         rows : ndarray of shape (n_windows,)
             What the windows' rows count for.
-        index : ndarray of int, shape (n_sets, n_features)
-        sizes : ndarray of shape (n_sets,)
+        index : ndarray of int, shape (n_models, n_features)
+        sizes : ndarray of shape (n_models,)
             See `_padded`.
+        of : ndarray of int, shape (n_models,)
+            The number of each model's parent set.
+        known : ndarray of shape (n_parent_sets,)
+            The value of the best way known.
         """
         q = index.shape[1] - int(sizes.max())
         unit = 0.5 * self.penalty * np.log(max(float(rows.sum()), 2.0))
         spread = q * (q + 1) / 2
-        own_parameters, shared_parameters = (sizes + 1) * q + spread, sizes * q
-        # Within windows first, where there are several; of all rows; of each: (…, n_sets, n, n).
-        every: FloatArray = moments.stack[:, index[:, :, None], index[:, None, :]]
+        own_parameters = sizes * q + (q + spread)
+        # Of all rows first, and of each window where there are several: (…, n_models, n, n).
         count = len(rows)
-        logdets = _residual_logdet(every if count == 1 else every[1:], q)
+        every = _cut_out(moments.stack[-count - (count > 1) :], index)
+        logdets = _residual_logdet(every, q)
         same = -rows.sum() / 2 * logdets[0] - unit * own_parameters
         if count == 1:
             return [_Way(value, ()) for value in same.tolist()]
-        within, total, blocks, logdets = every[0], every[1], every[2:], logdets[1:]
-        contrast = _contrast(within, q)
-        residuals = _spread_along(contrast, blocks)
-        own_fit = (-rows / 2) @ logdets
-        shared_fit = (-rows / 2) @ _logdet(residuals)
-        each = np.maximum(
-            own_fit - unit * (count * own_parameters + 1),
-            shared_fit - unit * (shared_parameters + count * (q + spread) + 1),
-        )
+        total, blocks = every[0], every[1:]
+        own_fit = (-rows / 2) @ logdets[1:]
+        each = own_fit - unit * (count * own_parameters + 1)
+        shared_parameters = sizes * q
+        price = unit * (shared_parameters + (count * (q + spread) + 1))
+        tried = np.arange(len(sizes))
+        if count == 2:
+            # Shared slopes fit no window better than its own do: most models need not try them.
+            reached = known.copy()
+            np.maximum.at(reached, of, np.maximum(same, each))
+            tried = np.flatnonzero(own_fit - price > reached[of])
+        if len(tried):
+            contrast = _contrast(_cut_out(moments.stack[:1], index[tried])[0], q)
+            residuals = _spread_along(contrast, blocks[:, tried])
+            shared_fit = (-rows / 2) @ _logdet(residuals)
+            each[tried] = np.maximum(each[tried], shared_fit - price[tried])
         everywhere = tuple(range(count))
         best = [
             _Way(apart, everywhere) if apart > alike + _TIE else _Way(alike, ())
@@ -430,6 +457,14 @@ def _widened(matrices: FloatArray, extra: int) -> FloatArray:
     out = np.tile(np.eye(width + extra), (count, 1, 1))
     out[:, :width, :width] = matrices
     out[:, np.arange(width + extra), np.arange(width + extra)] += _RIDGE
+    return out
+
+
+def _cut_out(matrices: FloatArray, index: IntArray) -> FloatArray:
+    """Return the parts of matrices that features form, shape (n_matrices, n_sets, n, n)."""
+    width = matrices.shape[-1]
+    places = index[:, :, None] * width + index[:, None, :]
+    out: FloatArray = matrices.reshape(len(matrices), -1).take(places, axis=1)
     return out
 
 

@@ -8,11 +8,12 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import ndtri
 
-from whydrift.discovery.arrays import FloatArray, read_only
+from whydrift.discovery.arrays import FloatArray, IntArray, read_only
 
 __all__ = [
     "HINGES",
     "Features",
+    "ascending",
     "category_features",
     "number_features",
     "plain_features",
@@ -51,12 +52,23 @@ class Features:
         return bool(self.levels)
 
 
-def rank_normal(values: FloatArray) -> FloatArray:
+def ascending(values: FloatArray) -> IntArray:
+    """Return the rows of a column that have a value, from the smallest to the largest."""
+    present = np.isfinite(values)
+    if present.all():
+        return np.argsort(values)
+    rows = np.flatnonzero(present)
+    return rows[np.argsort(values[rows])]
+
+
+def rank_normal(values: FloatArray, order: IntArray | None = None) -> FloatArray:
     """Return Φ⁻¹(rank / (n + 1)) of a column; ties share their mean rank, NaN stays NaN.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows,)
+    order : ndarray of int, optional
+        The column's rows as `ascending` returns them, where they are known.
 
     Returns
     -------
@@ -67,23 +79,20 @@ def rank_normal(values: FloatArray) -> FloatArray:
     ----------
     van der Waerden (1952), Order tests for the two-sample problem and their power.
     """
-    present = np.isfinite(values)
+    if order is None:
+        order = ascending(values)
     out = np.full(values.shape, np.nan)
-    observed = values[present]
-    count = observed.size
+    count = order.size
     if count == 0:
         return out
-    order = np.argsort(observed)  # in which order ties come means nothing: they share their rank
-    ordered = observed[order]
+    ordered = values[order]  # in which order ties come means nothing: they share their rank
     differs = ordered[1:] != ordered[:-1]
-    score = np.empty(count)
     if differs.all():
-        score[order] = _scores_of_ranks(count)
+        out[order] = _scores_of_ranks(count)
     else:
         first = np.flatnonzero(np.r_[True, differs])
         last = np.r_[first[1:], count]
-        score[order] = np.repeat(ndtri((first + last + 1) / 2 / (count + 1)), last - first)
-    out[present] = score
+        out[order] = np.repeat(ndtri((first + last + 1) / 2 / (count + 1)), last - first)
     return out
 
 
@@ -93,9 +102,9 @@ def _scores_of_ranks(count: int) -> FloatArray:
     return read_only(ndtri(np.arange(1.0, count + 1) / (count + 1)))
 
 
-def number_features(values: FloatArray) -> Features:
-    """Return the features of a number, shape (n_rows,), NaN where missing."""
-    score = rank_normal(values)
+def number_features(values: FloatArray, order: IntArray | None = None) -> Features:
+    """Return the features of a number, NaN where missing; parameters are `rank_normal`'s."""
+    score = rank_normal(values, order)
     hinges = [np.maximum(score - knot, 0.0) for knot in HINGES]
     linear = score[:, None]
     return Features(linear, np.column_stack([score, *hinges]))

@@ -199,18 +199,16 @@ class ResidualDensity:
     ) -> tuple[float, float]:
         """Return the log-likelihood less the price of its parameters, by rank and as it is."""
         start = self._all[column].start
-        best: list[Fit] = []
         bent = tuple(self._all[p] for p in parents)
         straight = tuple(self._linear[p] for p in parents)
-        for blocks in (bent,) if bent == straight else (bent, straight):
-            found = self._regressions[column].best(
-                blocks,
-                slice(start, start + 2),
-                self._worth[column],
-                self._unit(column),
-                moved=moved,
-            )
-            best = [max(pair, key=_value) for pair in zip(best or found, found, strict=True)]
+        best = self._regressions[column].best(
+            bent,
+            slice(start, start + 2),
+            self._worth[column],
+            self._unit(column),
+            moved=moved,
+            fewer=() if bent == straight else straight,
+        )
         by_rank, as_it_is = self._shaped(column, best, straight)
         return by_rank, as_it_is
 
@@ -295,10 +293,6 @@ def _news(features: FloatArray, rows: IntArray, carry: float) -> FloatArray:
     return out
 
 
-def _value(fit: Fit) -> float:
-    return fit.value
-
-
 def _robust(values: FloatArray) -> FloatArray:
     """Return a number less its median, in robust sd."""
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
@@ -310,6 +304,6 @@ def _robust(values: FloatArray) -> FloatArray:
 
 def _deviations(rows: FloatArray) -> list[float]:
     """Return the standard deviation of each row of values that lie around 0."""
-    means = rows.mean(axis=1).tolist()
+    means = (np.add.reduce(rows, axis=1) / rows.shape[1]).tolist()
     squares = [float(row @ row) / len(row) for row in rows]
     return [math.sqrt(max(s - m * m, 0.0)) for s, m in zip(squares, means, strict=True)]

@@ -111,6 +111,7 @@ class WindowRegression:
         unit: float,
         *,
         moved: bool,
+        fewer: tuple[slice, ...] = (),
     ) -> list[Fit]:
         """Return, for each response, the fit of the greatest value.
 
@@ -126,40 +127,68 @@ class WindowRegression:
             The price of a parameter.
         moved : bool
             Whether windows may differ.
+        fewer : tuple of slice, optional
+            The first features of each block, by which alone a fit may be of greater value.
         """
         index = np.concatenate([np.arange(b.start, b.stop) for b in (*blocks, responses)])
-        size = len(index) - (responses.stop - responses.start)
+        several = responses.stop - responses.start
+        size = len(index) - several
         every = self._centred.take(index, axis=1).take(index, axis=2)
         inner, cross = every[:, :size, :size], every[:, :size, size:]
-        slopes = ridge(inner, cross, self._ridge)
         outer = np.diagonal(every[:, size:, size:], axis1=1, axis2=2)
+        slopes = ridge(inner, cross, self._ridge)
+        ways, sizes = [(blocks, np.arange(size))], [size] * several
+        if fewer:  # further responses, of which all other slopes are 0
+            ways.append((fewer, some := _places(blocks, fewer)))
+            own = np.zeros_like(cross)
+            own[:, some] = ridge(
+                inner.take(some, axis=1).take(some, axis=2), cross[:, some], self._ridge
+            )
+            slopes, cross, outer = (
+                np.concatenate(pair, axis=-1)
+                for pair in ((slopes, own), (cross, cross), (outer, outer))
+            )
+            sizes += [len(some)] * several
+        variances = self._variances(inner, cross, outer, slopes)
+        prices = unit * (self._parameters @ np.array([np.ones(len(sizes)), sizes]))
+        values = (-worth / 2) * (self._weights @ np.log(variances)) - prices
+        out = []
+        for number in range(several):
+            own_values = values[: None if moved else 1, number::several].T
+            which, way = divmod(int(own_values.argmax()), own_values.shape[1])
+            (chosen_blocks, places), column = ways[which], which * several + number
+            here, shares = self._fits[way]
+            groups = slice(here.start, here.stop)
+            chosen = slopes[groups if shares < 0 else slice(shares, shares + 1), :, column]
+            sums = self._sums[groups]
+            met = sums[:, index[size + number]] - (sums[:, index[:size]] * chosen).sum(axis=1)
+            first = here.start + (0 if shares < 0 else len(self._rows) - 1)
+            out.append(
+                Fit(
+                    float(values[way, column]),
+                    float(prices[way, column]),
+                    chosen_blocks,
+                    tuple(self._slices[groups]),
+                    chosen[:, places],
+                    met / self._rows[groups],
+                    np.sqrt(variances[first : first + len(here), column]),
+                )
+            )
+        return out
+
+    def _variances(
+        self, inner: FloatArray, cross: FloatArray, outer: FloatArray, slopes: FloatArray
+    ) -> FloatArray:
+        """Return what slopes leave of each response in each group: by its own, then by shared ones.
+
+        Shape (2 n_groups − 1, n_responses): the first group is all rows, which share nothing.
+        """
         count = len(self._rows)
         own = outer[:count] - (slopes[:count] * cross[:count]).sum(axis=1)
         common = slopes[self._owner]
         shared = common * (inner[1:count] @ common - 2 * cross[1:count])
         left = np.concatenate([own, outer[1:count] + shared.sum(axis=1)])
-        variances = np.maximum(left / self._counts, _LEAST_VARIANCE)
-        prices = unit * (self._parameters @ (1.0, size))
-        values = (-worth / 2) * (self._weights @ np.log(variances)) - prices[:, None]
-        out = []
-        for number, way in enumerate((values if moved else values[:1]).argmax(axis=0).tolist()):
-            here, shares = self._fits[way]
-            groups = slice(here.start, here.stop)
-            chosen = slopes[groups if shares < 0 else slice(shares, shares + 1), :, number]
-            sums = self._sums[groups]
-            met = sums[:, index[size + number]] - (sums[:, index[:size]] * chosen).sum(axis=1)
-            first = here.start + (0 if shares < 0 else count - 1)
-            out.append(
-                Fit(
-                    float(values[way, number]),
-                    float(prices[way]),
-                    blocks,
-                    tuple(self._slices[groups]),
-                    chosen,
-                    met / self._rows[groups],
-                    np.sqrt(variances[first : first + len(here), number]),
-                )
-            )
+        out: FloatArray = np.maximum(left / self._counts, _LEAST_VARIANCE)
         return out
 
     def residuals(self, fit: Fit, response: int, out: FloatArray) -> float:
@@ -192,6 +221,15 @@ class WindowRegression:
             stop = start + block.stop - block.start
             out -= slopes[start:stop] @ self.features[block, rows]
             start = stop
+
+
+def _places(blocks: tuple[slice, ...], fewer: tuple[slice, ...]) -> IntArray:
+    """Return where the first features of each block stand among all of them."""
+    places, start = [], 0
+    for block, part in zip(blocks, fewer, strict=True):
+        places.append(np.arange(start, start + part.stop - part.start))
+        start += block.stop - block.start
+    return np.concatenate(places)
 
 
 def window_groupings(count: int) -> Groupings:

@@ -51,9 +51,9 @@ def to_table(frame: Any, *, where: str = "data") -> tuple[pa.Table, tuple[Note, 
     elif hasattr(frame, "columns") and hasattr(frame, "iloc"):  # pandas
         names: list[str] = []
         arrays: list[Any] = []
-        for position, label in enumerate(frame.columns):
+        for label, series in frame.items():
             name = str(label)
-            array, note = _pandas_column(frame.iloc[:, position], name)
+            array, note = _pandas_column(series, name)
             names.append(name)
             arrays.append(array)
             notes += [note] if note else []

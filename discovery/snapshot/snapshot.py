@@ -11,7 +11,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray, read_only
 from whydrift.discovery.errors import SchemaError
-from whydrift.discovery.scores.features import rank_normal
+from whydrift.discovery.scores.features import ascending, rank_normal
 from whydrift.discovery.snapshot.arrow import to_table
 from whydrift.discovery.snapshot.copies import Copies
 from whydrift.discovery.snapshot.draw import Draw
@@ -27,6 +27,7 @@ __all__ = ["OTHER", "ColumnSummary", "Snapshot", "sample_limit"]
 
 OTHER = "(other)"  # the overflow bucket of a column with too many categories
 _SAMPLE_ROWS = 16_384
+_ALL_ROWS = slice(None)
 # Of more columns the sample shrinks to so many bytes.
 _MOST_COLUMNS, _MOST_BYTES = 200, 64_000_000
 
@@ -363,8 +364,30 @@ class Snapshot:
     def rank_scores(self, name: str) -> FloatArray:
         """Return a sampled number's rank-normal scores within this window (computed once)."""
         if name not in self._rank_scores:
-            self._rank_scores[name] = read_only(rank_normal(self.column(name)))
+            scores = rank_normal(self.column(name), self.order(name))
+            self._rank_scores[name] = read_only(scores)
         return self._rank_scores[name]
+
+    @cached_property
+    def _orders(self) -> dict[str, IntArray]:
+        return {}
+
+    def order(self, name: str, rows: slice = _ALL_ROWS) -> IntArray:
+        """Return which of some sampled rows have a value here, in its order (computed once)."""
+        if name not in self._orders:
+            self._orders[name] = ascending(self.column(name))
+        order = self._orders[name]
+        if rows == _ALL_ROWS:
+            return order
+        start, stop, step = rows.indices(len(self.sample))
+        assert step > 0, step
+        places = order[(order >= start) & (order < stop)] - start
+        return places if step == 1 else places[places % step == 0] // step
+
+    def ascending(self, name: str, rows: slice = _ALL_ROWS) -> FloatArray:
+        """Return the values of some rows of a sampled column, from the smallest to the largest."""
+        values: FloatArray = self.column(name)[rows][self.order(name, rows)]
+        return values
 
     def has(self, name: str) -> bool:
         """Whether the window's sample holds this column."""

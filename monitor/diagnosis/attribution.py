@@ -199,14 +199,10 @@ class _Steps:
         if world.reaches_beyond:
             moved = _along(world.extrapolating(), side, chosen[some], few)
             further = moved[0, 0].mean(axis=0)
-        own = groups[chosen]
-        sums, all_rows = both.sum(axis=0), len(both)
-        means = np.empty((1 + GROUPS, count))
-        means[0] = sums / all_rows
-        for g in range(GROUPS):
-            inside = own == g
-            left = max(1, all_rows - int(inside.sum()))
-            means[1 + g] = (sums - both[inside].sum(axis=0)) / left
+        own, sums, all_rows = groups[chosen], both.sum(axis=0), len(both)
+        left = np.maximum(all_rows - np.bincount(own, minlength=GROUPS), 1)
+        inside = np.stack([np.bincount(own, unit, GROUPS) for unit in both.T], axis=1)
+        means = np.concatenate([sums[None] / all_rows, (sums - inside) / left[:, None]])
         means[1:] += refitted.mean(axis=1) - before
         # Backward, each turn takes a change back.
         sign = 1.0 if side == 0 else -1.0

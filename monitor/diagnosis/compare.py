@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from uuid import uuid4
 
 import numpy as np
@@ -299,8 +300,6 @@ def compare(
     columns |= gone
     estimated = _estimated(side, testing, measure, target, prediction, loss)
     open_edges = _open_edges(judgement.graph, judgement)
-    from importlib.metadata import version
-
     return Diagnosis(
         id=uuid4().hex,
         stage=Stage.LABELS if side.has_labels else Stage.FEATURES,
@@ -370,9 +369,17 @@ def compare(
             *(() if judgement.choice is None else (judgement.choice.note,)),
         ),
         seconds=clock.seconds(),
-        version=version("whydrift"),
+        version=_version(),
         evidence=Evidence(recorded.reference, recorded.current),
     )
+
+
+@cache
+def _version() -> str:
+    """Return whydrift's version; to read it takes a millisecond."""
+    from importlib.metadata import version
+
+    return version("whydrift")
 
 
 def _require_rows(references: Sequence[Snapshot], current: Snapshot) -> None:

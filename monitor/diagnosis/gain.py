@@ -24,7 +24,7 @@ from scipy.special import stdtrit
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.effects.propensity import expit
-from whydrift.monitor.diagnosis.counterfactual.design import Columns, Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.design import Columns, Design, basis_in, column_basis
 from whydrift.monitor.diagnosis.counterfactual.logistic import fit_logistic
 from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
 from whydrift.monitor.diagnosis.diagnosis import Action, Estimate
@@ -130,7 +130,7 @@ def _chance_of_current(
     pair: WindowPair, inputs: tuple[str, ...], usable: BoolArray, is_current: BoolArray
 ) -> FloatArray:
     """Return P(current | inputs) of each usable row, were both windows equally long."""
-    bases = {n: column_basis(pair.values(n), pair.is_discrete(n), pair.split) for n in inputs}
+    bases = {n: basis_in(pair, n) for n in inputs}
     design = Design(bases, differs=False)
     columns = Columns(bases, lambda name: pair.values(name)[usable])
     features = design(columns, (int(usable.sum()),))

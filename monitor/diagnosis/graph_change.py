@@ -373,7 +373,7 @@ class _Regression:
         slopes, covariances, counts = [], [], []
         for part in (slice(0, split), slice(split, count)):
             x, weighted = linear[:, part], linear[:, part] * weight[part]
-            inverse = np.linalg.pinv(weighted @ x.T, rcond=_FLAT, hermitian=True)
+            inverse = _inverse(weighted @ x.T)
             own = inverse @ (weighted @ left[part])
             error = left[part] - own @ x
             leverage = np.clip(((inverse @ x) * weighted).sum(axis=0), 0.0, 0.9)
@@ -391,7 +391,7 @@ class _Regression:
             (slopes[0], slopes[1]),
             (covariances[0], covariances[1]),
             # What the terms of a parent vary by themselves, given the other parents, is in here.
-            np.linalg.pinv(spread, rcond=_FLAT, hermitian=True),
+            _inverse(spread),
             min(counts),
         )
 
@@ -406,8 +406,7 @@ class _Regression:
         p_value, rank = _wald(new - old, before + after, self.groups)
         if not rank:
             return None
-        own = np.linalg.pinv(precision, rcond=_FLAT, hermitian=True)
-        return _Term(p_value, (old, new), (before, after), own.astype(np.float64, copy=False))
+        return _Term(p_value, (old, new), (before, after), _inverse(precision))
 
 
 def _response(pair: WindowPair, child: str) -> FloatArray:
@@ -438,6 +437,17 @@ def _solve(gram: FloatArray, moment: FloatArray, ridge: float = 1e-6) -> FloatAr
     lhs[np.diag_indices(len(gram))] += ridge
     lhs[0, 0] -= ridge * (1 - _FLAT)  # the intercept is free
     out: FloatArray = np.linalg.solve(lhs, moment).astype(np.float64, copy=False)
+    return out
+
+
+def _inverse(matrix: FloatArray) -> FloatArray:
+    """Return the inverse of a symmetric matrix where it has one: nothing elsewhere."""
+    values, vectors = np.linalg.eigh(matrix)
+    sizes = np.abs(values)
+    told = sizes > _FLAT * sizes.max(initial=0.0)
+    if not told.all():
+        values, vectors = values[told], vectors[:, told]
+    out: FloatArray = (vectors / values) @ vectors.T
     return out
 
 

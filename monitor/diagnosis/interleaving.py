@@ -54,8 +54,9 @@ def rows_alike_nearby(window: Snapshot, names: tuple[str, ...]) -> bool:
     """
     limit = max(_NOTABLE, float(-ndtri(_LEVEL / max(1, len(names)))))
     for score, most in _scores(window, names):
-        cross, error = _products(score, most)
-        if _in_errors(cross.sum(keepdims=True), error.sum(keepdims=True))[0] > limit:
+        centred = _centred(score)
+        sums = np.array([_nearby(centred, most), _nearby(centred**2, most)])
+        if _in_errors(sums[:1], sums[1:])[0] > limit:
             return True
     return False
 
@@ -76,15 +77,27 @@ def _scores(window: Snapshot, names: tuple[str, ...]) -> Iterator[tuple[FloatArr
 
 def _products(score: FloatArray, most: int) -> tuple[FloatArray, FloatArray]:
     """Return sums of products at lags 1 to ``most``, and their variance were rows independent."""
+    centred = _centred(score)
+    return _lagged(centred, most), _lagged(centred**2, most)
+
+
+def _centred(score: FloatArray) -> FloatArray:
+    """Return scores about their mean, 0 where missing."""
     present = np.isfinite(score)
     centred = np.where(present, score, 0.0)
-    centred = np.where(present, centred - centred.sum() / max(1, present.sum()), 0.0)
-    return _lagged(centred, most), _lagged(centred**2, most)
+    out: FloatArray = np.where(present, centred - centred.sum() / max(1, present.sum()), 0.0)
+    return out
 
 
 def _lagged(values: FloatArray, most: int) -> FloatArray:
     """Return sums of products with the values so many rows on: few lags, faster than spectra."""
     return np.correlate(np.append(values, np.zeros(most)), values)[1:]
+
+
+def _nearby(values: FloatArray, most: int) -> float:
+    """Return the sum of products with the values up to so many rows on, as differences of sums."""
+    sums = np.cumsum(np.append(values, np.zeros(most)))
+    return float(values @ (sums[most:] - sums[:-most]))
 
 
 def _in_errors(cross: FloatArray, error: FloatArray) -> FloatArray:

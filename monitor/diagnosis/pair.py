@@ -73,9 +73,18 @@ class WindowPair:
     def features(self, name: str) -> Features:
         """Return a column's features over the pooled rows (computed once)."""
         if name not in self._features:
-            build = category_features if self.is_discrete(name) else number_features
-            self._features[name] = build(self.values(name))
+            values = self.values(name)
+            self._features[name] = (
+                category_features(values)
+                if self.is_discrete(name)
+                else number_features(values, self._order(name))
+            )
         return self._features[name]
+
+    def _order(self, name: str) -> IntArray:
+        """Return the pooled rows that have a value, in its order: the windows' are merged."""
+        rows = np.concatenate([self.reference.order(name), self.split + self.current.order(name)])
+        return rows[np.argsort(self.values(name)[rows], kind="stable")]
 
     def observed(self, name: str) -> BoolArray:
         """Return which pooled rows have a value in this column (computed once)."""

@@ -55,3 +55,18 @@ def test_slopes_that_changed_are_each_group_s_own():
     residuals = np.empty(1000)
     WindowRegression(features, BOUNDS, window_groupings(3)).residuals(fit, 5, residuals)
     assert abs(np.corrcoef(residuals[700:], features[1, 700:])[0, 1]) < 1e-4
+
+
+def test_the_first_features_of_each_block_win_where_they_are_enough():
+    found = regression(np.random.default_rng(2), 3.0)
+    fewer = (slice(1, 2), slice(4, 5))
+    unit = 0.5 * np.log(1000)
+    wide, narrow = (found.best(b, RESPONSES, 1.0, unit, moved=True) for b in (BLOCKS, fewer))
+    both = found.best(BLOCKS, RESPONSES, 1.0, unit, moved=True, fewer=fewer)
+    assert [fit.blocks for fit in both] == [fewer, BLOCKS]
+    for fit, alone in zip(both, (narrow[0], wide[1]), strict=True):
+        assert fit.value == pytest.approx(alone.value)
+        assert fit.groups == alone.groups
+        np.testing.assert_allclose(fit.slopes, alone.slopes)
+        np.testing.assert_allclose(fit.intercepts, alone.intercepts)
+        np.testing.assert_allclose(fit.spreads, alone.spreads)

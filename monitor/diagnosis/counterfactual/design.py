@@ -12,8 +12,9 @@ import numpy as np
 from scipy.linalg.lapack import dtrtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["Causes", "Columns", "Design", "Layout", "column_basis"]
+__all__ = ["Causes", "Columns", "Design", "Layout", "basis_in", "column_basis"]
 
 # Percentiles of the pooled rows; beyond the outermost two a natural spline goes on as a line.
 _KNOTS = (2.0, 8.0, 18.0, 30.0, 43.0, 57.0, 70.0, 82.0, 92.0, 98.0)
@@ -78,7 +79,7 @@ class NumberBasis:
         scale = (upper - lower) / _NORMAL_QUARTILES or float(present.std()) or 1.0
         z = (present - centre) / scale
         knots = np.unique(_percentiles(z, _KNOTS))
-        rough = _natural(knots) @ _bends(z, knots)
+        rough = _natural(knots) @ _bends(z, knots)[1:]
         mean = rough.mean(axis=1)
         centred = rough - mean[:, None]
         covariance = centred @ centred.T / max(1, present.size - 1)
@@ -112,14 +113,15 @@ class NumberBasis:
     def ingredients(self, values: FloatArray) -> FloatArray:
         """Return one, the value, its cube beyond each knot, and whether it is missing."""
         # No row tells of values beyond all that were seen: the last one stands for them.
-        z = np.clip((values - self.centre) / self.scale, self.low, self.high)
-        ones = np.ones((1, *values.shape))
+        z = values - self.centre
+        z /= self.scale
+        np.clip(z, self.low, self.high, out=z)
+        known = _bends(z, self.knots)
         if not self.has_missing:
-            return np.concatenate([ones, _bends(z, self.knots)])
+            return known
         missing = ~np.isfinite(values)
-        out = np.concatenate([ones, _bends(z, self.knots), missing[None]])
-        out[:-1, missing] = 0.0
-        return out
+        known[:, missing] = 0.0
+        return np.concatenate([known, missing[None]])
 
     @cached_property
     def recipe(self) -> FloatArray:
@@ -148,22 +150,22 @@ def _percentiles(ordered: FloatArray, shares: Sequence[float]) -> FloatArray:
 
 
 def _bends(z: FloatArray, knots: FloatArray) -> FloatArray:
-    """Return the values and, where there are knots enough, their cubes beyond each.
+    """Return one, the values and, where there are knots enough, their cubes beyond each.
 
     Features come first in memory, here and in every design: loops run over rows, which are many.
     """
     bends = knots if len(knots) >= 3 else knots[:0]
-    out = np.empty((1 + len(bends), *z.shape))
-    out[0] = z
+    out = np.empty((2 + len(bends), *z.shape))
+    out[0], out[1] = 1.0, z
     beyond = z - bends.reshape(-1, *[1] * z.ndim)
     np.maximum(beyond, 0.0, out=beyond)
-    np.multiply(beyond, beyond, out=out[1:])
-    out[1:] *= beyond
+    np.multiply(beyond, beyond, out=out[2:])
+    out[2:] *= beyond
     return out
 
 
 def _natural(knots: FloatArray) -> FloatArray:
-    """Return how a natural cubic spline's basis without intercept is made of `_bends`."""
+    """Return how a natural cubic spline's basis is made of `_bends`; neither has an intercept."""
     count = len(knots)
     if count < 3:
         return np.ones((1, 1))
@@ -220,8 +222,17 @@ def column_basis(values: FloatArray, is_discrete: bool, split: int) -> NumberBas
     """Return the basis of a column from its pooled values, the first ``split`` of the reference."""
     if is_discrete:
         return CategoryBasis.of(values)
-    windows = [np.sort(w[np.isfinite(w)]) for w in (values[:split], values[split:])]
-    return NumberBasis.of(*windows, has_missing=sum(map(len, windows)) < len(values))
+    before, after = (np.sort(w[np.isfinite(w)]) for w in (values[:split], values[split:]))
+    return NumberBasis.of(before, after, has_missing=len(before) + len(after) < len(values))
+
+
+def basis_in(pair: WindowPair, name: str) -> NumberBasis | CategoryBasis:
+    """Return the basis of a column of both windows, as `column_basis` does."""
+    if pair.is_discrete(name):
+        return CategoryBasis.of(pair.values(name))
+    before, after = pair.reference.ascending(name), pair.current.ascending(name)
+    has_missing = len(before) + len(after) < len(pair.is_current)
+    return NumberBasis.of(before, after, has_missing=has_missing)
 
 
 def _common_range(reference: FloatArray, current: FloatArray) -> tuple[float, float]:
@@ -381,11 +392,15 @@ class Design:
             count = _few(basis) if self.is_wide else basis.width
             parts.append((columns.ingredients(name, drawn_in), basis.recipe[:count]))
         if self._pairs:
-            narrow = {n: columns.bounded(n, drawn_in) for n in self.bases}
-            products = [np.moveaxis(_product(narrow[a], narrow[b]), -1, 0) for a, b in self._pairs]
-            fits = max(p.shape[1] for p in products)
-            together = np.concatenate([np.broadcast_to(p, (len(p), fits, rows)) for p in products])
-            parts.append((together, np.eye(len(together))))
+            narrow = {n: np.moveaxis(columns.bounded(n, drawn_in), -1, 0) for n in self.bases}
+            fits = max(part.shape[1] for part in narrow.values())
+            ends = np.cumsum([0, *(len(narrow[a]) * len(narrow[b]) for a, b in self._pairs)])
+            products = np.empty((ends[-1], fits, rows))
+            for (a, b), start, stop in zip(self._pairs, ends[:-1], ends[1:], strict=True):
+                one, other = narrow[a][:, None], narrow[b][None]
+                out = products[start:stop].reshape(len(narrow[a]), len(narrow[b]), fits, rows)
+                np.multiply(one, other, out=out)
+            parts.append((products, np.eye(len(products))))
         return parts
 
     def _parts(self, columns: Columns, *, drawn_in: bool) -> list[FloatArray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -148,7 +149,7 @@ def fit_number(
     if is_even:
         log_sd, spread = np.zeros_like(curve), np.zeros(len(x))
     else:
-        log_sd = _fit_log_sd(residual, features, side, folds, layout)
+        log_sd = _fit_log_sd(residual, folds, layout)
         spread = _by_window(features, log_sd[:, 0], side)
         spread = np.clip(spread, -_LARGEST_SPREAD, _LARGEST_SPREAD)
     rank = np.full(values.shape, 0.5)
@@ -175,12 +176,19 @@ def fit_number(
 
 
 def _quantiles(ordered: FloatArray) -> FloatArray:
-    place = np.linspace(0.0, 1.0, _NOISE_POINTS) * len(ordered) - 0.5
-    place = np.minimum(np.maximum(place, 0.0), len(ordered) - 1)
-    low = place.astype(np.int64)
-    below, above = ordered[low], ordered[np.minimum(low + 1, len(ordered) - 1)]
-    out: FloatArray = below + (above - below) * (place - low)
+    low, high, share = _places(len(ordered))
+    below = ordered[low]
+    out: FloatArray = below + (ordered[high] - below) * share
     return out
+
+
+@lru_cache(maxsize=8)
+def _places(count: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """Return between which of so many values each quantile lies, and how far from the lower one."""
+    place = np.linspace(0.0, 1.0, _NOISE_POINTS) * count - 0.5
+    place = np.minimum(np.maximum(place, 0.0), count - 1)
+    low = place.astype(np.int64)
+    return low, np.minimum(low + 1, count - 1), place - low
 
 
 def _by_window(design: FloatArray, weights: FloatArray, side: IntArray) -> FloatArray:
@@ -189,9 +197,7 @@ def _by_window(design: FloatArray, weights: FloatArray, side: IntArray) -> Float
     return np.where(side == 1, both[:, 1], both[:, 0])
 
 
-def _fit_log_sd(
-    residual: FloatArray, design: FloatArray, side: IntArray, folds: Folds, layout: Layout
-) -> FloatArray:
+def _fit_log_sd(residual: FloatArray, folds: Folds, layout: Layout) -> FloatArray:
     """Return coefficients of the log sd, about its mean in each window.
 
     References
@@ -206,7 +212,7 @@ def _fit_log_sd(
     weights = np.zeros((*some.shape[:-1], len(layout.kinds)))
     weights[..., features] = some
     out = layout.on_design(weights)
-    for s in (0, 1):
-        rows = side == s if layout.differs.any() else np.ones(len(side), dtype=bool)
-        out[s, :, 0] -= out[s] @ (rows @ design) / max(1, int(rows.sum()))
+    sums = folds.sums if layout.differs.any() else folds.sums.sum(axis=0)[None]
+    for weights, own in zip(out, np.broadcast_to(sums, folds.sums.shape), strict=True):
+        weights[:, 0] -= weights @ own / max(1.0, own[0])  # that of the intercept counts rows
     return out

@@ -11,11 +11,11 @@ MacKay (1992), Bayesian interpolation, Neural Computation 4, 415-447.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.linalg.lapack import dpotrf, dtrtri
+from scipy.linalg.lapack import dposv, dpotrf, dtrtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
@@ -40,6 +40,8 @@ class Folds:
         Which of the rows handed in each of them is; None where all are in their places.
     ends : tuple of int
         Where each window's groups begin, and the last one ends.
+    sums : ndarray of shape (2, width)
+        Of the design's features in each window.
     grams : ndarray of shape (n_groups, f, f)
         Cross products inside each group.
     source : ndarray of int, shape (f,)
@@ -51,6 +53,7 @@ class Folds:
     design: FloatArray
     order: IntArray | None
     ends: tuple[int, ...]
+    sums: FloatArray
     grams: FloatArray
     source: IntArray
     signs: FloatArray
@@ -88,9 +91,10 @@ class Folds:
             order = np.argsort(place, kind="stable")
             place, design = place[order], design.T.take(order, axis=1).T
         ends = tuple(np.searchsorted(place, np.arange(2 * count + 1)).tolist())
-        parts = [design[a:b] for a, b in pairwise(ends)]
         # What a window makes of a feature is one factor for all its rows: products can wait for it.
-        once = np.stack([p.T @ p for p in parts]).reshape(2, count, *[design.shape[1]] * 2)
+        once = np.empty((2, count, *[design.shape[1]] * 2))
+        for (a, b), out in zip(pairwise(ends), once.reshape(-1, *once.shape[2:]), strict=True):
+            np.matmul(design[a:b].T, design[a:b], out=out)
         both, half = once[0] + once[1], 0.5 * (once[1] - once[0])
         plain, twice = len(source) - int(differs.sum()), source[differs]
         grams = np.empty((count, len(source), len(source)))
@@ -98,13 +102,14 @@ class Folds:
         grams[:, :plain, plain:] = half[:, :plain, twice]
         grams[:, plain:, :plain] = half[:, twice, :plain]
         grams[:, plain:, plain:] = 0.25 * both[:, twice[:, None], twice]
-        return cls(design, order, ends, grams, source, signs)
+        sums = once[:, :, 0].sum(axis=1)  # products with the intercept
+        return cls(design, order, ends, sums, grams, source, signs)
 
     def part(self, features: IntArray) -> Folds:
         """Return the same rows with some of the features."""
         grams = self.grams[:, features[:, None], features]
         signs = self.signs[:, features]
-        return Folds(self.design, self.order, self.ends, grams, self.source[features], signs)
+        return replace(self, grams=grams, source=self.source[features], signs=signs)
 
     def fit(
         self, response: FloatArray, kinds: IntArray, variance: float | None = None
@@ -135,7 +140,7 @@ class Folds:
         rhs = np.concatenate([right[None], right - moments])
         diagonal = np.arange(len(penalty))
         lhs[:, diagonal, diagonal] += penalty
-        weights = np.linalg.solve(lhs, rhs[..., None])[..., 0]
+        weights = np.stack([_solution(left, right) for left, right in zip(lhs, rhs, strict=True)])
         out: FloatArray = weights * self.signs[:, None, :]
         return out
 
@@ -169,10 +174,9 @@ def penalties_by_evidence(
         Of the noise; estimated where not given.
     """
     penalty, told = np.where(kinds < 0, _FREE, 1.0), np.zeros(1)
-    diagonal = np.arange(len(kinds))
     for _ in range(_ROUNDS if len(kinds) <= _WIDE else _ROUNDS_IF_WIDE):
         lhs = gram.copy()
-        lhs[diagonal, diagonal] += penalty
+        lhs.reshape(-1)[:: len(kinds) + 1] += penalty
         beta, variances = _solved(lhs, moment)
         noise = variance
         if noise is None:
@@ -185,6 +189,15 @@ def penalties_by_evidence(
         if np.abs(told - before).max(initial=0.0) < _SETTLED:
             break
     return penalty
+
+
+def _solution(lhs: FloatArray, rhs: FloatArray) -> FloatArray:
+    """Return the solution of symmetric equations."""
+    _, found, is_singular = dposv(lhs.T, rhs)  # transposed as LAPACK has it: no copy is turned
+    if is_singular:  # to rounding
+        found = np.linalg.solve(lhs, rhs)
+    out: FloatArray = found
+    return out
 
 
 def _solved(lhs: FloatArray, rhs: FloatArray) -> tuple[FloatArray, FloatArray]:

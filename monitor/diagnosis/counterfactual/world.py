@@ -17,7 +17,7 @@ from whydrift.monitor.diagnosis.counterfactual.design import (
     Columns,
     Design,
     NumberBasis,
-    column_basis,
+    basis_in,
 )
 from whydrift.monitor.diagnosis.counterfactual.number import NumberMechanism, fit_number
 from whydrift.monitor.diagnosis.metric import RowMeasure
@@ -246,11 +246,7 @@ def fit_world(
         wanted &= {target, *graph.ancestors(target)}
     inputs = () if prediction is None else tuple(n for n in usable if n != target)
     causes = {p for n in usable if n in wanted for p in graph.parents(n)}.union(inputs)
-    bases = {
-        n: column_basis(pair.values(n), pair.is_discrete(n), pair.split)
-        for n in usable
-        if n in causes
-    }
+    bases = {n: basis_in(pair, n) for n in usable if n in causes}
     known = Columns(bases, pair.values)
 
     def fitted(name: str, parents: tuple[str, ...], values: FloatArray) -> Node:

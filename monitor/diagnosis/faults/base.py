@@ -102,9 +102,17 @@ def sorted_ks_distance(a: FloatArray, b: FloatArray) -> float:
     """Return :func:`ks_distance` of values that are sorted already, without NaN."""
     if not a.size or not b.size:
         return 1.0
-    grid = np.concatenate([a, b])
-    gap = np.searchsorted(a, grid, "right") / a.size - np.searchsorted(b, grid, "right") / b.size
-    return float(np.abs(gap).max())
+    gaps = [_steps(v) - np.searchsorted(w, v, "right") / w.size for v, w in ((a, b), (b, a))]
+    return float(max(np.abs(gap).max() for gap in gaps))
+
+
+def _steps(ordered: FloatArray) -> FloatArray:
+    """Return the empirical distribution function of ascending values at each of them."""
+    counts = np.arange(1, ordered.size + 1)
+    if (ordered[1:] == ordered[:-1]).any():
+        counts = np.searchsorted(ordered, ordered, "right")
+    out: FloatArray = counts / ordered.size
+    return out
 
 
 def share_rises(before: int, before_rows: int, after: int, after_rows: int) -> float:

@@ -71,7 +71,9 @@ class Fit:
     left: float
 
 
-def fitting(values: FloatArray, before: FloatArray) -> Fit | None:
+def fitting(
+    values: FloatArray, before: FloatArray, ordered: FloatArray | None = None
+) -> Fit | None:
     """Return the conversion that all of the values went through, or None.
 
     It is chosen on every second value and checked on the others.
@@ -80,10 +82,12 @@ def fitting(values: FloatArray, before: FloatArray) -> Fit | None:
     ----------
     values, before : ndarray of shape (n_rows,), (n_reference_rows,)
         Present values in the order of rows.
+    ordered : ndarray of shape (n_reference_rows,), optional
+        The reference's ascending, where they are known.
     """
     if min(values.size, before.size) < LEAST_ROWS:
         return None
-    reference = np.sort(before)
+    reference = np.sort(before) if ordered is None else ordered
     check = np.sort(values[1::2])
     distance = sorted_ks_distance(check, reference)
     if distance < _LEAST_DISTANCE:

@@ -193,7 +193,8 @@ def _is_usable(window: Snapshot, name: str) -> bool:
     present = values[np.isfinite(values)]
     if present.size < max(_LEAST_ROWS, (1 - _MOST_MISSING) * values.size):
         return False
-    return np.unique(present[: 10 * _ROWS]).size >= _LEAST_VALUES
+    # Of most columns few rows tell.
+    return any(np.unique(present[:n]).size >= _LEAST_VALUES for n in (_LEAST_ROWS, 10 * _ROWS))
 
 
 def _holds(window: Snapshot, identity: Linear | Pair) -> bool:

@@ -34,7 +34,11 @@ def context(
             block[~np.isfinite(values)] = np.nan
         else:
             # All rows were ranked before: of a part the ranks are its own.
-            scores = window.rank_scores(name) if rows == slice(None) else rank_normal(values)
+            scores = (
+                window.rank_scores(name)
+                if rows == slice(None)
+                else rank_normal(values, window.order(name, rows))
+            )
             block = scores[:, None]
         centred = block - _mean(block)
         spread = np.sqrt(_mean(centred**2))

@@ -66,6 +66,9 @@ def spike(suspects: Suspects, name: str) -> Spike | None:
     before, values = before[np.isfinite(before)], after[np.isfinite(after)]
     if min(values.size, before.size) < _LEAST_ROWS:
         return None
+    ordered = suspects.current.ascending(name)
+    if not (ordered[_LEAST_ROWS - 1 :] == ordered[: 1 - _LEAST_ROWS]).any():
+        return None  # no value comes so often
     distinct, counts = np.unique(values, return_counts=True)
     # The commonest value, or one at either end: a rounded column has common values of its own.
     for number in dict.fromkeys((int(counts.argmax()), 0, len(counts) - 1)):

@@ -100,8 +100,7 @@ class _Side:
     def ordered(self, name: str) -> FloatArray:
         """Return a column's values, ascending."""
         if name not in self._ordered:
-            values = self.window.column(name)[self.slice]
-            self._ordered[name] = np.sort(values[np.isfinite(values)])
+            self._ordered[name] = self.window.ascending(name, self.slice)
         return self._ordered[name]
 
     def distance(self, reference: _Side, as_column: str, recorded: str) -> float:

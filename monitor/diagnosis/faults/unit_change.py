@@ -16,7 +16,8 @@ def unit_change(suspects: Suspects) -> list[Finding]:
     found = []
     for name in suspects.numbers:
         before, after = suspects.reference.column(name), suspects.current.column(name)
-        fit = fitting(after[np.isfinite(after)], before[np.isfinite(before)])
+        ordered = suspects.reference.ascending(name)
+        fit = fitting(after[np.isfinite(after)], before[np.isfinite(before)], ordered)
         if fit is None:
             continue
         evidence = (

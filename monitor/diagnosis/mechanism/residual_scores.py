@@ -433,12 +433,12 @@ class _Scores:
             np.multiply(residual, by, out=column)
         return out.T
 
-    def window(self, chosen: list[int] | None = None) -> FloatArray:
-        """Return the window residuals of the (chosen) scores; one column where all share it."""
+    def window(self) -> FloatArray:
+        """Return the window residuals of the scores; one column where all share it."""
         first = self.windows[0]
         if all(w is first for w in self.windows):
             return first[:, None]
-        return side_by_side(self.windows if chosen is None else [self.windows[k] for k in chosen])
+        return side_by_side(self.windows)
 
 
 def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
@@ -700,14 +700,18 @@ def _components(
     """
     strongest = np.argsort(-np.abs(z), kind="stable")[:_REPORTED].tolist()
     chosen = [k for k in sorted({*range(scores.leading), *strongest}) if usable[k]]
-    leverage = scores.window(chosen) * side_by_side([scores.by[k] for k in chosen])
-    raw = leverage * side_by_side([scores.raw[k] for k in chosen])
-    information = (leverage**2).sum(axis=0)
-    errors = wider[chosen] * np.sqrt(np.diag(work.rows.spread_of(raw)))
+    raw = np.empty((len(chosen), len(work.matrix)))
+    information = []
+    for row, k in zip(raw, chosen, strict=True):
+        np.multiply(scores.windows[k], scores.by[k], out=row)
+        information.append(float(row @ row))
+        row *= scores.raw[k]
+    values = raw.sum(axis=1)
+    errors = wider[chosen] * np.sqrt(np.diag(work.rows.spread_of(raw.T)))
     return [
         Component(
             scores.names[k],
-            float(raw[:, place].sum() / information[place]),
+            float(values[place] / information[place]),
             float(errors[place] / information[place]),
             scores.units[k],
             float(z[k]),
