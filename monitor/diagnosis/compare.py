@@ -412,7 +412,10 @@ def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:
     unsure = {name for name, judged in judgement.judged.items() if judged.reason_code is code}
     told = [e for e in graph if e.is_undecided and unsure & {e.a, e.b}]
     for group in judgement.groups:
-        within = [e for e in graph if {e.a, e.b} <= set(group.columns) and e not in told]
+        within = [e for e in graph if {e.a, e.b} <= set(group.columns)]
+        if not within:  # no graph of one dependence: slopes of opposite sign add up to none
+            within = [Edge.of(group.columns[0], "---", group.columns[1])]
+        within = [e for e in within if e not in told]
         told += [Edge.of(e.a, "---", e.b) for e in within if not group.is_hidden_cause]
     return tuple(told)
 

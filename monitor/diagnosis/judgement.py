@@ -222,6 +222,8 @@ def _origin(
 
 
 def _in_doubt(name: str, own: MechanismTestResult, group: Group | None) -> Judged:
+    if group is not None and group.p_value is not None:
+        return _in_common(name, group, group.p_value)
     effect = _effect(own.components[0]) if own.components else None
     if group is None:
         text = "It moved given some sets of parents that the data support, and not given others."
@@ -232,6 +234,16 @@ def _in_doubt(name: str, own: MechanismTestResult, group: Group | None) -> Judge
         return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.SHARED_HIDDEN_CAUSE, text, effect)
     text = f"Either it moved or {others} did: that depends on which of them causes which."
     return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, text, effect)
+
+
+def _in_common(name: str, group: Group, p_value: float) -> Judged:
+    others = joined([c for c in group.columns if c != name])
+    text = f"How it and {others} depend on each other changed ({p_text(p_value)}): "
+    if group.is_hidden_cause:
+        text += "their hidden cause, or what they make of it."
+        return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.SHARED_HIDDEN_CAUSE, text)
+    text += "which of them moved depends on which causes which."
+    return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, text)
 
 
 def _follower(

@@ -22,6 +22,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     Untestable,
 )
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for, loose_edges
 
 __all__ = ["Testing"]
 
@@ -244,8 +245,8 @@ class Testing:
         """
         if not self._is_given or name not in self.graph.nodes:
             return ()
-        joined = {name, *parents, *self.graph.undecided_neighbours(name)}
-        joined |= self.graph.descendants(name)
+        joined = {name, *parents, *self.graph.descendants(name)}
+        joined.update(n for e in self.graph if name in {e.a, e.b} for n in (e.a, e.b))
         return tuple(n for n in self.graph.nodes if n in self.usable and n not in joined)
 
     def _tested(self, name: str, parents: Parents) -> MechanismTestResult:
@@ -261,11 +262,43 @@ class Testing:
         # Where it moved given one version of its parent, the other, untestable one is the answer.
         return other if one.p_value is not None and one.p_value < 0.05 else one
 
+    def ties(self) -> tuple[Tie, ...]:
+        """Test what columns have in common of which neither is known to be the other's cause.
+
+        Averaged over graphs with all directions, a column's own test has seen it. By a graph
+        learned otherwise, columns may lack an edge that had one in each window: slopes of opposite
+        sign add up to none, and one that is new is not in the reference.
+        """
+        if self.alternatives is not None:
+            return ()
+        graph, names = self.graph, tuple(n for n in self.graph.nodes if self._is_sound(n))
+        known = frozenset(names)
+        out = [
+            Tie((e.a, e.b), self._both(e.b, given_for(graph, e.b, e.a)), e.mark == "<->")
+            for e in loose_edges(graph)
+            if known.issuperset((e.a, e.b))
+        ]
+        if self._is_given or len(names) < 2:
+            return tuple(out)
+        joined = (frozenset((e.a, e.b)) for e in graph)
+        picked, pairs = changed_correlations(self.repaired, names, joined)
+        for a, b in picked:
+            # By a change of its cause alone a column given its effect moves, and not the effect.
+            one, other = (
+                self._both(n, given_for(graph, n, m, neighbours=True)) for n, m in ((a, b), (b, a))
+            )
+            weaker = one if other.p_value is not None else other
+            if one.p_value is not None and other.p_value is not None:
+                weaker = max(one, other, key=lambda r: r.p_value or 0.0)
+            out.append(Tie((a, b), weaker, pairs=pairs))
+        return tuple(out)
+
+    def _is_sound(self, name: str) -> bool:
+        return name in self.usable and name not in self.faulty
+
     def p_value(self, name: str, parents: Parents) -> float | None:
         """Return the p-value of "the column's mechanism is as before" given any parents."""
-        if name not in self.usable or name in self.faulty:
-            return None
-        return self._both(name, parents).p_value
+        return self._both(name, parents).p_value if self._is_sound(name) else None
 
     def marginal_of(self, name: str) -> MechanismTestResult:
         """Test a column's own distribution, as recorded."""
