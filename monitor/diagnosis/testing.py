@@ -313,7 +313,8 @@ class Testing:
     ) -> MechanismTestResult | None:
         """Test P(target | all inputs) directly, without a graph; None where rows are too few.
 
-        Inputs are all other columns but unrepaired faulty ones.
+        Inputs are all other columns but unrepaired faulty ones. With repaired inputs both versions
+        have to reject: what the target follows may have read either.
         """
         if target is None or target not in self.usable or evidence[target].fault is not None:
             return None
@@ -329,8 +330,7 @@ class Testing:
         )
         if not inputs:
             return None
-        pair = self.repaired
-        if not _rows_suffice(pair, target, inputs):
+        if not _rows_suffice(self.repaired, target, inputs):
             self.notes.append(
                 Note(
                     "conditional_not_tested",
@@ -340,7 +340,7 @@ class Testing:
                 )
             )
             return None
-        return self._tests[id(pair)](pair, target, inputs)
+        return self._both(target, inputs)
 
     def prediction(self, name: str, target: str | None) -> MechanismTestResult | None:
         """Test P(prediction | all inputs), or return None where that would tell nothing.
