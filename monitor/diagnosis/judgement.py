@@ -87,7 +87,7 @@ class ColumnEvidence:
     undecided : bool
         Whether an edge of open direction would change the answer.
     missingness_moved : bool
-        Whether the share of missing values changed without being a fault.
+        Whether how many values are missing, or which, changed without being a fault.
     by_parents : mapping of tuple of str to float, optional
         P-value given each set of parents that counts, where the graph was learned; None where it
         could not be tested.
@@ -299,16 +299,18 @@ def _follower(
             f"the change began at {joined(upstream)}."
         )
         return Judged(ColumnVerdict.INHERITED, None, text, effect)
+    # Before the graph is doubted: a column whose gaps follow other rows moves with them.
+    if item.missingness_moved:
+        return undetermined(
+            ReasonCode.MISSINGNESS_CHANGED,
+            "How many of its values are missing, or which, changed; those that are there behave as "
+            f"before{' given ' + joined(parents) if parents else ''}.",
+        )
     if moved and parents and not (effect and floor.covers(own.components[0])):
         return undetermined(
             ReasonCode.NO_ORIGIN,
             "Its distribution moved, but neither its own mechanism nor anything upstream did: "
             "the graph may be wrong, or a cause is hidden.",
-        )
-    if item.missingness_moved:
-        return undetermined(
-            ReasonCode.MISSINGNESS_CHANGED,
-            "The share of missing values changed, its values did not.",
         )
     if own.untestable is Untestable.CONSTANT:
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")

@@ -14,6 +14,7 @@ from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
+from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.mechanism.base import (
@@ -27,7 +28,8 @@ from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for
 __all__ = ["Testing"]
 
 _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
-_MISSINGNESS_LEVEL = 0.001
+_MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
+_LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 _LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in doubt
@@ -361,11 +363,24 @@ class Testing:
         reference, current = self.recorded.reference, self.recorded.current
         before, after = reference.summaries[name].missing, current.summaries[name].missing
         shares = before / reference.rows, after / current.rows
-        if abs(shares[0] - shares[1]) < 0.02:
+        level = _MISSINGNESS_LEVEL / max(1, len(self.usable))
+        if abs(shares[0] - shares[1]) >= _LEAST_MISSING:
+            down = share_rises(after, current.rows, before, reference.rows)
+            up = share_rises(before, reference.rows, after, current.rows)
+            if min(up, down) < level:
+                return True
+        return max(shares) >= _LEAST_MISSING and self._other_gaps(name, level)
+
+    def _other_gaps(self, name: str, level: float) -> bool:
+        """Whether other values are missing than before, given the column's causes."""
+        parents = tuple(p for p in self.graph.parents(name) if p in self.usable)
+        if not parents or self._repairable.intersection(parents):
             return False
-        down = share_rises(after, current.rows, before, reference.rows)
-        up = share_rises(before, reference.rows, after, current.rows)
-        return min(up, down) < _MISSINGNESS_LEVEL / max(1, len(self.usable))
+        pair = self.recorded
+        result = self._tests[id(pair)](GapPair.of(pair, name), name, parents)
+        if result.p_value is None or result.p_value >= level:
+            return False
+        return abs(result.components[0].value) >= _LEAST_MISSING
 
 
 def _over_graphs(weighted: list[tuple[float, float]]) -> float:
