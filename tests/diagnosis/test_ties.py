@@ -9,6 +9,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
     Diagnosis,
     ReasonCode,
+    ShiftType,
     Verdict,
 )
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -58,6 +59,45 @@ def test_a_dependence_by_a_column_that_was_left_out_is_not_called_stable():
     graph = Graph(("x", "y"), (Edge.of("x", "<->", "y"),))
     diagnosis = diagnose(window(0.85), window(0.0), graph=graph)
     assert {c.reason_code for c in diagnosis.columns.values()} == {ReasonCode.SHARED_HIDDEN_CAUSE}
+
+
+def by_both(rows: int, seed: int, correlation: float) -> pd.DataFrame:
+    """A target that is the product of two columns, but for noise."""
+    frame = pair_and_child(rows, seed, correlation).drop(columns="z")
+    noise = np.random.default_rng(seed + 100).normal(size=rows)
+    return frame.assign(t=frame["x"] * frame["y"] + 0.5 * noise)
+
+
+@pytest.mark.parametrize("mark", ["---", "o-o", "<->"])
+def test_what_a_lost_dependence_did_to_the_target_is_put_down_to_the_group(mark):
+    edges = (Edge.of("x", mark, "y"), Edge.of("x", "-->", "t"), Edge.of("y", "-->", "t"))
+    graph = Graph(("x", "y", "t"), edges)
+    diagnosis = diagnose(by_both(1500, 1, 0.7), by_both(1500, 2, 0.0), graph=graph, target="t")
+    assert diagnosis.verdict is Verdict.COVARIATE
+    assert diagnosis.shift_type is ShiftType.COVARIATE
+    change = diagnosis.metric.change.value
+    assert abs(change) > 0.5
+    for name in ("x", "y"):
+        part = diagnosis.columns[name].contribution
+        assert part.value == pytest.approx(change / 2, rel=0.15)
+        assert part.low < change < 0 == part.high
+    assert abs(diagnosis.metric.unattributed) < 0.15 * abs(change)
+
+
+def test_a_target_below_one_of_two_columns_whose_hidden_cause_moved_was_carried_along():
+    rng = np.random.default_rng(5)
+
+    def window(shift: float) -> pd.DataFrame:
+        hidden, noise = shift + rng.normal(size=1000), rng.normal(size=(3, 1000))
+        y = hidden + noise[1]
+        return pd.DataFrame({"x": hidden + noise[0], "y": y, "z": 0.6 * y + noise[2]})
+
+    diagnosis = diagnose(window(0.0), window(0.8), graph=joined_by("<->"), target="z")
+    assert diagnosis.columns["y"].group == "x and y"
+    assert diagnosis.columns["z"].verdict is ColumnVerdict.INHERITED
+    assert diagnosis.verdict is Verdict.COVARIATE
+    assert "x or y" in diagnosis.summary
+    assert diagnosis.columns["y"].contribution.high > 0.3
 
 
 @pytest.mark.parametrize("turned", [False, True])
