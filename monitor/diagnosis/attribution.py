@@ -117,8 +117,8 @@ def attribute(
     units = _units(graph, players, together)
     shares, doubt = np.zeros((1 + GROUPS, 0)), np.zeros(0)
     if units and all(len(rows) for rows in sides):
-        whole = _one_after_the_other(graph, together)
-        directed = whole if whole.is_dag else cpdag_to_dag(whole) or whole
+        wider = _one_after_the_other(graph, together)
+        directed = wider if wider.is_dag else cpdag_to_dag(wider) or wider
         world = fit_world(pair, measure, directed, units, target, prediction, groups, rng)
         steps = [_Steps.of(world, side, sides[side], groups, rng) for side in (0, 1)]
         shares = (steps[0].means + steps[1].means) / 2

@@ -31,7 +31,7 @@ from whydrift.monitor.diagnosis.judgement import (
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
-from whydrift.monitor.diagnosis.ties import Tie, told_ties
+from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
 
 __all__ = ["Judgement", "judge"]
 
@@ -108,7 +108,7 @@ def judge(
     if conditional is not None and conditional.p_value is not None:
         family[_CONDITIONAL] = conditional.p_value
     ties = testing.ties()
-    family |= {tie.key: tie.p_value for tie in ties if tie.p_value is not None}
+    family |= tie_p_values(ties)
     marginal = {
         n: e.marginal.p_value
         for n, e in evidence.items()
@@ -167,7 +167,7 @@ def _doubts(
         origins = [n for n, own in known.items() if not floor.covers(own.components[0])]
         changed = [
             t
-            for t in told_ties(ties, graph, rejected, origins)
+            for t in told_ties(ties, graph, rejected, origins, limit)
             if not floor.covers(t.result.components[0])
         ]
         groups = hidden_cause_groups(graph, rejected) + tied_groups(graph, changed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -275,10 +276,16 @@ class Testing:
             return ()
         graph, names = self.graph, tuple(n for n in self.graph.nodes if self._is_sound(n))
         known = frozenset(names)
+        edges = [e for e in loose_edges(graph) if known.issuperset((e.a, e.b))]
+        ends = Counter(e.b for e in edges)
         out = [
-            Tie((e.a, e.b), self._both(e.b, given_for(graph, e.b, e.a)), e.mark == "<->")
-            for e in loose_edges(graph)
-            if known.issuperset((e.a, e.b))
+            Tie(
+                (e.a, e.b),
+                self._both(e.b, given_for(graph, e.b, e.a)),
+                e.mark == "<->",
+                pairs=ends[e.b],
+            )
+            for e in edges
         ]
         if self._is_given or len(names) < 2:
             return tuple(out)
@@ -292,7 +299,7 @@ class Testing:
             weaker = one if other.p_value is not None else other
             if one.p_value is not None and other.p_value is not None:
                 weaker = max(one, other, key=lambda r: r.p_value or 0.0)
-            out.append(Tie((a, b), weaker, pairs=pairs))
+            out.append(Tie((a, b), weaker, has_edge=False, pairs=pairs))
         return tuple(out)
 
     def _is_sound(self, name: str) -> bool:

@@ -13,7 +13,8 @@ hidden causes factorise together, each given those before it and their parents.
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable
+from collections import defaultdict
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
@@ -24,10 +25,11 @@ from whydrift.discovery.graph import Edge, Graph
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["Tie", "changed_correlations", "given_for", "loose_edges", "told_ties"]
+__all__ = ["Tie", "changed_correlations", "given_for", "loose_edges", "tie_p_values", "told_ties"]
 
 _LEAST_Z = 4.0  # of a changed correlation, for the pair to be tested
 _MOST_PAIRS = 8
+_MOST_EDGES = 6  # of one column
 _LARGEST_R = 1 - 1e-9  # arctanh(±1) is infinite
 
 
@@ -38,24 +40,30 @@ class Tie:
     Parameters
     ----------
     columns : tuple of str
-        The two.
+        The two; of an edge the one that can be the effect comes second.
     result : MechanismTestResult
         Of one given the other and the parents of both.
     is_hidden_cause : bool
         Whether the graph puts what they have in common down to a hidden cause.
+    has_edge : bool
+        Whether the graph joins the two.
     pairs : int
-        How many pairs this one was picked from; the p-value counts them.
+        How many pairs its hypothesis is about; the p-value counts them.
     """
 
     columns: tuple[str, str]
     result: MechanismTestResult
     is_hidden_cause: bool = False
+    has_edge: bool = True
     pairs: int = 1
 
     @property
     def key(self) -> str:
-        """Its name in the family of the window's tests; no column can have it."""
-        return "\x00" + "\x00".join(self.columns)
+        """Name of its hypothesis in the family of the window's tests; no column can have it.
+
+        All edges of the second column are one, and so are all pairs without an edge.
+        """
+        return f"\x00edges of {self.columns[1]}" if self.has_edge else "\x00pairs without an edge"
 
     @property
     def p_value(self) -> float | None:
@@ -65,15 +73,20 @@ class Tie:
 
 
 def loose_edges(graph: Graph) -> tuple[Edge, ...]:
-    """Return the edges by which neither end is a parent of the other, the later one second."""
+    """Return the edges by which neither end is a parent of the other, the later one second.
+
+    Of twenty columns with one hidden cause each has an edge with each; which few of them a column
+    is tested with hardly matters.
+    """
     place = {name: at for at, name in enumerate(graph.topological_order())}
-    out = []
+    out: defaultdict[str, list[Edge]] = defaultdict(list)
     for edge in graph:
         if edge.is_directed:
             continue
         turned = edge.mark in {"---", "o-o", "<->"} and place[edge.b] < place[edge.a]
-        out.append(Edge.of(edge.b, edge.mark, edge.a) if turned else edge)
-    return tuple(out)
+        found = Edge.of(edge.b, edge.mark, edge.a) if turned else edge
+        out[found.b].append(found)
+    return tuple(edge for edges in out.values() for edge in edges[:_MOST_EDGES])
 
 
 def given_for(graph: Graph, name: str, other: str, *, neighbours: bool = False) -> tuple[str, ...]:
@@ -139,23 +152,45 @@ def _change_of_correlation(pair: WindowPair, names: tuple[str, ...]) -> FloatArr
     return z
 
 
+def tie_p_values(ties: Iterable[Tie]) -> dict[str, float]:
+    """Return the p-value of every hypothesis: the smallest of its ties' (Bonferroni)."""
+    out: dict[str, float] = {}
+    for tie in ties:
+        if tie.p_value is not None:
+            out[tie.key] = min(tie.p_value, out.get(tie.key, 1.0))
+    return out
+
+
 def told_ties(
-    ties: Iterable[Tie], graph: Graph, rejected: Container[str], origins: Iterable[str]
+    ties: Sequence[Tie],
+    graph: Graph,
+    rejected: Container[str],
+    origins: Iterable[str],
+    limit: float,
 ) -> tuple[Tie, ...]:
     """Return the ties that changed where no change of a column explains it.
 
     Parameters
     ----------
-    ties : iterable of Tie
+    ties : sequence of Tie
     graph : Graph
     rejected : container of str
         Names of hypotheses, those of ties among them.
     origins : iterable of str
         Columns whose own mechanism moved. By one way to direct the edges at such a column its
         change is all there is: a column given its effect moves with the effect.
+    limit : float
+        P-values up to it are rejected in any case.
     """
-    moved = set(origins)
-    return tuple(t for t in ties if t.key in rejected and not moved & _near(graph, t))
+    moved, least = set(origins), tie_p_values(ties)
+    return tuple(
+        t
+        for t in ties
+        if t.key in rejected
+        and t.p_value is not None
+        and t.p_value <= max(limit, least[t.key])
+        and not moved & _near(graph, t)
+    )
 
 
 def _near(graph: Graph, tie: Tie) -> frozenset[str]:

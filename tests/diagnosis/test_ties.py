@@ -1,3 +1,5 @@
+from itertools import combinations
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,6 +100,25 @@ def test_a_target_below_one_of_two_columns_whose_hidden_cause_moved_was_carried_
     assert diagnosis.verdict is Verdict.COVARIATE
     assert "x or y" in diagnosis.summary
     assert diagnosis.columns["y"].contribution.high > 0.3
+
+
+def test_many_columns_with_one_hidden_cause_cost_one_more_test_a_column_each():
+    rng = np.random.default_rng(8)
+    names = [f"v{i}" for i in range(10)]
+
+    def window(*, is_apart: bool) -> pd.DataFrame:
+        hidden, noise = rng.normal(size=800), rng.normal(size=(10, 800))
+        values = dict(zip(names, hidden + noise, strict=True))
+        if is_apart:
+            values["v9"] = 1.4 * rng.normal(size=800)
+        return pd.DataFrame(values)
+
+    pairs = combinations(names, 2)
+    graph = Graph(tuple(names), tuple(Edge.of(a, "<->", b) for a, b in pairs))
+    diagnosis = diagnose(window(is_apart=False), window(is_apart=True), graph=graph)
+    assert diagnosis.error_control.tests == 19
+    told = {n for n, c in diagnosis.columns.items() if c.group is not None}
+    assert "v9" in told and "v9" in diagnosis.columns["v0"].group
 
 
 @pytest.mark.parametrize("turned", [False, True])
