@@ -18,12 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import combinations
 
 import numpy as np
 from scipy.special import stdtrit
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
-from whydrift.discovery.graph import Graph
+from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.orientation import cpdag_to_dag
 from whydrift.monitor.diagnosis.counterfactual.base import ALL_ROWS
 from whydrift.monitor.diagnosis.counterfactual.world import World, fit_world
@@ -76,6 +77,7 @@ def attribute(
     target: str,
     prediction: str | None,
     rng: np.random.Generator,
+    together: Sequence[tuple[str, ...]] = (),
 ) -> Attribution:
     """Attribute the change of a measure's mean to changed mechanisms.
 
@@ -96,6 +98,9 @@ def attribute(
         The prediction, where the measure is a loss.
     rng : numpy.random.Generator
         For orders and rows.
+    together : sequence of tuple of str
+        Players of which one moved, nobody knows which: they count as one, and what they have in
+        common is exchanged with them.
 
     Returns
     -------
@@ -109,10 +114,11 @@ def attribute(
     sides = [np.flatnonzero(usable & (pair.is_current == side)) for side in (0, 1)]
     means = [_without_each(values[rows], groups[rows]) for rows in sides]
     totals = means[1] - means[0]
-    units = _units(graph, players)
+    units = _units(graph, players, together)
     shares, doubt = np.zeros((1 + GROUPS, 0)), np.zeros(0)
     if units and all(len(rows) for rows in sides):
-        directed = graph if graph.is_dag else cpdag_to_dag(graph) or graph
+        wider = _one_after_the_other(graph, together)
+        directed = wider if wider.is_dag else cpdag_to_dag(wider) or wider
         world = fit_world(pair, measure, directed, units, target, prediction, groups, rng)
         steps = [_Steps.of(world, side, sides[side], groups, rng) for side in (0, 1)]
         shares = (steps[0].means + steps[1].means) / 2
@@ -145,17 +151,40 @@ def attribute(
     return Attribution(metric, contributions, names)
 
 
-def _units(graph: Graph, players: tuple[str, ...]) -> tuple[tuple[str, ...], ...]:
-    """Return the players, those joined by an edge of open direction together."""
+def _units(
+    graph: Graph, players: tuple[str, ...], together: Sequence[tuple[str, ...]]
+) -> tuple[tuple[str, ...], ...]:
+    """Return the players, as one those joined by an edge of open direction or moved together."""
     units: list[list[str]] = []
     for name in players:
-        joined = [u for u in units if any(name in graph.undecided_neighbours(o) for o in u)]
-        joined += [
-            u for u in units if u not in joined and set(graph.undecided_neighbours(name)) & set(u)
+        near = {*graph.undecided_neighbours(name), *(c for g in together if name in g for c in g)}
+        joined = [
+            u
+            for u in units
+            if near.intersection(u) or any(name in graph.undecided_neighbours(o) for o in u)
         ]
         units = [u for u in units if u not in joined]
         units.append([n for u in joined for n in u] + [name])
     return tuple(tuple(u) for u in units)
+
+
+def _one_after_the_other(graph: Graph, together: Sequence[tuple[str, ...]]) -> Graph:
+    """Return the graph in which each column of a group follows from those before it.
+
+    What they have in common, by a hidden cause or an edge that the graph lacks, is then in their
+    mechanisms: of the later one given the earlier ones and the parents of all (Tian & Pearl 2002).
+    """
+    edges = {frozenset((e.a, e.b)): e for e in graph}
+    for group in together:
+        order = [n for n in graph.topological_order() if n in group]
+        for one, other in combinations(order, 2):
+            edge = edges.get(frozenset((one, other)))
+            if edge is not None and edge.mark in {"-->", "---"}:
+                continue
+            edges[frozenset((one, other))] = Edge.of(one, "-->", other)
+            for parent in graph.parents(one):
+                edges.setdefault(frozenset((parent, other)), Edge.of(parent, "-->", other))
+    return graph.with_edges(edges.values())
 
 
 def _part(whole: Estimate, count: int) -> Estimate:

@@ -226,6 +226,7 @@ def compare(
             conditional_shift=judgement.conditional_shift,
             floor=Floor.of(floor),
             level=level,
+            groups=judgement.groups,
         )
         edges = changed_edges(
             testing.repaired,
@@ -249,7 +250,8 @@ def compare(
     with clock.measure("attribution"):
         if measure is not None and target is not None:
             tell("attributing the change", 0, 1)
-            players = _players(judgement.ranking, judgement.graph, target, measure)
+            together = tuple(g.columns for g in judgement.groups)
+            players = _players(judgement.ranking, together, judgement.graph, target, measure)
             attribution = attribute(
                 testing.recorded,
                 measure,
@@ -258,6 +260,7 @@ def compare(
                 target=target,
                 prediction=prediction,
                 rng=np.random.default_rng(random_state),
+                together=together,
             )
     faults = tuple(f.fault for f in testing.findings)
     metric = attribution.metric if attribution else None
@@ -419,19 +422,31 @@ def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:
     unsure = {name for name, judged in judgement.judged.items() if judged.reason_code is code}
     told = [e for e in graph if e.is_undecided and unsure & {e.a, e.b}]
     for group in judgement.groups:
-        within = [e for e in graph if {e.a, e.b} <= set(group.columns) and e not in told]
+        within = [e for e in graph if {e.a, e.b} <= set(group.columns)]
+        if not within:  # no graph of one dependence: slopes of opposite sign add up to none
+            within = [Edge.of(group.columns[0], "---", group.columns[1])]
+        within = [e for e in within if e not in told]
         told += [Edge.of(e.a, "---", e.b) for e in within if not group.is_hidden_cause]
     return tuple(told)
 
 
 def _players(
-    ranking: tuple[str, ...], graph: Graph, target: str, measure: RowMeasure
+    ranking: tuple[str, ...],
+    together: tuple[tuple[str, ...], ...],
+    graph: Graph,
+    target: str,
+    measure: RowMeasure,
 ) -> tuple[str, ...]:
-    """Return the origins that can move the measure: all for a loss, else target and ancestors."""
-    if measure.is_loss:
-        return ranking
+    """Return the origins that can move the measure: all for a loss, else target and ancestors.
+
+    Of a group one column moved: where one can move the measure, so may all.
+    """
     reach = {target, *graph.ancestors(target)}
-    return tuple(n for n in ranking if n in reach)
+    kept = [n for n in ranking if measure.is_loss or n in reach]
+    for group in together:
+        if measure.is_loss or reach.intersection(group):
+            kept += [n for n in group if n not in kept]
+    return tuple(kept)
 
 
 def _column(

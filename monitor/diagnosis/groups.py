@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
+from whydrift.monitor.diagnosis.ties import Tie
 from whydrift.monitor.diagnosis.words import joined
 
-__all__ = ["Group", "hidden_cause_groups", "moved_weight", "open_groups"]
+__all__ = ["Group", "hidden_cause_groups", "moved_weight", "open_groups", "tied_groups"]
 
 # Weight of the graphs by which a column moved, for that to be said: of a column alone, and of one
 # in a group.
@@ -29,10 +31,13 @@ class Group:
         Two or more, in the order of the table.
     is_hidden_cause : bool
         Whether a hidden common cause may have moved instead; else an edge's direction is open.
+    p_value : float, optional
+        Of "they depend on each other as before", where that alone changed.
     """
 
     columns: tuple[str, ...]
     is_hidden_cause: bool = False
+    p_value: float | None = None
 
     @property
     def label(self) -> str:
@@ -122,6 +127,29 @@ def hidden_cause_groups(graph: Graph, rejected: Iterable[str]) -> tuple[Group, .
             near[edge.a].add(edge.b)
             near[edge.b].add(edge.a)
     return _connected(columns, near, is_hidden_cause=True)
+
+
+def tied_groups(graph: Graph, ties: Sequence[Tie]) -> tuple[Group, ...]:
+    """Return the columns that no longer depend on each other as they did.
+
+    Parameters
+    ----------
+    graph : Graph
+        For the order of its columns.
+    ties : sequence of Tie
+        Those that changed.
+    """
+    near: defaultdict[str, set[str]] = defaultdict(set)
+    for one, other in (tie.columns for tie in ties):
+        near[one] |= {one, other}
+        near[other] |= {one, other}
+    out = []
+    for group in _connected([n for n in graph.nodes if n in near], near, is_hidden_cause=False):
+        within = [t for t in ties if t.columns[0] in group.columns]
+        p_value = min(t.p_value for t in within if t.p_value is not None)
+        is_hidden = all(t.is_hidden_cause for t in within)
+        out.append(Group(group.columns, is_hidden, p_value))
+    return tuple(out)
 
 
 def _connected(

@@ -18,6 +18,7 @@ from whydrift.monitor.diagnosis.groups import (
     hidden_cause_groups,
     moved_weight,
     open_groups,
+    tied_groups,
 )
 from whydrift.monitor.diagnosis.judgement import (
     ColumnEvidence,
@@ -30,6 +31,7 @@ from whydrift.monitor.diagnosis.judgement import (
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
+from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
 
 __all__ = ["Judgement", "judge"]
 
@@ -105,6 +107,8 @@ def judge(
     }
     if conditional is not None and conditional.p_value is not None:
         family[_CONDITIONAL] = conditional.p_value
+    ties = testing.ties()
+    family |= tie_p_values(ties)
     marginal = {
         n: e.marginal.p_value
         for n, e in evidence.items()
@@ -112,7 +116,7 @@ def judge(
     }
     rejected = holm(family, level)
     limit = level / max(1, len(family))
-    doubtful, groups = _doubts(testing, evidence, rejected, limit)
+    doubtful, groups = _doubts(testing, evidence, ties, rejected, limit, floor)
     judged = judge_columns(
         evidence,
         graph,
@@ -151,12 +155,22 @@ def judge(
 def _doubts(
     testing: Testing,
     evidence: Mapping[str, ColumnEvidence],
+    ties: tuple[Tie, ...],
     rejected: frozenset[str],
     limit: float,
+    floor: Floor,
 ) -> tuple[dict[str, Group | None], tuple[Group, ...]]:
     """Return the columns of which the data cannot tell whether they moved, and their groups."""
     if testing.alternatives is None:
-        groups = hidden_cause_groups(testing.graph, rejected)
+        graph = testing.graph
+        known = {n: e.own for n, e in evidence.items() if e.own is not None and n in rejected}
+        origins = [n for n, own in known.items() if not floor.covers(own.components[0])]
+        changed = [
+            t
+            for t in told_ties(ties, graph, rejected, origins, limit)
+            if not floor.covers(t.result.components[0])
+        ]
+        groups = hidden_cause_groups(graph, rejected) + tied_groups(graph, changed)
         alone: frozenset[str] = frozenset()
     else:
         by_parents = {n: e.by_parents for n, e in evidence.items() if e.by_parents}

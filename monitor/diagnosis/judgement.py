@@ -87,7 +87,7 @@ class ColumnEvidence:
     undecided : bool
         Whether an edge of open direction would change the answer.
     missingness_moved : bool
-        Whether the share of missing values changed without being a fault.
+        Whether how many values are missing, or which, changed without being a fault.
     by_parents : mapping of tuple of str to float, optional
         P-value given each set of parents that counts, where the graph was learned; None where it
         could not be tested.
@@ -222,6 +222,8 @@ def _origin(
 
 
 def _in_doubt(name: str, own: MechanismTestResult, group: Group | None) -> Judged:
+    if group is not None and group.p_value is not None:
+        return _in_common(name, group, group.p_value)
     effect = _effect(own.components[0]) if own.components else None
     if group is None:
         text = "It moved given some sets of parents that the data support, and not given others."
@@ -232,6 +234,16 @@ def _in_doubt(name: str, own: MechanismTestResult, group: Group | None) -> Judge
         return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.SHARED_HIDDEN_CAUSE, text, effect)
     text = f"Either it moved or {others} did: that depends on which of them causes which."
     return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, text, effect)
+
+
+def _in_common(name: str, group: Group, p_value: float) -> Judged:
+    others = joined([c for c in group.columns if c != name])
+    text = f"How it and {others} depend on each other changed ({p_text(p_value)}): "
+    if group.is_hidden_cause:
+        text += "their hidden cause, or what they make of it."
+        return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.SHARED_HIDDEN_CAUSE, text)
+    text += "which of them moved depends on which causes which."
+    return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, text)
 
 
 def _follower(
@@ -287,16 +299,18 @@ def _follower(
             f"the change began at {joined(upstream)}."
         )
         return Judged(ColumnVerdict.INHERITED, None, text, effect)
+    # Before the graph is doubted: a column whose gaps follow other rows moves with them.
+    if item.missingness_moved:
+        return undetermined(
+            ReasonCode.MISSINGNESS_CHANGED,
+            "How many of its values are missing, or which, changed; those that are there behave as "
+            f"before{' given ' + joined(parents) if parents else ''}.",
+        )
     if moved and parents and not (effect and floor.covers(own.components[0])):
         return undetermined(
             ReasonCode.NO_ORIGIN,
             "Its distribution moved, but neither its own mechanism nor anything upstream did: "
             "the graph may be wrong, or a cause is hidden.",
-        )
-    if item.missingness_moved:
-        return undetermined(
-            ReasonCode.MISSINGNESS_CHANGED,
-            "The share of missing values changed, its values did not.",
         )
     if own.untestable is Untestable.CONSTANT:
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
@@ -321,13 +335,17 @@ def judge_target(
     """Return the verdict for one target from its own column's and its ancestors' verdicts.
 
     Faulty columns count towards neither side. Of a group one column moved: where all of them lead
-    to the target, the change is upstream whichever it was.
+    to the target, the change is upstream whichever it was; where one does and the target moved, but
+    not by itself, it was carried there.
     """
     moved = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
     above = graph.ancestors(target)
     own = judged[target].verdict in moved
     upstream = any(judged[a].verdict in moved for a in above if a in judged)
-    upstream |= any(above.issuperset(group.columns) for group in groups)
+    has_followed = judged[target].verdict is ColumnVerdict.INHERITED
+    for group in groups:
+        upstream |= above.issuperset(group.columns)
+        upstream |= has_followed and not above.isdisjoint(group.columns)
     if own and upstream:
         return Verdict.BOTH
     if own:

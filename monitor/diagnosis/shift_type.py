@@ -17,13 +17,14 @@ populations: selection nodes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, ShiftType
 from whydrift.monitor.diagnosis.error_control import holm
+from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence, Floor, Judged, sees_enough
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.testing import Testing
@@ -61,6 +62,7 @@ def name_shift(
     conditional_shift: bool | None,
     floor: Floor,
     level: float,
+    groups: Sequence[Group] = (),
 ) -> ShiftNamed:
     """Name the shift of one target's window.
 
@@ -80,6 +82,8 @@ def name_shift(
         What is not worth knowing.
     level : float
         Of each question; the type pages nobody, and takes nothing of the window's level.
+    groups : sequence of Group
+        Columns of which one moved: of inputs, P(inputs) did, if only what they have in common.
     """
     if target is None or target not in judged or conditional_shift is None:
         return ShiftNamed(None)
@@ -89,7 +93,12 @@ def name_shift(
         for n in graph.nodes
         if n != target and n in judged and judged[n].verdict is not ColumnVerdict.FAULT
     )
-    own = [n for n in inputs if judged[n].verdict.is_origin or _is_unexplained(judged[n], n, moved)]
+    either = {c for g in groups if target not in g.columns for c in g.columns}
+    own = [
+        n
+        for n in inputs
+        if judged[n].verdict.is_origin or n in either or _is_unexplained(judged[n], n, moved)
+    ]
     notes = _contradiction(graph, target, inputs, judged, evidence, conditional_shift, level)
     if not conditional_shift:
         return ShiftNamed(ShiftType.COVARIATE if own else None, notes)

@@ -95,6 +95,7 @@ def summarise(
         where = [*sources, *upstream, *either]
         reach = f" upstream of {target}" if target else ""
         parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
+        groups = [g for g in groups if target in g.columns]
     elif verdict is Verdict.MECHANISM and not own:
         parts.append(f"Mechanism shift at {joined(broken)}")
     elif verdict is Verdict.NONE and (sources or upstream):
@@ -104,6 +105,13 @@ def summarise(
             if conditional_shift
             else f"{aside} moved, without a way to reach {target or 'any sink'}"
         )
+    tied = [joined(g.columns) for g in groups if g.p_value is not None]
+    parts += [
+        f"How {names} depend on each other changed; the data cannot tell which of them moved"
+        for names in tied
+    ]
+    if tied and conditional_shift and verdict in {Verdict.NONE, Verdict.UNDETERMINED}:
+        parts.append(f"What the inputs say of {target} has changed")
     inherited = [c for c, j in judged.items() if j.verdict is ColumnVerdict.INHERITED]
     if parts:
         text = ". ".join(parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -14,6 +15,7 @@ from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
+from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.mechanism.base import (
@@ -22,11 +24,13 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     Untestable,
 )
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for, loose_edges
 
 __all__ = ["Testing"]
 
 _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
-_MISSINGNESS_LEVEL = 0.001
+_MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
+_LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 _LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in doubt
@@ -244,8 +248,8 @@ class Testing:
         """
         if not self._is_given or name not in self.graph.nodes:
             return ()
-        joined = {name, *parents, *self.graph.undecided_neighbours(name)}
-        joined |= self.graph.descendants(name)
+        joined = {name, *parents, *self.graph.descendants(name)}
+        joined.update(n for e in self.graph if name in {e.a, e.b} for n in (e.a, e.b))
         return tuple(n for n in self.graph.nodes if n in self.usable and n not in joined)
 
     def _tested(self, name: str, parents: Parents) -> MechanismTestResult:
@@ -261,11 +265,49 @@ class Testing:
         # Where it moved given one version of its parent, the other, untestable one is the answer.
         return other if one.p_value is not None and one.p_value < 0.05 else one
 
+    def ties(self) -> tuple[Tie, ...]:
+        """Test what columns have in common of which neither is known to be the other's cause.
+
+        Averaged over graphs with all directions, a column's own test has seen it. By a graph
+        learned otherwise, columns may lack an edge that had one in each window: slopes of opposite
+        sign add up to none, and one that is new is not in the reference.
+        """
+        if self.alternatives is not None:
+            return ()
+        graph, names = self.graph, tuple(n for n in self.graph.nodes if self._is_sound(n))
+        known = frozenset(names)
+        edges = [e for e in loose_edges(graph) if known.issuperset((e.a, e.b))]
+        ends = Counter(e.b for e in edges)
+        out = [
+            Tie(
+                (e.a, e.b),
+                self._both(e.b, given_for(graph, e.b, e.a)),
+                e.mark == "<->",
+                pairs=ends[e.b],
+            )
+            for e in edges
+        ]
+        if self._is_given or len(names) < 2:
+            return tuple(out)
+        joined = (frozenset((e.a, e.b)) for e in graph)
+        picked, pairs = changed_correlations(self.repaired, names, joined)
+        for a, b in picked:
+            # By a change of its cause alone a column given its effect moves, and not the effect.
+            one, other = (
+                self._both(n, given_for(graph, n, m, neighbours=True)) for n, m in ((a, b), (b, a))
+            )
+            weaker = one if other.p_value is not None else other
+            if one.p_value is not None and other.p_value is not None:
+                weaker = max(one, other, key=lambda r: r.p_value or 0.0)
+            out.append(Tie((a, b), weaker, has_edge=False, pairs=pairs))
+        return tuple(out)
+
+    def _is_sound(self, name: str) -> bool:
+        return name in self.usable and name not in self.faulty
+
     def p_value(self, name: str, parents: Parents) -> float | None:
         """Return the p-value of "the column's mechanism is as before" given any parents."""
-        if name not in self.usable or name in self.faulty:
-            return None
-        return self._both(name, parents).p_value
+        return self._both(name, parents).p_value if self._is_sound(name) else None
 
     def marginal_of(self, name: str) -> MechanismTestResult:
         """Test a column's own distribution, as recorded."""
@@ -280,7 +322,8 @@ class Testing:
     ) -> MechanismTestResult | None:
         """Test P(target | all inputs) directly, without a graph; None where rows are too few.
 
-        Inputs are all other columns but unrepaired faulty ones.
+        Inputs are all other columns but unrepaired faulty ones. With repaired inputs both versions
+        have to reject: what the target follows may have read either.
         """
         if target is None or target not in self.usable or evidence[target].fault is not None:
             return None
@@ -296,8 +339,7 @@ class Testing:
         )
         if not inputs:
             return None
-        pair = self.repaired
-        if not _rows_suffice(pair, target, inputs):
+        if not _rows_suffice(self.repaired, target, inputs):
             self.notes.append(
                 Note(
                     "conditional_not_tested",
@@ -307,7 +349,7 @@ class Testing:
                 )
             )
             return None
-        return self._tests[id(pair)](pair, target, inputs)
+        return self._both(target, inputs)
 
     def prediction(self, name: str, target: str | None) -> MechanismTestResult | None:
         """Test P(prediction | all inputs), or return None where that would tell nothing.
@@ -328,11 +370,24 @@ class Testing:
         reference, current = self.recorded.reference, self.recorded.current
         before, after = reference.summaries[name].missing, current.summaries[name].missing
         shares = before / reference.rows, after / current.rows
-        if abs(shares[0] - shares[1]) < 0.02:
+        level = _MISSINGNESS_LEVEL / max(1, len(self.usable))
+        if abs(shares[0] - shares[1]) >= _LEAST_MISSING:
+            down = share_rises(after, current.rows, before, reference.rows)
+            up = share_rises(before, reference.rows, after, current.rows)
+            if min(up, down) < level:
+                return True
+        return max(shares) >= _LEAST_MISSING and self._other_gaps(name, level)
+
+    def _other_gaps(self, name: str, level: float) -> bool:
+        """Whether other values are missing than before, given the column's causes."""
+        parents = tuple(p for p in self.graph.parents(name) if p in self.usable)
+        if not parents or self._repairable.intersection(parents):
             return False
-        down = share_rises(after, current.rows, before, reference.rows)
-        up = share_rises(before, reference.rows, after, current.rows)
-        return min(up, down) < _MISSINGNESS_LEVEL / max(1, len(self.usable))
+        pair = self.recorded
+        result = self._tests[id(pair)](GapPair.of(pair, name), name, parents)
+        if result.p_value is None or result.p_value >= level:
+            return False
+        return abs(result.components[0].value) >= _LEAST_MISSING
 
 
 def _over_graphs(weighted: list[tuple[float, float]]) -> float:

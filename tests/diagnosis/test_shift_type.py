@@ -7,7 +7,7 @@ import pytest
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.compare import compare
-from whydrift.monitor.diagnosis.diagnosis import Diagnosis, ShiftType
+from whydrift.monitor.diagnosis.diagnosis import Diagnosis, FaultKind, ShiftType
 
 CAUSAL = Graph.from_pairs([("a", "b"), ("a", "y"), ("b", "y")])
 ANTICAUSAL = Graph.from_pairs([("y", "a"), ("y", "b"), ("a", "b")])
@@ -107,3 +107,22 @@ def test_a_conditional_shift_that_no_column_can_bring_about_is_told_as_a_contrad
     (text,) = told(diagnosis)
     assert "P(y | all inputs) moved" in text
     assert told(diagnose(window(1.0, 1), window(1.0, 2), Graph(("a", "y")))) == []
+
+
+@pytest.mark.parametrize("reads", ["recorded", "sound"])
+def test_a_repaired_fault_that_the_target_followed_is_no_concept_shift(reads):
+    def window(seed: int, factor: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        place = rng.choice(["north", "south", "west"], 1500)
+        sound = np.exp(rng.normal(3.0, 0.6, 1500))
+        a = np.where(place == "north", factor, 1.0) * sound
+        b = rng.normal(size=1500)
+        y = 1.5 * np.log(a if reads == "recorded" else sound) + 0.4 * b + rng.normal(size=1500)
+        return pd.DataFrame({"place": place, "a": a, "b": b, "y": y})
+
+    graph = Graph.from_pairs([("place", "a"), ("a", "y"), ("b", "y")])
+    diagnosis = diagnose(window(1, 1.0), window(2, 100.0), graph)
+    assert diagnosis.columns["a"].fault is FaultKind.UNIT_CHANGE
+    assert not diagnosis.columns["y"].verdict.is_origin
+    assert diagnosis.conditional_shift is False
+    assert diagnosis.shift_type is not ShiftType.CONCEPT
