@@ -104,10 +104,12 @@ def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey,
     is_open = verdict is Verdict.UNDETERMINED
     # Without labels nothing is known of the target's own mechanism: an alert of it stays.
     is_unlabelled = bool(target) and diagnosis.stage is Stage.FEATURES
+    broken = None if is_open or is_unlabelled else verdict in {Verdict.MECHANISM, Verdict.BOTH}
+    by_model = {diagnosis.prediction} if diagnosis.model_changed and diagnosis.prediction else set()
     answers: dict[AlertKind, tuple[bool | None, set[str]]] = {
         AlertKind.MECHANISM: (
-            None if is_open or is_unlabelled else verdict in {Verdict.MECHANISM, Verdict.BOTH},
-            own,
+            True if by_model else broken,
+            (own if broken else set()) | by_model,
         ),
         AlertKind.COVARIATE: (
             None if is_open else verdict in {Verdict.COVARIATE, Verdict.BOTH},

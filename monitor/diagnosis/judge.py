@@ -31,9 +31,20 @@ from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untes
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["JudgedPrediction", "Judgement", "judge"]
 
-_CONDITIONAL = "\x00target given inputs"  # no column can have this name
+# No column can have these names.
+_CONDITIONAL = "\x00target given inputs"
+_PREDICTION = "\x00prediction given inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPrediction:
+    """P(prediction | all inputs) and what Holm's procedure makes of it."""
+
+    test: MechanismTestResult
+    is_rejected: bool
+    q_value: float | None
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class Judgement:
         P-values up to it were rejected in any case: Bonferroni's limit.
     choice : OneChoice, optional
         One column given which all others that moved are as before.
+    prediction : JudgedPrediction, optional
+        What the test of P(prediction | inputs) says, where there is one.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -84,20 +97,39 @@ class Judgement:
     confidence: Mapping[str, float]
     limit: float
     choice: OneChoice | None = None
+    prediction: JudgedPrediction | None = None
 
 
 def judge(
     testing: Testing,
     *,
     target: str | None,
+    prediction: str | None,
     has_labels: bool,
     floor: Floor,
     level: float,
 ) -> Judgement:
-    """Test every column, correct for their number, and judge them together."""
+    """Test every column, correct for their number, and judge them together.
+
+    Parameters
+    ----------
+    testing : Testing
+        Of the windows.
+    target : str, optional
+        The target.
+    prediction : str, optional
+        The prediction, where it has to be tested: the model itself was not asked.
+    has_labels : bool
+        Whether the current window knows the target.
+    floor : Floor
+        What is not worth knowing.
+    level : float
+        Chance of any false alarm in the window.
+    """
     evidence = testing.evidence()
     graph = testing.graph
     conditional = testing.conditional(target, evidence) if has_labels else None
+    predicted = None if prediction is None else testing.prediction(prediction, target)
     family = {
         n: e.own.p_value
         for n, e in evidence.items()
@@ -105,6 +137,8 @@ def judge(
     }
     if conditional is not None and conditional.p_value is not None:
         family[_CONDITIONAL] = conditional.p_value
+    if predicted is not None and predicted.p_value is not None:
+        family[_PREDICTION] = predicted.p_value
     marginal = {
         n: e.marginal.p_value
         for n, e in evidence.items()
@@ -130,11 +164,12 @@ def judge(
         judged = choice.judged(judged)
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
     targets = _targets(target, judged, graph, shifted, groups)
+    q_values = benjamini_hochberg(family)
     return Judgement(
         evidence,
         judged,
         len(family),
-        benjamini_hochberg(family),
+        q_values,
         _ranking(judged, evidence),
         targets,
         _worst([t.verdict for t in targets.values()]),
@@ -145,6 +180,9 @@ def judge(
         _confidence(testing, evidence, judged, limit),
         limit,
         choice,
+        None
+        if predicted is None
+        else JudgedPrediction(predicted, _PREDICTION in rejected, q_values.get(_PREDICTION)),
     )
 
 
