@@ -9,6 +9,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.confidence import confidence
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
+    ReasonCode,
     TargetResult,
     Verdict,
 )
@@ -172,7 +173,7 @@ def judge(
         q_values,
         _ranking(judged, evidence),
         targets,
-        _worst([t.verdict for t in targets.values()]),
+        _worst([t.verdict for t in targets.values()], is_open=_is_open(judged)),
         shifted,
         _has_overlap(conditional, evidence),
         graph,
@@ -270,8 +271,9 @@ def _targets(
             return {target: TargetResult(verdict, conditional_shift)}
         # Without labels the inputs are judged: any of them may matter to the target.
         shifted = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
-        moved = bool(groups) or any(j.verdict in shifted for j in judged.values())
-        return {target: TargetResult(Verdict.COVARIATE if moved else Verdict.NONE, None)}
+        if groups or any(j.verdict in shifted for j in judged.values()):
+            return {target: TargetResult(Verdict.COVARIATE)}
+        return {target: TargetResult(Verdict.UNDETERMINED if _is_open(judged) else Verdict.NONE)}
     out = {}
     for name in graph.nodes:
         if name not in judged or graph.children(name):
@@ -284,14 +286,28 @@ def _targets(
     return out
 
 
-def _worst(verdicts: list[Verdict]) -> Verdict:
+def _is_open(judged: Mapping[str, Judged]) -> bool:
+    """Whether something may have moved for all that is known, where nothing was found to.
+
+    Either no column could be decided on, or one moved, or could not be compared, for reasons of its
+    own. A few in which nothing was seen, with little power, are no such sign beside others.
+    """
+    unread = {ColumnVerdict.FAULT, ColumnVerdict.UNDETERMINED}
+    if all(j.verdict in unread for j in judged.values()):
+        return True
+    return any(j.reason_code not in {None, ReasonCode.LOW_POWER} for j in judged.values())
+
+
+def _worst(verdicts: list[Verdict], *, is_open: bool) -> Verdict:
     found = set(verdicts)
     if Verdict.BOTH in found or {Verdict.COVARIATE, Verdict.MECHANISM} <= found:
         return Verdict.BOTH
-    for verdict in (Verdict.MECHANISM, Verdict.COVARIATE, Verdict.NONE):
+    for verdict in (Verdict.MECHANISM, Verdict.COVARIATE):
         if verdict in found:
             return verdict
-    return Verdict.UNDETERMINED
+    if Verdict.NONE not in found or (Verdict.UNDETERMINED in found and is_open):
+        return Verdict.UNDETERMINED
+    return Verdict.NONE
 
 
 def _has_overlap(

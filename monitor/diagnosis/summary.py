@@ -121,7 +121,10 @@ def summarise(
     elif verdict is Verdict.UNDETERMINED and open_edges:
         parts.append(_without_direction(target, judged, ranking, open_edges))
     elif verdict is Verdict.UNDETERMINED:
-        parts.append(f"The data cannot tell whether {target or 'anything'} moved")
+        what = "anything" if target is None else target
+        # Without labels nothing is said of the target itself.
+        what = what if target is None or target in judged else f"what leads to {target}"
+        parts.append(f"The data cannot tell whether {what} moved")
     if model_changed:
         parts.append(MODEL_CHANGED)
     if parts:
