@@ -41,13 +41,15 @@ def parse_fail_on(text: str) -> frozenset[str]:
 def findings(diagnosis: Diagnosis) -> frozenset[str]:
     """Return the words that are true of a diagnosis.
 
-    ``both`` is covariate and mechanism; ``any`` is a fault, either of these, or a conditional
-    shift.
+    ``both`` is covariate and mechanism, a changed model or serving is a mechanism as well; ``any``
+    is a fault, either of these, or a conditional shift.
     """
     verdict = diagnosis.verdict.value
     found = {"covariate", "mechanism"} if verdict == "both" else {verdict}
     if diagnosis.fault:
         found.add("fault")
+    if diagnosis.model_changed:
+        found.add("mechanism")
     if diagnosis.conditional_shift or found & {"fault", "covariate", "mechanism"}:
         found.add("any")
     return frozenset(found - {"none"})

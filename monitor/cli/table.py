@@ -83,14 +83,15 @@ def headline(diagnosis: Diagnosis) -> Text:
 
 
 def table_order(diagnosis: Diagnosis) -> list[str]:
-    """Return the columns worth a row: origins by rank, then inherited, then undetermined."""
+    """Return the columns worth a row: origins by rank, a changed model, the rest that moved."""
     rest = [
         name
         for verdict in (ColumnVerdict.INHERITED, ColumnVerdict.UNDETERMINED)
         for name, column in diagnosis.columns.items()
         if column.verdict is verdict
     ]
-    return list(dict.fromkeys([*diagnosis.ranking, *rest]))
+    model = [diagnosis.prediction] if diagnosis.model_changed and diagnosis.prediction else []
+    return list(dict.fromkeys([*diagnosis.ranking, *model, *rest]))
 
 
 def _windows(diagnosis: Diagnosis) -> str:

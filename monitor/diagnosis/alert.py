@@ -69,10 +69,22 @@ class AlertFinding:
         Whether it rejected.
     columns : frozenset of str
         What it named.
+    sound : frozenset of str
+        What is known to be as before, where the outcome is unknown.
     """
 
     outcome: Outcome
     columns: frozenset[str] = frozenset()
+    sound: frozenset[str] = frozenset()
+
+    def outcome_of(self, columns: frozenset[str]) -> Outcome:
+        """Return the outcome for an alert about some columns.
+
+        An alert of the model's predictions does not wait for labels to be over.
+        """
+        if self.outcome is Outcome.UNKNOWN and columns and columns <= self.sound:
+            return Outcome.QUIET
+        return self.outcome
 
 
 def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey, AlertFinding]:
@@ -104,10 +116,12 @@ def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey,
     is_open = verdict is Verdict.UNDETERMINED
     # Without labels nothing is known of the target's own mechanism: an alert of it stays.
     is_unlabelled = bool(target) and diagnosis.stage is Stage.FEATURES
+    broken = None if is_open or is_unlabelled else verdict in {Verdict.MECHANISM, Verdict.BOTH}
+    by_model = {diagnosis.prediction} if diagnosis.model_changed and diagnosis.prediction else set()
     answers: dict[AlertKind, tuple[bool | None, set[str]]] = {
         AlertKind.MECHANISM: (
-            None if is_open or is_unlabelled else verdict in {Verdict.MECHANISM, Verdict.BOTH},
-            own,
+            True if by_model else broken,
+            (own if broken else set()) | by_model,
         ),
         AlertKind.COVARIATE: (
             None if is_open else verdict in {Verdict.COVARIATE, Verdict.BOTH},
@@ -117,9 +131,20 @@ def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey,
         AlertKind.CONDITIONAL: (diagnosis.conditional_shift, own),
         AlertKind.GRAPH: (bool(edges), edges),
     }
+    sound = {AlertKind.MECHANISM: _sound_prediction(diagnosis)}
     return {
         AlertKey(target, kind, segment): AlertFinding(_OUTCOMES[is_found], frozenset(columns))
         if is_found
-        else AlertFinding(_OUTCOMES[is_found])
+        else AlertFinding(_OUTCOMES[is_found], sound=sound.get(kind, frozenset()))
         for kind, (is_found, columns) in answers.items()
     }
+
+
+def _sound_prediction(diagnosis: Diagnosis) -> frozenset[str]:
+    """Return the prediction's column where it was tested given the inputs, and found as before."""
+    name = diagnosis.prediction
+    row = None if name is None else diagnosis.columns.get(name)
+    if name is None or row is None or row.p_value is None:
+        return frozenset()
+    as_before = {ColumnVerdict.STABLE, ColumnVerdict.INHERITED}
+    return frozenset({name}) if row.verdict in as_before else frozenset()

@@ -32,6 +32,7 @@ from whydrift.monitor.diagnosis.diagnosis import Estimate, Metric
 from whydrift.monitor.diagnosis.metric import RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.row_groups import GROUPS, row_groups
+from whydrift.monitor.diagnosis.usual_difference import usual_difference
 
 __all__ = ["Attribution", "attribute"]
 
@@ -106,7 +107,8 @@ def attribute(
     -------
     Attribution
         Intervals are at 90 %, from a delete-a-group jackknife over groups of clusters, or of
-        neighbouring rows.
+        neighbouring rows. Those of the measure's change, and of what is left over, allow for what
+        past windows differ by, where there are enough of them.
     """
     groups = row_groups(pair)
     values = np.concatenate([measure.reference, measure.current])
@@ -114,6 +116,7 @@ def attribute(
     sides = [np.flatnonzero(usable & (pair.is_current == side)) for side in (0, 1)]
     means = [_without_each(values[rows], groups[rows]) for rows in sides]
     totals = means[1] - means[0]
+    usual = usual_difference(pair, values, usable)
     units = _units(graph, players, together)
     shares, doubt = np.zeros((1 + GROUPS, 0)), np.zeros(0)
     if units and all(len(rows) for rows in sides):
@@ -127,7 +130,7 @@ def attribute(
             _DISAGREE * np.abs(steps[0].means[0] - steps[1].means[0]),
         )
     rest = totals - shares.sum(axis=1)
-    left = _interval(rest)
+    left = _interval(rest, usual=usual)
     assert left.low is not None and left.high is not None
     unexplained = max(left.low, 0.0) + min(left.high, 0.0)
     contributions: dict[str, Estimate] = {}
@@ -144,7 +147,7 @@ def attribute(
         measure.name,
         float(means[0][0]),
         float(means[1][0]),
-        _interval(totals),
+        _interval(totals, usual=usual),
         left.value,
         unexplained if units else None,
     )
@@ -292,9 +295,13 @@ def _without_each(values: FloatArray, groups: IntArray) -> FloatArray:
     return np.concatenate([[whole], (values.sum() - sums) / left])
 
 
-def _interval(means: FloatArray, doubt: float = 0.0) -> Estimate:
-    """Return value and interval; ``doubt`` is a further standard error, added in quadrature."""
+def _interval(means: FloatArray, doubt: float = 0.0, usual: float = 0.0) -> Estimate:
+    """Return value and interval.
+
+    ``doubt`` is a further standard error, and ``usual`` half an interval for what windows differ
+    by; both are added in quadrature.
+    """
     value, left_out = float(means[0]), means[1:]
     error = float(np.sqrt((GROUPS - 1) / GROUPS * ((left_out - left_out.mean()) ** 2).sum()))
-    half = float(stdtrit(GROUPS - 1, 0.95)) * float(np.hypot(error, doubt))
+    half = float(np.hypot(stdtrit(GROUPS - 1, 0.95) * np.hypot(error, doubt), usual))
     return Estimate(value, value - half, value + half)

@@ -50,7 +50,7 @@ from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test as regi
 from whydrift.monitor.diagnosis.metric import CustomLoss, RowMeasure, row_measure
 from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
-from whydrift.monitor.diagnosis.prediction_row import Model, prediction_row
+from whydrift.monitor.diagnosis.prediction_row import Model, ask_model, prediction_row
 from whydrift.monitor.diagnosis.remedy import choose_remedy, wants_gains
 from whydrift.monitor.diagnosis.shift_type import name_shift
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
@@ -210,9 +210,11 @@ def compare(
             is_given=graph is not None,
             late=frozenset(note.column for note in late if note.column is not None),
         )
+        asked = ask_model(side, prediction, target, model)
         judgement = judge(
             testing,
             target=target,
+            prediction=prediction if asked.answer is None else None,
             has_labels=side.has_labels,
             floor=Floor.of(floor),
             level=level,
@@ -265,6 +267,17 @@ def compare(
     faults = tuple(f.fault for f in testing.findings)
     metric = attribution.metric if attribution else None
     is_loss = measure is not None and measure.is_loss
+    predicted = prediction_row(
+        side,
+        testing,
+        asked,
+        judgement.prediction,
+        prediction=prediction,
+        has_origin=bool(judgement.ranking),
+        floor=Floor.of(floor),
+        level=level,
+        tests=judgement.tests,
+    )
     gains = None
     with clock.measure("remedy"):
         if (
@@ -276,6 +289,7 @@ def compare(
                 is_loss=is_loss,
                 conditional_shift=judgement.conditional_shift,
                 has_faults=bool(faults),
+                model_changed=predicted.changed,
             )
         ):
             tell("measuring what a remedy wins", 0, 1)
@@ -287,17 +301,6 @@ def compare(
         name: _column(name, side, judgement, judgement.graph, attribution, level, faults)
         for name in side.names
     }
-    share = level / max(1, judgement.tests)
-    predicted = prediction_row(
-        side,
-        testing,
-        prediction=prediction,
-        target=target,
-        has_origin=bool(judgement.ranking),
-        floor=Floor.of(floor),
-        level=share,
-        model=model,
-    )
     columns |= predicted.columns
     gone = _gone(side, faults)
     columns |= gone
@@ -325,14 +328,16 @@ def compare(
             conditional_shift=judgement.conditional_shift,
             open_edges=open_edges,
             groups=judgement.groups,
-        )
-        + predicted.sentence,
+            model_changed=predicted.changed,
+        ),
         columns=columns,
         ranking=(*gone, *judgement.ranking),
         metric=metric or estimated.metric,
         remedy=choose_remedy(
             verdict=judgement.verdict,
             conditional_shift=judgement.conditional_shift,
+            model_changed=predicted.changed,
+            prediction=prediction,
             faults=faults,
             ranking=(*judgement.ranking, *(c for g in judgement.groups for c in g.columns)),
             target=target,

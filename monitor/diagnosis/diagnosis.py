@@ -285,9 +285,16 @@ class Diagnosis:
         return bool(self.faults)
 
     @property
+    def model_changed(self) -> bool:
+        """Whether the same inputs get other predictions: the model or its serving changed."""
+        row = self.columns.get(self.prediction or "")
+        return row is not None and row.verdict is ColumnVerdict.MECHANISM
+
+    @property
     def found(self) -> bool:
-        """Whether there is something to report: a fault, or a shift that reaches a target."""
-        return self.fault or self.verdict in {Verdict.COVARIATE, Verdict.MECHANISM, Verdict.BOTH}
+        """Whether there is something to report: a fault, a shift that reaches a target, a model."""
+        moved = self.verdict in {Verdict.COVARIATE, Verdict.MECHANISM, Verdict.BOTH}
+        return self.fault or self.model_changed or moved
 
     @property
     def suspects(self) -> tuple[str, ...]:

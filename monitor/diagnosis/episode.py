@@ -88,9 +88,10 @@ def advance_all(
     """
     lasting, steps = dict(episodes), {}
     for key, finding in found.items():
+        before = lasting.pop(key, None)
         episode, steps[key] = advance(
-            lasting.pop(key, None),
-            finding.outcome,
+            before,
+            finding.outcome_of(frozenset() if before is None else before.columns),
             end,
             columns=finding.columns,
             may_open=may_open,

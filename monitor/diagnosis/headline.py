@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from whydrift.monitor.diagnosis.diagnosis import Verdict
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Verdict
 
 if TYPE_CHECKING:
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 
-__all__ = ["Word", "headline", "words_for"]
+__all__ = ["Word", "has_other_model", "headline", "words_for"]
 
 _WORDS = {
     Verdict.NONE: "no shift",
@@ -38,25 +39,38 @@ class Word:
 
 
 def headline(diagnosis: Diagnosis) -> tuple[Word, ...]:
-    """Return one word for broken data, and one for what moved.
+    """Return a word for broken data, one for what moved, and one for a changed model.
 
     Parameters
     ----------
     diagnosis : Diagnosis
-        Where the target moved given its inputs and no verdict says so, the word does: "no shift"
-        must not stand above a finding.
+        Where the target moved given its inputs, or the same inputs get other predictions, and no
+        verdict says so, the word does: "no shift" must not stand above a finding.
     """
     return words_for(
-        diagnosis.verdict, fault=diagnosis.fault, conditional_shift=diagnosis.conditional_shift
+        diagnosis.verdict,
+        fault=diagnosis.fault,
+        conditional_shift=diagnosis.conditional_shift,
+        model_changed=diagnosis.model_changed,
     )
 
 
-def words_for(verdict: Verdict, *, fault: bool, conditional_shift: bool | None) -> tuple[Word, ...]:
+def words_for(
+    verdict: Verdict, *, fault: bool, conditional_shift: bool | None, model_changed: bool
+) -> tuple[Word, ...]:
     """Return the words of :func:`headline` from what a list of diagnoses knows of each."""
     words = [Word("fault", "fault")] if fault else []
     untold = verdict in {Verdict.NONE, Verdict.UNDETERMINED}
     if untold and conditional_shift:
         words.append(Word("target moved given its inputs", Verdict.MECHANISM.value))
-    elif verdict is not Verdict.NONE or not words:
+    elif verdict is not Verdict.NONE:
         words.append(Word(_WORDS[verdict], verdict.value))
-    return tuple(words)
+    if model_changed:
+        words.append(Word("model or serving changed", Verdict.MECHANISM.value))
+    return tuple(words or [Word(_WORDS[Verdict.NONE], Verdict.NONE.value)])
+
+
+def has_other_model(stored: Mapping[str, Any]) -> bool:
+    """Whether a diagnosis as its JSON says that the same inputs get other predictions."""
+    row = stored["columns"].get(stored["prediction"])
+    return row is not None and row["verdict"] == ColumnVerdict.MECHANISM

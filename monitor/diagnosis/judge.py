@@ -9,6 +9,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.confidence import confidence
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
+    ReasonCode,
     TargetResult,
     Verdict,
 )
@@ -33,9 +34,20 @@ from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
 
-__all__ = ["Judgement", "judge"]
+__all__ = ["JudgedPrediction", "Judgement", "judge"]
 
-_CONDITIONAL = "\x00target given inputs"  # no column can have this name
+# No column can have these names.
+_CONDITIONAL = "\x00target given inputs"
+_PREDICTION = "\x00prediction given inputs"
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedPrediction:
+    """P(prediction | all inputs) and what Holm's procedure makes of it."""
+
+    test: MechanismTestResult
+    is_rejected: bool
+    q_value: float | None
 
 
 @dataclass(frozen=True)
@@ -70,6 +82,8 @@ class Judgement:
         P-values up to it were rejected in any case: Bonferroni's limit.
     choice : OneChoice, optional
         One column given which all others that moved are as before.
+    prediction : JudgedPrediction, optional
+        What the test of P(prediction | inputs) says, where there is one.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -86,20 +100,39 @@ class Judgement:
     confidence: Mapping[str, float]
     limit: float
     choice: OneChoice | None = None
+    prediction: JudgedPrediction | None = None
 
 
 def judge(
     testing: Testing,
     *,
     target: str | None,
+    prediction: str | None,
     has_labels: bool,
     floor: Floor,
     level: float,
 ) -> Judgement:
-    """Test every column, correct for their number, and judge them together."""
+    """Test every column, correct for their number, and judge them together.
+
+    Parameters
+    ----------
+    testing : Testing
+        Of the windows.
+    target : str, optional
+        The target.
+    prediction : str, optional
+        The prediction, where it has to be tested: the model itself was not asked.
+    has_labels : bool
+        Whether the current window knows the target.
+    floor : Floor
+        What is not worth knowing.
+    level : float
+        Chance of any false alarm in the window.
+    """
     evidence = testing.evidence()
     graph = testing.graph
     conditional = testing.conditional(target, evidence) if has_labels else None
+    predicted = None if prediction is None else testing.prediction(prediction, target)
     family = {
         n: e.own.p_value
         for n, e in evidence.items()
@@ -107,6 +140,8 @@ def judge(
     }
     if conditional is not None and conditional.p_value is not None:
         family[_CONDITIONAL] = conditional.p_value
+    if predicted is not None and predicted.p_value is not None:
+        family[_PREDICTION] = predicted.p_value
     ties = testing.ties()
     family |= tie_p_values(ties)
     marginal = {
@@ -134,14 +169,15 @@ def judge(
         judged = choice.judged(judged)
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
     targets = _targets(target, judged, graph, shifted, groups)
+    q_values = benjamini_hochberg(family)
     return Judgement(
         evidence,
         judged,
         len(family),
-        benjamini_hochberg(family),
+        q_values,
         _ranking(judged, evidence),
         targets,
-        _worst([t.verdict for t in targets.values()]),
+        _worst([t.verdict for t in targets.values()], is_open=_is_open(judged)),
         shifted,
         _has_overlap(conditional, evidence),
         graph,
@@ -149,6 +185,9 @@ def judge(
         _confidence(testing, evidence, judged, limit),
         limit,
         choice,
+        None
+        if predicted is None
+        else JudgedPrediction(predicted, _PREDICTION in rejected, q_values.get(_PREDICTION)),
     )
 
 
@@ -246,8 +285,9 @@ def _targets(
             return {target: TargetResult(verdict, conditional_shift)}
         # Without labels the inputs are judged: any of them may matter to the target.
         shifted = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
-        moved = bool(groups) or any(j.verdict in shifted for j in judged.values())
-        return {target: TargetResult(Verdict.COVARIATE if moved else Verdict.NONE, None)}
+        if groups or any(j.verdict in shifted for j in judged.values()):
+            return {target: TargetResult(Verdict.COVARIATE)}
+        return {target: TargetResult(Verdict.UNDETERMINED if _is_open(judged) else Verdict.NONE)}
     out = {}
     for name in graph.nodes:
         if name not in judged or graph.children(name):
@@ -260,14 +300,28 @@ def _targets(
     return out
 
 
-def _worst(verdicts: list[Verdict]) -> Verdict:
+def _is_open(judged: Mapping[str, Judged]) -> bool:
+    """Whether something may have moved for all that is known, where nothing was found to.
+
+    Either no column could be decided on, or one moved, or could not be compared, for reasons of its
+    own. A few in which nothing was seen, with little power, are no such sign beside others.
+    """
+    unread = {ColumnVerdict.FAULT, ColumnVerdict.UNDETERMINED}
+    if all(j.verdict in unread for j in judged.values()):
+        return True
+    return any(j.reason_code not in {None, ReasonCode.LOW_POWER} for j in judged.values())
+
+
+def _worst(verdicts: list[Verdict], *, is_open: bool) -> Verdict:
     found = set(verdicts)
     if Verdict.BOTH in found or {Verdict.COVARIATE, Verdict.MECHANISM} <= found:
         return Verdict.BOTH
-    for verdict in (Verdict.MECHANISM, Verdict.COVARIATE, Verdict.NONE):
+    for verdict in (Verdict.MECHANISM, Verdict.COVARIATE):
         if verdict in found:
             return verdict
-    return Verdict.UNDETERMINED
+    if Verdict.NONE not in found or (Verdict.UNDETERMINED in found and is_open):
+        return Verdict.UNDETERMINED
+    return Verdict.NONE
 
 
 def _has_overlap(

@@ -127,6 +127,10 @@ def _custom(loss: CustomLoss) -> Callable[[FloatArray, FloatArray], FloatArray]:
     return checked
 
 
+# Of numbers read as classes. A saturated probability is 0 or 1 in some rows, a rounded count may be
+# one that the target never took.
+_MOSTLY_CLASSES: Final = 0.9
+
 # Words for "it happened"; where a binary target uses none of them its classes have no such order.
 _YES: Final = frozenset({"true", "t", "yes", "y", "1", "positive", "pos", "on"})
 
@@ -239,6 +243,8 @@ def _loss(
             remedy="Name a prediction of the target's kind, or a probability for a binary target",
         )
     pairs = [(read_target(w.column(target)), read_prediction(w.column(prediction))) for w in both]
+    if loss == "zero_one":
+        _require_classes(target, prediction, pairs[0], is_binary=binary)
     if loss == "auto":
         loss = "log_loss" if binary and _are_chances(pairs[0][1]) else "squared_error"
     notes: tuple[Note, ...] = ()
@@ -297,6 +303,27 @@ def _refuse_other_kind(target: Column, prediction: Column) -> None:
             where="--prediction",
             remedy="Name a column of predicted numbers",
         )
+
+
+def _require_classes(
+    target: str, prediction: str, pair: tuple[FloatArray, FloatArray], *, is_binary: bool
+) -> None:
+    """Raise where numbers are no classes: the 0-1 loss would be 1 in nearly every row.
+
+    Only in the reference: a prediction that breaks later is a finding, not a mistake.
+    """
+    y, f = (values[np.isfinite(values)] for values in pair)
+    if not f.size or not y.size or np.isin(f, y).mean() >= _MOSTLY_CLASSES:
+        return
+    instead = "squared_error"
+    if is_binary:
+        instead = "log_loss, or the column of predicted classes"
+    raise SchemaError(
+        f"the 0-1 loss needs predicted classes, and most values of {prediction!r} are no value of "
+        f"{target!r}: every such row would count as wrong",
+        where="--loss",
+        remedy=f"Name another loss: {instead}",
+    )
 
 
 def _foreign_classes(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,20 +21,37 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict, Effect, ReasonCode
-from whydrift.monitor.diagnosis.judgement import Floor
-from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
+from whydrift.monitor.diagnosis.judge import JudgedPrediction
+from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.words import p_text
 
-__all__ = ["Model", "PredictionRow", "prediction_row"]
+__all__ = ["MODEL_CHANGED", "Asked", "Model", "PredictionRow", "ask_model", "prediction_row"]
 
 # From columns (numbers as floats with NaN, categories as names with None) to a prediction a row.
 Model = Callable[[Mapping[str, Any]], Any]
 
 _SAME = 1e-4  # sd of the prediction: rounding in storage
 _REPRODUCED = 0.01  # share of reference rows that the model may get otherwise than recorded
-_CHANGED = "Same inputs, other predictions: the model or its serving changed"
+MODEL_CHANGED: Final = "Same inputs, other predictions: the model or its serving changed"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the model itself says of the recorded predictions.
+
+    Parameters
+    ----------
+    answer : str, optional
+        Evidence that the current ones are not the model's; empty where they are, None where the
+        model was not asked, or is another one than made the reference's.
+    notes : tuple of Note
+        What else to say.
+    """
+
+    answer: str | None = None
+    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,21 +60,26 @@ class PredictionRow:
 
     columns: Mapping[str, ColumnResult]
     notes: tuple[Note, ...] = ()
-    sentence: str = ""  # for the summary
+
+    @property
+    def changed(self) -> bool:
+        """Whether the same inputs get other predictions."""
+        return any(row.verdict is ColumnVerdict.MECHANISM for row in self.columns.values())
 
 
 def prediction_row(
     side: Sides,
     testing: Testing,
+    asked: Asked,
+    judged: JudgedPrediction | None,
     *,
     prediction: str | None,
-    target: str | None,
     has_origin: bool,
     floor: Floor,
     level: float,
-    model: Model | None = None,
+    tests: int,
 ) -> PredictionRow:
-    """Judge the prediction, which never is in the graph nor in the ranking.
+    """Return the prediction's row; it never is in the graph nor in the ranking.
 
     Parameters
     ----------
@@ -65,47 +87,48 @@ def prediction_row(
         The windows as recorded.
     testing : Testing
         Of these windows.
-    prediction, target : str, optional
-        Columns; no row without a prediction.
+    asked : Asked
+        What the model itself says.
+    judged : JudgedPrediction, optional
+        The test of P(prediction | inputs), where the model does not say.
+    prediction : str, optional
+        Its column; no row without one.
     has_origin : bool
         Whether a change begins at some column.
     floor : Floor
         What is not worth knowing.
     level : float
-        Of either of two tests: whether the prediction moved, and whether given the inputs.
-    model : callable, optional
-        The model itself: from a mapping of column names to arrays to one prediction a row.
-
-    Raises
-    ------
-    OptionError
-        If the model does not give one number (or class) a row, or cannot be run.
+        Family-wise level.
+    tests : int
+        Size of the family.
     """
-    if prediction is None or not side.current.has(prediction):
+    if prediction is None:
         return PredictionRow({})
     kind = side.reference.schema[prediction].kind.value
     marginal = testing.marginal_of(prediction)
-    answered: str | None = None
-    notes: tuple[Note, ...] = ()
-    if model is not None:
-        answered, notes = _asked(side, prediction, target, model)
-    given = testing.prediction(prediction, target) if answered is None else None
-    changed = answered or (None if given is None else _by_emulator(given, floor, level))
+    given = None if judged is None else judged.test
+    changed = asked.answer or (None if judged is None else _by_emulator(judged, floor))
     row = ColumnResult(ColumnVerdict.STABLE, kind, marginal_p_value=marginal.p_value)
-    if given is not None:
-        row = replace(row, p_value=given.p_value, overlap=given.overlap)
+    if judged is not None:
+        row = replace(
+            row,
+            p_value=judged.test.p_value,
+            q_value=judged.q_value,
+            overlap=judged.test.overlap,
+            detectable_effect=detectable_effect(judged.test, level, tests),
+        )
     if changed:
-        row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{_CHANGED} ({changed}).")
+        row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{MODEL_CHANGED} ({changed}).")
         if given is not None and given.components[0].unit == "sd":
             top = given.components[0]
             low, high = top.value - 1.96 * top.error, top.value + 1.96 * top.error
             row = replace(row, effect=Effect(top.value, low, high, top.unit))
-        text = f"{_CHANGED[0].lower()}{_CHANGED[1:]}: {prediction!r}, {changed}"
+        text = f"{MODEL_CHANGED[0].lower()}{MODEL_CHANGED[1:]}: {prediction!r}, {changed}"
         note = Note("model_changed", prediction, text)
-        return PredictionRow({prediction: row}, (*notes, note), f" {_CHANGED}.")
-    if marginal.p_value is None or marginal.p_value > level:
+        return PredictionRow({prediction: row}, (*asked.notes, note))
+    if marginal.p_value is None or marginal.p_value > level / max(1, tests):
         row = replace(row, reason="The predictions are distributed as before.")
-    elif answered is not None:
+    elif asked.answer is not None:
         reason = "The model gives for the inputs what was recorded; they moved with the inputs."
         row = replace(row, verdict=ColumnVerdict.INHERITED, reason=reason)
     elif has_origin:
@@ -121,24 +144,39 @@ def prediction_row(
             reason_code=ReasonCode.NO_ORIGIN,
             reason=reason,
         )
-    return PredictionRow({prediction: row}, notes)
+    return PredictionRow({prediction: row}, asked.notes)
 
 
-def _by_emulator(given: MechanismTestResult, floor: Floor, level: float) -> str:
+def _by_emulator(judged: JudgedPrediction, floor: Floor) -> str:
     """Return the evidence that P(prediction | inputs) moved, or nothing."""
     least = Floor(max(floor.sd, Floor().sd), max(floor.probability, Floor().probability))
-    if given.p_value is None or given.p_value > level or least.covers(given.components[0]):
+    if not judged.is_rejected or least.covers(judged.test.components[0]):
         return ""
-    return f"compared at like inputs; {p_text(given.p_value)}"
+    assert judged.test.p_value is not None
+    return f"compared at like inputs; {p_text(judged.test.p_value)}"
 
 
-def _asked(
-    side: Sides, prediction: str, target: str | None, model: Model
-) -> tuple[str | None, tuple[Note, ...]]:
-    """Return the evidence that the current predictions are not the model's ("" if they are).
+def ask_model(
+    side: Sides, prediction: str | None, target: str | None, model: Model | None
+) -> Asked:
+    """Ask the model itself, where there is one, whether it made the current predictions.
 
-    None where the model does not reproduce the reference either: it is another one.
+    Parameters
+    ----------
+    side : Sides
+        The windows as recorded.
+    prediction, target : str, optional
+        Columns.
+    model : callable, optional
+        From a mapping of column names to arrays to one prediction a row.
+
+    Raises
+    ------
+    OptionError
+        If the model does not give one number (or class) a row, or cannot be run.
     """
+    if model is None or prediction is None:
+        return Asked()
     shares = [
         _differ(w, side.reference, prediction, target, model)
         for w in (side.reference, side.current)
@@ -149,10 +187,11 @@ def _asked(
             "reference's rows: it is not the one that made them, and is left aside; give that one, "
             "with the inputs as it read them"
         )
-        return None, (Note("model_differs", prediction, text),)
+        return Asked(None, (Note("model_differs", prediction, text),))
     if shares[1] <= max(2 * shares[0], _REPRODUCED):
-        return "", ()
-    return f"the model itself gives others for {100 * shares[1]:.0f} % of the current rows", ()
+        return Asked("")
+    share = 100 * shares[1]
+    return Asked(f"the model itself gives others for {share:.0f} % of the current rows")
 
 
 def _differ(

@@ -35,13 +35,17 @@ def choose_remedy(
     is_loss: bool,
     has_labels: bool,
     has_overlap: bool,
+    prediction: str | None = None,
+    model_changed: bool = False,
     is_root: bool = False,
     open_edges: Sequence[Edge] = (),
     gains: Gains | None = None,
 ) -> Remedy:
     """Choose a remedy.
 
-    A fault is mended first. With a loss and labels the best of the corrections is chosen whose gain
+    A fault is mended first. Where the same inputs get other predictions nothing else can be told of
+    the model: what a correction would win is measured on predictions that it did not make. With a
+    loss and labels the best of the corrections is chosen whose gain
     on held-out current rows is certainly above zero, the cheaper of two that win alike. Without
     labels nothing can be said of the model's loss, so the answer is never "it costs nothing".
 
@@ -63,6 +67,10 @@ def choose_remedy(
         Whether the measure is a loss.
     has_labels, has_overlap : bool
         Whether the current window has labels, and rows like the reference's.
+    prediction : str, optional
+        Its column.
+    model_changed : bool
+        Whether the same inputs get other predictions.
     is_root : bool
         Whether the target moved of itself, without known causes.
     open_edges : sequence of Edge
@@ -72,6 +80,9 @@ def choose_remedy(
     """
     if faults:
         return _fix(faults)
+    rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
+    if model_changed and prediction is not None:
+        return _other_model(prediction, rose=rose)
     columns = tuple(ranking)
     named = joined(ranking)
     if open_edges and verdict is Verdict.UNDETERMINED and not conditional_shift:
@@ -83,7 +94,6 @@ def choose_remedy(
             f"the graph is learned, or direct them in the graph that is given ({joined(ends)}). "
             "More rows would not tell.",
         )
-    rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
     if gains is not None and metric is not None:
         moved = bool(ranking) or bool(conditional_shift)
         won = _by_gain(gains, metric, columns, moved=moved)
@@ -169,11 +179,27 @@ def choose_remedy(
     )
 
 
+def _other_model(prediction: str, *, rose: bool) -> Remedy:
+    cost = "The loss rose. " if rose else ""
+    return Remedy(
+        Action.INVESTIGATE,
+        (prediction,),
+        text=f"{cost}Find out what makes {prediction} now. Was no other model released, then mend "
+        "what serves it: what it reads, in which unit, how predictions are joined to rows. Was one "
+        "released, then compare with rows of its own, and go back to the old one if it is worse.",
+    )
+
+
 def wants_gains(
-    metric: Metric | None, *, is_loss: bool, conditional_shift: bool | None, has_faults: bool
+    metric: Metric | None,
+    *,
+    is_loss: bool,
+    conditional_shift: bool | None,
+    has_faults: bool,
+    model_changed: bool = False,
 ) -> bool:
     """Whether the remedy hangs on what a correction would win."""
-    if metric is None or not is_loss or has_faults:
+    if metric is None or not is_loss or has_faults or model_changed:
         return False
     return _has_risen(metric) or bool(conditional_shift)
 

@@ -15,6 +15,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
+from whydrift.monitor.diagnosis.prediction_row import MODEL_CHANGED
 from whydrift.monitor.diagnosis.words import columns_by_kind, joined
 
 __all__ = ["summarise"]
@@ -49,6 +50,7 @@ def summarise(
     conditional_shift: bool | None = None,
     open_edges: Sequence[Edge] = (),
     groups: Sequence[Group] = (),
+    model_changed: bool = False,
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -72,6 +74,8 @@ def summarise(
         Edges without a direction that keep a change from having a beginning.
     groups : sequence of Group
         Columns of which one moved, while the data cannot tell which.
+    model_changed : bool
+        Whether the same inputs get other predictions.
     """
     parts = []
     if faults:
@@ -113,20 +117,26 @@ def summarise(
     if tied and conditional_shift and verdict in {Verdict.NONE, Verdict.UNDETERMINED}:
         parts.append(f"What the inputs say of {target} has changed")
     inherited = [c for c, j in judged.items() if j.verdict is ColumnVerdict.INHERITED]
-    if parts:
-        text = ". ".join(parts)
-        if inherited:
-            text += (
-                f" ({len(inherited)} more column{'s' if len(inherited) > 1 else ''} inherited it)"
-            )
-        return text + _measure(metric) + "."
-    if conditional_shift:
-        return f"What the inputs say of {target} has changed{_measure(metric)}."
     unsure = [c for c, j in judged.items() if j.verdict is ColumnVerdict.UNDETERMINED]
-    if verdict is Verdict.UNDETERMINED and open_edges:
-        return _without_direction(target, judged, ranking, open_edges) + _measure(metric) + "."
-    if verdict is Verdict.UNDETERMINED:
-        return f"The data cannot tell whether {target or 'anything'} moved{_measure(metric)}."
+    if parts and inherited:
+        parts[-1] += (
+            f" ({len(inherited)} more column{'s' if len(inherited) > 1 else ''} inherited it)"
+        )
+    elif parts:
+        pass
+    elif conditional_shift:
+        parts.append(f"What the inputs say of {target} has changed")
+    elif verdict is Verdict.UNDETERMINED and open_edges:
+        parts.append(_without_direction(target, judged, ranking, open_edges))
+    elif verdict is Verdict.UNDETERMINED:
+        what = "anything" if target is None else target
+        # Without labels nothing is said of the target itself.
+        what = what if target is None or target in judged else f"what leads to {target}"
+        parts.append(f"The data cannot tell whether {what} moved")
+    if model_changed:
+        parts.append(MODEL_CHANGED)
+    if parts:
+        return f"{'. '.join(parts)}{_measure(metric)}."
     tail = f"; {len(unsure)} of {len(judged)} columns could not be decided" if unsure else ""
     return f"Nothing changed that is worth knowing{tail}."
 

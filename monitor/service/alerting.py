@@ -106,7 +106,7 @@ def decide(
                     found = AlertFinding(Outcome.UNKNOWN)
             after, step = advance(
                 before,
-                found.outcome,
+                found.outcome_of(frozenset() if before is None else before.columns),
                 end,
                 columns=found.columns,
                 may_open=is_first and key not in said,
@@ -184,7 +184,11 @@ def _findings(
     }
     if target and diagnosis.target is None:
         for kind in (AlertKind.MECHANISM, AlertKind.CONDITIONAL):
-            found[AlertKey(target, kind, segment)] = AlertFinding(Outcome.UNKNOWN)
+            key = AlertKey(target, kind, segment)
+            found[key] = AlertFinding(Outcome.UNKNOWN, sound=found[key].sound)
+        if diagnosis.model_changed and diagnosis.prediction is not None:  # that needs no labels
+            key = AlertKey(target, AlertKind.MECHANISM, segment)
+            found[key] = AlertFinding(Outcome.REJECTED, frozenset({diagnosis.prediction}))
     if segment == WHOLE:
         for column in slow.scales:
             moved = _kind_of(column, diagnosis, target)

@@ -13,6 +13,7 @@ from whydrift.discovery.errors import StoreError
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget
 from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Stage
+from whydrift.monitor.diagnosis.headline import has_other_model
 from whydrift.monitor.service.schedule import next_due, stages_of
 from whydrift.monitor.store.information import size
 from whydrift.monitor.store.state import AlertState, CheckOutcome, MonitorState, VisitKind
@@ -88,6 +89,8 @@ class ResultNumbers:
     verdict : str
     fault : bool
     conditional_shift : bool, optional
+    model_changed : bool
+        Whether the same inputs get other predictions.
     summary : str
     reference_rows, current_rows : int
     columns : tuple of ColumnNumbers
@@ -110,6 +113,7 @@ class ResultNumbers:
     verdict: str
     fault: bool
     conditional_shift: bool | None
+    model_changed: bool
     summary: str
     reference_rows: int
     current_rows: int
@@ -497,6 +501,7 @@ def _numbers(record: ResultRecord, diagnosis: Mapping[str, Any], limits: Metrics
             str(diagnosis["verdict"]),
             bool(diagnosis["fault"]),
             diagnosis["conditional_shift"],
+            has_other_model(diagnosis),
             str(diagnosis["summary"]),
             int(windows["reference"]["rows"]),
             int(windows["current"]["rows"]),

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 import whydrift as wd
-from whydrift.discovery.errors import OptionError
+from whydrift.discovery.errors import OptionError, SchemaError
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 
 PAIRS = [("x", "y")]
@@ -50,6 +50,48 @@ def test_the_quantile_loss_is_the_pinball_loss():
 def test_a_loss_that_is_none_is_refused(loss, said):
     with pytest.raises(OptionError, match=said):
         judged(window(1, 60), window(2, 60), loss)
+
+
+def classified(seed: int, kind: str) -> pd.DataFrame:
+    frame = window(seed)
+    chance = 1 / (1 + np.exp(-3 * frame["x"]))
+    y = (np.random.default_rng(seed).random(len(frame)) < chance).astype(int)
+    guess = {
+        "chance": chance,
+        "saturated": chance.round(1),
+        "class": (chance > 0.5).astype(int),
+        "class as a number": (chance > 0.5).astype(float),
+    }
+    return frame.assign(y=y, guess=guess[kind])
+
+
+@pytest.mark.parametrize("kind", ["chance", "saturated"])
+def test_the_0_1_loss_of_probabilities_is_refused(kind):
+    with pytest.raises(SchemaError, match="needs predicted classes") as error:
+        judged(classified(1, kind), classified(2, kind), "zero_one")
+    assert "log_loss" in str(error.value)
+
+
+def test_the_0_1_loss_of_other_numbers_is_refused():
+    with pytest.raises(SchemaError, match="squared_error"):
+        judged(window(1), window(2), "zero_one")
+
+
+@pytest.mark.parametrize("kind", ["class", "class as a number"])
+def test_the_0_1_loss_of_classes_is_the_share_of_wrong_rows(kind):
+    current = classified(2, kind)
+    found = judged(classified(1, kind), current, "zero_one")
+    assert found.metric.name == "zero_one"
+    assert found.metric.current == pytest.approx((current["guess"] != current["y"]).mean())
+
+
+def test_rounded_counts_are_classes_and_a_prediction_that_breaks_later_is_a_finding():
+    def counted(seed: int) -> pd.DataFrame:
+        frame = window(seed)
+        return frame.assign(y=(3 * frame["y"]).round(), guess=(3 * frame["guess"]).round())
+
+    found = judged(counted(1), counted(2).assign(guess=lambda f: f["guess"] + 0.5), "zero_one")
+    assert found.metric.reference < 1.0 and found.metric.current == 1.0
 
 
 def test_a_custom_loss_is_not_asked_about_rows_without_a_label():

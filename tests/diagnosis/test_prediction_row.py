@@ -7,6 +7,10 @@ import pytest
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
 from whydrift.discovery.errors import OptionError
+from whydrift.monitor.cli.fail_on import findings
+from whydrift.monitor.cli.table import table_order
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind, Outcome, alert_findings
+from whydrift.monitor.diagnosis.headline import has_other_model, headline
 
 
 def trees(inputs) -> np.ndarray:
@@ -44,6 +48,53 @@ def test_another_model_is_told_from_moved_inputs(shift):
     assert "the model or its serving changed" in diagnosis.summary
     assert row.effect.low > 0
     assert "guess" not in diagnosis.ranking
+
+
+BREAKS = {
+    "other unit": lambda frame: frame.assign(guess=100 * frame["guess"]),
+    "constant": lambda frame: frame.assign(guess=frame["guess"].mean()),
+    "joined to other rows": lambda frame: frame.assign(guess=np.roll(frame["guess"], 700)),
+}
+
+
+@pytest.mark.parametrize("how", BREAKS)
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_a_broken_prediction_is_a_finding_and_comes_before_what_a_correction_wins(how, is_labelled):
+    current = BREAKS[how](served(houses(2000, 2)))
+    if not is_labelled:
+        current = current.drop(columns="price")
+    diagnosis, row = predicted(served(houses(2000, 1)), current)
+    assert row.verdict == "mechanism"
+    assert diagnosis.verdict == "none" and diagnosis.found and diagnosis.model_changed
+    assert [word.text for word in headline(diagnosis)] == ["model or serving changed"]
+    assert "Nothing changed" not in diagnosis.summary
+    assert {"any", "mechanism"} <= findings(diagnosis)
+    alert = alert_findings(diagnosis)[AlertKey("price", AlertKind.MECHANISM)]
+    assert alert.outcome is Outcome.REJECTED and alert.columns == {"guess"}
+    assert diagnosis.remedy.action == "investigate" and diagnosis.remedy.columns == ("guess",)
+    assert "guess" in table_order(diagnosis)
+    assert has_other_model(diagnosis.to_dict())
+    assert wd.Diagnosis.from_dict(diagnosis.to_dict()).model_changed
+
+
+def test_a_sound_prediction_leaves_headline_and_alerts_as_they_are():
+    diagnosis, row = predicted(served(houses(2000, 1)), served(houses(2000, 2)))
+    assert [word.text for word in headline(diagnosis)] == ["no shift"]
+    assert "any" not in findings(diagnosis)
+    alerts = alert_findings(diagnosis).values()
+    assert {a.outcome for a in alerts} == {Outcome.QUIET}
+    assert 0 < row.detectable_effect < 0.5
+
+
+def test_the_prediction_is_one_of_the_tests_that_are_corrected_for():
+    reference, current = served(houses(1000, 1)), served(houses(1000, 2))
+    with_it = predicted(reference, current)[0]
+    without = predicted(reference, current, prediction=None)[0]
+    # Without a role it is a column like another; where the model itself says, nothing is tested.
+    asked = predicted(reference, current, model=trees)[0]
+    assert with_it.error_control.tests == without.error_control.tests
+    assert asked.error_control.tests == with_it.error_control.tests - 1
+    assert with_it.columns["guess"].q_value is not None
 
 
 def test_trees_under_covariate_shift_are_not_called_another_model():

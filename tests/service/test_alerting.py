@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -161,6 +162,30 @@ def test_what_cannot_be_told_holds_an_alert() -> None:
     assert unsure.changes == ()
     unlabelled = decided(diagnosis(stage=Stage.FEATURES), firing(AlertKind.MECHANISM))
     assert unlabelled.changes == ()
+
+
+def with_prediction(found: Diagnosis, verdict: ColumnVerdict, **other) -> Diagnosis:
+    row = ColumnResult(verdict, "continuous", p_value=0.6)
+    return replace(found, prediction="p", columns={**found.columns, "p": row}, **other)
+
+
+@pytest.mark.parametrize("target", ["y", None])
+def test_a_changed_model_opens_the_mechanism_alert_and_ends_it_without_labels(target) -> None:
+    features = diagnosis(stage=Stage.FEATURES)
+    broken = with_prediction(features, ColumnVerdict.MECHANISM, target=target)
+    found = decided(broken)
+    assert opened(found) == [("", "mechanism")]
+    key = AlertKey("y", AlertKind.MECHANISM)
+    assert found.changes[0].episode.columns == {"p"}
+
+    lasting = firing(AlertKind.MECHANISM, columns=("p",))
+    sound = with_prediction(features, ColumnVerdict.STABLE, target=target)
+    after = {c.key: c.episode for c in decided(sound, lasting).changes}
+    assert after[key].quiet == 1
+    untold = decided(with_prediction(features, ColumnVerdict.UNDETERMINED, target=target), lasting)
+    assert not untold.changes
+    of_the_target = decided(sound, firing(AlertKind.MECHANISM, columns=("p", "y")))
+    assert not of_the_target.changes
 
 
 def test_a_slow_change_opens_an_alert_that_names_the_column() -> None:

@@ -43,6 +43,7 @@ def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
         "verdict": None if newest is None else newest.verdict,
         "fault": None if newest is None else newest.fault,
         "conditional_shift": None if newest is None else newest.conditional_shift,
+        "model_changed": None if newest is None else newest.model_changed,
         "summary": None if newest is None else newest.summary,
         "newest": None if newest is None else _newest(newest, links),
         "segments": {

@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from whydrift.effects.words import joined
 from whydrift.monitor.diagnosis.diagnosis import Verdict
-from whydrift.monitor.diagnosis.headline import words_for
+from whydrift.monitor.diagnosis.headline import has_other_model, words_for
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.event_beside import BesideOthers
@@ -295,6 +295,7 @@ def _words(stored: Mapping[str, Any]) -> tuple[Any, ...]:
         Verdict(stored["verdict"]),
         fault=bool(stored["fault"]),
         conditional_shift=stored["conditional_shift"],
+        model_changed=has_other_model(stored),
     )
 
 

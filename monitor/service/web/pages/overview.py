@@ -85,7 +85,9 @@ def row_of(view: MonitorView, now: datetime) -> Row:
             state = "late"
         case _ if newest is None:
             state = "new"
-        case _ if newest.fault or newest.verdict != Verdict.NONE or view.empty is not None:
+        case _ if newest.fault or newest.model_changed or newest.verdict != Verdict.NONE:
+            state = "open"
+        case _ if view.empty is not None:
             state = "open"
         case _:
             state = "well"
@@ -96,7 +98,10 @@ def row_of(view: MonitorView, now: datetime) -> Row:
 def result_words(found: ResultNumbers) -> tuple[Word, ...]:
     """Return the first words of a diagnosis."""
     return words_for(
-        Verdict(found.verdict), fault=found.fault, conditional_shift=found.conditional_shift
+        Verdict(found.verdict),
+        fault=found.fault,
+        conditional_shift=found.conditional_shift,
+        model_changed=found.model_changed,
     )
 
 
