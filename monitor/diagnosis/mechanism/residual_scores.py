@@ -42,7 +42,6 @@ from whydrift.monitor.diagnosis.mechanism.between_windows import between_windows
 from whydrift.monitor.diagnosis.mechanism.combination import (
     cauchy_combination,
     largest,
-    unskewed,
     wald,
 )
 from whydrift.monitor.diagnosis.mechanism.dependence import Moments, Rows, has_predecessor
@@ -71,6 +70,7 @@ _MOST_OTHERS = 200  # scores of new dependence
 _REPORTED = 5  # of the strongest components
 _LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _LEAST_LAG = 2.0  # lag-1 correlation × √n of a residual that is taken out
+_MOST_RHO = 0.998  # a walk without an anchor has no level that could move
 _LEAST_TELLING = 8.0  # rows of equal weight that a score must rest on: fewer are not normal
 _FAR_OUT, _LEAST_FAR_OUT = 0.01, 20  # share of the rows, and rows, that are called far out
 _KNOWN_BEFORE = 2.5  # standard errors of a dependence that the reference has already
@@ -337,7 +337,7 @@ class _Work:
             rho = float((residual[before] * residual[here]).sum()) / spread if spread > 0 else 0.0
             if abs(rho) * np.sqrt(len(here)) < _LEAST_LAG:
                 rho = 0.0
-            rho = float(np.clip(rho, -0.98, 0.98))
+            rho = float(np.clip(rho, -_MOST_RHO, _MOST_RHO))
             matrix = self.matrix[here] - rho * self.matrix[before]
             matrix[:, 0] = 1.0
             gram = matrix.T @ matrix
@@ -599,7 +599,7 @@ def _judge(
     if not usable.any():
         return MechanismTestResult(None, Untestable.CONSTANT, overlap, rows)
     divisor = np.where(usable, spread, 1.0)
-    z = np.where(usable, unskewed(moments.total / divisor, moments.skewness), 0.0)
+    z = np.where(usable, moments.standardised(divisor), 0.0)
     correlation = moments.variance / np.outer(divisor, divisor)
     freedom = moments.freedom
     leading = usable & (np.arange(len(z)) < scores.leading)
@@ -611,6 +611,9 @@ def _judge(
         p_values["all"] = wald(z[usable], correlation[np.ix_(usable, usable)], freedom)
     components = _components(work, scores, z, usable, wider)
     level = [c for c in components[: scores.leading] if c.unit != "log sd"]
+    known_by = freedom
+    if moments.own_freedom is not None:
+        known_by = min(freedom, float(moments.own_freedom[leading].min(initial=np.inf)))
     components.sort(key=lambda c: -abs(c.z))
     weights = [_WEIGHTS[name] for name in p_values]
     return MechanismTestResult(
@@ -620,7 +623,7 @@ def _judge(
         rows,
         tuple(components),
         max(level, key=lambda c: c.error / c.scale, default=None),
-        Power(scores.leading, freedom, _CAUTION * sum(weights) / _WEIGHTS["short"]),
+        Power(scores.leading, known_by, _CAUTION * sum(weights) / _WEIGHTS["short"]),
         _new_dependence(work, scores, strangers),
     )
 
@@ -644,7 +647,7 @@ def _new_dependence(
     columns = features[:, at] * scores.main[:, level]
     moments = work.rows.moments(columns, work.rows.window[:, None], jointly=False)
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 1e-300))
-    z = np.abs(unskewed(moments.total / spread, moments.skewness))
+    z = np.abs(moments.standardised(spread))
     out = []
     owners = np.array([owner for owner, _ in strangers])[at]
     is_telling = moments.telling >= _LEAST_TELLING
