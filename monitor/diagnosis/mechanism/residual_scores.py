@@ -55,6 +55,7 @@ from whydrift.monitor.diagnosis.mechanism.design import (
     trusted,
     window_residual,
 )
+from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
@@ -266,7 +267,8 @@ class _Work:
         self._before: _Before | None = None
         chance = design.propensity.chance
         window = design.beside_calendar(window_residual(current, chance))
-        self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
+        fitted = design.matrix.shape[1] + design.rare.count
+        self.rows = Rows(window, chance, split, fitted, in_order, clusters)
         self.plain_window = window  # by the row's own parents, where the others are differenced
         self._gram = design.gram
         self._regression = _Regression(design)
@@ -346,7 +348,9 @@ class _Work:
         current = self.current[here]
         telling = self.plain.telling
         propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling])
+        # Rows of rare levels tell nothing here: to difference their means is not worth its while.
         inside = trusted(self.current, self.plain.propensity.chance)
+        inside &= ~self.plain.rare.any(len(inside))
         chance = np.where(inside[here] & inside[before], propensity.chance, 0.0)
         design = Design(
             adjacent,
@@ -365,7 +369,9 @@ class _Work:
         residual = response - self.matrix @ beta
         work._before = _Before(here, before, rho, self.plain, residual - residual.mean(axis=0))
         own = self.matrix[here]
-        work.plain = replace(self.plain, matrix=own, linear=self.linear[here], gram=own.T @ own)
+        work.plain = replace(
+            self.plain, matrix=own, linear=self.linear[here], gram=own.T @ own, rare=NONE_RARE
+        )
         work.plain_window = self.rows.window[here]
         return work, differenced, rho
 
@@ -528,6 +534,7 @@ class _Regression:
     def __init__(self, design: Design) -> None:
         self._matrix = design.matrix
         self._factor = design.ridge_factor
+        self._rare = design.rare
 
     def fitted(self, response: FloatArray) -> FloatArray:
         """Return the ridge fit, shape (n,) or (n, k), each column contiguous in memory."""
@@ -538,9 +545,8 @@ class _Regression:
         return fit
 
     def residual(self, response: FloatArray) -> FloatArray:
-        """Return response minus its ridge fit."""
-        out: FloatArray = response - self.fitted(response)
-        return out
+        """Return response minus its ridge fit, and minus what a rare level has in common."""
+        return self._rare.centred(response - self.fitted(response))
 
 
 def _scale(regression: _Regression, residual: FloatArray) -> FloatArray:
