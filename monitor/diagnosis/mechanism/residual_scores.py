@@ -617,9 +617,6 @@ def _judge(
         p_values["all"] = wald(z[usable], correlation[np.ix_(usable, usable)], freedom)
     components = _components(work, scores, z, usable, wider)
     level = [c for c in components[: scores.leading] if c.unit != "log sd"]
-    known_by = freedom
-    if moments.own_freedom is not None:
-        known_by = min(freedom, float(moments.own_freedom[leading].min(initial=np.inf)))
     components.sort(key=lambda c: -abs(c.z))
     weights = [_WEIGHTS[name] for name in p_values]
     return MechanismTestResult(
@@ -629,7 +626,7 @@ def _judge(
         rows,
         tuple(components),
         max(level, key=lambda c: c.error / c.scale, default=None),
-        Power(scores.leading, known_by, _CAUTION * sum(weights) / _WEIGHTS["short"]),
+        Power(scores.leading, freedom, _CAUTION * sum(weights) / _WEIGHTS["short"]),
         _new_dependence(work, scores, strangers),
     )
 
