@@ -15,6 +15,7 @@ from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
+from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
@@ -170,6 +171,13 @@ class Testing:
         pair = self.recorded
         if pair.clusters is not None:
             return
+        own = forgotten_cluster(pair.reference, pair.current, self.graph.nodes)
+        if own is not None:
+            text = (
+                f"rows of one {own!r} resemble each other, and many of its values are new; errors "
+                f"do not allow for that: if it says whose rows they are, give --cluster {own}"
+            )
+            self.notes.append(Note("cluster_not_named", own, text))
         if pair.is_autocorrelated:
             text = "neighbouring rows resemble each other; errors allow for that"
             self.notes.append(Note("rows_dependent", None, text))

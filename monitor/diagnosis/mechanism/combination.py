@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import fdtrc, stdtr
+from scipy.special import fdtrc, ndtri, stdtr
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.effects.cholesky import cholesky, is_positive_definite, solved
 
-__all__ = ["cauchy_combination", "chi_square", "largest", "largest_of", "unskewed", "wald"]
+__all__ = [
+    "as_normal",
+    "cauchy_combination",
+    "chi_square",
+    "largest",
+    "largest_of",
+    "unskewed",
+    "wald",
+]
 
 _LEAST_EIGENVALUE = 0.01
 _LARGEST_P = 0.95  # tan(π/2) of a p-value of 1 would outweigh any other one
@@ -41,6 +49,19 @@ def unskewed(z: FloatArray, skewness: FloatArray) -> FloatArray:
     cube = np.maximum(1 + sign * z * np.sqrt(2 / freedom), 0.0) ** (1 / 3)
     mapped = sign * (cube - (1 - 2 / (9 * freedom))) / np.sqrt(2 / (9 * freedom))
     out: FloatArray = np.where(np.abs(skewness) < _LEAST_SKEW, z, mapped)
+    return out
+
+
+def as_normal(z: FloatArray, freedom: FloatArray) -> FloatArray:
+    """Return the normal scores with the p-values that ``z`` has as Student's t.
+
+    Parameters
+    ----------
+    z, freedom : ndarray of shape (n_scores,)
+        Infinite degrees of freedom leave a score as it is.
+    """
+    p_value = np.maximum(stdtr(np.where(np.isfinite(freedom), freedom, 1.0), -np.abs(z)), _LEAST_P)
+    out: FloatArray = np.where(np.isfinite(freedom), -np.sign(z) * ndtri(p_value), z)
     return out
 
 

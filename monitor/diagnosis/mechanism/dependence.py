@@ -8,6 +8,8 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
+from whydrift.monitor.diagnosis.mechanism.combination import as_normal, unskewed
+from whydrift.monitor.diagnosis.mechanism.low_frequency import by_slow_waves
 
 __all__ = ["Moments", "Rows", "has_predecessor"]
 
@@ -28,6 +30,8 @@ class Moments:
         Degrees of freedom of the variances.
     telling : ndarray of shape (n_scores,)
         On how many rows of equal weight each sum rests.
+    own_freedom : ndarray of shape (n_scores,), optional
+        Degrees of freedom of variances that only some slow waves of a series tell.
     """
 
     total: FloatArray
@@ -35,6 +39,12 @@ class Moments:
     skewness: FloatArray
     freedom: float
     telling: FloatArray
+    own_freedom: FloatArray | None = None
+
+    def standardised(self, spread: FloatArray) -> FloatArray:
+        """Return sums divided by ``spread``, with tails that are normal's."""
+        z = unskewed(self.total / spread, self.skewness)
+        return z if self.own_freedom is None else as_normal(z, self.own_freedom)
 
 
 @dataclass(frozen=True)
@@ -98,10 +108,11 @@ class Rows:
         none = np.zeros(columns.shape[1])
         if self.in_order:
             (total, square, fourth), _ = _summed(seen, powers)
-            variance, lags = _bartlett(seen, self.split)
+            variance, lags, own_freedom = _in_order(seen, self.split)
             smaller = min(self.split, rows - self.split)
             freedom, telling = smaller / (lags + 1), _telling(square, fourth)
-            return Moments(total, inflation * variance, none, max(1.0, freedom), telling)
+            variance = inflation * variance
+            return Moments(total, variance, none, max(1.0, freedom), telling, own_freedom)
         hazard = np.where(self.window == 0, 0.0, self.chance * (1 - self.chance))
         powers += [(3, hazard * (1 - 2 * self.chance)), (2, hazard)]
         (total, square, fourth, third, own), products = _summed(
@@ -122,7 +133,7 @@ class Rows:
             out: FloatArray = sums.T @ sums
             return out
         if self.in_order:
-            return _bartlett(influence, self.split)[0]
+            return _in_order(influence, self.split)[0]
         plain: FloatArray = influence.T @ influence
         return plain
 
@@ -168,6 +179,18 @@ def _summed(
 def _telling(square: FloatArray, fourth: FloatArray) -> FloatArray:
     """Return on how many rows of equal weight sums rest."""
     return np.divide(square**2, fourth, out=np.zeros_like(fourth), where=fourth > 0)
+
+
+def _in_order(columns: FloatArray, split: int) -> tuple[FloatArray, int, FloatArray]:
+    """Return the variance of the totals of series by near rows, or by slow waves where more.
+
+    Also over how many lags it looked, and each variance's degrees of freedom where waves tell it.
+    """
+    variance, lags = _bartlett(columns, split)
+    near = np.diag(variance)
+    total, freedom = by_slow_waves(columns, split, near)
+    wider = np.sqrt(np.divide(total, near, out=np.ones_like(near), where=near > 0))
+    return variance * np.outer(wider, wider), lags, freedom
 
 
 def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:

@@ -9,7 +9,7 @@ by fitted chance show where a window model is wrong.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
 
@@ -22,6 +22,7 @@ from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.effects.cholesky import cholesky
 from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.mechanism.combination import chi_square
+from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE, RareLevels
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
@@ -73,6 +74,8 @@ class Design:
     telling : int
         Features that the window model is fitted on. The others, last in the matrix, are the
         calendar's. They belong to the outcome model alone: no window overlaps in time with another.
+    rare : RareLevels
+        Of parents that have more levels than indicators.
     """
 
     rows: BoolArray
@@ -82,6 +85,7 @@ class Design:
     propensity: Propensity
     gram: FloatArray
     telling: int
+    rare: RareLevels = NONE_RARE
 
     @classmethod
     def fitted(
@@ -93,6 +97,7 @@ class Design:
         current: FloatArray,
         telling: int,
         start: FloatArray | None = None,
+        rare: RareLevels = NONE_RARE,
     ) -> Design:
         """Fit the window model; ``current`` is 1 or 0 for each row of the matrix.
 
@@ -100,7 +105,11 @@ class Design:
         """
         gram = matrix.T @ matrix
         propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling], start)
-        return cls(rows, matrix, linear, names, propensity, gram, telling)
+        if rare.numbers:
+            chance, share = rare.chance(propensity.chance, current), float(current.mean())
+            overlap = float((chance * (1 - chance)).mean()) / (share * (1 - share))
+            propensity = replace(propensity, chance=chance, overlap=overlap)
+        return cls(rows, matrix, linear, names, propensity, gram, telling, rare)
 
     def beside_calendar(self, window: FloatArray) -> FloatArray:
         """Return the window's residual less what the calendar says of it, 0 where it is 0.
@@ -148,7 +157,10 @@ class Design:
         if inside.all():
             return self
         matrix, linear = self.matrix[inside], self.linear[inside]
-        return Design.fitted(rows, matrix, linear, self.names, current[rows], self.telling)
+        return Design.fitted(
+            rows, matrix, linear, self.names, current[rows], self.telling,
+            rare=self.rare.within(inside),
+        )  # fmt: skip
 
     def with_features(self, columns: list[FloatArray], current: FloatArray) -> Design | None:
         """Return the design with more features of the parents; None where rows are too few."""
@@ -158,7 +170,9 @@ class Design:
             return None
         telling = matrix.shape[1] - calendar.shape[1]
         begun = self.propensity.coefficients
-        return Design.fitted(self.rows, matrix, self.linear, self.names, current, telling, begun)
+        return Design.fitted(
+            self.rows, matrix, self.linear, self.names, current, telling, begun, self.rare
+        )
 
 
 def ridge_factor(gram: FloatArray) -> FloatArray:
@@ -197,7 +211,8 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     calendar = [] if pair.calendar is None else [chosen_rows(pair.calendar, rows)]
     matrix = side_by_side([*columns, *calendar])
     telling = matrix.shape[1] - sum(block.shape[1] for block in calendar)
-    design = Design.fitted(rows, matrix, np.clip(stacked, -3, 3), names, current, telling)
+    rare, bounded = RareLevels.of(pair, parents, rows), np.clip(stacked, -3, 3)
+    design = Design.fitted(rows, matrix, bounded, names, current, telling, rare=rare)
     numbers = [k for k, name in enumerate(names) if name in parents]
     # Rows in order resemble each other, and with them the windows' misfit: no such check is known.
     if not numbers or design.propensity.overlap >= ALIKE:

@@ -42,7 +42,6 @@ from whydrift.monitor.diagnosis.mechanism.between_windows import between_windows
 from whydrift.monitor.diagnosis.mechanism.combination import (
     cauchy_combination,
     largest,
-    unskewed,
     wald,
 )
 from whydrift.monitor.diagnosis.mechanism.dependence import Moments, Rows, has_predecessor
@@ -56,6 +55,7 @@ from whydrift.monitor.diagnosis.mechanism.design import (
     trusted,
     window_residual,
 )
+from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
@@ -71,6 +71,7 @@ _MOST_OTHERS = 200  # scores of new dependence
 _REPORTED = 5  # of the strongest components
 _LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _LEAST_LAG = 2.0  # lag-1 correlation × √n of a residual that is taken out
+_MOST_RHO = 0.998  # a walk without an anchor has no level that could move
 _LEAST_TELLING = 8.0  # rows of equal weight that a score must rest on: fewer are not normal
 _FAR_OUT, _LEAST_FAR_OUT = 0.01, 20  # share of the rows, and rows, that are called far out
 _KNOWN_BEFORE = 2.5  # standard errors of a dependence that the reference has already
@@ -266,7 +267,8 @@ class _Work:
         self._before: _Before | None = None
         chance = design.propensity.chance
         window = design.beside_calendar(window_residual(current, chance))
-        self.rows = Rows(window, chance, split, design.matrix.shape[1], in_order, clusters)
+        fitted = design.matrix.shape[1] + design.rare.count
+        self.rows = Rows(window, chance, split, fitted, in_order, clusters)
         self.plain_window = window  # by the row's own parents, where the others are differenced
         self._gram = design.gram
         self._regression = _Regression(design)
@@ -337,7 +339,7 @@ class _Work:
             rho = float((residual[before] * residual[here]).sum()) / spread if spread > 0 else 0.0
             if abs(rho) * np.sqrt(len(here)) < _LEAST_LAG:
                 rho = 0.0
-            rho = float(np.clip(rho, -0.98, 0.98))
+            rho = float(np.clip(rho, -_MOST_RHO, _MOST_RHO))
             matrix = self.matrix[here] - rho * self.matrix[before]
             matrix[:, 0] = 1.0
             gram = matrix.T @ matrix
@@ -346,7 +348,9 @@ class _Work:
         current = self.current[here]
         telling = self.plain.telling
         propensity = fit_propensity(matrix[:, :telling], current, gram[:telling, :telling])
+        # Rows of rare levels tell nothing here: to difference their means is not worth its while.
         inside = trusted(self.current, self.plain.propensity.chance)
+        inside &= ~self.plain.rare.any(len(inside))
         chance = np.where(inside[here] & inside[before], propensity.chance, 0.0)
         design = Design(
             adjacent,
@@ -365,7 +369,9 @@ class _Work:
         residual = response - self.matrix @ beta
         work._before = _Before(here, before, rho, self.plain, residual - residual.mean(axis=0))
         own = self.matrix[here]
-        work.plain = replace(self.plain, matrix=own, linear=self.linear[here], gram=own.T @ own)
+        work.plain = replace(
+            self.plain, matrix=own, linear=self.linear[here], gram=own.T @ own, rare=NONE_RARE
+        )
         work.plain_window = self.rows.window[here]
         return work, differenced, rho
 
@@ -528,6 +534,7 @@ class _Regression:
     def __init__(self, design: Design) -> None:
         self._matrix = design.matrix
         self._factor = design.ridge_factor
+        self._rare = design.rare
 
     def fitted(self, response: FloatArray) -> FloatArray:
         """Return the ridge fit, shape (n,) or (n, k), each column contiguous in memory."""
@@ -538,9 +545,8 @@ class _Regression:
         return fit
 
     def residual(self, response: FloatArray) -> FloatArray:
-        """Return response minus its ridge fit."""
-        out: FloatArray = response - self.fitted(response)
-        return out
+        """Return response minus its ridge fit, and minus what a rare level has in common."""
+        return self._rare.centred(response - self.fitted(response))
 
 
 def _scale(regression: _Regression, residual: FloatArray) -> FloatArray:
@@ -599,7 +605,7 @@ def _judge(
     if not usable.any():
         return MechanismTestResult(None, Untestable.CONSTANT, overlap, rows)
     divisor = np.where(usable, spread, 1.0)
-    z = np.where(usable, unskewed(moments.total / divisor, moments.skewness), 0.0)
+    z = np.where(usable, moments.standardised(divisor), 0.0)
     correlation = moments.variance / np.outer(divisor, divisor)
     freedom = moments.freedom
     leading = usable & (np.arange(len(z)) < scores.leading)
@@ -644,7 +650,7 @@ def _new_dependence(
     columns = features[:, at] * scores.main[:, level]
     moments = work.rows.moments(columns, work.rows.window[:, None], jointly=False)
     spread = np.sqrt(np.maximum(np.diag(moments.variance), 1e-300))
-    z = np.abs(unskewed(moments.total / spread, moments.skewness))
+    z = np.abs(moments.standardised(spread))
     out = []
     owners = np.array([owner for owner, _ in strangers])[at]
     is_telling = moments.telling >= _LEAST_TELLING
