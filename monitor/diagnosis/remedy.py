@@ -216,12 +216,17 @@ def _by_gain(
         )
     if not moved:
         return None
+    why = "no correction from these columns wins it back: harder rows, not a worse model"
+    if not gains.knows_loss:
+        why = (
+            "none of the corrections that were tried wins it back: harder rows, or a loss that "
+            "asks for other predictions than a mean or a quantile"
+        )
     return Remedy(
         Action.NONE,
         columns,
         gains.of[Action.RETRAIN],
-        "The loss rose, and no correction from these columns wins it back: harder rows, not a "
-        "worse model. Mend the source of the change if it was not meant.",
+        f"The loss rose, and {why}. Mend the source of the change if it was not meant.",
     )
 
 
