@@ -170,12 +170,14 @@ def compare(
     findings, repaired = broken.findings, broken.repaired
     recorded = side
     side = replace(side, reference=broken.reference, current=broken.current)
+    late = late_labels(side, counted.current, findings, target)
+    findings, repaired = late.findings, late.without(repaired)
+    side = replace(side, current=late.without(side.current))
     # A loss that does not fit is a mistake to be told before the graph is learned.
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
-    findings, late = late_labels(side, counted.current, findings, target)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -207,7 +209,7 @@ def compare(
             past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
             learned.alternatives,
             is_given=graph is not None,
-            late=frozenset(note.column for note in late if note.column is not None),
+            late=frozenset() if late.column is None else frozenset({late.column}),
         )
         judgement = judge(
             testing,
@@ -359,7 +361,7 @@ def compare(
             *fault_notes(findings, (*side.names, *gone)),
             *swap_limits(side.names),
             *told,
-            *late,
+            *late.notes,
             *learned.notes,
             *doubts,
             *testing.notes,

@@ -71,7 +71,7 @@ def measure_gains(
     prediction: str,
     inputs: tuple[str, ...],
 ) -> Gains | None:
-    """Measure the gain of each remedy, or return None where labelled rows are too few.
+    """Measure the gain of each remedy, or return None where labelled rows are too few or too near.
 
     Parameters
     ----------
@@ -90,6 +90,9 @@ def measure_gains(
     if min(current.sum(), (usable & ~current).sum()) < _LEAST_ROWS:
         return None
     groups = row_groups(pair)
+    # Labels that stand close together leave no rows apart from those that are judged.
+    if len(np.unique(groups[current])) < _FOLDS:
+        return None
     rows = _Rows.of(pair, measure, target, prediction, inputs, usable)
     now = np.flatnonzero(rows.is_current)
     groups, losses = groups[usable], losses[usable]
