@@ -251,8 +251,13 @@ def compare(
         if measure is not None and target is not None:
             tell("attributing the change", 0, 1)
             players = _players(judgement.ranking, judgement.graph, target, measure)
+            reader = prediction if measure.is_loss and prediction is not None else target
+            pair = testing.recorded
+            if testing.faulty.keys() & set(players) and not testing.reads_faults(reader, target):
+                players = tuple(n for n in players if n not in testing.faulty)
+                pair = testing.repaired
             attribution = attribute(
-                testing.recorded,
+                pair,
                 measure,
                 judgement.graph,
                 players,
