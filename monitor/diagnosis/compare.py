@@ -343,7 +343,7 @@ def compare(
             target=target,
             metric=metric,
             is_loss=is_loss,
-            has_labels=side.has_labels,
+            has_labels=side.has_labels and late.leaves_any,
             has_overlap=judgement.has_overlap,
             is_root=target is not None
             and target in judgement.judged

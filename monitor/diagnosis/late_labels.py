@@ -48,6 +48,11 @@ class LateLabels:
     column: str | None = None
     judged: BoolArray | None = None
 
+    @property
+    def leaves_any(self) -> bool:
+        """Whether any label counts."""
+        return self.judged is None or bool(self.judged.any())
+
     def without(self, window: Snapshot) -> Snapshot:
         """Return the current window without the labels that do not count."""
         if self.column is None or self.judged is None:

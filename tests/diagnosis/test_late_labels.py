@@ -129,3 +129,13 @@ def test_where_hardly_a_row_is_mature_and_labels_change_none_is_judged():
     assert found.metric.name == "log_loss (estimated)"
     (text,) = immature(found)
     assert "not judged" in text
+
+
+def test_without_a_label_that_counts_nothing_is_said_of_the_relationship():
+    rng = np.random.default_rng(4)
+    after = events(rng)
+    late = (after["y"] == 1) & (rng.random(2000) < np.linspace(0.3, 1, 2000))
+    moved = after.assign(x=after["x"] + 0.5, y=after["y"].mask(late))
+    remedy = of_events(events(rng), moved).remedy
+    assert remedy.action == "investigate"
+    assert "Without labels" in remedy.text

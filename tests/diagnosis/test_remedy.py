@@ -181,6 +181,13 @@ def test_without_labels_nothing_is_said_to_cost_nothing():
     assert remedy.gain is None
 
 
+def test_without_labels_nothing_is_to_do_only_where_no_input_moved():
+    rng = np.random.default_rng(13)
+    remedy = diagnose(numbers(rng), numbers(rng).drop(columns="y")).remedy
+    assert remedy.action is Action.NONE
+    assert "only labels tell" in remedy.text
+
+
 def chosen(gains: Gains, change: Estimate) -> Remedy:
     return choose_remedy(
         verdict=Verdict.BOTH,
@@ -208,4 +215,7 @@ def test_of_two_that_win_alike_the_cheaper_is_chosen():
 
 def test_a_gain_that_may_be_nothing_is_not_acted_on():
     unsure = {Action.REWEIGHT: Estimate(0.1, -0.1, 0.3), Action.RETRAIN: Estimate(0.1, -0.1, 0.3)}
-    assert chosen(Gains(unsure, 0.0), ROSE).action is Action.NONE
+    remedy = chosen(Gains(unsure, 0.0), ROSE)
+    assert remedy.action is Action.NONE
+    assert "not sure" in remedy.text
+    assert "harder" not in remedy.text
