@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -59,17 +60,19 @@ def column_p_values(
         past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
     )
     broken = find_faults(side.reference, side.current, side.names)
-    findings, _ = late_labels(side, counted.current, broken.findings, target)
-    lost = unusable(findings, side)
+    side = replace(side, reference=broken.reference, current=broken.current)
+    late = late_labels(side, counted.current, broken.findings, target)
+    now, repaired = late.without(side.current), late.without(broken.repaired)
+    lost = unusable(late.findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     parts = past.parts[broken.kept]
     learned = window_graph(
-        broken.reference, broken.repaired, side.names, usable, graph=graph, knowledge=None,
+        side.reference, repaired, side.names, usable, graph=graph, knowledge=None,
         method="auto", test="auto", score="auto", random_state=0, progress=silent, parts=parts,
     )  # fmt: skip
     # It is given, but new dependence, which is looked for beside such a graph, is in no p-value.
     testing = Testing(
-        broken.reference, broken.current, broken.repaired, findings, learned.graph, usable, cluster,
+        side.reference, now, repaired, late.findings, learned.graph, usable, cluster,
         mechanism_test("residual_scores"), silent, parts if past.count >= LEAST_WINDOWS else None,
     )  # fmt: skip
     found = {}

@@ -171,12 +171,14 @@ def compare(
     findings, repaired = broken.findings, broken.repaired
     recorded = side
     side = replace(side, reference=broken.reference, current=broken.current)
+    late = late_labels(side, counted.current, findings, target)
+    findings, repaired = late.findings, late.without(repaired)
+    side = replace(side, current=late.without(side.current))
     # A loss that does not fit is a mistake to be told before the graph is learned.
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
-    findings, late = late_labels(side, counted.current, findings, target)
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):
@@ -208,7 +210,7 @@ def compare(
             past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
             learned.alternatives,
             is_given=graph is not None,
-            late=frozenset(note.column for note in late if note.column is not None),
+            late=frozenset() if late.column is None else frozenset({late.column}),
         )
         asked = ask_model(side, prediction, target, model)
         judgement = judge(
@@ -254,8 +256,13 @@ def compare(
             tell("attributing the change", 0, 1)
             together = tuple(g.columns for g in judgement.groups)
             players = _players(judgement.ranking, together, judgement.graph, target, measure)
+            reader = prediction if measure.is_loss and prediction is not None else target
+            pair = testing.recorded
+            if testing.faulty.keys() & set(players) and not testing.reads_faults(reader, target):
+                players = tuple(n for n in players if n not in testing.faulty)
+                pair = testing.repaired
             attribution = attribute(
-                testing.recorded,
+                pair,
                 measure,
                 judgement.graph,
                 players,
@@ -343,7 +350,7 @@ def compare(
             target=target,
             metric=metric,
             is_loss=is_loss,
-            has_labels=side.has_labels,
+            has_labels=side.has_labels and late.leaves_any,
             has_overlap=judgement.has_overlap,
             is_root=target is not None
             and target in judgement.judged
@@ -366,7 +373,7 @@ def compare(
             *fault_notes(findings, (*side.names, *gone)),
             *swap_limits(side.names),
             *told,
-            *late,
+            *late.notes,
             *learned.notes,
             *doubts,
             *testing.notes,

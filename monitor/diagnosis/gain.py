@@ -1,6 +1,7 @@
 """What mending the model would win: corrections of its predictions, judged on held-out rows.
 
-Each correction takes the prediction and the inputs and says what should have been predicted:
+Each correction takes the prediction and the inputs and says what should have been predicted (the
+mean, or the quantile that the loss asks for; a loss given as a function chooses among several):
 
 * `Action.RETRAIN`: learned from current rows, each block of rows judged by what the others taught.
 * `Action.REWEIGHT`: learned from reference rows, weighted to lie where the current rows do.
@@ -16,7 +17,7 @@ probabilities.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +25,9 @@ from scipy.special import stdtrit
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.effects.propensity import expit
+from whydrift.monitor.diagnosis.correction import LocationScale, to_the_mean, to_the_quantile
 from whydrift.monitor.diagnosis.counterfactual.design import Columns, Design, basis_in, column_basis
 from whydrift.monitor.diagnosis.counterfactual.logistic import fit_logistic
-from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
 from whydrift.monitor.diagnosis.diagnosis import Action, Estimate
 from whydrift.monitor.diagnosis.metric import RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -39,7 +40,8 @@ _LEAST_ROWS = 40  # labelled rows of each window
 _MOST_WEIGHT = 10.0
 _OUTSIDE = 0.98  # chance of being a current row, were both windows equally long
 _SURE = 1e-6
-_MEDIAN_STEPS = 4
+# Of the quantiles that a loss given as a function may choose from.
+_LEVELS = tuple(np.linspace(0.02, 0.98, 25).tolist())
 
 
 @dataclass(frozen=True)
@@ -52,10 +54,13 @@ class Gains:
         With 90 % intervals.
     outside : float
         Share of the rise of the loss that lies in rows unlike any of the reference's.
+    knows_loss : bool
+        Whether corrections were fitted to the loss, and not chosen by it from a few.
     """
 
     of: Mapping[Action, Estimate]
     outside: float
+    knows_loss: bool = True
 
 
 def measure_gains(
@@ -66,7 +71,7 @@ def measure_gains(
     prediction: str,
     inputs: tuple[str, ...],
 ) -> Gains | None:
-    """Measure the gain of each remedy, or return None where labelled rows are too few.
+    """Measure the gain of each remedy, or return None where labelled rows are too few or too near.
 
     Parameters
     ----------
@@ -85,6 +90,9 @@ def measure_gains(
     if min(current.sum(), (usable & ~current).sum()) < _LEAST_ROWS:
         return None
     groups = row_groups(pair)
+    # Labels that stand close together leave no rows apart from those that are judged.
+    if len(np.unique(groups[current])) < _FOLDS:
+        return None
     rows = _Rows.of(pair, measure, target, prediction, inputs, usable)
     now = np.flatnonzero(rows.is_current)
     groups, losses = groups[usable], losses[usable]
@@ -111,6 +119,7 @@ def measure_gains(
     return Gains(
         {action: _mean(each, groups[now]) for action, each in won.items()},
         float(rise[outside].sum()) / total if total > 0 else 0.0,
+        knows_loss=not measure.is_own,
     )
 
 
@@ -210,19 +219,21 @@ class _Rows:
         design, mass = self.features[learned], weight[learned] / weight[learned].mean()
         if self.aim is None:
             return self._reclassified(design, learned, mass, judged)
-        guess, aim = self.guess[learned], self.aim[learned]
+        aim, level = self.aim[learned], self.measure.quantile
+        rest = aim - self.guess[learned]
         if self.is_chance:
             before = _log_odds(self.guess)
             beta, _ = fit_logistic(design, aim, self.kinds, weight=mass, offset=before[learned])
-            mended = expit(before[judged] + self.features[judged] @ beta)
-        elif self.measure.name == "absolute_error":
-            mended = self.guess[judged] + self.features[judged] @ self._to_the_median(
-                design, aim - guess, mass
-            )
+            mended = expit(before + self.features @ beta)
+        elif self.measure.is_own:
+            mended = self._as_it_chooses(learned, rest, mass)
+        elif level is not None:
+            beta = to_the_quantile(level, design, rest, mass, self.kinds)
+            mended = self.guess + self.features @ beta
         else:
-            beta = _least_squares(design, aim - guess, mass, self.kinds)
-            mended = self.guess[judged] + self.features[judged] @ beta
-        return self.measure.of(self.truth[judged], mended)
+            beta = to_the_mean(design, rest, mass, self.kinds)
+            mended = self.guess + self.features @ beta
+        return self.measure.of(self.truth[judged], mended[judged])
 
     def with_new_prior(self, groups: IntArray) -> FloatArray:
         """Return all losses with chances moved by how much commoner the class became.
@@ -239,15 +250,24 @@ class _Rows:
             log_odds[test] += float(_log_odds(share)) - before
         return self.measure.of(self.truth, expit(log_odds))
 
-    def _to_the_median(self, design: FloatArray, rest: FloatArray, mass: FloatArray) -> FloatArray:
-        """Return a correction by weights that turn squares into absolute values."""
-        beta = _least_squares(design, rest, mass, self.kinds)
-        least = 0.05 * float(np.median(np.abs(rest - np.median(rest)))) + 1e-12
-        for _ in range(_MEDIAN_STEPS):
-            size = np.maximum(np.abs(rest - design @ beta), least)
-            each = mass / size
-            beta = _least_squares(design, rest, each / each.mean(), self.kinds)
-        return beta
+    def _as_it_chooses(self, learned: BoolArray, rest: FloatArray, mass: FloatArray) -> FloatArray:
+        """Return all predictions, corrected as the loss likes best on the rows to learn from."""
+        design = self.features[learned]
+
+        def costs(mended: FloatArray) -> float:
+            return float(mass @ self.measure.of(self.truth[learned], mended[learned]))
+
+        def corrections() -> Iterator[FloatArray]:
+            yield self.guess
+            mean = to_the_mean(design, rest, mass, self.kinds)
+            median = to_the_quantile(0.5, design, rest, mass, self.kinds)
+            for centre in (mean, median):
+                yield self.guess + self.features @ centre
+                around = LocationScale.around(centre, design, rest, mass, self.kinds)
+                for level in _LEVELS:
+                    yield self.guess + self.features @ around.quantile(level)
+
+        return min(corrections(), key=costs)
 
     def _reclassified(
         self, design: FloatArray, learned: BoolArray, mass: FloatArray, judged: IntArray
@@ -270,17 +290,3 @@ class _Rows:
 def _log_odds(chance: FloatArray | float) -> FloatArray:
     kept = np.clip(chance, _SURE, 1 - _SURE)
     return np.asarray(np.log(kept / (1 - kept)))
-
-
-def _least_squares(
-    design: FloatArray, response: FloatArray, weight: FloatArray, kinds: IntArray
-) -> FloatArray:
-    """Return weighted ridge coefficients, shrunk as the rows say."""
-    heavy = design * weight[:, None]
-    gram, moment = design.T @ heavy, heavy.T @ response
-    square = float(weight @ response**2)
-    if square <= 0:
-        return np.zeros(len(kinds))
-    scale = np.sqrt(square / len(response))
-    penalty = penalties_by_evidence(gram, moment / scale, square / scale**2, len(response), kinds)
-    return np.asarray(np.linalg.solve(gram + np.diag(penalty), moment))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import ndtr
 
@@ -14,23 +16,62 @@ from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.words import joined
 
-__all__ = ["late_labels"]
+__all__ = ["LateLabels", "late_labels"]
 
 _MATURE = 0.01  # share of the reference's labels that may be missing for good
-_LATE = 0.02  # share of the current window's beyond which labels are said to be late
+_SPARED = 0.04  # of the rarest class: were so many more missing, all of it, it would not matter
 _LEVEL = 1e-6  # of "labels are as rare at the end as at the start"
 _DIFFERS = 0.01
+_ENOUGH = 0.5  # of the rows with a label: beyond this the mature ones alone are judged in any case
+_FOLLOWS = 0.05  # level of "what labels say does not change towards the end"
+_LEAST_ROWS = 50  # of fewer a mean loss says nothing
+
+
+@dataclass(frozen=True)
+class LateLabels:
+    """What is left to judge where labels are on their way.
+
+    Parameters
+    ----------
+    findings : tuple of Finding
+        Faults, without that of labels which are merely late.
+    notes : tuple of Note
+        What to say of them.
+    column : str, optional
+        The column of labels, where they are late.
+    judged : ndarray of bool, shape (n_sampled,), optional
+        Rows of the current window whose labels count; None for all that are there.
+    """
+
+    findings: tuple[Finding, ...]
+    notes: tuple[Note, ...] = ()
+    column: str | None = None
+    judged: BoolArray | None = None
+
+    @property
+    def leaves_any(self) -> bool:
+        """Whether any label counts."""
+        return self.judged is None or bool(self.judged.any())
+
+    def without(self, window: Snapshot) -> Snapshot:
+        """Return the current window without the labels that do not count."""
+        if self.column is None or self.judged is None:
+            return window
+        labels = np.where(self.judged, window.column(self.column), np.nan)
+        return window.with_sample({self.column: labels})
 
 
 def late_labels(
     side: Sides, current: Snapshot, findings: tuple[Finding, ...], target: str | None
-) -> tuple[tuple[Finding, ...], tuple[Note, ...]]:
-    """Return the faults without that of labels which are merely late, and what to say of them.
+) -> LateLabels:
+    """Tell labels that are merely late from lost ones, and which of them can be judged.
 
     Labels that arrive row by row are missing towards the end of the window, in the order of its
-    rows; a null spike strikes anywhere. Tests and metric use the rows with labels alone. Whether a
-    row has its label yet may depend on its inputs: P(target | inputs) is the same among the rows
-    that have one, P(target) and the mean loss need not be, so that difference is named.
+    rows; a null spike strikes anywhere. Whether a row has its label yet may depend on its inputs,
+    which leaves P(target | inputs) as it is, or on what the label says (frauds are told late),
+    which does not. So the rows are judged from before labels begin to lack, at the reference's
+    maturity. Where most labels come later than that, all count, unless what they say changes
+    towards the end.
 
     Parameters
     ----------
@@ -44,30 +85,86 @@ def late_labels(
         The column of labels.
     """
     if target is None or not side.has_labels or side.reference.missing_share(target) > _MATURE:
-        return findings, ()
+        return LateLabels(findings)
     share = side.current.missing_share(target)
-    there = np.isfinite(side.current.column(target))
+    labels = side.current.column(target)
+    there = np.isfinite(labels)
     # Of rows sorted by a column the order tells nothing of time.
     is_sorted = any(note.code == "rows_sorted" for note in side.notes)
-    in_order = side.current if is_sorted else current
-    if share < _LATE or not _fades(np.isfinite(in_order.column(target))):
-        return findings, ()
+    in_order = np.isfinite((side.current if is_sorted else current).column(target))
+    spared = _SPARED * _rarest(side.reference, target)
+    if share < spared or not _fades(in_order):
+        return LateLabels(findings)
     standing = tuple(
         f
         for f in findings
         if f.fault.kind is not FaultKind.NULL_SPIKE or target not in f.fault.columns
     )
+    judged, said = there, "is judged on the rows that have one"
+    if np.array_equal(in_order, there):  # not where series stand one after the other
+        ripe = _ripe_rows(there, side.reference.missing_share(target) + spared)
+        rows = np.arange(len(there)) < ripe
+        is_enough = there[rows].sum() >= _ENOUGH * there.sum()
+        if is_enough or _follows(labels[there], side.reference.schema[target].kind.is_discrete):
+            judged = there & rows
+            said = (
+                f"is judged on the first {100 * rows.mean():.0f} % of its rows, as mature as the "
+                "reference"
+            )
+            if judged.sum() < _LEAST_ROWS:
+                judged = np.zeros_like(there)
+                said = "is not judged: hardly a row is as mature as the reference"
+            if not is_enough:
+                said += ", and what labels say changes towards its end as well"
     text = (
         f"labels of {target!r} are in for {100 * (1 - share):.0f} % of the current window, and "
-        "for fewer towards its end: what needs labels is judged on the rows that have one"
+        f"for fewer towards its end: what needs labels {said}"
     )
-    unlike = _unlike(side, target, there)
+    unlike = _unlike(side, target, judged) if judged.any() else []
     if unlike:
         text += (
             f"; these differ from the rest in {joined(unlike)}, so that the distribution of "
-            f"{target!r} and the loss are theirs, not the window's: compare again when all are in"
+            f"{target!r} and the loss are theirs, not the window's"
         )
-    return standing, (Note("labels_immature", target, text),)
+    if judged is there:
+        text += "; should labels come late for what they say, these are not like the rest"
+    text += "; compare again when all are in"
+    return LateLabels(
+        standing,
+        (Note("labels_immature", target, text),),
+        target,
+        None if judged is there else judged,
+    )
+
+
+def _rarest(reference: Snapshot, target: str) -> float:
+    """Return the share of the rarest class; of numbers, as of two classes alike."""
+    if not reference.schema[target].kind.is_discrete:
+        return 0.5
+    counts = np.array([c for c in reference.summaries[target].category_counts if c])
+    return float(counts.min() / counts.sum()) if counts.size else 0.5
+
+
+def _ripe_rows(there: BoolArray, share: float) -> int:
+    """Return after how many rows more than a share of the labels begins to lack."""
+    ahead = np.cumsum(share - ~there)
+    return int(np.argmax(ahead)) + 1 if ahead.max() > 0 else 0
+
+
+def _follows(labels: FloatArray, is_discrete: bool) -> bool:
+    """Whether what labels say changes towards the end (rank correlations with the row)."""
+    if is_discrete:
+        scores = [(labels == code).astype(np.float64) for code in np.unique(labels)]
+    else:
+        score = rank_normal(labels)
+        scores = [score, np.abs(score)]
+    place = np.arange(len(labels), dtype=np.float64)
+    place -= place.mean()
+    tested = [score - score.mean() for score in scores if score.std() > 0]
+    if not tested:
+        return False
+    strength = [abs(v @ place) / np.sqrt((v @ v) * (place @ place)) for v in tested]
+    return bool(2 * ndtr(-max(strength) * np.sqrt(len(labels))) < _FOLLOWS / len(tested))
 
 
 def _fades(there: BoolArray) -> bool:

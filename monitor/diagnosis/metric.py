@@ -65,8 +65,8 @@ def _quantile(level: float) -> Callable[[FloatArray, FloatArray], FloatArray]:
 
 def _chosen(
     loss: str | CustomLoss,
-) -> tuple[str, Callable[[FloatArray, FloatArray], FloatArray] | None]:
-    """Return a loss's name and its function (None where the name is to be found in the table)."""
+) -> tuple[str, Callable[[FloatArray, FloatArray], FloatArray] | None, float | None]:
+    """Return a loss's name, its function (None for those of the table), its quantile."""
     if not isinstance(loss, str):
         if not callable(loss):
             raise OptionError(
@@ -75,9 +75,9 @@ def _chosen(
                 remedy="Give a name, or a callable from predictions and targets to losses",
             )
         name = getattr(loss, "__name__", "custom loss")
-        return (name if name.isidentifier() else "custom loss"), _custom(loss)
+        return (name if name.isidentifier() else "custom loss"), _custom(loss), None
     if loss == "auto" or loss in LOSSES:
-        return loss, None
+        return loss, None, 0.5 if loss == "absolute_error" else None
     word, _, level = loss.partition(":")
     if word != "quantile":
         raise unknown_name("loss", loss, known=["auto", *LOSSES, "quantile:0.9"], where="--loss")
@@ -91,7 +91,7 @@ def _chosen(
             where="--loss",
             remedy="Name the quantile that is predicted, such as quantile:0.9",
         )
-    return loss, _quantile(share)
+    return loss, _quantile(share), share
 
 
 def _custom(loss: CustomLoss) -> Callable[[FloatArray, FloatArray], FloatArray]:
@@ -153,6 +153,10 @@ class RowMeasure:
     truth : callable, optional
         What the prediction should have been, as a number, from the target as the sample writes it;
         None where classes are predicted.
+    quantile : float, optional
+        Level of the quantile of the target that has the least loss; None for another prediction.
+    is_own : bool
+        Whether the loss was given as a function, so that the prediction it asks for is not known.
     notes : tuple of Note
         What the reader ought to know of how it was made.
     """
@@ -163,6 +167,8 @@ class RowMeasure:
     is_loss: bool
     of: Callable[[FloatArray, FloatArray | None], FloatArray]
     truth: Callable[[FloatArray], FloatArray] | None = None
+    quantile: float | None = None
+    is_own: bool = False
     notes: tuple[Note, ...] = ()
 
 
@@ -190,13 +196,13 @@ def row_measure(
     SchemaError
         If the loss does not fit the target and the prediction.
     """
-    name, own = _chosen(loss)
+    name, own, quantile = _chosen(loss)
     if target is None or not (reference.has(target) and current.has(target)):
         return None
     if not np.isfinite(current.column(target)).any():
         return None
     if prediction is not None:
-        return _loss(reference, current, target, prediction, name, own)
+        return _loss(reference, current, target, prediction, name, own, quantile)
     column = reference.schema[target]
     read = _reader(column)
     if read is None:
@@ -220,6 +226,7 @@ def _loss(
     prediction: str,
     loss: str,
     own: Callable[[FloatArray, FloatArray], FloatArray] | None,
+    quantile: float | None,
 ) -> RowMeasure:
     column, predicted = reference.schema[target], current.schema[prediction]
     both = (reference, current)
@@ -280,14 +287,57 @@ def _loss(
             notes = (Note("positive_class", target, text),)
         read_target = _chance_reader(read_target, column.categories, is_other)
 
+    is_own = own is not None and quantile is None
+    unrecorded = own or LOSSES[loss]
+    if own is not None and is_own:
+        unrecorded = _drawn_in(own, pairs)
+
     def lost(y: FloatArray, f: FloatArray | None) -> FloatArray:
         assert f is not None
-        return (own or LOSSES[loss])(read_target(y), read_prediction(f))
+        return unrecorded(read_target(y), read_prediction(f))
 
     values = [(own or LOSSES[loss])(y, f) for y, f in pairs]
     return RowMeasure(
-        loss, values[0], values[1], is_loss=True, of=lost, truth=read_target, notes=notes
+        loss,
+        values[0],
+        values[1],
+        is_loss=True,
+        of=lost,
+        truth=read_target,
+        quantile=quantile,
+        is_own=is_own,
+        notes=notes,
     )
+
+
+def _drawn_in(
+    own: Callable[[FloatArray, FloatArray], FloatArray],
+    pairs: Sequence[tuple[FloatArray, FloatArray]],
+) -> Callable[[FloatArray, FloatArray], FloatArray]:
+    """Return a user's loss of rows that were never recorded, where it need not have a value.
+
+    Targets are drawn in to the range of those recorded; predictions to the range of recorded
+    targets and predictions, but for an end at which the loss is not finite.
+    """
+    y, f = (np.concatenate(values) for values in zip(*pairs, strict=True))
+    both = np.isfinite(y) & np.isfinite(f)
+    y, f = y[both], f[both]
+    if not y.size:
+        return own
+    own(y, f)  # raises where it cannot be computed at all
+
+    def end(recorded: float, furthest: float) -> float:
+        try:
+            with np.errstate(all="ignore"):
+                own(y, np.full(y.shape, furthest))
+        except OptionError:
+            return recorded
+        return furthest
+
+    least, most = float(y.min()), float(y.max())
+    low = end(float(f.min()), min(least, float(f.min())))
+    high = end(float(f.max()), max(most, float(f.max())))
+    return lambda y, f: own(np.clip(y, least, most), np.clip(f, low, high))
 
 
 def _refuse_other_kind(target: Column, prediction: Column) -> None:

@@ -47,7 +47,8 @@ def choose_remedy(
     the model: what a correction would win is measured on predictions that it did not make. With a
     loss and labels the best of the corrections is chosen whose gain
     on held-out current rows is certainly above zero, the cheaper of two that win alike. Without
-    labels nothing can be said of the model's loss, so the answer is never "it costs nothing".
+    labels nothing can be said of the model's loss, so the answer is never "it costs nothing": it is
+    `none` only where no input moved.
 
     Parameters
     ----------
@@ -66,7 +67,7 @@ def choose_remedy(
     is_loss : bool
         Whether the measure is a loss.
     has_labels, has_overlap : bool
-        Whether the current window has labels, and rows like the reference's.
+        Whether the current window has labels that can be judged, and rows like the reference's.
     prediction : str, optional
         Its column.
     model_changed : bool
@@ -113,8 +114,13 @@ def choose_remedy(
                 text="The data cannot tell; see the reasons given "
                 "for the columns, and compare again with more rows.",
             )
+        if target is not None and not has_labels:
+            return Remedy(
+                Action.NONE,
+                text=f"Nothing to do: no input was seen to move. Of {target} only labels tell.",
+            )
         return Remedy(Action.NONE, text="Nothing to do.")
-    if verdict is Verdict.NONE and not conditional_shift:
+    if verdict is Verdict.NONE and not conditional_shift and (target is None or has_labels):
         return Remedy(
             Action.NONE,
             columns,
@@ -242,12 +248,19 @@ def _by_gain(
         )
     if not moved:
         return None
+    why = "no correction from these columns wins it back: harder rows, not a worse model"
+    if any(gain.value > least for gain in gains.of.values()):
+        why = "whether a correction from these columns wins it back is not sure with so few rows"
+    elif not gains.knows_loss:
+        why = (
+            "none of the corrections that were tried wins it back: harder rows, or a loss that "
+            "asks for other predictions than a mean or a quantile"
+        )
     return Remedy(
         Action.NONE,
         columns,
         gains.of[Action.RETRAIN],
-        "The loss rose, and no correction from these columns wins it back: harder rows, not a "
-        "worse model. Mend the source of the change if it was not meant.",
+        f"The loss rose, and {why}. Mend the source of the change if it was not meant.",
     )
 
 

@@ -32,6 +32,7 @@ __all__ = ["Testing"]
 _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
 _MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
 _LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
+_FOLLOWS_SOUND = 1e-5  # level of "it follows sound inputs": broken ones move it far
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 _LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in doubt
@@ -371,6 +372,26 @@ class Testing:
         if not inputs or not _rows_suffice(self.recorded, name, inputs):
             return None
         return self._both(name, inputs)
+
+    def reads_faults(self, name: str, target: str) -> bool:
+        """Whether a column may follow its inputs as they were recorded, faults and all.
+
+        It does not where it stands given what is sound of them: then the values broke on their way
+        to the record alone, and nothing hangs on that.
+        """
+        if name in self.faulty or target in self.faulty:
+            return True
+        broken = {c for f in self.findings if not f.repairs for c in f.fault.columns}
+        # Values that a repair could only take away: the rows at stake would not be tested.
+        broken |= {c for c in self.faulty.keys() & self.usable if self._lacks_values(c)}
+        sound = self.usable - broken - {name, target}
+        result = self.given(name, tuple(n for n in self.graph.nodes if n in sound))
+        return result.p_value is None or result.p_value <= _FOLLOWS_SOUND
+
+    def _lacks_values(self, name: str) -> bool:
+        there = self.repaired.observed(name)
+        split = self.repaired.split
+        return bool(there[split:].mean() < there[:split].mean())
 
     def _missingness_moved(self, name: str) -> bool:
         if name in self._late:

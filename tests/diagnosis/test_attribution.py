@@ -231,3 +231,42 @@ def test_a_class_that_is_new_is_a_fault_and_no_error():
     diagnosis = wd.compare(before, after, graph=[("x", "y")], target="y", prediction="p")
     assert [f.kind for f in diagnosis.faults] == ["category_set"]
     assert diagnosis.metric is not None and diagnosis.metric.name == "log_loss"
+
+
+def guessed(rng: np.random.Generator) -> pd.DataFrame:
+    a = rng.normal(size=1500)
+    b = 0.8 * a + rng.normal(size=1500)
+    return pd.DataFrame({"a": a, "b": b, "y": b + rng.normal(size=1500), "guess": 0.9 * b})
+
+
+def explained(before: pd.DataFrame, after: pd.DataFrame, prediction: str | None = "guess"):
+    if prediction is None:
+        before, after = (rows.drop(columns="guess") for rows in (before, after))
+    edges = [("a", "b"), ("b", "y")]
+    return wd.compare(before, after, graph=edges, target="y", prediction=prediction)
+
+
+def broken(rows: pd.DataFrame, how: str) -> pd.DataFrame:
+    if how == "unit":
+        return rows.assign(b=1000 * rows.b)
+    return rows.assign(b=rows.b.where(np.arange(1500) < 300, 0.3))
+
+
+@pytest.mark.parametrize("how", ["unit", "stuck"])
+@pytest.mark.parametrize("prediction", ["guess", None])
+def test_values_that_broke_in_the_record_alone_contribute_nothing(how, prediction):
+    rng = np.random.default_rng(0)
+    found = explained(guessed(rng), broken(guessed(rng), how), prediction)
+    assert found.columns["b"].verdict == "fault"
+    assert found.columns["b"].contribution.value == 0
+    assert found.metric.unattributed == pytest.approx(found.metric.change.value)
+
+
+@pytest.mark.parametrize("how", ["unit", "stuck"])
+def test_broken_values_that_the_model_read_contribute(how):
+    rng = np.random.default_rng(1)
+    after = broken(guessed(rng), how)
+    found = explained(guessed(rng), after.assign(guess=0.9 * after.b))
+    contribution = found.columns["b"].contribution
+    assert contribution.low > 0
+    assert contribution.value > 0.2 * found.metric.change.value

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+import pytest
 
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
@@ -57,3 +58,84 @@ def test_a_mechanism_that_broke_is_found_on_the_rows_with_labels():
     found = judged(current)
     assert found.ranking == ("price",)
     assert immature(found)
+
+
+def events(rng: np.random.Generator, rows: int = 2000, *, more: float = 0.0) -> pd.DataFrame:
+    x = rng.normal(size=rows)
+    chance = 1 / (1 + np.exp(-x))
+    happened = rng.random(rows) < 1 / (1 + np.exp(-x - more))
+    return pd.DataFrame({"x": x, "y": happened.astype(float), "guess": chance})
+
+
+def with_late_events(rows: pd.DataFrame, rng: np.random.Generator, mean: float, from_row: int):
+    """Let what happened be told later than what did not."""
+    waits = rng.exponential(np.where(rows["y"] == 1, mean, 0.2 * mean))
+    place = np.arange(len(rows))
+    return rows.assign(y=rows["y"].where((place < from_row) | (place + waits < len(rows))))
+
+
+def of_events(before: pd.DataFrame, after: pd.DataFrame):
+    return wd.compare(before, after, graph=[("x", "y")], target="y", prediction="guess")
+
+
+@pytest.mark.parametrize(("mean", "from_row"), [(1000, 1000), (1000, 0)])
+def test_labels_that_come_late_for_what_they_say_are_no_shift(mean, from_row):
+    """Of the rows with a label, too few say that it happened."""
+    shifts = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        before, after = events(rng), with_late_events(events(rng), rng, mean, from_row)
+        labelled = after["y"].notna()
+        assert after["y"][labelled].mean() < before["y"].mean() - 0.03
+        found = of_events(before, after)
+        assert immature(found)
+        shifts += found.ranking != () or bool(found.conditional_shift)
+    assert shifts <= 2
+
+
+def test_a_shift_is_found_on_rows_before_labels_begin_to_lack():
+    rng = np.random.default_rng(0)
+    before = events(rng)
+    found = of_events(before, with_late_events(events(rng, more=1.0), rng, 1000, 1000))
+    assert found.ranking == ("y",)
+    (text,) = immature(found)
+    assert "the first 5" in text
+
+
+def test_rare_labels_that_are_late_are_late_though_few_lack():
+    rng = np.random.default_rng(1)
+    rows = events(rng, 8000, more=-4.5)
+    late = rows.assign(y=rows["y"].where((rows["y"] == 0) | (np.arange(8000) < 4000)))
+    assert late["y"].isna().mean() < 0.02
+    (text,) = immature(of_events(rows, late))
+    assert "the first 5" in text
+
+
+def test_labels_of_a_few_neighbouring_rows_are_no_ground_for_a_remedy():
+    rng = np.random.default_rng(2)
+    after = events(rng, more=2.0)
+    after.loc[100:, "y"] = np.nan
+    found = of_events(events(rng), after)
+    assert "y" in found.ranking
+    assert found.remedy.gain is None
+
+
+def test_where_hardly_a_row_is_mature_and_labels_change_none_is_judged():
+    rng = np.random.default_rng(3)
+    after = events(rng)
+    late = (after["y"] == 1) & (rng.random(2000) < np.linspace(0.3, 1, 2000))
+    found = of_events(events(rng), after.assign(y=after["y"].mask(late)))
+    assert found.columns["y"].verdict == "undetermined"
+    assert found.metric.name == "log_loss (estimated)"
+    (text,) = immature(found)
+    assert "not judged" in text
+
+
+def test_without_a_label_that_counts_nothing_is_said_of_the_relationship():
+    rng = np.random.default_rng(4)
+    after = events(rng)
+    late = (after["y"] == 1) & (rng.random(2000) < np.linspace(0.3, 1, 2000))
+    moved = after.assign(x=after["x"] + 0.5, y=after["y"].mask(late))
+    remedy = of_events(events(rng), moved).remedy
+    assert remedy.action == "investigate"
+    assert "Without labels" in remedy.text

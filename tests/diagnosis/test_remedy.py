@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 import whydrift as wd
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -106,6 +107,57 @@ def test_the_gain_is_measured_in_the_loss_that_is_named(loss):
     assert diagnosis.remedy.gain.value == pytest.approx(diagnosis.metric.current - best, abs=0.06)
 
 
+def pinball(guess: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.maximum(0.9 * (y - guess), -0.1 * (y - guess))
+
+
+@pytest.mark.parametrize("loss", ["quantile:0.9", pinball])
+def test_a_predicted_quantile_is_corrected_to_the_quantile(loss):
+    rng = np.random.default_rng(9)
+    above = 0.5 * float(norm.ppf(0.9))
+    before, after = (
+        numbers(rng, slope=s).assign(guess=lambda rows: rows.guess + above) for s in (1.0, 2.0)
+    )
+    diagnosis = diagnose(before, after, loss=loss)
+    best = pinball(after.guess + after.x, after.y).mean()
+    assert diagnosis.remedy.action is Action.RETRAIN
+    assert diagnosis.remedy.gain.value == pytest.approx(diagnosis.metric.current - best, abs=0.02)
+
+
+@pytest.mark.parametrize("loss", ["quantile:0.9", pinball])
+def test_a_quantile_of_rows_that_spread_wider_is_moved_further_out(loss):
+    rng = np.random.default_rng(10)
+    before, after = (
+        numbers(rng, noise=s).assign(guess=lambda rows: rows.guess + 0.5 * norm.ppf(0.9))
+        for s in (0.5, 1.5)
+    )
+    diagnosis = diagnose(before, after, loss=loss)
+    best = pinball(after.guess + norm.ppf(0.9), after.y).mean()
+    assert diagnosis.remedy.gain.value == pytest.approx(diagnosis.metric.current - best, abs=0.03)
+
+
+def test_a_loss_without_a_value_below_zero_is_asked_for_none():
+    rng = np.random.default_rng(11)
+
+    def prices(slope: float) -> pd.DataFrame:
+        rows = numbers(rng, slope=slope)
+        return rows.assign(y=np.exp(rows.y), guess=np.exp(rows.guess))
+
+    def squared_log(guess: np.ndarray, y: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="raise", divide="raise"):
+            return (np.log(guess) - np.log(y)) ** 2
+
+    assert diagnose(prices(1.0), prices(2.0), loss=squared_log).remedy.action is Action.RETRAIN
+
+
+def test_of_a_loss_of_ones_own_it_is_not_said_that_rows_are_merely_harder():
+    rng = np.random.default_rng(12)
+    after = numbers(rng, noise=1.5)
+    remedy = diagnose(numbers(rng), after, loss=lambda f, y: np.minimum(np.abs(f - y), 2.0)).remedy
+    assert remedy.action is Action.NONE
+    assert "corrections that were tried" in remedy.text
+
+
 def test_wrong_classes_are_relearned():
     rng = np.random.default_rng(7)
 
@@ -127,6 +179,13 @@ def test_without_labels_nothing_is_said_to_cost_nothing():
     remedy = diagnose(numbers(rng), after).remedy
     assert remedy.action is Action.INVESTIGATE
     assert remedy.gain is None
+
+
+def test_without_labels_nothing_is_to_do_only_where_no_input_moved():
+    rng = np.random.default_rng(13)
+    remedy = diagnose(numbers(rng), numbers(rng).drop(columns="y")).remedy
+    assert remedy.action is Action.NONE
+    assert "only labels tell" in remedy.text
 
 
 def chosen(gains: Gains, change: Estimate) -> Remedy:
@@ -156,4 +215,7 @@ def test_of_two_that_win_alike_the_cheaper_is_chosen():
 
 def test_a_gain_that_may_be_nothing_is_not_acted_on():
     unsure = {Action.REWEIGHT: Estimate(0.1, -0.1, 0.3), Action.RETRAIN: Estimate(0.1, -0.1, 0.3)}
-    assert chosen(Gains(unsure, 0.0), ROSE).action is Action.NONE
+    remedy = chosen(Gains(unsure, 0.0), ROSE)
+    assert remedy.action is Action.NONE
+    assert "not sure" in remedy.text
+    assert "harder" not in remedy.text
