@@ -146,6 +146,23 @@ def test_exchanged_labels_are_recognised_by_the_company_they_keep():
     np.testing.assert_array_equal(repaired.column("region"), sound.column("region"))
 
 
+@pytest.mark.parametrize("rows", [300, 1_500])
+@pytest.mark.parametrize("before", [(0.3, 0.7), (0.2, 0.3, 0.5)])
+def test_shares_that_changed_places_among_strangers_are_a_shift_and_no_exchange(rows, before):
+    rng = np.random.default_rng(rows)
+    labels = [f"label {k}" for k in range(len(before))]
+    told = 0
+    for _ in range(10):
+        windows = [
+            pd.DataFrame(rng.normal(size=(rows, 3)), columns=["a", "b", "c"]).assign(
+                label=rng.choice(labels, rows, p=shares)
+            )
+            for shares in (before, before[::-1])
+        ]
+        told += bool(found(*windows)[0])
+    assert told == 0
+
+
 def test_swapped_columns_are_found_and_exchanged_back():
     current = houses(1000, 2)
     swapped = current.rename(columns={"rooms": "price", "price": "rooms"})[current.columns]
