@@ -107,6 +107,29 @@ def test_a_change_of_unit_is_found_and_undone(factor):
     np.testing.assert_allclose(repaired.column("income"), current.income, rtol=0.05)
 
 
+def test_a_thousand_is_not_told_as_1024_where_both_fit():
+    reference, current = houses(500, 1), houses(500, 2)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        incomes = np.exp(0.6 * rng.normal(size=(2, 500)) + 3)
+        findings, repaired, _ = found(
+            reference.assign(income=incomes[0]), current.assign(income=1_000 * incomes[1])
+        )
+        assert kinds(findings) == {FaultKind.UNIT_CHANGE: ("income",)}
+        assert "(× 1,000; × 1,024 fits as well)" in findings[0].fault.evidence
+        np.testing.assert_allclose(repaired.column("income"), incomes[1])
+
+
+def test_1024_is_told_where_the_values_are_close_enough_to_tell():
+    rng = np.random.default_rng(0)
+    sizes = 500 + 5 * rng.normal(size=(2, 500))
+    reference, current = houses(500, 1), houses(500, 2)
+    findings, _, _ = found(
+        reference.assign(income=sizes[0]), current.assign(income=1_024 * sizes[1])
+    )
+    assert "(× 1,024)" in findings[0].fault.evidence
+
+
 def test_fahrenheit_for_celsius_is_found_and_undone():
     rng = np.random.default_rng(1)
     celsius = 12 + 6 * rng.normal(size=(2, 800))
