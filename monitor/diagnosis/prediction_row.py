@@ -25,7 +25,7 @@ from whydrift.monitor.diagnosis.judgement import Floor
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.testing import Testing
-from whydrift.monitor.diagnosis.words import p_text
+from whydrift.monitor.diagnosis.words import p_text, sentence
 
 __all__ = ["Model", "PredictionRow", "prediction_row"]
 
@@ -83,6 +83,41 @@ def prediction_row(
     """
     if prediction is None or not side.current.has(prediction):
         return PredictionRow({})
+    row = _judged(
+        side,
+        testing,
+        prediction=prediction,
+        target=target,
+        has_origin=has_origin,
+        floor=floor,
+        level=level,
+        model=model,
+    )
+    for fault in (f.fault for f in testing.findings if prediction in f.fault.columns):
+        broken = replace(
+            row.columns[prediction],
+            verdict=ColumnVerdict.FAULT,
+            basis="full",
+            fault=fault.kind,
+            reason_code=None,
+            reason=sentence(fault.evidence),
+        )
+        row = replace(row, columns={prediction: broken})
+    return row
+
+
+def _judged(
+    side: Sides,
+    testing: Testing,
+    *,
+    prediction: str,
+    target: str | None,
+    has_origin: bool,
+    floor: Floor,
+    level: float,
+    model: Model | None,
+) -> PredictionRow:
+    """Return whether the prediction moved, and whether it did so given the inputs."""
     kind = side.reference.schema[prediction].kind.value
     marginal = testing.marginal_of(prediction)
     answered: str | None = None
