@@ -55,6 +55,8 @@ def test_a_column_with_a_role_breaks_like_any_other(column, kind, value):
     assert [(f.kind, f.columns) for f in found.faults] == [(kind, (column,))]
     assert found.remedy.action == "fix_pipeline"
     assert found.current.start.startswith("2026-01-07")
+    since = found.faults[0].first_seen
+    assert since.startswith("2026-01-07") if column != "when" else since is None
     has_row = column == "guess"
     assert (kind.value in {w.code for w in found.warnings}) is not has_row
     if has_row:
