@@ -17,6 +17,7 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.pool import Pooled, pool
+from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
 from whydrift.monitor.diagnosis.copied_rows import each_row_once
@@ -35,6 +36,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.expired import counts_only, with_rows
+from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.registry import FAULT_LEVEL, fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
@@ -317,7 +319,7 @@ def compare(
         id=uuid4().hex,
         stage=Stage.LABELS if side.has_labels else Stage.FEATURES,
         reference=replace(_window(past.snapshot), rows=sum(w.rows for w in given)),
-        current=_window(current),
+        current=_within(_window(current), repaired, findings),
         target=target,
         prediction=prediction,
         targets=judgement.targets,
@@ -370,7 +372,7 @@ def compare(
             *expired,
             *counted.notes,
             *side.notes,
-            *fault_notes(findings, (*side.names, *gone)),
+            *fault_notes(findings, (*side.names, *gone, *predicted.columns)),
             *swap_limits(side.names),
             *told,
             *late.notes,
@@ -551,6 +553,17 @@ def _estimated(
     broken = {c for f in testing.findings for c in f.fault.columns}
     inputs = tuple(n for n in testing.graph.nodes if n in testing.usable - broken - {target})
     return estimate_loss(testing.recorded, measure, prediction, inputs)
+
+
+def _within(window: Window, repaired: Snapshot, findings: tuple[Finding, ...]) -> Window:
+    """Return the window with the first and last of its times that stand, where some were undone."""
+    name = repaired.schema.with_role(Role.TIME)
+    if name is None or not any(name in f.repairs for f in findings):
+        return window
+    times = repaired.column(name)
+    times = times[np.isfinite(times)]
+    start, end = (iso(t) for t in (times.min(), times.max())) if times.size else (None, None)
+    return replace(window, start=start, end=end)
 
 
 def _window(window: Snapshot) -> Window:

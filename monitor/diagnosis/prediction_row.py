@@ -25,7 +25,7 @@ from whydrift.monitor.diagnosis.judge import JudgedPrediction
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.testing import Testing
-from whydrift.monitor.diagnosis.words import p_text
+from whydrift.monitor.diagnosis.words import p_text, sentence
 
 __all__ = ["MODEL_CHANGED", "Asked", "Model", "PredictionRow", "ask_model", "prediction_row"]
 
@@ -102,8 +102,45 @@ def prediction_row(
     tests : int
         Size of the family.
     """
-    if prediction is None:
+    if prediction is None or not side.current.has(prediction):
         return PredictionRow({})
+    row = _judged(
+        side,
+        testing,
+        asked,
+        judged,
+        prediction=prediction,
+        has_origin=has_origin,
+        floor=floor,
+        level=level,
+        tests=tests,
+    )
+    for fault in (f.fault for f in testing.findings if prediction in f.fault.columns):
+        broken = replace(
+            row.columns[prediction],
+            verdict=ColumnVerdict.FAULT,
+            basis="full",
+            fault=fault.kind,
+            reason_code=None,
+            reason=sentence(fault.evidence),
+        )
+        row = replace(row, columns={prediction: broken})
+    return row
+
+
+def _judged(
+    side: Sides,
+    testing: Testing,
+    asked: Asked,
+    judged: JudgedPrediction | None,
+    *,
+    prediction: str,
+    has_origin: bool,
+    floor: Floor,
+    level: float,
+    tests: int,
+) -> PredictionRow:
+    """Return whether the prediction moved, and whether it did so given the inputs."""
     kind = side.reference.schema[prediction].kind.value
     marginal = testing.marginal_of(prediction)
     given = None if judged is None else judged.test
@@ -175,7 +212,7 @@ def ask_model(
     OptionError
         If the model does not give one number (or class) a row, or cannot be run.
     """
-    if model is None or prediction is None:
+    if model is None or prediction is None or not side.current.has(prediction):
         return Asked()
     shares = [
         _differ(w, side.reference, prediction, target, model)

@@ -366,9 +366,13 @@ class Testing:
         So it is with too few rows, and where inputs are broken beyond repair: what the model read
         is not known. With repaired inputs both versions have to reject.
         """
-        if any(not f.repairs for f in self.findings):
-            return None
         inputs = tuple(n for n in self.graph.nodes if n in self.usable and n != target)
+        read = set(self.graph.nodes)
+        if any(
+            not f.repairs and (not f.fault.columns or read & {*f.fault.columns})
+            for f in self.findings
+        ):
+            return None
         if not inputs or not _rows_suffice(self.recorded, name, inputs):
             return None
         return self._both(name, inputs)

@@ -18,6 +18,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
+from whydrift.monitor.diagnosis.derived import with_derived
 from whydrift.monitor.diagnosis.words import joined
 
 if TYPE_CHECKING:
@@ -132,6 +133,8 @@ def window_graph(
         windows = windows[:-1]
     if len(varying) < 2:
         return WindowGraph(Graph(names), ())
+    if both:
+        known = with_derived(reference, varying, known)
     alternatives = None
     if method == "boss":
         from whydrift.discovery.search.order_mcmc import supported_graphs

@@ -107,6 +107,29 @@ def test_a_change_of_unit_is_found_and_undone(factor):
     np.testing.assert_allclose(repaired.column("income"), current.income, rtol=0.05)
 
 
+def test_a_thousand_is_not_told_as_1024_where_both_fit():
+    reference, current = houses(500, 1), houses(500, 2)
+    for seed in range(8):
+        rng = np.random.default_rng(seed)
+        incomes = np.exp(0.6 * rng.normal(size=(2, 500)) + 3)
+        findings, repaired, _ = found(
+            reference.assign(income=incomes[0]), current.assign(income=1_000 * incomes[1])
+        )
+        assert kinds(findings) == {FaultKind.UNIT_CHANGE: ("income",)}
+        assert "(× 1,000; × 1,024 fits as well)" in findings[0].fault.evidence
+        np.testing.assert_allclose(repaired.column("income"), incomes[1])
+
+
+def test_1024_is_told_where_the_values_are_close_enough_to_tell():
+    rng = np.random.default_rng(0)
+    sizes = 500 + 5 * rng.normal(size=(2, 500))
+    reference, current = houses(500, 1), houses(500, 2)
+    findings, _, _ = found(
+        reference.assign(income=sizes[0]), current.assign(income=1_024 * sizes[1])
+    )
+    assert "(× 1,024)" in findings[0].fault.evidence
+
+
 def test_fahrenheit_for_celsius_is_found_and_undone():
     rng = np.random.default_rng(1)
     celsius = 12 + 6 * rng.normal(size=(2, 800))
@@ -144,6 +167,23 @@ def test_exchanged_labels_are_recognised_by_the_company_they_keep():
     assert kinds(findings) == {FaultKind.RECODE: ("region",)}
     sound = found(houses(2000, 1), current)[2]
     np.testing.assert_array_equal(repaired.column("region"), sound.column("region"))
+
+
+@pytest.mark.parametrize("rows", [300, 1_500])
+@pytest.mark.parametrize("before", [(0.3, 0.7), (0.2, 0.3, 0.5)])
+def test_shares_that_changed_places_among_strangers_are_a_shift_and_no_exchange(rows, before):
+    rng = np.random.default_rng(rows)
+    labels = [f"label {k}" for k in range(len(before))]
+    told = 0
+    for _ in range(10):
+        windows = [
+            pd.DataFrame(rng.normal(size=(rows, 3)), columns=["a", "b", "c"]).assign(
+                label=rng.choice(labels, rows, p=shares)
+            )
+            for shares in (before, before[::-1])
+        ]
+        told += bool(found(*windows)[0])
+    assert told == 0
 
 
 def test_swapped_columns_are_found_and_exchanged_back():

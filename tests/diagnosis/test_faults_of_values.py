@@ -9,6 +9,7 @@ import pytest
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.identity import find_identities
 from whydrift.monitor.diagnosis.faults.registry import Faults, find_faults
 
 
@@ -272,6 +273,38 @@ def test_a_product_that_fails_is_a_broken_identity_and_the_odd_column_is_named()
     fault = only(found)
     assert (fault.kind, fault.columns) == (FaultKind.IDENTITY_BROKEN, ("a",))
     np.testing.assert_allclose(found.repaired.column("a"), current["a"], rtol=1e-6)
+
+
+@pytest.mark.parametrize("most", [3, 5, 19])
+def test_a_total_is_known_as_price_times_a_small_count_and_gross_as_price_plus_a_fee(most):
+    rng = np.random.default_rng(most)
+
+    def window() -> pd.DataFrame:
+        price = np.round(np.exp(rng.normal(2, 0.6, 800)), 2)
+        count = rng.integers(1, most + 1, 800)
+        fee = rng.choice([1.5, 2.5, 4.9], 800)
+        total, gross = np.round(price * count, 2), np.round(price + fee, 2)
+        columns = {"total": total, "gross": gross, "count": count, "price": price, "fee": fee}
+        return pd.DataFrame(columns).assign(other=rng.normal(size=800))
+
+    reference, current = window(), window()
+    assert faults_of(reference, current)[0].findings == ()
+    wrong = current.assign(total=1.2 * current["total"], gross=current["gross"] + 7)
+    found, _ = faults_of(reference, wrong)
+    assert {f.fault.kind for f in found.findings} == {FaultKind.IDENTITY_BROKEN}
+    assert {f.fault.columns for f in found.findings} == {("total",), ("gross",)}
+    np.testing.assert_allclose(found.repaired.column("total"), current["total"], atol=0.02)
+
+
+def test_a_rare_mark_makes_up_for_no_odd_row():
+    rng = np.random.default_rng(0)
+    amount = rng.exponential(size=1_500)
+    odd = rng.random(1_500) < 0.003
+    table = pd.DataFrame({"amount": amount, "paid": np.where(odd, amount + 2, amount), "odd": odd})
+    window = Snapshot.from_frame(table.astype({"odd": int}), kinds={"odd": "count"})
+    assert find_identities(window, ("odd", "amount")) == []
+    found = find_identities(window, ("odd", "amount", "paid"))
+    assert all("odd" not in identity.names for identity in found)
 
 
 def test_an_identity_that_fails_for_a_unit_is_told_as_the_unit_alone(reference, current):

@@ -10,13 +10,14 @@ import numpy as np
 from scipy.special import gammaln, ndtr
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
-from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault
 
 __all__ = ["Detector", "Finding", "Suspects", "ks_distance", "share_rises", "sorted_ks_distance"]
 
 _MOST_EXACT = 5_000  # cases
+_ROLES = {Role.TIME, Role.PREDICTION, Role.CLUSTER}
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,19 @@ class Suspects:
             if c.kind is ColumnKind.TIMESTAMP
             and self.reference.has(c.name)
             and self.current.has(c.name)
+        )
+
+    @property
+    def with_roles(self) -> tuple[str, ...]:
+        """The named time, prediction and cluster key: in no graph, but rows need them.
+
+        Not a loss, which is missing as long as the label is, nor other times: many are of what
+        has not happened yet.
+        """
+        return tuple(
+            c.name
+            for c in self.reference.schema
+            if c.role in _ROLES and self.reference.has(c.name) and self.current.has(c.name)
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,9 +17,11 @@ __all__ = [
     "LEAST_ROWS",
     "Conversion",
     "Fit",
+    "Likeliest",
     "distance_by_chance",
     "fitting",
     "is_temperature",
+    "likeliest",
 ]
 
 _FACTORS = (
@@ -34,6 +37,10 @@ _FACTORS = (
 LEAST_ROWS = 50
 _LEAST_DISTANCE = 0.2
 _KS_ONE_PERCENT = 1.63
+# A difference between two distances that chance makes, in units of √(1/n + 1/m): both are of the
+# same values, so that it is less than either varies.
+_CLEARLY = 0.5
+_TWINS = 0.05  # of their size: 1,024 for 1,000 and 1,024² for 1,000,000
 _COLDEST, _HOTTEST = -60.0, 220.0  # of a temperature's median, in °C or °F
 
 
@@ -50,6 +57,11 @@ class Conversion:
         out: FloatArray = (values - self.shift) / self.factor
         return out
 
+    @property
+    def is_decimal(self) -> bool:
+        """Whether the factor is a power of ten."""
+        return not self.shift and float(np.log10(self.factor)).is_integer()
+
 
 def _conversions() -> tuple[Conversion, ...]:
     found = [Conversion(k, 0.0, f"× {k:,.0f}") for k in _FACTORS]
@@ -63,12 +75,59 @@ CONVERSIONS: Final = _conversions()
 
 
 @dataclass(frozen=True, slots=True)
+class Likeliest:
+    """The likeliest of several conversions, and those that cannot be told from it."""
+
+    conversion: Conversion
+    others: tuple[Conversion, ...]
+
+    @property
+    def text(self) -> str:
+        """Their names."""
+        if not self.others:
+            return self.conversion.text
+        verb = "fits" if len(self.others) == 1 else "fit"
+        return f"{self.conversion.text}; {', '.join(c.text for c in self.others)} {verb} as well"
+
+
+def likeliest(distances: Sequence[tuple[float, Conversion]], error: float) -> Likeliest:
+    """Return the conversion after which values come nearest to the reference's.
+
+    A power of ten is taken unless its twin is clearly nearer: few windows tell 1,024 from 1,000,
+    and the power of ten is the usual one.
+
+    Parameters
+    ----------
+    distances : sequence of (float, Conversion)
+        Largest gaps between the distributions; at least one.
+    error : float
+        √(1/n + 1/m) of the values that the gaps were measured on.
+    """
+    least, best = min(distances, key=lambda pair: pair[0])
+    alike = [c for gap, c in distances if gap <= least + _CLEARLY * error]
+    twin = next(
+        (c for c in alike if c.is_decimal and abs(np.log(c.factor / best.factor)) < _TWINS), best
+    )
+    return Likeliest(twin, tuple(c for c in alike if c is not twin))
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
     """A conversion that fits, and the distances to the reference as recorded and when undone."""
 
-    conversion: Conversion
+    likeliest: Likeliest
     distance: float
     left: float
+
+    @property
+    def conversion(self) -> Conversion:
+        """The likeliest one."""
+        return self.likeliest.conversion
+
+    @property
+    def text(self) -> str:
+        """Its name, and those of others that fit as well."""
+        return self.likeliest.text
 
 
 def fitting(
@@ -96,8 +155,11 @@ def fitting(
     if not candidates or distance < distance_by_chance(values[1::2], before):
         return None
     choose = np.sort(values[::2])
-    best = min(candidates, key=lambda c: sorted_ks_distance(c.undo(choose), reference))
-    left = sorted_ks_distance(best.undo(check), reference)
+    best = likeliest(
+        [(sorted_ks_distance(c.undo(choose), reference), c) for c in candidates],
+        float(np.sqrt(1 / choose.size + 1 / before.size)),
+    )
+    left = sorted_ks_distance(best.conversion.undo(check), reference)
     noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))
     # Growth is not a unit: what is undone has to fit closely.
     if left > min(0.5 * distance, 0.05 + noise):

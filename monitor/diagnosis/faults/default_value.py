@@ -23,6 +23,9 @@ _NINES = tuple(float(10**k - 1) for k in range(1, 10))
 _PLACEHOLDERS: Final = frozenset(
     {0.0, -1.0, *_NINES, *(-n for n in _NINES), 2.0**31 - 1, -(2.0**31), 2.0**15 - 1, 65_535.0}
 )
+# 1970, 1900, 2000 and the day before 1900, to the day: clocks differ by hours.
+_MOMENTS: Final = (0.0, -2_208_988_800.0, 946_684_800.0, -2_209_161_600.0)
+_DAY = 86_400.0
 _WORDS: Final = frozenset(
     {
         *("unknown", "unk", "undefined", "unspecified", "missing", "default", "other", "tbd"),
@@ -55,7 +58,14 @@ def default_value(suspects: Suspects) -> list[Finding]:
 
 def _number(suspects: Suspects, name: str) -> Finding | None:
     seen = spike(suspects, name)
-    if seen is None or (seen.comes_in_runs and not seen.is_constant):
+    if seen is None:
+        return None
+    is_time = suspects.reference.schema[name].kind is ColumnKind.TIMESTAMP
+    if is_time:
+        # Sorted rows put equal moments together, and a window may be of one day.
+        if (seen.comes_in_runs or seen.is_constant) and not _is_no_moment(seen.value):
+            return None
+    elif seen.comes_in_runs and not seen.is_constant:
         return None
     before = suspects.reference.column(name)
     before = before[np.isfinite(before)]
@@ -63,7 +73,7 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
     near = before.std() * (_NEAR_MEAN + 3 / np.sqrt(before.size))
     shown = shown_value(suspects, name, seen)
     filled = _fewer_missing(suspects, name)
-    if suspects.reference.schema[name].kind is ColumnKind.TIMESTAMP:
+    if is_time:
         what = iso(seen.value)[:10]
     elif seen.value in _PLACEHOLDERS:
         what = shown
@@ -78,6 +88,11 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
     else:
         return None
     return _found(suspects, name, seen, what, filled)
+
+
+def _is_no_moment(seconds: float) -> bool:
+    """Whether a time is one that stands for none."""
+    return any(abs(seconds - moment) < _DAY for moment in _MOMENTS)
 
 
 def _found(suspects: Suspects, name: str, seen: Spike, what: str, filled: float) -> Finding:

@@ -16,6 +16,7 @@ __all__ = ["Formula", "Identity", "Linear", "Pair", "find_identities"]
 
 _LEAST_ROWS = 50
 _LEAST_VALUES = 20  # of a column that is computed: fewer agree by chance
+_MOST_ALIKE = 0.95  # of the rows with one value: what hardly varies would make up for odd rows
 _MOST_TERMS = 8
 _MOST_MISSING = 0.3
 _HOLDS = 0.995  # of the reference's rows
@@ -172,13 +173,20 @@ def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | P
     names : tuple of str
         Columns of numbers.
     """
-    usable = tuple(n for n in names if _is_usable(window, n))
+    fine = tuple(n for n in names if _is_usable(window, n, _LEAST_VALUES))
+    # Small counts and tariffs are factors and terms, never results: so they come first.
+    coarse = tuple(n for n in names if n not in fine and _is_usable(window, n, 2))
+    usable = (*coarse, *fine)
     found: list[Linear | Pair] = []
     taken: set[frozenset[str]] = set()
     block = window.columns(usable)
     tolerances = np.array([_tolerance(block[:, j]) for j in range(len(usable))])
+    first = len(coarse)
     candidates: Iterator[Linear | Pair] = chain(
-        _sums(block, tolerances, usable), _pairs(block, tolerances, usable)
+        # Without the coarse ones first: where these have gaps, few rows are complete.
+        _sums(block[:, first:], tolerances[first:], fine, 0) if coarse else (),
+        _sums(block, tolerances, usable, first),
+        _pairs(block, tolerances, usable, first),
     )
     for identity in candidates:
         participants = frozenset(identity.names)
@@ -188,13 +196,15 @@ def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | P
     return found
 
 
-def _is_usable(window: Snapshot, name: str) -> bool:
+def _is_usable(window: Snapshot, name: str, least: int) -> bool:
     values = window.column(name)
     present = values[np.isfinite(values)]
     if present.size < max(_LEAST_ROWS, (1 - _MOST_MISSING) * values.size):
         return False
-    # Of most columns few rows tell.
-    return any(np.unique(present[:n]).size >= _LEAST_VALUES for n in (_LEAST_ROWS, 10 * _ROWS))
+    if least > 2:  # of most columns few rows tell
+        return any(np.unique(present[:n]).size >= least for n in (_LEAST_ROWS, 10 * _ROWS))
+    counts = np.unique(present[: 10 * _ROWS], return_counts=True)[1]
+    return bool(counts.size >= least and counts.max() <= _MOST_ALIKE * counts.sum())
 
 
 def _holds(window: Snapshot, identity: Linear | Pair) -> bool:
@@ -217,8 +227,10 @@ def _tolerance(values: FloatArray) -> float:
     return exact
 
 
-def _sums(block: FloatArray, tolerances: FloatArray, names: tuple[str, ...]) -> Iterator[Linear]:
-    """Yield columns that are a linear function of a few before them."""
+def _sums(
+    block: FloatArray, tolerances: FloatArray, names: tuple[str, ...], first: int
+) -> Iterator[Linear]:
+    """Yield columns, from the ``first`` result on, that are a linear function of a few before."""
     complete = np.flatnonzero(np.isfinite(block).all(axis=1))
     if complete.size < max(_LEAST_ROWS, 3 * len(names)) or len(names) < 2:
         return
@@ -238,6 +250,8 @@ def _sums(block: FloatArray, tolerances: FloatArray, names: tuple[str, ...]) -> 
         if np.abs(rest).max() * spread[j] > tolerance:
             independent.append(j)
             basis = np.column_stack([basis, rest / size])
+            continue
+        if j < first:
             continue
         factors = np.linalg.lstsq(scaled[:, independent], scaled[:, j], rcond=None)[0]
         least = 10 * tolerance / spread[j]
@@ -269,8 +283,10 @@ def _plain_coefficients(
     return slopes, float((result - block @ slopes).mean())
 
 
-def _pairs(block: FloatArray, tolerances: FloatArray, names: tuple[str, ...]) -> Iterator[Pair]:
-    """Yield columns that are a product, a ratio or a distance of two others."""
+def _pairs(
+    block: FloatArray, tolerances: FloatArray, names: tuple[str, ...], first: int
+) -> Iterator[Pair]:
+    """Yield columns, from ``first`` on, that are a product, a ratio or a distance of two others."""
     if len(names) < 3:
         return
     present = np.flatnonzero(np.isfinite(block).sum(axis=1) >= 3)
@@ -286,7 +302,7 @@ def _pairs(block: FloatArray, tolerances: FloatArray, names: tuple[str, ...]) ->
             with np.errstate(all="ignore"):
                 table = formula.of(values[:, None], values[None, :])
                 slack = tolerances + 1e-6 * np.abs(values)
-                for start in range(0, len(names), at_once):
+                for start in range(first, len(names), at_once):
                     some_of = slice(start, start + at_once)
                     gap = np.abs(table - values[some_of, None, None])
                     hits = np.argwhere(gap <= slack[some_of, None, None])

@@ -26,10 +26,12 @@ def null_spike(suspects: Suspects) -> list[Finding]:
     """Find columns whose share of missing values rose.
 
     The rise is judged on the counts of all rows; where other columns moved and missingness depends
-    on them, a rise that they explain is no fault.
+    on them, a rise that they explain is no fault. A named time, prediction and cluster key are
+    asked too: they are in no graph, but rows without them are not judged as they should be.
     """
     found = []
-    for name in suspects.names:
+    names = (*suspects.names, *suspects.with_roles)
+    for name in names:
         before, after = suspects.reference.summaries[name], suspects.current.summaries[name]
         missing_before, missing_after = before.missing - before.misfit, after.missing - after.misfit
         share_before = missing_before / suspects.reference.rows
@@ -39,7 +41,7 @@ def null_spike(suspects: Suspects) -> list[Finding]:
         p_value = share_rises(
             missing_before, suspects.reference.rows, missing_after, suspects.current.rows
         )
-        limit = suspects.level / len(suspects.names)
+        limit = suspects.level / len(names)
         if not missing_before:
             limit *= _NEVER_BEFORE
         if p_value >= limit or _explained(suspects, name) >= limit:

@@ -30,7 +30,7 @@ def dated(finding: Finding, current: Snapshot) -> Finding:
     column = current.schema.with_role(Role.TIME)
     if finding.fault.first_seen is not None or column is None or not current.has(column):
         return finding
-    times = current.column(column)
+    times = finding.repairs.get(column, current.column(column))
     known = np.flatnonzero(np.isfinite(times))
     if not known.size:
         return finding

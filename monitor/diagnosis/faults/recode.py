@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 from scipy.special import bdtrc
+from scipy.stats import ttest_ind
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
@@ -25,6 +26,7 @@ _MOST_COMPANIONS = 40
 _LEAST_EXPLAINED = 0.5  # of what is beyond chance
 _BEYOND_CHANCE = 3.0  # sd of a χ²
 _LEAST_GAIN = 25.0  # of a discrepancy that is about χ² distributed
+_CROSSED = 1e-3  # chance that shares which changed places in the world are undone
 
 
 def recode(suspects: Suspects) -> list[Finding]:
@@ -32,7 +34,8 @@ def recode(suspects: Suspects) -> list[Finding]:
 
     Two labels have changed places when exchanging them back brings the shares and the company that
     each label keeps (the means of the other columns) near the reference again: chosen on every
-    second row, checked on the others.
+    second row, checked on the others. The company alone has to say so, too: shares that changed
+    places may have moved in the world.
     """
     found = []
     company = _Company(suspects)
@@ -183,6 +186,24 @@ class _Company:
             for window, part, features in self.sides
         ]
 
+    def crossed(self, name: str, a: int, b: int) -> float:
+        """Return the p-value of "the company does not tell two labels apart the other way round".
+
+        What tells them apart in the reference, the means of the other columns, makes one number
+        for each row. It is compared between the current rows of both labels: of how far their
+        shares moved it knows nothing, and it is as good for columns that go with each other.
+        """
+        reference, current = self.suspects.reference, self.suspects.current
+        _, features = self.profiles(name, max(a, b) + 1)[0]
+        pull = features[a] - features[b]
+        blocks = context(current, self.names, slice(None), reference.schema)
+        rows = np.column_stack([blocks[n] for n in self.names if n != name]) @ pull
+        codes = current.column(name)
+        groups = rows[codes == a], rows[codes == b]
+        if min(g.size for g in groups) < 2 or not np.ptp(rows) > 0:
+            return 1.0
+        return float(ttest_ind(*groups, equal_var=False, alternative="less").pvalue)
+
 
 def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | None:
     levels = len(suspects.reference.schema[name].categories)
@@ -212,6 +233,7 @@ def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | No
         or plain[1] - checked < max(_LEAST_GAIN, _LEAST_EXPLAINED * beyond)
         or beyond < _BEYOND_CHANCE * np.sqrt(2 * by_chance)
         or checked > 1.5 * by_chance + 0.05 * plain[1]
+        or company.crossed(name, a, b) * len(pairs) >= _CROSSED
     ):
         return None
     categories = suspects.reference.schema[name].categories

@@ -21,7 +21,7 @@ def unit_change(suspects: Suspects) -> list[Finding]:
         if fit is None:
             continue
         evidence = (
-            f"values look converted ({fit.conversion.text}): largest gap to the reference's "
+            f"values look converted ({fit.text}): largest gap to the reference's "
             f"distribution {fit.distance:.2f} as recorded, {fit.left:.2f} when undone"
         )
         fault = Fault(FaultKind.UNIT_CHANGE, (name,), 1.0, evidence, repaired=True)

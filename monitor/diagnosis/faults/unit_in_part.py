@@ -19,9 +19,11 @@ from whydrift.monitor.diagnosis.faults.conversion import (
     CONVERSIONS,
     LEAST_ROWS,
     Conversion,
+    Likeliest,
     distance_by_chance,
     fitting,
     is_temperature,
+    likeliest,
 )
 
 __all__ = ["unit_in_part"]
@@ -87,7 +89,7 @@ def _segment(suspects: Suspects, name: str) -> Finding | None:
             share = float(rows.sum() / present.sum())
             evidence = (
                 f"where {column!r} is {label!r} ({share:.1%} of the rows), values look converted "
-                f"({fit.conversion.text}): largest gap to the reference's distribution there "
+                f"({fit.text}): largest gap to the reference's distribution there "
                 f"{fit.distance:.2f} as recorded, {fit.left:.2f} when undone"
             )
             fault = Fault(FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True)
@@ -130,10 +132,10 @@ def _somewhere(suspects: Suspects, name: str) -> Finding | None:
         found = _mixture(scale, suspects.level / len(suspects.names))
         if found is None:
             continue
-        conversion, share, seen, rows = found
-        repaired = np.where(rows, conversion.undo(after), after)
+        likely, share, seen, rows = found
+        repaired = np.where(rows, likely.conversion.undo(after), after)
         evidence = (
-            f"about {share:.1%} of the values look converted by {conversion.text}: "
+            f"about {share:.1%} of the values look converted ({likely.text}): "
             f"{rows.sum() / np.isfinite(after).sum():.1%} lie outside the reference's range, "
             "distributed as converted ones would be"
         )
@@ -144,7 +146,7 @@ def _somewhere(suspects: Suspects, name: str) -> Finding | None:
     return None
 
 
-def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, BoolArray] | None:
+def _mixture(scale: _Scale, level: float) -> tuple[Likeliest, float, float, BoolArray] | None:
     """Return the conversion, its share, the share of converted rows seen, and these rows."""
     present = np.isfinite(scale.values)
     values, before = scale.values[present], scale.before[np.isfinite(scale.before)]
@@ -175,8 +177,7 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
         )
 
     apart = outside(values)
-    best: tuple[float, Conversion, float, FloatArray] | None = None
-    best_slope, best_shift = 1.0, 0.0
+    fits: dict[Conversion, tuple[float, float, FloatArray, float, float]] = {}
     for conversion, slope, shift in scale.conversions:
         converted = slope * before + shift
         beyond = outside(converted)
@@ -189,12 +190,13 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
         usual = scale.edge * values.size / apart.size  # such rows as the reference has, too
         if conversion.shift and not is_temperature(conversion, apart, conversion.undo(beyond)):
             continue
-        if distance < 0.05 + noise + usual and (best is None or distance < best[0]):
-            best = (distance, conversion, seen, converted)
-            best_slope, best_shift = slope, shift
-    if best is None:
+        if distance < 0.05 + noise + usual:
+            fits[conversion] = distance, seen, converted, slope, shift
+    if not fits:
         return None
-    _, conversion, seen, converted = best
+    error = float(np.sqrt(1 / apart.size + 1 / before.size))
+    likely = likeliest([(fit[0], conversion) for conversion, fit in fits.items()], error)
+    _, seen, converted, slope, shift = fits[likely.conversion]
     share = min(1.0, excess / max(seen - scale.edge, scale.edge))
     grid = np.concatenate([values, before, converted])
     expected = (1 - share) * _below(before, grid) + share * _below(converted, grid)
@@ -203,11 +205,11 @@ def _mixture(scale: _Scale, level: float) -> tuple[Conversion, float, float, Boo
     if left > 0.02 + by_chance or share > _MOST_SHARE:
         return None
     # A value outside the range that the conversion can't have come from is one of the edge.
-    undone = (scale.values - best_shift) / best_slope
+    undone = (scale.values - shift) / slope
     margin = 0.1 * (high - float(before[0]))
     could_be = (undone >= before[0] - margin) & (undone <= high + margin)
     rows = present & ((scale.values < low) | (scale.values > high)) & could_be
-    return conversion, share, seen, rows
+    return likely, share, seen, rows
 
 
 def _below(sorted_values: FloatArray, grid: FloatArray) -> FloatArray:
