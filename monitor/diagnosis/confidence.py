@@ -8,7 +8,7 @@ __all__ = ["confidence"]
 
 # Logistic regression of "the verdict is right" on 6,462 columns of driftbench's suites mid and
 # hard, seeds 0-1, and small, seed 2, with learned graphs. How far it holds elsewhere is measured in
-# docs/benchmarks.md.
+# docs/verdict.md.
 _INTERCEPT, _PER_DECADE, _PER_DOUBT = 0.4, 2.0, -2.2
 _MOST_DECADES = 2.0  # beyond, what goes wrong is not chance
 
