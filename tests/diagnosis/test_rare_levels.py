@@ -69,5 +69,6 @@ def test_what_levels_have_in_common_is_taken_out_of_each():
     assert single[[0, 5]] == pytest.approx(values[[0, 5]])
     assert single[1:3] == pytest.approx(np.array([[-0.5, 0.5], [0.5, -0.5]]))
     assert rare.centred(values[:, 0])[4:].sum() == pytest.approx(0, abs=1e-9)
-    assert rare.count == 4
+    assert rare.count == 0  # two rows each: of these levels nothing is told
+    assert RareLevels((np.repeat([0, 1, 2], [9, 5, 4]),)).count == 1
     assert RareLevels().centred(values) is values

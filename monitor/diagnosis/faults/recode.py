@@ -6,8 +6,7 @@ from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from scipy.special import bdtrc
-from scipy.stats import ttest_ind
+from scipy.special import bdtrc, stdtr
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
@@ -202,7 +201,23 @@ class _Company:
         groups = rows[codes == a], rows[codes == b]
         if min(g.size for g in groups) < 2 or not np.ptp(rows) > 0:
             return 1.0
-        return float(ttest_ind(*groups, equal_var=False, alternative="less").pvalue)
+        return _chance_of_less(*groups)
+
+
+def _chance_of_less(low: FloatArray, high: FloatArray) -> float:
+    """Return the p-value of "the mean of the first rows is not below that of the second" (Welch).
+
+    `scipy.stats` has the test, and takes half a second to import.
+    """
+    parts = [float(rows.var(ddof=1)) / rows.size for rows in (low, high)]
+    variance = sum(parts)
+    if variance <= 0:
+        return 1.0
+    t = float(low.mean() - high.mean()) / variance**0.5
+    freedom = variance**2 / sum(
+        part**2 / (rows.size - 1) for part, rows in zip(parts, (low, high), strict=True)
+    )
+    return float(stdtr(freedom, t))
 
 
 def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | None:

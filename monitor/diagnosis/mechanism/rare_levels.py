@@ -54,8 +54,9 @@ class RareLevels:
 
     @property
     def count(self) -> int:
-        """How many there are."""
-        return sum(int(number.max(initial=0)) for number in self.numbers)
+        """How many have rows enough to tell of."""
+        rows = (np.bincount(number)[1:] for number in self.numbers)
+        return sum(int((of_each >= _LEAST_ROWS).sum()) for of_each in rows)
 
     def within(self, rows: BoolArray | IntArray) -> RareLevels:
         """Return those of some rows."""
