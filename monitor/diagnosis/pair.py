@@ -40,6 +40,7 @@ class WindowPair:
     parts: IntArray | None = None
     _features: dict[str, Features] = field(default_factory=dict, repr=False, compare=False)
     _observed: dict[str, BoolArray] = field(default_factory=dict, repr=False, compare=False)
+    _lags: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def split(self) -> int:
@@ -121,19 +122,28 @@ class WindowPair:
         """
         tests = 2 * max(1, len(self.names))
         limit = max(5.0, float(-ndtri(0.0005 / (2 * tests))))
-        for name in self.names:
-            if not self.features(name).linear.shape[1]:
-                continue  # one category alone, once the others are known to be faulty
-            score = self.features(name).linear[:, 0]
-            for part in (score[: self.split], score[self.split :]):
-                both = part[np.isfinite(part)]
-                if both.size < 30:
-                    continue
-                centred = both - both.mean()
-                spread = float(centred @ centred)
-                if spread <= 1e-12 * both.size:  # constant here, but for rounding
-                    continue
-                lag = float(centred[1:] @ centred[:-1]) / spread
-                if abs(lag) * np.sqrt(both.size) > limit:
-                    return True
-        return False
+        return any(self.lag(name) > limit for name in self.names)
+
+    def lag(self, name: str) -> float:
+        """Return the larger of both windows' |lag-1 correlation| · √n of a column's scores.
+
+        It is 0 where there is nothing to tell it by (computed once).
+        """
+        if name not in self._lags:
+            linear = self.features(name).linear
+            # Without features: one category alone, once the others are known to be faulty.
+            parts = (linear[: self.split, 0], linear[self.split :, 0]) if linear.shape[1] else ()
+            self._lags[name] = max(map(_lag, parts), default=0.0)
+        return self._lags[name]
+
+
+def _lag(score: FloatArray) -> float:
+    """Return |lag-1 correlation| · √n of one window's scores, 0 with few rows or one value."""
+    both = score[np.isfinite(score)]
+    if both.size < 30:
+        return 0.0
+    centred = both - both.mean()
+    spread = float(centred @ centred)
+    if spread <= 1e-12 * both.size:  # constant here, but for rounding
+        return 0.0
+    return float(abs(float(centred[1:] @ centred[:-1]) / spread) * np.sqrt(both.size))

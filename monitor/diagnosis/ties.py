@@ -14,13 +14,13 @@ hidden causes factorise together, each given those before it and their parents.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -30,6 +30,7 @@ __all__ = ["Tie", "changed_correlations", "given_for", "loose_edges", "tie_p_val
 _LEAST_Z = 4.0  # of a changed correlation, for the pair to be tested
 _MOST_PAIRS = 8
 _MOST_EDGES = 6  # of one column
+_AT_ONCE = 1_000  # features whose correlations with as many others are held at a time: 8 MB
 _LARGEST_R = 1 - 1e-9  # arctanh(±1) is infinite
 
 
@@ -121,12 +122,9 @@ def changed_correlations(
         Pairs that have an edge.
     """
     known = set(joined)
-    owner = np.repeat(np.arange(len(names)), [pair.features(n).linear.shape[1] for n in names])
-    change = np.abs(_change_of_correlation(pair, names))
     place = {name: at for at, name in enumerate(names)}
     ends = [[place[n] for n in both] for both in known if both <= place.keys()]
-    largest = np.zeros((len(names), len(names)))
-    np.maximum.at(largest, (owner[:, None], owner[None, :]), change)
+    largest = _largest_changes(pair, names)
     for a, b in ends:
         largest[[a, b], [b, a]] = 0.0
     rows, columns = np.triu_indices(len(names), 1)
@@ -136,20 +134,82 @@ def changed_correlations(
     return tuple(found), len(rows) - len(ends)
 
 
-def _change_of_correlation(pair: WindowPair, names: tuple[str, ...]) -> FloatArray:
-    """Return z of the change of every two features' correlation; missing values count as usual."""
-    features = np.column_stack([pair.features(n).linear for n in names])
-    turned, error = [], 0.0
-    for rows in (slice(None, pair.split), slice(pair.split, None)):
-        part = features[rows]
-        count = np.maximum(np.isfinite(part).sum(axis=0), 1)
-        mean = np.nansum(part, axis=0) / count
-        filled = np.where(np.isfinite(part), part - mean, 0.0)
-        filled /= np.maximum(np.sqrt((filled**2).sum(axis=0)), 1e-12)
-        turned.append(np.arctanh(np.clip(filled.T @ filled, -_LARGEST_R, _LARGEST_R)))
-        error += 1 / max(len(part), 1)
-    z: FloatArray = (turned[1] - turned[0]) / np.sqrt(error)
-    return z
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """Neighbouring columns and their features, in each window centred and of length one."""
+
+    columns: IntArray  # their places among the names, ascending
+    starts: IntArray  # where the features of each begin
+    windows: tuple[FloatArray, FloatArray]
+
+
+def _largest_changes(pair: WindowPair, names: tuple[str, ...]) -> FloatArray:
+    """Return the largest |z| of a changed correlation between any features of two columns.
+
+    Block by block: the correlations of all features, a dozen a category, would take gigabytes.
+
+    Returns
+    -------
+    ndarray of shape (n_names, n_names)
+        Right above the diagonal; 0 for columns without features.
+    """
+    largest = np.zeros((len(names), len(names)))
+    error = sum(1 / max(n, 1) for n in (pair.split, len(pair.is_current) - pair.split))
+    blocks = list(_blocks(pair, names))
+    for at, one in enumerate(blocks):
+        for other in blocks[at:]:
+            change = _turned(one, other, 1)
+            change -= _turned(one, other, 0)
+            change /= np.sqrt(error)
+            np.abs(change, out=change)
+            by_column = np.maximum.reduceat(change, one.starts, axis=0)
+            largest[np.ix_(one.columns, other.columns)] = np.maximum.reduceat(
+                by_column, other.starts, axis=1
+            )
+    return largest
+
+
+def _turned(one: _Block, other: _Block, window: int) -> FloatArray:
+    """Return artanh of the correlations between the features of two blocks in one window."""
+    out: FloatArray = one.windows[window].T @ other.windows[window]
+    np.clip(out, -_LARGEST_R, _LARGEST_R, out=out)
+    np.arctanh(out, out=out)
+    return out
+
+
+def _blocks(pair: WindowPair, names: tuple[str, ...]) -> Iterator[_Block]:
+    """Yield the columns that have features, as many at a time as `_AT_ONCE` allows."""
+    places: list[int] = []
+    parts: list[FloatArray] = []
+    width = 0
+    for place, name in enumerate(names):
+        part = pair.features(name).linear
+        if not part.shape[1]:
+            continue  # reduceat would take its neighbour's first feature for its own
+        if parts and width + part.shape[1] > _AT_ONCE:
+            yield _block(pair, places, parts)
+            places, parts, width = [], [], 0
+        places.append(place)
+        parts.append(part)
+        width += part.shape[1]
+    if parts:
+        yield _block(pair, places, parts)
+
+
+def _block(pair: WindowPair, places: list[int], parts: list[FloatArray]) -> _Block:
+    starts = np.cumsum([0, *(p.shape[1] for p in parts[:-1])])
+    features = np.column_stack(parts)
+    windows = _standardised(features[: pair.split]), _standardised(features[pair.split :])
+    return _Block(np.array(places), starts, windows)
+
+
+def _standardised(part: FloatArray) -> FloatArray:
+    """Return features centred and of length one; missing values count as usual."""
+    count = np.maximum(np.isfinite(part).sum(axis=0), 1)
+    mean = np.nansum(part, axis=0) / count
+    filled: FloatArray = np.where(np.isfinite(part), part - mean, 0.0)
+    filled /= np.maximum(np.sqrt((filled**2).sum(axis=0)), 1e-12)
+    return filled
 
 
 def tie_p_values(ties: Iterable[Tie]) -> dict[str, float]:

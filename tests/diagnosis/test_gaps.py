@@ -65,3 +65,26 @@ def test_gaps_are_told_as_seldom_as_the_level_says_when_only_the_cause_moved(shi
         p_value = test()(GapPair.of(pair, "b"), "b", ("a",)).p_value
         told += p_value is not None and p_value <= level
     assert told <= binom.isf(1e-6, trials, level)
+
+
+def rows_of(seed: int, *, of_values: bool, of_gaps: bool) -> pd.DataFrame:
+    """Two columns; of the second, values or gaps may come in runs."""
+    rng = np.random.default_rng(seed)
+    runs = np.repeat(rng.normal(size=40), 20)
+    b = runs + 0.1 * rng.normal(size=800) if of_values else rng.normal(size=800)
+    by = np.repeat(rng.random(40), 20) if of_gaps else rng.random(800)
+    return pd.DataFrame({"a": rng.normal(size=800), "b": np.where(by < 0.3, np.nan, b)})
+
+
+@pytest.mark.parametrize("of_values", [False, True])
+@pytest.mark.parametrize("of_gaps", [False, True])
+def test_a_pair_for_gaps_shares_what_is_known_of_the_other_columns_alone(of_values, of_gaps):
+    first, second = (rows_of(s, of_values=of_values, of_gaps=of_gaps) for s in (1, 2))
+    one = Snapshot.from_frame(first)
+    pair = WindowPair(one, Snapshot.from_frame(second, schema=one.schema), ("a", "b"))
+    gaps = GapPair.of(pair, "b")
+    assert pair.is_autocorrelated == of_values
+    assert gaps.is_autocorrelated == of_gaps
+    assert gaps.features("a") is pair.features("a")
+    assert gaps.observed("a") is pair.observed("a")
+    assert gaps.observed("b").all() and not pair.observed("b").all()

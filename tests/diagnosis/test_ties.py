@@ -15,7 +15,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.pair import WindowPair
-from whydrift.monitor.diagnosis.ties import changed_correlations, loose_edges
+from whydrift.monitor.diagnosis.ties import _largest_changes, changed_correlations, loose_edges
 
 
 def diagnose(reference: pd.DataFrame, current: pd.DataFrame, **options) -> Diagnosis:
@@ -172,6 +172,39 @@ def test_pairs_without_an_edge_are_picked_by_how_much_their_correlation_changed(
     assert picked[0] == ("x", "y") and pairs == 3
     picked, pairs = changed_correlations(pair, names, [frozenset({"x", "y"})])
     assert ("x", "y") not in picked and pairs == 2
+
+
+@pytest.mark.parametrize("at_once", [1, 7, 1000])
+def test_correlations_are_the_same_however_many_are_held_at_a_time(monkeypatch, at_once):
+    rng = np.random.default_rng(4)
+
+    def window(strength: float) -> pd.DataFrame:
+        hidden, noise = rng.normal(size=600), rng.normal(size=(6, 600))
+        numbers = strength * hidden[:, None] + noise.T
+        frame = pd.DataFrame(numbers, columns=[f"v{i}" for i in range(6)])
+        for name in ("v1", "v4"):
+            codes = np.clip(frame[name] + 2, 0, 4).astype(int)
+            frame[name] = pd.Categorical.from_codes(codes, list("abcde"))
+        for name in ("v0", "v3", "v5"):  # one category alone: it has no features
+            frame.insert(int(name[1]), f"one{name}", pd.Categorical(["k"] * 600, ["k"]))
+        return frame
+
+    first = Snapshot.from_frame(window(0.0))
+    pair = WindowPair(
+        first, Snapshot.from_frame(window(2.0), schema=first.schema), first.schema.names
+    )
+    monkeypatch.setattr("whydrift.monitor.diagnosis.ties._AT_ONCE", at_once)
+    largest = _largest_changes(pair, pair.names)
+    for (i, a), (j, b) in combinations(enumerate(pair.names), 2):
+        one, other = pair.features(a).linear, pair.features(b).linear
+        changes = [
+            np.arctanh(np.corrcoef(one[600:, k], other[600:, m])[0, 1])
+            - np.arctanh(np.corrcoef(one[:600, k], other[:600, m])[0, 1])
+            for k in range(one.shape[1])
+            for m in range(other.shape[1])
+        ]
+        expected = np.max(np.abs(changes), initial=0.0) * np.sqrt(300)
+        assert largest[i, j] == pytest.approx(expected, rel=1e-6)
 
 
 def test_of_two_ends_the_one_that_can_be_the_effect_comes_second():
