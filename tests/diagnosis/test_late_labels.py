@@ -135,7 +135,8 @@ def test_without_a_label_that_counts_nothing_is_said_of_the_relationship():
     rng = np.random.default_rng(4)
     after = events(rng)
     late = (after["y"] == 1) & (rng.random(2000) < np.linspace(0.3, 1, 2000))
-    moved = after.assign(x=after["x"] + 0.5, y=after["y"].mask(late))
+    x = after["x"] + 0.5
+    moved = after.assign(x=x, y=after["y"].mask(late), guess=1 / (1 + np.exp(-x)))
     remedy = of_events(events(rng), moved).remedy
     assert remedy.action == "investigate"
     assert "Without labels" in remedy.text
