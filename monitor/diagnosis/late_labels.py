@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -59,6 +59,18 @@ class LateLabels:
             return window
         labels = np.where(self.judged, window.column(self.column), np.nan)
         return window.with_sample({self.column: labels})
+
+    def left_of(self, side: Sides) -> Sides:
+        """Return the windows without the labels that do not count.
+
+        Without one that does they are compared as if there were no target yet: beside a column
+        without values the others can be told no better, and an alert of it must stay.
+        """
+        side = replace(side, current=self.without(side.current))
+        if self.leaves_any:
+            return side
+        inputs = tuple(n for n in side.names if n != self.column)
+        return replace(side, has_labels=False, names=inputs or side.names)
 
 
 def late_labels(
