@@ -61,6 +61,17 @@ def test_a_mechanism_that_broke_is_found_on_the_rows_with_labels():
     assert immature(found)
 
 
+def test_labels_late_for_no_reason_all_over_the_window_are_not_judged():
+    current = houses(1500, 2, price_slope=0.2)
+    waits = np.random.default_rng(3).exponential(400, 1500)
+    current.loc[np.arange(1500) + waits > 1500, "price"] = np.nan
+    found = judged(current)
+    assert found.conditional_shift is None
+    assert "price" not in found.columns
+    (text,) = immature(found)
+    assert "may come late for what they say" in text
+
+
 def events(rng: np.random.Generator, rows: int = 2000, *, more: float = 0.0) -> pd.DataFrame:
     x = rng.normal(size=rows)
     chance = 1 / (1 + np.exp(-x))
