@@ -62,7 +62,7 @@ def column_p_values(
     broken = find_faults(side.reference, side.current, side.names)
     side = replace(side, reference=broken.reference, current=broken.current)
     late = late_labels(side, counted.current, broken.findings, target)
-    now, repaired = late.without(side.current), late.without(broken.repaired)
+    side, repaired = late.left_of(side), late.without(broken.repaired)
     lost = unusable(late.findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     parts = past.parts[broken.kept]
@@ -72,7 +72,7 @@ def column_p_values(
     )  # fmt: skip
     # It is given, but new dependence, which is looked for beside such a graph, is in no p-value.
     testing = Testing(
-        side.reference, now, repaired, late.findings, learned.graph, usable, cluster,
+        side.reference, side.current, repaired, late.findings, learned.graph, usable, cluster,
         mechanism_test("residual_scores"), silent, parts if past.count >= LEAST_WINDOWS else None,
     )  # fmt: skip
     found = {}

@@ -175,7 +175,7 @@ def compare(
     side = replace(side, reference=broken.reference, current=broken.current)
     late = late_labels(side, counted.current, findings, target)
     findings, repaired = late.findings, late.without(repaired)
-    side = replace(side, current=late.without(side.current))
+    side = late.left_of(side)
     # A loss that does not fit is a mistake to be told before the graph is learned.
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
@@ -352,7 +352,7 @@ def compare(
             target=target,
             metric=metric,
             is_loss=is_loss,
-            has_labels=side.has_labels and late.leaves_any,
+            has_labels=side.has_labels,
             has_overlap=judgement.has_overlap,
             is_root=target is not None
             and target in judgement.judged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import ndtr
@@ -22,8 +22,6 @@ _MATURE = 0.01  # share of the reference's labels that may be missing for good
 _SPARED = 0.04  # of the rarest class: were so many more missing, all of it, it would not matter
 _LEVEL = 1e-6  # of "labels are as rare at the end as at the start"
 _DIFFERS = 0.01
-_ENOUGH = 0.5  # of the rows with a label: beyond this the mature ones alone are judged in any case
-_FOLLOWS = 0.05  # level of "what labels say does not change towards the end"
 _LEAST_ROWS = 50  # of fewer a mean loss says nothing
 
 
@@ -60,6 +58,18 @@ class LateLabels:
         labels = np.where(self.judged, window.column(self.column), np.nan)
         return window.with_sample({self.column: labels})
 
+    def left_of(self, side: Sides) -> Sides:
+        """Return the windows without the labels that do not count.
+
+        Without one that does they are compared as if there were no target yet: beside a column
+        without values the others can be told no better, and an alert of it must stay.
+        """
+        side = replace(side, current=self.without(side.current))
+        if self.leaves_any:
+            return side
+        inputs = tuple(n for n in side.names if n != self.column)
+        return replace(side, has_labels=False, names=inputs or side.names)
+
 
 def late_labels(
     side: Sides, current: Snapshot, findings: tuple[Finding, ...], target: str | None
@@ -70,8 +80,7 @@ def late_labels(
     rows; a null spike strikes anywhere. Whether a row has its label yet may depend on its inputs,
     which leaves P(target | inputs) as it is, or on what the label says (frauds are told late),
     which does not. So the rows are judged from before labels begin to lack, at the reference's
-    maturity. Where most labels come later than that, all count, unless what they say changes
-    towards the end.
+    maturity, be they few: a test that sees nothing in the others' labels proves nothing of them.
 
     Parameters
     ----------
@@ -87,8 +96,7 @@ def late_labels(
     if target is None or not side.has_labels or side.reference.missing_share(target) > _MATURE:
         return LateLabels(findings)
     share = side.current.missing_share(target)
-    labels = side.current.column(target)
-    there = np.isfinite(labels)
+    there = np.isfinite(side.current.column(target))
     # Of rows sorted by a column the order tells nothing of time.
     is_sorted = any(note.code == "rows_sorted" for note in side.notes)
     in_order = np.isfinite((side.current if is_sorted else current).column(target))
@@ -104,18 +112,17 @@ def late_labels(
     if np.array_equal(in_order, there):  # not where series stand one after the other
         ripe = _ripe_rows(there, side.reference.missing_share(target) + spared)
         rows = np.arange(len(there)) < ripe
-        is_enough = there[rows].sum() >= _ENOUGH * there.sum()
-        if is_enough or _follows(labels[there], side.reference.schema[target].kind.is_discrete):
-            judged = there & rows
+        judged = there & rows
+        said = (
+            f"is judged on the first {100 * rows.mean():.0f} % of its rows, as mature as the "
+            "reference"
+        )
+        if judged.sum() < _LEAST_ROWS:
+            judged = np.zeros_like(there)
             said = (
-                f"is judged on the first {100 * rows.mean():.0f} % of its rows, as mature as the "
-                "reference"
+                "is not judged, since hardly a row is as mature as the reference, and labels may "
+                "come late for what they say"
             )
-            if judged.sum() < _LEAST_ROWS:
-                judged = np.zeros_like(there)
-                said = "is not judged: hardly a row is as mature as the reference"
-            if not is_enough:
-                said += ", and what labels say changes towards its end as well"
     text = (
         f"labels of {target!r} are in for {100 * (1 - share):.0f} % of the current window, and "
         f"for fewer towards its end: what needs labels {said}"
@@ -149,22 +156,6 @@ def _ripe_rows(there: BoolArray, share: float) -> int:
     """Return after how many rows more than a share of the labels begins to lack."""
     ahead = np.cumsum(share - ~there)
     return int(np.argmax(ahead)) + 1 if ahead.max() > 0 else 0
-
-
-def _follows(labels: FloatArray, is_discrete: bool) -> bool:
-    """Whether what labels say changes towards the end (rank correlations with the row)."""
-    if is_discrete:
-        scores = [(labels == code).astype(np.float64) for code in np.unique(labels)]
-    else:
-        score = rank_normal(labels)
-        scores = [score, np.abs(score)]
-    place = np.arange(len(labels), dtype=np.float64)
-    place -= place.mean()
-    tested = [score - score.mean() for score in scores if score.std() > 0]
-    if not tested:
-        return False
-    strength = [abs(v @ place) / np.sqrt((v @ v) * (place @ place)) for v in tested]
-    return bool(2 * ndtr(-max(strength) * np.sqrt(len(labels))) < _FOLLOWS / len(tested))
 
 
 def _fades(there: BoolArray) -> bool:

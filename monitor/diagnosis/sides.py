@@ -122,6 +122,9 @@ def prepare(
                     "with another value"
                 )
                 notes.append(Note("constant_column", name, text))
+    # Labels that are joined later: an empty column of them says what none says.
+    if not has_labels and target in names and not current.summaries[target].misfit:
+        names = [n for n in names if n != target] or names
     if not names:
         raise SchemaError(
             "the two windows have no usable column in common",

@@ -6,6 +6,7 @@ import pytest
 
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind, alert_findings
 
 
 def judged(current: pd.DataFrame):
@@ -58,6 +59,17 @@ def test_a_mechanism_that_broke_is_found_on_the_rows_with_labels():
     found = judged(current)
     assert found.ranking == ("price",)
     assert immature(found)
+
+
+def test_labels_late_for_no_reason_all_over_the_window_are_not_judged():
+    current = houses(1500, 2, price_slope=0.2)
+    waits = np.random.default_rng(3).exponential(400, 1500)
+    current.loc[np.arange(1500) + waits > 1500, "price"] = np.nan
+    found = judged(current)
+    assert found.conditional_shift is None
+    assert "price" not in found.columns
+    (text,) = immature(found)
+    assert "may come late for what they say" in text
 
 
 def events(rng: np.random.Generator, rows: int = 2000, *, more: float = 0.0) -> pd.DataFrame:
@@ -125,7 +137,8 @@ def test_where_hardly_a_row_is_mature_and_labels_change_none_is_judged():
     after = events(rng)
     late = (after["y"] == 1) & (rng.random(2000) < np.linspace(0.3, 1, 2000))
     found = of_events(events(rng), after.assign(y=after["y"].mask(late)))
-    assert found.columns["y"].verdict == "undetermined"
+    assert "y" not in found.columns
+    assert found.stage == "features"
     assert found.metric.name == "log_loss (estimated)"
     (text,) = immature(found)
     assert "not judged" in text
@@ -135,7 +148,27 @@ def test_without_a_label_that_counts_nothing_is_said_of_the_relationship():
     rng = np.random.default_rng(4)
     after = events(rng)
     late = (after["y"] == 1) & (rng.random(2000) < np.linspace(0.3, 1, 2000))
-    moved = after.assign(x=after["x"] + 0.5, y=after["y"].mask(late))
+    x = after["x"] + 0.5
+    moved = after.assign(x=x, y=after["y"].mask(late), guess=1 / (1 + np.exp(-x)))
     remedy = of_events(events(rng), moved).remedy
     assert remedy.action == "investigate"
     assert "Without labels" in remedy.text
+
+
+@pytest.mark.parametrize("lack", ["ripe", "all"])
+def test_without_a_label_that_counts_windows_compare_as_without_the_column(lack):
+    rng = np.random.default_rng(5)
+    before, after = events(rng), events(rng)
+    x = after["x"] + 0.5
+    moved = after.assign(x=x, guess=1 / (1 + np.exp(-x)))
+    late = (after["y"] == 1) & (rng.random(2000) < np.linspace(0.3, 1, 2000))
+    with_column = moved.assign(y=after["y"].mask(late) if lack == "ripe" else np.nan)
+    found = of_events(before, with_column)
+    absent = of_events(before, moved.drop(columns="y"))
+    assert found.stage == absent.stage == "features"
+    assert found.verdict == absent.verdict == "covariate"
+    assert found.columns == absent.columns
+    assert found.faults == ()
+    kept, alerts = alert_findings(absent), alert_findings(found)
+    assert alerts == kept
+    assert alerts[AlertKey("y", AlertKind.MECHANISM)].outcome == "unknown"
