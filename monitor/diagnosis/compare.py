@@ -169,7 +169,10 @@ def compare(
         past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
     )
     tell("looking for faults", 0, 1)
-    broken = find_faults(side.reference, side.current, side.names, level=fault_level, whole=whole)
+    days = past.parts if past.count >= LEAST_WINDOWS else None
+    broken = find_faults(
+        side.reference, side.current, side.names, level=fault_level, whole=whole, parts=days
+    )
     findings, repaired = broken.findings, broken.repaired
     recorded = side
     side = replace(side, reference=broken.reference, current=broken.current)
@@ -209,7 +212,7 @@ def compare(
             cluster,
             make_test,
             tell,
-            past.parts[broken.kept] if past.count >= LEAST_WINDOWS else None,
+            None if days is None else days[broken.kept],
             learned.alternatives,
             is_given=graph is not None,
             late=frozenset() if late.column is None else frozenset({late.column}),

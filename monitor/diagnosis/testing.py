@@ -6,14 +6,17 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 
+import numpy as np
+
 from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
+from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
-from whydrift.monitor.diagnosis.faults.base import Finding, share_rises
+from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.gaps import GapPair
@@ -405,11 +408,19 @@ class Testing:
         shares = before / reference.rows, after / current.rows
         level = _MISSINGNESS_LEVEL / max(1, len(self.usable))
         if abs(shares[0] - shares[1]) >= _LEAST_MISSING:
-            down = share_rises(after, current.rows, before, reference.rows)
-            up = share_rises(before, reference.rows, after, current.rows)
-            if min(up, down) < level:
+            usual = self._bunching(name)
+            up = before, reference.rows, after, current.rows
+            down = reference.rows - before, reference.rows, current.rows - after, current.rows
+            if min(share_rises_by_itself(counts, usual) for counts in (up, down)) < level:
                 return True
         return max(shares) >= _LEAST_MISSING and self._other_gaps(name, level)
+
+    def _bunching(self, name: str) -> Bunching:
+        """Return how a column's gaps come together in the reference."""
+        pair = self.recorded
+        clusters = pair.clusters
+        own = None if clusters is None else clusters[: pair.split].astype(np.float64)
+        return Bunching.of(~pair.observed(name)[: pair.split], own, pair.parts)
 
     def _other_gaps(self, name: str, level: float) -> bool:
         """Whether other values are missing than before, given the column's causes."""

@@ -60,6 +60,8 @@ class Suspects:
         Chance of a false fault over all columns that a single detector may spend.
     whole : Snapshot, optional
         The current window as it came, read with a schema of its own: new columns are in it.
+    parts : ndarray of int, shape (n_reference_sampled,), optional
+        The past window of each row, where there are enough of them to tell how days differ.
     """
 
     reference: Snapshot
@@ -67,6 +69,15 @@ class Suspects:
     names: tuple[str, ...]
     level: float = 1e-4
     whole: Snapshot | None = None
+    parts: IntArray | None = None
+
+    @property
+    def clusters(self) -> tuple[FloatArray, FloatArray] | None:
+        """The named cluster key of both samples, or None."""
+        key = self.reference.schema.with_role(Role.CLUSTER)
+        if key is None or not (self.reference.has(key) and self.current.has(key)):
+            return None
+        return self.reference.column(key), self.current.column(key)
 
     @property
     def numbers(self) -> tuple[str, ...]:

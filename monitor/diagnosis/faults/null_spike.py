@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtr, ndtri
+from scipy.special import ndtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
-from whydrift.discovery.independence.dependence import lag_one
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.effects.propensity import fit_propensity
+from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself, sum_by_itself
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
 
@@ -38,13 +38,16 @@ def null_spike(suspects: Suspects) -> list[Finding]:
         share = missing_after / suspects.current.rows
         if share - share_before < _LEAST_RISE or share < _LEAST_RATIO * share_before:
             continue
-        p_value = share_rises(
-            missing_before, suspects.reference.rows, missing_after, suspects.current.rows
-        )
         limit = suspects.level / len(names)
         if not missing_before:
             limit *= _NEVER_BEFORE
-        if p_value >= limit or _explained(suspects, name) >= limit:
+        counts = missing_before, suspects.reference.rows, missing_after, suspects.current.rows
+        if share_rises(*counts) >= limit:
+            continue
+        usual, now = _bunching(suspects, name)
+        if share_rises_by_itself(counts, usual, now) >= limit:
+            continue
+        if _explained(suspects, name, usual, now) >= limit:
             continue
         evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"
         # Missing rows drop out of every test that needs the column: nothing else to undo.
@@ -54,7 +57,15 @@ def null_spike(suspects: Suspects) -> list[Finding]:
     return found
 
 
-def _explained(suspects: Suspects, name: str) -> float:
+def _bunching(suspects: Suspects, name: str) -> tuple[Bunching, Bunching]:
+    """Return how a column's gaps come together in the reference, and in the current window."""
+    before, after = suspects.reference, suspects.current
+    clusters = suspects.clusters or (None, None)
+    usual = Bunching.of(~np.isfinite(before.column(name)), clusters[0], suspects.parts)
+    return usual, Bunching.of(~np.isfinite(after.column(name)), clusters[1])
+
+
+def _explained(suspects: Suspects, name: str, usual: Bunching, now: Bunching) -> float:
     """Return the p-value of "missing as before, given the columns that missingness goes with"."""
     reference, current = suspects.reference, suspects.current
     window = np.r_[np.zeros(len(reference.sample)), np.ones(len(current.sample))]
@@ -68,11 +79,15 @@ def _explained(suspects: Suspects, name: str) -> float:
     gram = design.T @ design + np.eye(design.shape[1])
     residual = gone - design @ np.linalg.solve(gram, design.T @ gone)
     score = residual * (window - propensity.chance)
-    # Where missing values come in bursts, neighbours that are alike count for less. Only those of
-    # the reference are ordinary: an outage is one long burst.
-    r = max(0.0, lag_one(gone[window == 0][:, None].astype(np.float64)))
-    spread = float(np.sqrt(score @ score * (1 + r) / (1 - r)))
-    return 2 * float(ndtr(-abs(score.sum()) / spread)) if spread > 0 else 1.0
+    split = len(reference.sample)
+    squares = score**2
+    return sum_by_itself(
+        float(score.sum()),
+        (float(squares[:split].sum()), float(squares[split:].sum())),
+        (split, len(current.sample)),
+        usual,
+        now,
+    )
 
 
 def _drivers(

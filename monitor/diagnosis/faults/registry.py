@@ -92,6 +92,7 @@ def find_faults(
     *,
     level: float = FAULT_LEVEL,
     whole: Snapshot | None = None,
+    parts: IntArray | None = None,
 ) -> Faults:
     """Find what broke in the current window.
 
@@ -105,6 +106,9 @@ def find_faults(
         Chance of a false fault that each detector may spend, over all columns.
     whole : Snapshot, optional
         The current window read with a schema of its own, where it has columns that are new.
+    parts : ndarray of int, shape (n_reference_rows,), optional
+        The past window of each of the reference's rows, ascending, where there are enough of them
+        to tell how ordinary ones differ.
     """
     repaired = current
     kept: IntArray = np.arange(len(reference.sample))
@@ -115,7 +119,8 @@ def find_faults(
         sound = tuple(n for n in names if n not in faulty)
         if not sound:
             break
-        for finding in detector(Suspects(reference, repaired, sound, level, whole)):
+        of = None if parts is None else parts[kept]
+        for finding in detector(Suspects(reference, repaired, sound, level, whole, of)):
             if not faulty.isdisjoint(finding.fault.columns):
                 continue  # a time has no place among ``sound``
             findings.append(dated(finding, repaired))
