@@ -64,8 +64,8 @@ class Edge:
     mark_at_a, mark_at_b : Mark
         What stands at either end.
     confidence : float, optional
-        Share of bootstrap graphs that have this edge with these marks, in [0, 1]; None where no
-        bootstrap was asked for.
+        In [0, 1]: of a graph with bootstrap, the share of bootstrap graphs that have this edge with
+        these marks; of a comparison's, how likely the edge is right. None where neither is known.
     origin : Origin
         Learned from data, given by the user, or required by knowledge.
     """
@@ -477,10 +477,11 @@ class Graph:
             f"<td>{'' if e.confidence is None else f'{e.confidence:.2f}'}</td></tr>"
             for e in self.edges
         )
+        number = "confidence" if self.stability is None else "share of bootstrap graphs"
         return (
             f'<div style="overflow-x:auto">{self.to_svg()}</div>'
             f"<details><summary>{len(self.nodes)} nodes, {len(self.edges)} edges</summary>"
-            "<table><tr><th>from</th><th></th><th>to</th><th>share of bootstrap graphs</th></tr>"
+            f"<table><tr><th>from</th><th></th><th>to</th><th>{number}</th></tr>"
             f"{rows}</table></details>"
         )
 

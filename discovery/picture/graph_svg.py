@@ -47,7 +47,9 @@ def graph_svg(drawing: Drawing, *, style: Markup | None = None, standalone: bool
     """
     layout = drawing.layout
     height = layout.height + (_LINE_OF_TEXT if drawing.left_out else 0)
-    children = [_edge(edge, layout.paths[edge]) for edge in drawing.graph]
+    # A share of bootstrap graphs is no probability, and is not to be read as one.
+    is_share = drawing.graph.stability is not None
+    children = [_edge(edge, layout.paths[edge], is_share) for edge in drawing.graph]
     children += [
         _node(name, drawing.labels[name], layout, drawing.looks.get(name, Look()))
         for name in drawing.graph.nodes
@@ -79,10 +81,11 @@ def _node(name: str, label: str, layout: Layout, look: Look) -> Markup:
     return tag("g", *parts, class_=f"node {look.style}".strip())
 
 
-def _edge(edge: Edge, points: Sequence[Point]) -> Markup:
+def _edge(edge: Edge, points: Sequence[Point], is_share: bool) -> Markup:
     words = f"{visible(edge.a)} {edge.mark} {visible(edge.b)}"
     if edge.confidence is not None:
-        words += f", in {edge.confidence:.0%} of bootstrap graphs"
+        sure = f"{edge.confidence:.0%}"
+        words += f", in {sure} of bootstrap graphs" if is_share else f", confidence {sure}"
     down_a = 1.0 if points[1][1] >= points[0][1] else -1.0
     down_b = 1.0 if points[-1][1] >= points[-2][1] else -1.0
     return tag(
