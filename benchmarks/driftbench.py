@@ -30,6 +30,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
+from scipy.special import expit
 from scipy.stats import binomtest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -268,16 +270,20 @@ def log_odds_line(pairs: list[tuple[float, bool]]) -> str:
     confidence, right = np.array(pairs, dtype=float).T
     confidence = np.clip(confidence, 1e-3, 1 - 1e-3)  # a weight of all graphs is no certainty
     design = np.column_stack([np.ones(len(right)), np.log(confidence / (1 - confidence))])
-    beta, inverse = np.array([0.0, 1.0]), np.eye(2)
-    for _ in range(25):
-        chance = 1 / (1 + np.exp(-design @ beta))
-        inverse = np.linalg.pinv((design.T * (chance * (1 - chance))) @ design)
-        beta = beta + inverse @ design.T @ (right - chance)
+    beta = minimize(lambda b: _log_loss(b, design, right), [0.0, 1.0]).x
+    chance = expit(design @ beta)
+    inverse = np.linalg.pinv((design.T * (chance * (1 - chance))) @ design)
     error = np.sqrt(np.diag(inverse))
     return (
         f"log odds of being right = {beta[0]:.2f} ± {error[0]:.2f} "
         f"+ ({beta[1]:.2f} ± {error[1]:.2f}) × stated"
     )
+
+
+def _log_loss(beta: np.ndarray, design: np.ndarray, right: np.ndarray) -> float:
+    """Return a logistic regression's mean loss; Newton's steps overshoot where all is nearly sure."""
+    logit = design @ beta
+    return float(np.mean(np.logaddexp(0.0, logit) - right * logit))
 
 
 def chosen(names: Iterable[str]) -> list[Method]:

@@ -104,11 +104,8 @@ def _show(found: Sequence[MonitorStatus], now: datetime) -> None:
 def _verdict(each: MonitorStatus) -> str:
     if not each.verdict:
         return each.outcome or "none yet"
-    words = ["fault"] if each.fault else []
-    if each.verdict != "none" or not words:
-        words.append(each.verdict)
     stage = f" ({each.stage})" if each.stage == "features" else ""
-    return " + ".join(words) + stage
+    return each.headline + stage
 
 
 def _due(each: MonitorStatus, now: datetime) -> str:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.snapshot.segments import REST
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE
+from whydrift.monitor.diagnosis.diagnosis import Verdict
+from whydrift.monitor.diagnosis.headline import has_other_model, words_for
 from whydrift.monitor.service.judging import alarm_budget
 from whydrift.monitor.service.schedule import next_due
 from whydrift.monitor.store.state import (
@@ -43,6 +46,9 @@ class MonitorStatus:
         Of its newest result; empty without one.
     fault : bool
         Whether its values broke.
+    headline : str
+        The first words of its report: a verdict ``none`` beside a model that answers otherwise is
+        no "no shift".
     summary : str
         One sentence.
     alerts : tuple of AlertRecord
@@ -63,6 +69,7 @@ class MonitorStatus:
     stage: str
     verdict: str
     fault: bool
+    headline: str
     summary: str
     alerts: tuple[AlertRecord, ...]
     next_due: datetime | None
@@ -86,6 +93,7 @@ class MonitorStatus:
             "stage": self.stage or None,
             "verdict": self.verdict or None,
             "fault": self.fault,
+            "headline": self.headline or None,
             "summary": self.summary,
             "alerts": [
                 {
@@ -154,6 +162,7 @@ def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) 
         stage="" if record is None else record.stage,
         verdict="" if record is None else record.verdict,
         fault=bool(result.get("fault")),
+        headline=_headline(result),
         summary=str(result.get("summary", "")),
         alerts=store.list_alerts(monitor=name, states={AlertState.FIRING}),
         next_due=next_due(monitor, store, now, most=most),
@@ -161,3 +170,16 @@ def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) 
         spent=ratio,
         reference_windows=len(whole),
     )
+
+
+def _headline(result: Mapping[str, Any]) -> str:
+    """Return the first words of a stored report; empty without one."""
+    if not result:
+        return ""
+    words = words_for(
+        Verdict(result["verdict"]),
+        fault=result["fault"],
+        conditional_shift=result["conditional_shift"],
+        model_changed=has_other_model(result),
+    )
+    return " + ".join(word.text for word in words)

@@ -53,6 +53,7 @@ def test_drift_opens_an_alert_once_and_two_quiet_windows_close_it(tmp_path: Path
         assert s.result(11)["windows"]["reference"]["rows"] == 4 * 150
         status = monitor_status(s.monitor, s.store, s.now, most=100)
         assert (status.verdict, status.alerts) == ("none", ())
+        assert status.headline == "no shift"
         assert 0 < status.spent < 1
         assert status.next_due == FIRST + timedelta(days=14, hours=1)
 
