@@ -281,7 +281,7 @@ def log_odds_line(pairs: list[tuple[float, bool]]) -> str:
 
 
 def _log_loss(beta: np.ndarray, design: np.ndarray, right: np.ndarray) -> float:
-    """Return a logistic regression's mean loss; Newton's steps overshoot where all is nearly sure."""
+    """Return a logistic regression's mean loss; of Newton's steps some would overshoot."""
     logit = design @ beta
     return float(np.mean(np.logaddexp(0.0, logit) - right * logit))
 
