@@ -14,6 +14,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Stage,
     Verdict,
 )
+from whydrift.monitor.diagnosis.judgement import Floor
 
 __all__ = ["AlertFinding", "AlertKey", "AlertKind", "Outcome", "alert_findings"]
 
@@ -141,10 +142,14 @@ def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey,
 
 
 def _sound_prediction(diagnosis: Diagnosis) -> frozenset[str]:
-    """Return the prediction's column where it was tested given the inputs, and found as before."""
+    """Return the prediction's column where it was tested given the inputs, and found as before.
+
+    A window in which a change as large as those that are told would have gone unseen ends nothing.
+    """
     name = diagnosis.prediction
     row = None if name is None else diagnosis.columns.get(name)
     if name is None or row is None or row.p_value is None:
         return frozenset()
     as_before = {ColumnVerdict.STABLE, ColumnVerdict.INHERITED}
-    return frozenset({name}) if row.verdict in as_before else frozenset()
+    seen = row.detectable_effect is not None and row.detectable_effect <= Floor().worth_knowing
+    return frozenset({name}) if seen and row.verdict in as_before else frozenset()

@@ -164,8 +164,10 @@ def test_what_cannot_be_told_holds_an_alert() -> None:
     assert unlabelled.changes == ()
 
 
-def with_prediction(found: Diagnosis, verdict: ColumnVerdict, **other) -> Diagnosis:
-    row = ColumnResult(verdict, "continuous", p_value=0.6)
+def with_prediction(
+    found: Diagnosis, verdict: ColumnVerdict, detectable: float = 0.2, **other
+) -> Diagnosis:
+    row = ColumnResult(verdict, "continuous", p_value=0.6, detectable_effect=detectable)
     return replace(found, prediction="p", columns={**found.columns, "p": row}, **other)
 
 
@@ -184,6 +186,8 @@ def test_a_changed_model_opens_the_mechanism_alert_and_ends_it_without_labels(ta
     assert after[key].quiet == 1
     untold = decided(with_prediction(features, ColumnVerdict.UNDETERMINED, target=target), lasting)
     assert not untold.changes
+    few_rows = with_prediction(features, ColumnVerdict.STABLE, detectable=2.0, target=target)
+    assert not decided(few_rows, lasting).changes
     of_the_target = decided(sound, firing(AlertKind.MECHANISM, columns=("p", "y")))
     assert not of_the_target.changes
 
