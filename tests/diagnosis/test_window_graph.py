@@ -49,15 +49,15 @@ def test_the_explanation_with_fewest_changed_mechanisms_gains_weight():
     assert weighed.graphs[0].weight == pytest.approx(np.e**3 / (np.e**3 + 1))
     graph = weighed.graph(("a", "b"))
     assert graph.parents("b") == ("a",)
-    # Of single edges the tests are surer than they are right: before and after them count alike.
+    # Of single edges the tests are surer than they are right: what was before them counts as well.
     mean = (0.5 + weighed.graphs[0].weight) / 2
-    assert graph.edge_between("a", "b").confidence == pytest.approx(0.97 * mean)
+    assert 0.5 < graph.edge_between("a", "b").confidence < mean
 
 
 def test_no_learned_edge_is_certain_and_a_required_one_is():
     alone = (Alternative({"a": (), "b": ("a",)}, 1.0),)
     learned = Alternatives(alone).graph(("a", "b"))
-    assert learned.edge_between("a", "b").confidence == pytest.approx(0.97)
+    assert learned.edge_between("a", "b").confidence == pytest.approx(0.967, abs=0.001)
     known = Alternatives(alone, frozenset({("a", "b")})).graph(("a", "b"))
     assert known.edge_between("a", "b").confidence == 1.0
 
