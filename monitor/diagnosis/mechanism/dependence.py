@@ -64,6 +64,9 @@ class Rows:
     in_order : bool
         Whether neighbouring rows may still resemble each other.
     clusters : ndarray of int, shape (n_rows,), optional
+    has_past : bool
+        Whether past windows tell how far totals of a window wander, whatever makes them wander:
+        better than a few slow waves of one window, which would count it twice.
     """
 
     window: FloatArray
@@ -72,6 +75,7 @@ class Rows:
     fitted: int
     in_order: bool
     clusters: IntArray | None
+    has_past: bool = False
 
     def moments(self, columns: FloatArray, window: FloatArray, *, jointly: bool = True) -> Moments:
         """Return the sums of ``columns`` × ``window`` and their variance.
@@ -108,7 +112,7 @@ class Rows:
         none = np.zeros(columns.shape[1])
         if self.in_order:
             (total, square, fourth), _ = _summed(seen, powers)
-            variance, lags, own_freedom = _in_order(seen, self.split)
+            variance, lags, own_freedom = self._in_order(seen)
             smaller = min(self.split, rows - self.split)
             freedom, telling = smaller / (lags + 1), _telling(square, fourth)
             variance = inflation * variance
@@ -133,9 +137,23 @@ class Rows:
             out: FloatArray = sums.T @ sums
             return out
         if self.in_order:
-            return _in_order(influence, self.split)[0]
+            return self._in_order(influence)[0]
         plain: FloatArray = influence.T @ influence
         return plain
+
+    def _in_order(self, columns: FloatArray) -> tuple[FloatArray, int, FloatArray]:
+        """Return the variance of the totals of series by near rows, or by slow waves where more.
+
+        Also over how many lags it looked, and each variance's degrees of freedom where waves tell
+        it.
+        """
+        variance, lags = _bartlett(columns, self.split)
+        near = np.diag(variance)
+        if self.has_past:
+            return variance, lags, np.full(len(near), np.inf)
+        total, freedom = by_slow_waves(columns, self.split, near)
+        wider = np.sqrt(np.divide(total, near, out=np.ones_like(near), where=near > 0))
+        return variance * np.outer(wider, wider), lags, freedom
 
 
 def _summed(
@@ -179,18 +197,6 @@ def _summed(
 def _telling(square: FloatArray, fourth: FloatArray) -> FloatArray:
     """Return on how many rows of equal weight sums rest."""
     return np.divide(square**2, fourth, out=np.zeros_like(fourth), where=fourth > 0)
-
-
-def _in_order(columns: FloatArray, split: int) -> tuple[FloatArray, int, FloatArray]:
-    """Return the variance of the totals of series by near rows, or by slow waves where more.
-
-    Also over how many lags it looked, and each variance's degrees of freedom where waves tell it.
-    """
-    variance, lags = _bartlett(columns, split)
-    near = np.diag(variance)
-    total, freedom = by_slow_waves(columns, split, near)
-    wider = np.sqrt(np.divide(total, near, out=np.ones_like(near), where=near > 0))
-    return variance * np.outer(wider, wider), lags, freedom
 
 
 def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:

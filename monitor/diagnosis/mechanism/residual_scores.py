@@ -140,7 +140,10 @@ class ResidualScores:
             return result
         values = pair.values(column)[rows]
         clusters = None if pair.clusters is None else pair.clusters[rows]
-        by_rows = Rows(current[rows], current[rows], counts[0], 1, pair.is_autocorrelated, clusters)
+        has_past = pair.parts is not None
+        by_rows = Rows(
+            current[rows], current[rows], counts[0], 1, pair.is_autocorrelated, clusters, has_past
+        )
         sizes = root_effects(values, counts[0], by_rows.spread_of)
         return replace(
             result, components=tuple(_resized(c, sizes.get(c.name)) for c in result.components)
@@ -268,7 +271,8 @@ class _Work:
         chance = design.propensity.chance
         window = design.beside_calendar(window_residual(current, chance))
         fitted = design.matrix.shape[1] + design.rare.count
-        self.rows = Rows(window, chance, split, fitted, in_order, clusters)
+        has_past = parts is not None
+        self.rows = Rows(window, chance, split, fitted, in_order, clusters, has_past)
         self.plain_window = window  # by the row's own parents, where the others are differenced
         self._gram = design.gram
         self._regression = _Regression(design)
