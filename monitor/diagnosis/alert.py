@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.diagnosis import (
+    ColumnResult,
     ColumnVerdict,
     Diagnosis,
     ReasonCode,
@@ -17,6 +19,8 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.judgement import Floor
 
 __all__ = ["AlertFinding", "AlertKey", "AlertKind", "Outcome", "alert_findings"]
+
+_SD_OF_A_SHARE = 0.5  # at most: √(p(1 − p))
 
 
 class AlertKind(StrEnum):
@@ -151,5 +155,10 @@ def _sound_prediction(diagnosis: Diagnosis) -> frozenset[str]:
     if name is None or row is None or row.p_value is None:
         return frozenset()
     as_before = {ColumnVerdict.STABLE, ColumnVerdict.INHERITED}
-    seen = row.detectable_effect is not None and row.detectable_effect <= Floor().worth_knowing
+    worth_knowing = Floor().worth_knowing * (_SD_OF_A_SHARE if _is_of_classes(row) else 1.0)
+    seen = row.detectable_effect is not None and row.detectable_effect <= worth_knowing
     return frozenset({name}) if seen and row.verdict in as_before else frozenset()
+
+
+def _is_of_classes(row: ColumnResult) -> bool:
+    return ColumnKind(row.kind).is_discrete

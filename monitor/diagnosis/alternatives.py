@@ -142,8 +142,8 @@ class Alternatives:
         Notes
         -----
         An edge's confidence is the weight of the graphs that have it, before and after the tests
-        in equal parts, less what graphs that agree are wrong by. Tests choose among graphs that
-        explain the windows alike, which makes them surer than they are right of single edges.
+        in equal parts, at odds that much lower as edges of such weights are right less often. Tests
+        choose among graphs that explain the windows alike, and are surer than they are right.
         """
         typical = np.zeros(len(self.graphs))
         for column, (sets, of) in self._sets.items():

@@ -165,9 +165,13 @@ def test_what_cannot_be_told_holds_an_alert() -> None:
 
 
 def with_prediction(
-    found: Diagnosis, verdict: ColumnVerdict, detectable: float = 0.2, **other
+    found: Diagnosis,
+    verdict: ColumnVerdict,
+    detectable: float = 0.2,
+    kind: str = "continuous",
+    **other,
 ) -> Diagnosis:
-    row = ColumnResult(verdict, "continuous", p_value=0.6, detectable_effect=detectable)
+    row = ColumnResult(verdict, kind, p_value=0.6, detectable_effect=detectable)
     return replace(found, prediction="p", columns={**found.columns, "p": row}, **other)
 
 
@@ -188,6 +192,9 @@ def test_a_changed_model_opens_the_mechanism_alert_and_ends_it_without_labels(ta
     assert not untold.changes
     few_rows = with_prediction(features, ColumnVerdict.STABLE, detectable=2.0, target=target)
     assert not decided(few_rows, lasting).changes
+    # Of classes it is a change of a probability, which has half an sd at most.
+    of_classes = with_prediction(features, ColumnVerdict.STABLE, 0.4, "binary", target=target)
+    assert not decided(of_classes, lasting).changes
     of_the_target = decided(sound, firing(AlertKind.MECHANISM, columns=("p", "y")))
     assert not of_the_target.changes
 
