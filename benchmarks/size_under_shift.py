@@ -117,8 +117,9 @@ def window(family: Family, frame: pd.DataFrame, parts: int, before: Snapshot | N
     schema = None if before is None else before.schema
     if parts == 1:
         whole = Snapshot.from_frame(frame, schema=schema, roles=roles)
-        known = family.series > 1 and whole.rows == len(whole.sample)  # as `compare` does
-        return whole.take(series_after_series(whole.rows, family.series)) if known else whole
+        if family.series == 1:
+            return whole
+        return series_after_series(whole, family.series) or whole  # as `compare` does
     if schema is None:
         schema = Snapshot.from_frame(frame[: len(frame) // parts], roles=roles).schema
     bounds = np.linspace(0, len(frame), parts + 1).astype(int)

@@ -189,4 +189,7 @@ FAMILIES = (
     Family("autocorrelated, uneven noise", _uneven_series),
     Family("curved, time known", partial(_clocked, series=_curved_series), time="at"),
     Family("uneven noise, time known", partial(_clocked, series=_uneven_series), time="at"),
+    Family("autocorrelated, 20 : 1 rows", _series, current_share=0.05),
+    Family("autocorrelated, time known, 20 : 1 rows", _clocked, time="at", current_share=0.05),
+    Family("8 series, 20 : 1 rows", partial(_taking_turns, series=8), series=8, current_share=0.05),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.row_hash import HashArray
 
 __all__ = ["Draw"]
@@ -75,6 +75,14 @@ class Draw:
             ranked = tied[np.lexsort([key[tied] for key in keys])]
             below = np.sort(np.concatenate([below, ranked[: self.most - len(below)]]))
         return below.astype(np.int64), threshold
+
+    def has_predecessor(self) -> BoolArray:
+        """Return which rows come just after the row before them here, shape (n_sampled,)."""
+        out = np.zeros(len(self), dtype=bool)
+        # In the order of time rows of several runs may follow each other, if none was left out.
+        near = (self.run[1:] == self.run[:-1]) & (np.diff(self.place) == 1)
+        out[1:] = True if self.is_whole else near
+        return out
 
     def taken(self, rows: IntArray, threshold: float | None = None) -> Draw:
         """Return these rows of the draw, in this order."""

@@ -120,6 +120,9 @@ def pool(
         sum(round(w.repeats * weight) for w, weight in zip(windows, weights, strict=True)),
         _repeated(windows, kept),
         Timeline.merged([w.timeline for w in windows if w.timeline is not None]),
+        adjacent=np.concatenate(
+            [w.adjacent_among(rows) for w, rows in zip(windows, kept, strict=True)]
+        ),
     )
     parts = np.repeat(np.arange(len(windows)), [len(s) for s in samples])
     return Pooled(snapshot, parts, len(windows))

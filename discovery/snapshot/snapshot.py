@@ -80,6 +80,9 @@ class Snapshot:
         How the rows of the sample were chosen; None once they were chosen again.
     totals : Totals, optional
         Moments and the like over all rows.
+    adjacent : ndarray of bool, shape (n_sampled,), optional
+        Which rows of a sample that was chosen again come just after the row before them in the
+        window; None where `draw` tells, or no row in between was left out.
     """
 
     schema: Schema
@@ -96,6 +99,7 @@ class Snapshot:
     timeline: Timeline | None = field(default=None, repr=False)
     draw: Draw | None = field(default=None, repr=False)
     totals: Totals | None = field(default=None, repr=False)
+    adjacent: BoolArray | None = field(default=None, repr=False)
 
     @classmethod
     def from_frame(
@@ -389,6 +393,29 @@ class Snapshot:
         values: FloatArray = self.column(name)[rows][self.order(name, rows)]
         return values
 
+    @cached_property
+    def has_predecessor(self) -> BoolArray:
+        """Which sampled rows come just after the row before them in the window (computed once)."""
+        if self.adjacent is not None:
+            return self.adjacent
+        if self.draw is not None:
+            return self.draw.has_predecessor()
+        return np.arange(len(self.sample)) > 0
+
+    def adjacent_among(self, rows: IntArray) -> BoolArray:
+        """Return which of some sampled rows come just after the one before them among these."""
+        out = self.has_predecessor[rows]
+        out[:1] = False
+        out[1:] &= np.diff(rows) == 1
+        return out
+
+    def _adjacent_of(self, rows: IntArray) -> BoolArray | None:
+        # Of a whole window copies are left out, or its series put one after the other: what then
+        # stands side by side does follow each other.
+        if self.adjacent is None and (self.draw is None or self.draw.is_whole):
+            return None
+        return self.adjacent_among(rows)
+
     def has(self, name: str) -> bool:
         """Whether the window's sample holds this column."""
         return name in self._position
@@ -422,6 +449,7 @@ class Snapshot:
             sample=read_only(np.asfortranarray(self.sample[rows])),
             repeated=None if self.repeated is None else self.repeated[rows],
             draw=None,
+            adjacent=self._adjacent_of(rows),
         )
 
     def with_roles(self, roles: Mapping[str, Role | str]) -> Snapshot:
@@ -446,6 +474,7 @@ class Snapshot:
             sample=read_only(np.asfortranarray(self.sample[order])),
             repeated=None if self.repeated is None else self.repeated[order],
             draw=None if draw is None else draw.taken(order),
+            adjacent=None if draw is not None else self._adjacent_of(order),
             start=self.summaries[time].low,
             end=self.summaries[time].high,
             # Of rows that are not here the times were not counted.

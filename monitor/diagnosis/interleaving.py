@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 from scipy.special import ndtri
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.scores.features import category_features
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -40,10 +41,27 @@ def series_side_by_side(window: Snapshot, names: tuple[str, ...]) -> int:
     return best
 
 
-def series_after_series(rows: int, series: int) -> IntArray:
-    """Return the order of rows in which each of the series that take turns stands by itself."""
-    number = np.arange(rows)
-    return np.lexsort((number, number % series))
+def series_after_series(window: Snapshot, series: int) -> Snapshot | None:
+    """Return a window with each of the series that take turns in its rows by itself.
+
+    Of a sample it is known by the places of its rows in the window whose turn each was, and which
+    ones follow each other in their series. None where the places tell nothing: rows came in
+    another order than that of time, or were chosen again.
+    """
+    if len(window.sample) == window.rows:
+        number = np.arange(window.rows)
+        return window.take(np.lexsort((number, number % series)))
+    draw = window.draw
+    if draw is None:
+        return None
+    goes_on = draw.run[1:] == draw.run[:-1]
+    if (np.diff(draw.place)[goes_on] < 0).any():
+        return None
+    order = np.lexsort((draw.place, draw.place % series, draw.run))
+    run, place = draw.run[order], draw.place[order]
+    adjacent = np.zeros(len(order), dtype=bool)
+    adjacent[1:] = (run[1:] == run[:-1]) & (np.diff(place) == series)
+    return replace(window.take(order), adjacent=adjacent)
 
 
 def rows_alike_nearby(window: Snapshot, names: tuple[str, ...]) -> bool:

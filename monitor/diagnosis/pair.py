@@ -52,6 +52,11 @@ class WindowPair:
         """1 for current rows, 0 for reference rows; shape (n_rows,)."""
         return np.concatenate([np.zeros(self.split), np.ones(len(self.current.sample))])
 
+    @cached_property
+    def has_predecessor(self) -> BoolArray:
+        """Which pooled rows come just after the row before them in their window."""
+        return np.concatenate([w.has_predecessor for w in (self.reference, self.current)])
+
     def values(self, name: str) -> FloatArray:
         """Return a column's pooled values, shape (n_rows,), NaN where missing."""
         return np.concatenate([self.reference.column(name), self.current.column(name)])

@@ -202,18 +202,19 @@ def _apart(
     series = [series_side_by_side(window, names) for window in windows]
     if max(series) == 1:
         return reference, current, []
-    # Of a longer window only a sample is here: whose turn it was is not known.
-    known = all(k == 1 or w.rows == len(w.sample) for w, k in zip(windows, series, strict=True))
-    text = (
-        f"rows resemble those {max(series)} before: {max(series)} series side by side? "
-        + ("" if known else "In windows this long errors do not allow for that. ")
-        + "Name the column that tells them apart with --cluster"
+    # Of a longer window only a sample is here: what takes turns there shows in the other one.
+    is_whole = [w.rows == len(w.sample) for w in windows]
+    seen = max((k for k, whole in zip(series, is_whole, strict=True) if whole), default=1)
+    turns = [k if whole else seen for k, whole in zip(series, is_whole, strict=True)]
+    before, after = (
+        w if k == 1 else series_after_series(w, k) for w, k in zip(windows, turns, strict=True)
     )
-    apart = [
-        window.take(series_after_series(window.rows, k)) if known and k > 1 else window
-        for window, k in zip(windows, series, strict=True)
-    ]
-    return apart[0], apart[1], [Note("rows_interleaved", None, text)]
+    text = f"rows resemble those {max(series)} before: {max(series)} series side by side? "
+    remedy = "Name the column that tells them apart with --cluster"
+    if seen == 1 or before is None or after is None:
+        text += "In windows this long errors do not allow for that. "
+        return reference, current, [Note("rows_interleaved", None, text + remedy)]
+    return before, after, [Note("rows_interleaved", None, text + remedy)]
 
 
 def _told(side: str, window: Snapshot) -> list[Note]:

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
 from whydrift.monitor.diagnosis.mechanism.combination import as_normal, unskewed
 from whydrift.monitor.diagnosis.mechanism.low_frequency import by_slow_waves
 
-__all__ = ["Moments", "Rows", "has_predecessor"]
+__all__ = ["Moments", "Rows"]
 
 
 _AT_ONCE, _LEAST_AT_ONCE = 32_000, 256  # numbers, and rows, that stay in the processor's cache
@@ -229,11 +229,3 @@ def _lag_one(series: FloatArray) -> FloatArray:
     spread[spread <= 0] = np.inf
     out: FloatArray = (centred[1:] * centred[:-1]).sum(axis=0) / spread
     return out
-
-
-def has_predecessor(rows: BoolArray, split: int) -> BoolArray:
-    """Return, for each chosen row, whether the row just before it in its window is chosen too."""
-    before = np.zeros_like(rows)
-    before[1:] = rows[:-1]
-    before[split : split + 1] = False
-    return before[rows]

@@ -44,7 +44,7 @@ from whydrift.monitor.diagnosis.mechanism.combination import (
     largest,
     wald,
 )
-from whydrift.monitor.diagnosis.mechanism.dependence import Moments, Rows, has_predecessor
+from whydrift.monitor.diagnosis.mechanism.dependence import Moments, Rows
 from whydrift.monitor.diagnosis.mechanism.design import (
     ALIKE,
     Design,
@@ -55,6 +55,7 @@ from whydrift.monitor.diagnosis.mechanism.design import (
     trusted,
     window_residual,
 )
+from whydrift.monitor.diagnosis.mechanism.neighbours import with_predecessor
 from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -180,7 +181,7 @@ class _Question:
         work = _Work(design, current, counts[0], clusters, strangers, parts)
         response, rho = self.response, 0.0
         if pair.is_autocorrelated and clusters is None:
-            adjacent = has_predecessor(rows, pair.split)
+            adjacent = with_predecessor(pair, rows)
             fresh = [int((adjacent & (current == side)).sum()) for side in (0, 1)]
             if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
                 return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
