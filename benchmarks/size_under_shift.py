@@ -10,6 +10,8 @@ far, or become a mixture (`size_worlds.py`). The test is given both windows' Sna
 rows: their sample; with ``--parts`` joined from so many parts) and the true parents. A rate whose
 one-sided 99 % lower limit exceeds the level is in bold.
 
+*all* is over all moves of a family: at .001 it has the pairs that a cell lacks.
+
 With ``--counts`` what was counted is kept in a file: pairs are numbered, those that it has are not
 drawn again, a run that is cut short loses nothing, and the tables are of all that is there.
 """
@@ -168,12 +170,14 @@ def tables(counts: dict[Cell, Count]) -> Iterator[str]:
     for level in LEVELS:
         for rows, parts in sorted({(c.rows, c.parts) for c in counts}):
             here = {c: n for c, n in counts.items() if (c.rows, c.parts) == (rows, parts)}
-            if max(n.pairs for n in here.values()) < LEAST_PAIRS[level]:
+            families = {c.family for c in here}
+            most = max(sum(n.pairs for c, n in here.items() if c.family == f) for f in families)
+            if most < LEAST_PAIRS[level]:
                 continue
             joined = f", joined from {parts} parts" if parts > 1 else ""
             lines = [f"Level {level:g}, {rows:,} rows{joined}:\n"]
-            lines += ["| family | " + " | ".join(MOVES) + " | pairs a cell |"]
-            lines += ["|---" * (2 + len(MOVES)) + "|"]
+            lines += ["| family | " + " | ".join(MOVES) + " | all | pairs a cell |"]
+            lines += ["|---" * (3 + len(MOVES)) + "|"]
             for family in FAMILIES:
                 own = {c.move: n for c, n in here.items() if c.family == family.name}
                 if not own:
@@ -181,6 +185,7 @@ def tables(counts: dict[Cell, Count]) -> Iterator[str]:
                 pairs = sorted({n.pairs for n in own.values()})
                 several = f"{pairs[0]:,}" + (f" to {pairs[-1]:,}" if len(pairs) > 1 else "")
                 cells = [own[m].rate(level) if m in own else "" for m in MOVES]
+                cells.append(sum(own.values(), Count()).rate(level))
                 lines.append(f"| {family.name} | " + " | ".join(cells) + f" | {several} |")
             yield "\n".join(lines)
 
