@@ -27,6 +27,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     MechanismTestResult,
     Untestable,
 )
+from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for, loose_edges
 
@@ -184,6 +185,11 @@ class Testing:
             self.notes.append(Note("cluster_not_named", own, text))
         if pair.is_autocorrelated:
             text = "neighbouring rows resemble each other; errors allow for that"
+            if not Neighbours.of(pair, pair.complete(())).tell_spread:
+                text += (
+                    "; so few rows are kept beside the one before them that changes of spread are "
+                    "not looked for: name the time column, and give rows in its order"
+                )
             self.notes.append(Note("rows_dependent", None, text))
         elif any(rows_alike_nearby(w, pair.names) for w in (pair.reference, pair.current)):
             text = (

@@ -10,7 +10,7 @@ from scipy.signal import lfilter
 import whydrift as wd
 from whydrift.discovery.snapshot.pool import pool
 from whydrift.monitor.diagnosis.interleaving import series_after_series
-from whydrift.monitor.diagnosis.mechanism.neighbours import with_predecessor
+from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.pair import WindowPair
 
 GRAPH = [("x", "y")]
@@ -114,8 +114,28 @@ def test_thinned_alike_all_rows_count_else_those_with_a_neighbour() -> None:
     long, short = snapshot(frame(0, 50_000)), snapshot(frame(1, 1_200))
     for current in (long, short):
         both = WindowPair(long, current, ("x", "y"))
-        kept = with_predecessor(both, np.ones(len(both.is_current), dtype=bool))
+        near = Neighbours.of(both, np.ones(len(both.is_current), dtype=bool))
+        assert near.tell_spread
         if current is short:
-            assert np.array_equal(kept, both.has_predecessor)
+            assert np.array_equal(near.rows, both.has_predecessor)
         else:
-            assert np.flatnonzero(~kept).tolist() == [0, len(long.sample)]
+            assert np.flatnonzero(~near.rows).tolist() == [0, len(long.sample)]
+
+
+def test_spreads_are_not_compared_where_no_neighbour_is_known() -> None:
+    for seed in range(3):
+        # Read in another order than that of time: the places in the file say nothing.
+        long = clocked(frame(20 + 2 * seed, 40_000)).sample(frac=1, random_state=seed)
+        short = clocked(frame(21 + 2 * seed, 1_200))
+        wider = short.assign(y=np.tanh(short["x"]) + 1.5 * (short["y"] - np.tanh(short["x"])))
+        roles = {"at": "time"}
+        before = wd.Snapshot.from_frame(long, roles=roles)
+        for now in (short, wider):
+            window = wd.Snapshot.from_frame(now, schema=before.schema)
+            found = wd.compare(before, window, graph=GRAPH, target="y", level=0.01, floor=0)
+            assert found.ranking == ()
+            told = next(n.text for n in found.warnings if n.code == "rows_dependent")
+            assert "changes of spread are not looked for" in told
+        window = wd.Snapshot.from_frame(short.assign(y=short["y"] + 1.5), schema=before.schema)
+        found = wd.compare(before, window, graph=GRAPH, target="y", level=0.01, floor=0)
+        assert found.ranking == ("y",)

@@ -55,7 +55,7 @@ from whydrift.monitor.diagnosis.mechanism.design import (
     trusted,
     window_residual,
 )
-from whydrift.monitor.diagnosis.mechanism.neighbours import with_predecessor
+from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
@@ -181,11 +181,12 @@ class _Question:
         work = _Work(design, current, counts[0], clusters, strangers, parts)
         response, rho = self.response, 0.0
         if pair.is_autocorrelated and clusters is None:
-            adjacent = with_predecessor(pair, rows)
-            fresh = [int((adjacent & (current == side)).sum()) for side in (0, 1)]
+            near = Neighbours.of(pair, rows)
+            fresh = [int((near.rows & (current == side)).sum()) for side in (0, 1)]
             if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
                 return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
-            work, response, rho = work.innovations(response, adjacent)
+            work, response, rho = work.innovations(response, near.rows)
+            work.tells_spread = near.tell_spread
         if not work.rows.window.any():
             return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
         if pair.is_discrete(self.column):
@@ -269,6 +270,7 @@ class _Work:
         self.parts = parts  # past window of each reference row
         self.plain = design  # not differenced: what spreads follow
         self._before: _Before | None = None
+        self.tells_spread = True
         chance = design.propensity.chance
         window = design.beside_calendar(window_residual(current, chance))
         fitted = design.matrix.shape[1] + design.rare.count
@@ -458,13 +460,6 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     # Where nothing is taken out but the mean, ranks stay what they are.
     ranked = score if work.takes_nothing_out else rank_normal(raw / _scale(plain, raw))
     u = _of_unit_size(work.residual(ranked))
-    innovations = work.evenly_spread()
-    even = u if innovations is None else _of_unit_size(innovations)
-    # What a few rows bring from far out hardly moves the spread of ranks. Not of innovations:
-    # beside the others it costs a twentieth of what is found in driftbench's series.
-    sees_extremes = innovations is None
-    spreads = [np.clip(even, -4, 4) ** 2, *([_far_out(u)] if sees_extremes else [])]
-    v, *extremes = plain.residual(side_by_side(spreads)).T
     split = work.rows.split
     unit, reference_sd, pooled = "sd", _sd(score[:split]), _sd(score)
     if rho:  # what varies is the innovation; the column itself varies more
@@ -473,21 +468,24 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
         unit, reference_sd = POOLED_SD, max(pooled, 1e-12)
     in_sd = raw / reference_sd
     lin, one = work.linear, np.ones(len(raw))
-    out = _Scores(2, u[:, None], in_sd[:, None], unit, [""])
+    spreads = _spreads(work, u, plain) if work.tells_spread else []
+    out = _Scores(2 if spreads else 1, u[:, None], in_sd[:, None], unit, [""])
     new = work.rows.window
     # A spread goes with the row's own parents. How far innovations spread, and differences of the
     # parents too, follows from how long ago the row before was: given these alone, w − e does.
     own = work.plain_window
     out.add(u, in_sd, (1 - rho) * one, "level", unit, new)
-    out.add(v, v / 2, one, "spread", "log sd", own)
-    for extreme in extremes:
+    for v in spreads[:1]:
+        out.add(v, v / 2, one, "spread", "log sd", own)
+    for extreme in spreads[1:]:
         sd = max(_sd(extreme), 1e-12)
         out.add(extreme, extreme, one, "share of extreme values", "probability", own, sd)
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
         out.add(u, in_sd, lin[:, k], f"slope of {name}", unit, new)
-    for k, name in enumerate(work.names if few else ()):
-        out.add(v, v / 2, work.plain.linear[:, k], f"spread along {name}", "log sd", own)
+    for v in spreads[:1] if few else ():
+        for k, name in enumerate(work.names):
+            out.add(v, v / 2, work.plain.linear[:, k], f"spread along {name}", "log sd", own)
     for k, name in enumerate(work.names if few else ()):
         original = work.plain.linear[:, k]
         if np.any((original != 0) & (original != 1)):  # the square of an indicator is itself
@@ -497,6 +495,17 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
         product = work.feature(partial(_product, a=a, b=b))
         out.add(u, in_sd, product, f"{work.names[a]} × {work.names[b]}", unit, new)
     return out
+
+
+def _spreads(work: _Work, u: FloatArray, plain: _Regression) -> list[FloatArray]:
+    """Return what tells of the spread, and of rows far out, less what the parents tell of it."""
+    innovations = work.evenly_spread()
+    even = u if innovations is None else _of_unit_size(innovations)
+    # What a few rows bring from far out hardly moves the spread of ranks. Not of innovations:
+    # beside the others it costs a twentieth of what is found in driftbench's series.
+    sees_extremes = innovations is None
+    spreads = [np.clip(even, -4, 4) ** 2, *([_far_out(u)] if sees_extremes else [])]
+    return list(plain.residual(side_by_side(spreads)).T)
 
 
 def _of_unit_size(values: FloatArray) -> FloatArray:
