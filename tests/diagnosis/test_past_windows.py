@@ -120,7 +120,7 @@ def test_the_variance_between_windows_is_found():
         )
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
     assert np.mean(estimates) == pytest.approx(tau**2, rel=0.1)
-    assert freedom == windows - 1 + 10
+    assert freedom.tolist() == [windows - 1]
 
 
 def test_no_variance_is_invented_where_windows_are_alike():
@@ -168,7 +168,7 @@ def test_what_windows_of_a_weekday_have_in_common_is_no_difference_between_days(
         )
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
     assert np.mean(estimates) == pytest.approx(tau**2, rel=0.15)
-    assert freedom == windows - 7 + 10
+    assert freedom.tolist() == [windows - 7]
 
 
 def one_day(day, rng, shift=0.0):

@@ -29,7 +29,7 @@ _LEAST_INFORMATION = 5.0  # of a window: rows of equal weight where the regresso
 _LEAST_TOLD = 3  # windows
 _FOR_CERTAIN = 3.0  # times as far apart as by chance
 _LEAST_SHARED = 0.25  # of the largest difference between windows; smaller ones are chance
-# Scores of one column borrow from each other, as if their mean had been seen so often.
+# Scores of one column borrow from their mean, as if that had been seen so often.
 _PRIOR_WINDOWS = 10.0
 
 
@@ -40,8 +40,11 @@ def between_windows(
     parts: IntArray,
     inflation: FloatArray,
     calendar: FloatArray,
-) -> tuple[FloatArray, float]:
+) -> tuple[FloatArray, FloatArray]:
     """Return what to add to each score's variance, and the degrees of freedom of that.
+
+    Both of shape (n_scores,). A score that seems to vary less than others borrows from these; one
+    that varies more stands by itself: days that differ in their level need not differ in spread.
 
     Parameters
     ----------
@@ -94,12 +97,13 @@ def between_windows(
         windows[k] = spare + 1
     known = windows > 0
     if not known.any():
-        return np.zeros(len(loads)), float("inf")
+        return np.zeros(len(loads)), np.full(len(loads), np.inf)
     # Shrunk before the negative ones are cut off: a mean of cut ones would be too large.
     common = float(between[known].mean())
     mixed = (windows * between + _PRIOR_WINDOWS * common) / (windows + _PRIOR_WINDOWS)
-    freedom = float(windows[known].min()) - 1 + _PRIOR_WINDOWS
-    return np.where(known, np.maximum(mixed, 0.0), max(common, 0.0)) * loads * size**2, freedom
+    variance = np.where(known, np.maximum(between, np.maximum(mixed, 0.0)), max(common, 0.0))
+    freedom = np.where(known, windows, windows[known].min()) - 1
+    return variance * loads * size**2, freedom
 
 
 def _usual(calendar: FloatArray, first: IntArray) -> FloatArray:

@@ -304,6 +304,21 @@ class _Work:
         fit: FloatArray = (beta[:, :shared] @ self.matrix.T + beta[:, shared:] @ own.T).T
         return fit
 
+    def about_own_level(self, values: FloatArray) -> FloatArray:
+        """Return values less the mean of their window, beside past windows: of each of these too.
+
+        Where ordinary days differ in their level, a day far out would spread wide about the level
+        of all, by the square of how far: such squares are no sample of a normal distribution, as
+        the test takes what past windows differ by to be.
+        """
+        if self.parts is None:
+            return values
+        own = np.append(self.parts, np.full(len(values) - len(self.parts), self.parts.max() + 1))
+        rows = np.bincount(own)[own]
+        means = np.bincount(own, values)[own] / rows
+        out: FloatArray = (values - means) * np.sqrt(rows / np.maximum(1, rows - 1))
+        return out
+
     def feature(self, build: Callable[[FloatArray], FloatArray]) -> FloatArray:
         """Return a feature built from the parents' linear ones, differenced where those are."""
         if self._before is None:
@@ -504,6 +519,7 @@ def _spreads(work: _Work, u: FloatArray, plain: _Regression) -> list[FloatArray]
     # What a few rows bring from far out hardly moves the spread of ranks. Not of innovations:
     # beside the others it costs a twentieth of what is found in driftbench's series.
     sees_extremes = innovations is None
+    even, u = (work.about_own_level(values) for values in (even, u))
     spreads = [np.clip(even, -4, 4) ** 2, *([_far_out(u)] if sees_extremes else [])]
     return list(plain.residual(side_by_side(spreads)).T)
 
@@ -640,9 +656,18 @@ def _judge(
         rows,
         tuple(components),
         max(level, key=lambda c: c.error / c.scale, default=None),
-        Power(scores.leading, freedom, _CAUTION * sum(weights) / _WEIGHTS["short"]),
+        Power(
+            scores.leading, _least(moments, leading), _CAUTION * sum(weights) / _WEIGHTS["short"]
+        ),
         _new_dependence(work, scores, strangers),
     )
+
+
+def _least(moments: Moments, leading: BoolArray) -> float:
+    """Return the fewest degrees of freedom of the scores that the short test looks at."""
+    if moments.own_freedom is None:
+        return moments.freedom
+    return min(moments.freedom, float(moments.own_freedom[leading].min(initial=np.inf)))
 
 
 def _new_dependence(
@@ -706,8 +731,13 @@ def _with_between(
     variance = moments.variance + np.diag(extra)
     wider = np.sqrt(np.divide(own + extra, own, out=np.ones_like(own), where=own > 0))
     skewness = moments.skewness / wider**3
-    freedom = min(moments.freedom, freedom)
-    return replace(moments, variance=variance, skewness=skewness, freedom=freedom), wider
+    # Where windows differ little it matters little how well that is known (Satterthwaite 1946).
+    share = np.divide(extra, own + extra, out=np.zeros_like(own), where=own + extra > 0)
+    told = 1 / freedom * share**2
+    if moments.own_freedom is not None:
+        told += (1 - share) ** 2 / moments.own_freedom
+    own_freedom = np.divide(1.0, told, out=np.full_like(told, np.inf), where=told > 0)
+    return replace(moments, variance=variance, skewness=skewness, own_freedom=own_freedom), wider
 
 
 def _components(
