@@ -123,6 +123,20 @@ def test_the_variance_between_windows_is_found():
     assert freedom.tolist() == [windows - 1]
 
 
+def test_a_day_far_out_in_level_is_as_unlikely_as_its_level_and_does_not_spread():
+    """Of twenty days that differ by .3 sd, one that lies three of these away is about p = .01."""
+    for seed in range(5):
+        rng = np.random.default_rng([8, seed])
+        levels = rng.normal(size=20)
+        levels = 0.3 * (levels - levels.mean()) / levels.std(ddof=1)
+        past = [pd.DataFrame({"a": level + rng.normal(size=300)}) for level in levels]
+        now = pd.DataFrame({"a": 0.9 + rng.normal(size=300)})
+        found = wd.compare(past, now, graph=wd.Graph.from_pairs([], nodes=["a"]), floor=0)
+        p_value = found.columns["a"].p_value
+        assert p_value is not None
+        assert 0.01 < p_value < 0.08
+
+
 def test_no_variance_is_invented_where_windows_are_alike():
     rng = np.random.default_rng(4)
     parts = np.repeat(np.arange(30), 100)
