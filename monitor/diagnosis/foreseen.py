@@ -15,6 +15,7 @@ _MOST_ROWS: Final = 16_384  # of a window's sample, and of the reference's
 # The test of a column that depends on others, as `residual_scores` counts its ways to look.
 _RANK: Final = 2
 _LOOKS: Final = 2.8
+_PRIOR_WINDOWS: Final = 10  # as `between_windows` adds to what windows tell of their differences
 
 
 def foreseen_effect(rows: int, windows: int, *, level: float, tests: int) -> float | None:
@@ -43,9 +44,9 @@ def foreseen_effect(rows: int, windows: int, *, level: float, tests: int) -> flo
         return None
     seen, past = min(rows, _MOST_ROWS), min(rows * windows, _MOST_ROWS)
     freedom = float(seen + past - 2)
+    if windows >= LEAST_WINDOWS:
+        freedom = min(freedom, windows - 1.0 + _PRIOR_WINDOWS)
     error = math.sqrt(1 / seen + 1 / past)
-    if windows >= LEAST_WINDOWS:  # by chance windows seem to differ: the mean of max(0, N(0, 1))
-        error *= math.sqrt(1 + math.sqrt(2 / (windows - 1)) / math.sqrt(2 * math.pi))
     change = Component("level", 0.0, error, "sd", 0.0)
     power = Power(_RANK, freedom, _LOOKS)
     result = MechanismTestResult(None, None, 1.0, seen + past, level=change, power=power)

@@ -120,7 +120,7 @@ def test_the_variance_between_windows_is_found():
         )
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
     assert np.mean(estimates) == pytest.approx(tau**2, rel=0.1)
-    assert freedom.tolist() == [windows - 1]
+    assert freedom == windows - 1 + 10
 
 
 def test_a_day_far_out_in_level_is_as_unlikely_as_its_level_and_does_not_spread():
@@ -182,7 +182,7 @@ def test_what_windows_of_a_weekday_have_in_common_is_no_difference_between_days(
         )
         estimates.append(extra[0] / (rows**2 * (1 + windows / (windows + 1) ** 2)))
     assert np.mean(estimates) == pytest.approx(tau**2, rel=0.15)
-    assert freedom.tolist() == [windows - 7]
+    assert freedom == windows - 7 + 10
 
 
 def one_day(day, rng, shift=0.0):

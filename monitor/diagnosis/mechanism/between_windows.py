@@ -40,10 +40,10 @@ def between_windows(
     parts: IntArray,
     inflation: FloatArray,
     calendar: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
+) -> tuple[FloatArray, float]:
     """Return what to add to each score's variance, and the degrees of freedom of that.
 
-    Both of shape (n_scores,). A score that seems to vary less than others borrows from these; one
+    A score that seems to vary less than others borrows from these; one
     that varies more stands by itself: days that differ in their level need not differ in spread.
 
     Parameters
@@ -97,12 +97,12 @@ def between_windows(
         windows[k] = spare + 1
     known = windows > 0
     if not known.any():
-        return np.zeros(len(loads)), np.full(len(loads), np.inf)
+        return np.zeros(len(loads)), float("inf")
     # Shrunk before the negative ones are cut off: a mean of cut ones would be too large.
     common = float(between[known].mean())
     mixed = (windows * between + _PRIOR_WINDOWS * common) / (windows + _PRIOR_WINDOWS)
     variance = np.where(known, np.maximum(between, np.maximum(mixed, 0.0)), max(common, 0.0))
-    freedom = np.where(known, windows, windows[known].min()) - 1
+    freedom = float(windows[known].min()) - 1 + _PRIOR_WINDOWS
     return variance * loads * size**2, freedom
 
 

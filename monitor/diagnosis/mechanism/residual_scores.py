@@ -311,7 +311,7 @@ class _Work:
         of all, by the square of how far: such squares are no sample of a normal distribution, as
         the test takes what past windows differ by to be.
         """
-        if self.parts is None:
+        if self.parts is None or self.rows.clusters is not None:
             return values
         own = np.append(self.parts, np.full(len(values) - len(self.parts), self.parts.max() + 1))
         rows = np.bincount(own)[own]
@@ -656,18 +656,9 @@ def _judge(
         rows,
         tuple(components),
         max(level, key=lambda c: c.error / c.scale, default=None),
-        Power(
-            scores.leading, _least(moments, leading), _CAUTION * sum(weights) / _WEIGHTS["short"]
-        ),
+        Power(scores.leading, freedom, _CAUTION * sum(weights) / _WEIGHTS["short"]),
         _new_dependence(work, scores, strangers),
     )
-
-
-def _least(moments: Moments, leading: BoolArray) -> float:
-    """Return the fewest degrees of freedom of the scores that the short test looks at."""
-    if moments.own_freedom is None:
-        return moments.freedom
-    return min(moments.freedom, float(moments.own_freedom[leading].min(initial=np.inf)))
 
 
 def _new_dependence(
@@ -731,13 +722,8 @@ def _with_between(
     variance = moments.variance + np.diag(extra)
     wider = np.sqrt(np.divide(own + extra, own, out=np.ones_like(own), where=own > 0))
     skewness = moments.skewness / wider**3
-    # Where windows differ little it matters little how well that is known (Satterthwaite 1946).
-    share = np.divide(extra, own + extra, out=np.zeros_like(own), where=own + extra > 0)
-    told = 1 / freedom * share**2
-    if moments.own_freedom is not None:
-        told += (1 - share) ** 2 / moments.own_freedom
-    own_freedom = np.divide(1.0, told, out=np.full_like(told, np.inf), where=told > 0)
-    return replace(moments, variance=variance, skewness=skewness, own_freedom=own_freedom), wider
+    freedom = min(moments.freedom, freedom)
+    return replace(moments, variance=variance, skewness=skewness, freedom=freedom), wider
 
 
 def _components(
