@@ -311,6 +311,7 @@ class _Work:
         of all, by the square of how far: such squares are no sample of a normal distribution, as
         the test takes what past windows differ by to be.
         """
+        # Of few users the spread has heavy tails itself, which their levels cover.
         if self.parts is None or self.rows.clusters is not None:
             return values
         own = np.append(self.parts, np.full(len(values) - len(self.parts), self.parts.max() + 1))
