@@ -336,6 +336,6 @@ def test_past_windows_tell_how_far_slow_series_wander():
 def test_slow_series_beside_past_windows_keep_the_level():
     trials, told = 40, 0
     for trial in range(trials):
-        *past, now = with_memory(np.random.default_rng([12, trial]), rho=0.97)
+        *past, now = with_memory(np.random.default_rng([12, trial]), rho=0.99)
         told += bool(wd.compare(past, now, graph=GRAPH, target="y", floor=0).ranking)
     assert told <= binom.isf(1e-2, trials, 0.05)

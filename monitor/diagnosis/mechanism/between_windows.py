@@ -43,8 +43,8 @@ def between_windows(
 ) -> tuple[FloatArray, float]:
     """Return what to add to each score's variance, and the degrees of freedom of that.
 
-    A score that seems to vary less than others borrows from these; one
-    that varies more stands by itself: days that differ in their level need not differ in spread.
+    A score that seems to vary less than others borrows from these; one that varies more stands by
+    itself: days that differ in their level need not differ in spread.
 
     Parameters
     ----------

@@ -185,8 +185,7 @@ class _Question:
             fresh = [int((near.rows & (current == side)).sum()) for side in (0, 1)]
             if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
                 return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
-            work, response, rho = work.innovations(response, near.rows)
-            work.tells_spread = near.tell_spread
+            work, response, rho = work.innovations(response, near)
         if not work.rows.window.any():
             return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
         if pair.is_discrete(self.column):
@@ -343,14 +342,14 @@ class _Work:
         return rank_normal(self._before.differenced(even))
 
     def innovations(
-        self, response: FloatArray, adjacent: BoolArray
+        self, response: FloatArray, near: Neighbours
     ) -> tuple[_Work, FloatArray, float]:
         """Return the work, the response and ρ where each row is what it adds to ρ × the one before.
 
         Response and features alike, so that slopes stay what they are and neighbouring residuals
         no longer resemble each other. Rows without a predecessor are left out.
         """
-        rho, split = 0.0, self.rows.split
+        rho, split, adjacent = 0.0, self.rows.split, near.rows
         before = np.flatnonzero(adjacent) - 1
         here = before + 1
         matrix, factor, differenced = self.matrix, self.plain.ridge_factor, response
@@ -391,6 +390,7 @@ class _Work:
         beta = solved(factor, matrix.T @ differenced)
         residual = response - self.matrix @ beta
         work._before = _Before(here, before, rho, self.plain, residual - residual.mean(axis=0))
+        work.tells_spread = near.tell_spread
         own = self.matrix[here]
         work.plain = replace(
             self.plain, matrix=own, linear=self.linear[here], gram=own.T @ own, rare=NONE_RARE
