@@ -158,7 +158,8 @@ def _users(
     own = np.random.default_rng(seed).normal(size=(users, 2))
     x = move(rng, (own[user, 0] + rng.normal(size=rows)) / np.sqrt(2))
     y = np.tanh(x) + (own[user, 1] + rng.normal(size=rows)) / np.sqrt(2)
-    return {"x": x, "y": y, "user": np.array([f"{0 if same else seed}-{u}" for u in user])}
+    name = np.array([f"{0 if same else seed}-{u}" for u in range(users)])
+    return {"x": x, "y": y, "user": name[user]}
 
 
 FAMILIES = (

@@ -22,6 +22,7 @@ NO_VALUE: Final = "no value at all"  # why a column is ignored that may have val
 
 _LARGEST = 1e150
 
+_FIRST_ROWS = 10_000
 # A few distinct whole numbers are grades; more are counts.
 _MOST_ORDINAL = 10
 # Beyond this many levels a text column names things, it does not classify them.
@@ -283,13 +284,17 @@ def infer_column(name: str, content: Content) -> tuple[Column, tuple[Note, ...]]
 
 def _number_kind(name: str, numbers: FloatArray, *, whole: bool) -> Column:
     present = numbers[np.isfinite(numbers)]
-    distinct = np.unique(present)
+    # The first rows settle it for most measurements: to sort a million would tell nothing more.
+    distinct = np.unique(present[:_FIRST_ROWS])
+    if whole or len(distinct) <= 2 or np.all(distinct == np.floor(distinct)):
+        distinct = np.unique(present)
     count = len(distinct)
     if count == 2:
         return Column(name, ColumnKind.BINARY, why="two distinct numbers")
     whole = whole or bool(np.all(distinct == np.floor(distinct)))
     if not whole:
-        return Column(name, ColumnKind.CONTINUOUS, why=f"{count} distinct numbers")
+        some = "at least " if len(present) > _FIRST_ROWS else ""
+        return Column(name, ColumnKind.CONTINUOUS, why=f"{some}{count} distinct numbers")
     every_row_differs = count == len(present) and count >= 50
     if every_row_differs and (_ID_NAME.search(name) or np.all(np.diff(distinct) == 1)):
         return Column(name, ColumnKind.ID, why="a different whole number in every row")

@@ -69,6 +69,12 @@ def test_every_kind_comes_with_its_reason():
     assert snapshot.schema["x"].why == "5 distinct whole numbers"
 
 
+@pytest.mark.parametrize("first", [[0.0], [0.0, 0.5], [0.0, 1.0, 2.0]])
+def test_values_that_come_late_in_a_long_window_count_for_its_kind(first):
+    long = np.resize(first, 30_000)
+    assert kind(np.append(long, [3.25, 4.75])) == "continuous"
+
+
 # ---- libraries --------------------------------------------------------------------------------
 def plain() -> dict[str, object]:
     return {
