@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+README = Path(__file__).parents[2] / "README.md"
+
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory) -> tuple[Path, str]:
@@ -55,6 +57,14 @@ def test_the_pages_lead_to_each_other_and_look_alike(shown):
         assert f'href="{name}.html"' in index and 'href="index.html"' in page
         colours = re.search(r":root\{[^}]*\}", page)
         assert colours and colours[0] in index
+
+
+def test_the_readme_shows_what_it_prints(shown):
+    quoted = re.search(r"```text\n(3\. A new jury.*?)```", README.read_text(), re.S)
+    assert quoted
+    # Numbers may differ in their last digit from machine to machine, and lines are wrapped.
+    words, printed = (re.sub(r"[\d.]+", "#", t).split() for t in (quoted[1], shown[1]))
+    assert " ".join(words) in " ".join(printed)
 
 
 def test_what_it_says_to_try_next_works(shown, tmp_path):
