@@ -10,7 +10,8 @@ far, or become a mixture (`size_worlds.py`). The test is given both windows' Sna
 rows: their sample; with ``--parts`` joined from so many parts) and the true parents. A rate whose
 one-sided 99 % lower limit exceeds the level is in bold.
 
-*all* is over all moves of a family: at .001 it has the pairs that a cell lacks.
+*all* is over all moves of a family, or all families of a move: where a level or a length needs more
+pairs than a cell has, these have them.
 
 With ``--counts`` what was counted is kept in a file: pairs are numbered, those that it has are not
 drawn again, a run that is cut short loses nothing, and the tables are of all that is there.
@@ -22,6 +23,7 @@ import argparse
 import csv
 import os
 import platform
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -48,6 +50,7 @@ LEVELS = (0.05, 0.01, 0.001)
 LEAST_PAIRS = {0.05: 40, 0.01: 400, 0.001: 5000}  # with fewer a level is not shown
 PAGE = Path(__file__).parents[1] / "docs" / "calibration.md"
 BEGIN, END = "<!-- size: begin -->", "<!-- size: end -->"
+ALL = "all"
 CHUNK = 200  # pairs of windows between two lines of the file
 
 
@@ -170,24 +173,30 @@ def tables(counts: dict[Cell, Count]) -> Iterator[str]:
     for level in LEVELS:
         for rows, parts in sorted({(c.rows, c.parts) for c in counts}):
             here = {c: n for c, n in counts.items() if (c.rows, c.parts) == (rows, parts)}
-            families = {c.family for c in here}
-            most = max(sum(n.pairs for c, n in here.items() if c.family == f) for f in families)
+            most = sum(n.pairs for n in here.values())
             if most < LEAST_PAIRS[level]:
                 continue
             joined = f", joined from {parts} parts" if parts > 1 else ""
-            lines = [f"Level {level:g}, {rows:,} rows{joined}:\n"]
-            lines += ["| family | " + " | ".join(MOVES) + " | all | pairs a cell |"]
-            lines += ["|---" * (3 + len(MOVES)) + "|"]
-            for family in FAMILIES:
-                own = {c.move: n for c, n in here.items() if c.family == family.name}
-                if not own:
-                    continue
-                pairs = sorted({n.pairs for n in own.values()})
-                several = f"{pairs[0]:,}" + (f" to {pairs[-1]:,}" if len(pairs) > 1 else "")
-                cells = [own[m].rate(level) if m in own else "" for m in MOVES]
-                cells.append(sum(own.values(), Count()).rate(level))
-                lines.append(f"| {family.name} | " + " | ".join(cells) + f" | {several} |")
-            yield "\n".join(lines)
+            yield f"Level {level:g}, {rows:,} rows{joined}:\n\n" + _table(here, level)
+
+
+def _table(counts: dict[Cell, Count], level: float) -> str:
+    """Return families by moves, with a margin for either; what too few pairs say is left out."""
+    names = [f.name for f in FAMILIES if any(c.family == f.name for c in counts)]
+    rates: dict[str, list[str]] = {}
+    for name in [*names, ALL]:
+        own = [
+            [n for c, n in counts.items() if name in (c.family, ALL) and c.move == m] for m in MOVES
+        ]
+        cells = [sum(n, Count()) for n in own]
+        pairs = sorted({n.pairs for n in cells})
+        several = f"{pairs[0]:,}" + (f" to {pairs[-1]:,}" if len(pairs) > 1 else "")
+        rates[name] = [n.rate(level) for n in (*cells, sum(cells, Count()))] + [several]
+    head = [*MOVES, ALL, "pairs a cell"]
+    shown = [k for k in range(len(head)) if any(row[k] for row in rates.values())]
+    lines = [["family", *(head[k] for k in shown)], ["---"] * (1 + len(shown))]
+    lines += [[name, *(row[k] for k in shown)] for name, row in rates.items() if any(row[:-1])]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def main() -> None:
@@ -235,11 +244,11 @@ def main() -> None:
     if sys.stderr.isatty():
         print("\r\x1b[K", end="", file=sys.stderr)
     text = "\n\n".join(tables(counts.of))
-    shown = [(n, x) for n in counts.of.values() for x in LEVELS if n.pairs >= LEAST_PAIRS[x]]
-    above = sum(n.exceeds(level) for n, level in shown)
+    shown = len(re.findall(r"\| \**[01]?\.\d", text))
+    above = text.count("**") // 2
     text += (
-        f"\n\n{above} of {len(shown)} rates are above their level (bold); were all right, about "
-        "one in a hundred would be."
+        f"\n\n{above} of {shown} rates are above their level (bold); were all right, about one in "
+        "a hundred would be."
     )
     print(
         f"{text}\n\nSeed {options.seed}; {time.perf_counter() - began:.0f} s on {options.jobs} of "
