@@ -110,6 +110,12 @@ def _curved_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str,
     return {"x": x, "y": np.sin(2 * x) + _ar(rng, rows)}
 
 
+def _quiet_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
+    """Return little noise about a bent curve, beside which a misfit is large."""
+    x = move(rng, _ar(rng, rows))
+    return {"x": x, "y": np.sin(2 * x) + 0.3 * _ar(rng, rows)}
+
+
 def _uneven_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
     x = move(rng, _ar(rng, rows))
     return {"x": x, "y": x + np.exp(0.4 * x) * _ar(rng, rows)}
@@ -193,4 +199,5 @@ FAMILIES = (
     Family("autocorrelated, 20 : 1 rows", _series, current_share=0.05),
     Family("autocorrelated, time known, 20 : 1 rows", _clocked, time="at", current_share=0.05),
     Family("8 series, 20 : 1 rows", partial(_taking_turns, series=8), series=8, current_share=0.05),
+    Family("autocorrelated, curved, little noise", _quiet_series),
 )
