@@ -223,7 +223,12 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
         return design
     if not pair.is_autocorrelated and _misfit(design, stacked[:, numbers], current) >= _MISFIT:
         return design
-    return design.with_features(_finer(stacked, numbers, pairs), current) or design
+    finer = _finer(stacked, numbers, pairs)
+    if len(stacked) >= _MANY_ROWS:
+        finest = design.with_features([*finer, *_hinges(stacked, numbers, _FINEST)], current)
+        if finest is not None:  # of many parents these may be too many features
+            return finest
+    return design.with_features(finer, current) or design
 
 
 def stepwise(design: Design, current: FloatArray) -> Design | None:
@@ -249,19 +254,18 @@ def _is_number(values: FloatArray) -> bool:
 def _finer(
     stacked: FloatArray, numbers: list[int], pairs: list[tuple[int, int]]
 ) -> list[FloatArray]:
-    knots = _FINER if len(stacked) < _MANY_ROWS else (*_FINER, *_FINEST)
-    columns = [np.maximum(stacked[:, k] - knot, 0.0) for k in numbers for knot in knots]
+    columns = _hinges(stacked, numbers, _FINER)
     number = set(numbers)
     for a, b in pairs:
-        first = [stacked[:, a]] if a not in number else _hinges(stacked[:, a])
-        second = [stacked[:, b]] if b not in number else _hinges(stacked[:, b])
+        first = [stacked[:, a]] if a not in number else _hinges(stacked, [a], _HINGE_PAIRS)
+        second = [stacked[:, b]] if b not in number else _hinges(stacked, [b], _HINGE_PAIRS)
         if a in number or b in number:
             columns += [x * y for x in first for y in second]
     return columns
 
 
-def _hinges(score: FloatArray) -> list[FloatArray]:
-    return [np.maximum(score - knot, 0.0) for knot in _HINGE_PAIRS]
+def _hinges(stacked: FloatArray, numbers: list[int], knots: tuple[float, ...]) -> list[FloatArray]:
+    return [np.maximum(stacked[:, k] - knot, 0.0) for k in numbers for knot in knots]
 
 
 def _misfit(design: Design, scores: FloatArray, current: FloatArray) -> float:
