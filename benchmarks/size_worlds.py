@@ -116,6 +116,19 @@ def _quiet_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, 
     return {"x": x, "y": np.sin(2 * x) + 0.3 * _ar(rng, rows)}
 
 
+def _hidden_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
+    """Return a series beside so much of a parent in no order that the column hardly shows it."""
+    x = move(rng, rng.normal(size=rows))
+    return {"x": x, "y": 3 * x + 0.5 * _ar(rng, rows)}
+
+
+def _buried_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
+    """Return noise of which a twentieth stays alike for a hundred rows."""
+    x = move(rng, rng.normal(size=rows))
+    slow = lfilter([np.sqrt(1 - 0.99**2)], [1.0, -0.99], rng.normal(size=rows + 1_000))[1_000:]
+    return {"x": x, "y": x + np.sqrt(0.05) * slow + np.sqrt(0.95) * rng.normal(size=rows)}
+
+
 def _uneven_series(rng: np.random.Generator, rows: int, move: Move) -> dict[str, np.ndarray]:
     x = move(rng, _ar(rng, rows))
     return {"x": x, "y": x + np.exp(0.4 * x) * _ar(rng, rows)}
@@ -200,4 +213,6 @@ FAMILIES = (
     Family("autocorrelated, time known, 20 : 1 rows", _clocked, time="at", current_share=0.05),
     Family("8 series, 20 : 1 rows", partial(_taking_turns, series=8), series=8, current_share=0.05),
     Family("autocorrelated, curved, little noise", _quiet_series),
+    Family("series in the noise alone", _hidden_series),
+    Family("slow series under noise", _buried_series),
 )

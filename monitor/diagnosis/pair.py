@@ -13,6 +13,7 @@ from whydrift.discovery.scores.features import Features, category_features, numb
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.calendar import calendar_columns
+from whydrift.monitor.diagnosis.resemblance import lag_one, without_steps
 
 __all__ = ["WindowPair"]
 
@@ -132,23 +133,16 @@ class WindowPair:
     def lag(self, name: str) -> float:
         """Return the larger of both windows' |lag-1 correlation| · √n of a column's scores.
 
-        It is 0 where there is nothing to tell it by (computed once).
+        Of the current window's but for clear steps, which are a change. It is 0 where there is
+        nothing to tell it by (computed once).
         """
         if name not in self._lags:
             linear = self.features(name).linear
             # Without features: one category alone, once the others are known to be faulty.
-            parts = (linear[: self.split, 0], linear[self.split :, 0]) if linear.shape[1] else ()
-            self._lags[name] = max(map(_lag, parts), default=0.0)
+            scores = linear[:, 0] if linear.shape[1] else np.empty(0)
+            current = scores[self.split :]
+            current = current[np.isfinite(current)]
+            if current.size:
+                current = without_steps(current)
+            self._lags[name] = max(lag_one(scores[: self.split]), lag_one(current))
         return self._lags[name]
-
-
-def _lag(score: FloatArray) -> float:
-    """Return |lag-1 correlation| · √n of one window's scores, 0 with few rows or one value."""
-    both = score[np.isfinite(score)]
-    if both.size < 30:
-        return 0.0
-    centred = both - both.mean()
-    spread = float(centred @ centred)
-    if spread <= 1e-12 * both.size:  # constant here, but for rounding
-        return 0.0
-    return float(abs(float(centred[1:] @ centred[:-1]) / spread) * np.sqrt(both.size))

@@ -130,7 +130,7 @@ class Testing:
             else:
                 out[name] = self._column(name)
         out = self._counting_new_dependence(out)
-        self._tell_dependence()
+        self._tell_dependence(evidence=out)
         for finding in self.findings:
             if not finding.repairs and finding.fault.kind is not FaultKind.NULL_SPIKE:
                 for column in set(finding.fault.columns) & set(self.graph.nodes):
@@ -172,7 +172,7 @@ class Testing:
             )
         return out
 
-    def _tell_dependence(self) -> None:
+    def _tell_dependence(self, evidence: dict[str, ColumnEvidence]) -> None:
         pair = self.recorded
         if pair.clusters is not None:
             return
@@ -191,7 +191,17 @@ class Testing:
                     "not looked for: name the time column, and give rows in its order"
                 )
             self.notes.append(Note("rows_dependent", None, text))
-        elif any(rows_alike_nearby(w, pair.names) for w in (pair.reference, pair.current)):
+            return
+        series = [n for n, item in evidence.items() if item.own is not None and item.own.in_order]
+        for name in series:
+            text = (
+                "neighbouring rows resemble each other in what the parents do not tell of "
+                f"{name!r}; errors allow for that"
+            )
+            self.notes.append(Note("rows_dependent", name, text))
+        if not series and any(
+            rows_alike_nearby(w, pair.names) for w in (pair.reference, pair.current)
+        ):
             text = (
                 "rows resemble others nearby, in no fixed order; errors do not allow for that: "
                 "name the column that tells them apart with --cluster"

@@ -51,7 +51,7 @@ def test_slow_waves_see_the_variance_of_a_mean_whatever_the_windows_level():
     rng, rho = np.random.default_rng(19), 0.9
     columns = np.column_stack([series(rng, 4000, rho, 1.0) for _ in range(40)])
     columns[2000:] += 5.0
-    near = np.full(40, 1.0)
+    near = np.full((2, 40), 0.5)
     variance, freedom = by_slow_waves(columns, 2000, near)
     assert np.median(variance) == pytest.approx(4000 * (1 + rho) / (1 - rho), rel=0.25)
     assert (freedom <= 128).all()
@@ -59,14 +59,25 @@ def test_slow_waves_see_the_variance_of_a_mean_whatever_the_windows_level():
 
 def test_what_near_rows_say_stands_where_slow_waves_carry_no_more():
     columns = np.random.default_rng(20).normal(size=(2000, 40))
-    near = (columns**2).sum(axis=0)
-    variance, freedom = by_slow_waves(columns, 1000, near)
+    of_window = np.stack([(part**2).sum(axis=0) for part in (columns[:1000], columns[1000:])])
+    near = of_window.sum(axis=0)
+    variance, freedom = by_slow_waves(columns, 1000, of_window)
     stands = np.isinf(freedom)
     assert stands.mean() > 0.7
     assert (variance[stands] == near[stands]).all()
-    few, unknown = by_slow_waves(columns[:40], 20, near)
+    few, unknown = by_slow_waves(columns[:40], 20, of_window)
     assert (few == near).all()
     assert np.isinf(unknown).all()
+
+
+@pytest.mark.parametrize("in_reference", [False, True])
+def test_a_break_is_no_slow_wave_unless_the_reference_has_them_too(in_reference):
+    columns = np.random.default_rng(21).normal(size=(4000, 10))
+    of_window = np.stack([(part**2).sum(axis=0) for part in (columns[:2000], columns[2000:])])
+    columns[3000:] += 1.0
+    columns[1000:2000] += 1.0 if in_reference else 0.0
+    variance, _ = by_slow_waves(columns, 2000, of_window)
+    assert (np.median(variance) > 10 * 4000) == in_reference
 
 
 def test_students_t_becomes_a_normal_of_the_same_p_value():

@@ -254,7 +254,7 @@ def test_two_hundred_monitors_are_shown_within_fifty_milliseconds(tmp_path: Path
         for path in ("/", "/metrics", "/api/v1/monitors"):
             seconds = []
             found.client.get(path)  # templates are compiled once
-            for _ in range(25):
+            for _ in range(80):  # so that the few in which memory is collected are few
                 # Of the processor, for both ends: whatever else this machine does is not counted.
                 begun = time.process_time()
                 assert found.client.get(path).status_code == 200

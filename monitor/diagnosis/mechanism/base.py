@@ -131,6 +131,8 @@ class MechanismTestResult:
         From which, and the error of ``level``, the detectable change follows.
     dependences : tuple of NewDependence
         On other columns; not counted in ``p_value``.
+    in_order : bool
+        Whether rows were seen to resemble the one before, and taken as a series.
     """
 
     p_value: float | None
@@ -141,6 +143,7 @@ class MechanismTestResult:
     level: Component | None = None
     power: Power | None = None
     dependences: tuple[NewDependence, ...] = ()
+    in_order: bool = False
 
     def counting(self, others: Container[str]) -> MechanismTestResult:
         """Return the result whose p-value counts new dependence on these columns too."""

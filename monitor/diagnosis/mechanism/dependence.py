@@ -147,11 +147,14 @@ class Rows:
         Also over how many lags it looked, and each variance's degrees of freedom where waves tell
         it.
         """
-        variance, lags = _bartlett(columns, self.split)
+        of_window, lags = _bartlett(columns, self.split)
+        variance = of_window.sum(axis=0)
         near = np.diag(variance)
         if self.has_past:
             return variance, lags, np.full(len(near), np.inf)
-        total, freedom = by_slow_waves(columns, self.split, near)
+        total, freedom = by_slow_waves(
+            columns, self.split, np.diagonal(of_window, axis1=1, axis2=2)
+        )
         wider = np.sqrt(np.divide(total, near, out=np.ones_like(near), where=near > 0))
         return variance * np.outer(wider, wider), lags, freedom
 
@@ -200,7 +203,9 @@ def _telling(square: FloatArray, fourth: FloatArray) -> FloatArray:
 
 
 def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
-    """Return the variance of the totals of series, and over how many lags it looked.
+    """Return the variances of each window's totals of series, and over how many lags it looked.
+
+    Shape (2, n_columns, n_columns).
 
     References
     ----------
@@ -208,17 +213,17 @@ def _bartlett(columns: FloatArray, split: int) -> tuple[FloatArray, int]:
     consistent covariance matrix.
     """
     rows = len(columns)
-    variance = columns.T @ columns
-    parts = [p for p in (columns[:split], columns[split:]) if len(p) > 3]
-    alike = [_lag_one(p) for p in parts]
+    windows = columns[:split], columns[split:]
+    alike = [_lag_one(part) for part in windows if len(part) > 3]
     rho = max(float(r.max(initial=0.0)) for r in alike) if alike else 0.0
     rho = min(max(rho, 0.0), 0.99)
     wanted = max(3, int(np.ceil(3 * (rho / (1 - rho) + 0.5))))
     lags = max(1, min(rows // 8, wanted))
-    for part in parts:
-        for lag in range(1, min(lags, len(part) - 1) + 1):
+    variance = np.stack([part.T @ part for part in windows])
+    for own, part in zip(variance, windows, strict=True):
+        for lag in range(1, min(lags, len(part) - 1) + 1 if len(part) > 3 else 1):
             product = part[lag:].T @ part[:-lag]
-            variance += (1 - lag / (lags + 1)) * (product + product.T)
+            own += (1 - lag / (lags + 1)) * (product + product.T)
     return variance, lags
 
 

@@ -7,6 +7,11 @@ as much of the total's variance as the next as long as they are slow enough: the
 degrees of freedom. How many are slow enough differs, so twice as many are taken until the faster
 half clearly carries less.
 
+A break within the current window fills its slow waves as well, and would hide itself behind the
+variance that they tell, the better the larger it is. What is ordinary the reference shows: where
+its slow waves carry no more than near rows explain, clear steps are taken from the current window
+first.
+
 References
 ----------
 Müller (2007), A theory of robust long-run variance estimation: cosines as weights.
@@ -20,7 +25,8 @@ from functools import lru_cache
 import numpy as np
 from scipy.special import fdtri
 
-from whydrift.discovery.arrays import FloatArray, read_only
+from whydrift.discovery.arrays import BoolArray, FloatArray, read_only
+from whydrift.monitor.diagnosis.resemblance import without_steps
 
 __all__ = ["by_slow_waves"]
 
@@ -42,9 +48,9 @@ def by_slow_waves(
     columns : ndarray of shape (n_rows, n_columns)
         In order, the ``split`` rows of the first window first.
     split : int
-    near : ndarray of shape (n_columns,)
-        The variance by what near rows have in common. It stands where slow waves do not clearly
-        carry more: a few waves tell of it worse than all rows do.
+    near : ndarray of shape (2, n_columns)
+        The variance of each window's total by what near rows have in common. It stands where slow
+        waves do not clearly carry more: a few waves tell of it worse than all rows do.
 
     Returns
     -------
@@ -53,11 +59,14 @@ def by_slow_waves(
     """
     count = columns.shape[1]
     known = np.full(count, np.inf)
-    parts = columns[:split], columns[split:]
-    most = min(_MOST, int(0.4 * min(len(p) for p in parts) ** (2 / 3)))
+    reference, current = columns[:split], columns[split:]
+    most = min(_MOST, int(0.4 * min(len(reference), len(current)) ** (2 / 3)))
     if most < _FIRST:
-        return near, known
-    power = np.stack([2 * (_waves(len(part), most) @ part) ** 2 for part in parts])
+        return near.sum(axis=0), known
+    of_reference = _power(reference, most)
+    quiet = ~_carries_more(of_reference, near[0])
+    power = np.stack([of_reference, _power(_without_breaks(current, quiet, near[1]), most)])
+    near = near.sum(axis=0)
     together = power.sum(axis=0)  # (n_waves, n_columns): both windows' waves of one number
     carry_more, even = np.zeros(count, dtype=bool), np.ones(count, dtype=bool)
     waves, kept = _FIRST, np.full(count, _FIRST)
@@ -79,6 +88,32 @@ def by_slow_waves(
     square = (own**2).sum(axis=0)
     freedom_of = np.divide(kept * variance**2, square, out=known.copy(), where=square > 0)
     return np.where(carry_more, variance, near), np.where(carry_more, freedom_of, known)
+
+
+def _power(series: FloatArray, most: int) -> FloatArray:
+    """Return how much each wave carries, shape (n_waves, n_columns)."""
+    out: FloatArray = 2 * (_waves(len(series), most) @ series) ** 2
+    return out
+
+
+def _carries_more(power: FloatArray, near: FloatArray) -> BoolArray:
+    """Return in which columns slow waves of one window clearly carry more than near rows tell."""
+    out = np.zeros(power.shape[1], dtype=bool)
+    waves = _FIRST
+    while waves <= len(power):
+        out |= power[:waves].mean(axis=0) > fdtri(waves, _MANY, 1 - _MORE) * near
+        waves *= 2
+    return out
+
+
+def _without_breaks(series: FloatArray, chosen: BoolArray, near: FloatArray) -> FloatArray:
+    """Return a window's series, chosen columns less the levels between clear steps."""
+    square = np.einsum("nk,nk->k", series, series)
+    longer = np.divide(near, square, out=np.ones_like(near), where=square > 0)
+    out = series.copy()
+    for k in np.flatnonzero(chosen):
+        out[:, k] = without_steps(series[:, k], max(1.0, float(longer[k])))
+    return out
 
 
 @lru_cache(maxsize=4)

@@ -59,6 +59,7 @@ from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.resemblance import resemble
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
 __all__ = ["ResidualScores"]
@@ -143,7 +144,7 @@ class ResidualScores:
         clusters = None if pair.clusters is None else pair.clusters[rows]
         has_past = pair.parts is not None
         by_rows = Rows(
-            current[rows], current[rows], counts[0], 1, pair.is_autocorrelated, clusters, has_past
+            current[rows], current[rows], counts[0], 1, result.in_order, clusters, has_past
         )
         sizes = root_effects(values, counts[0], by_rows.spread_of)
         return replace(
@@ -180,19 +181,24 @@ class _Question:
         parts = None if pair.parts is None else pair.parts[rows[: pair.split]]
         work = _Work(design, current, counts[0], clusters, strangers, parts)
         response, rho = self.response, 0.0
-        if pair.is_autocorrelated and clusters is None:
-            near = Neighbours.of(pair, rows)
+        raw, near = work.residual(response), Neighbours.of(pair, rows)
+        in_order = clusters is None and (
+            pair.is_autocorrelated or resemble(raw, counts[0], near.rows)
+        )
+        if in_order:
             fresh = [int((near.rows & (current == side)).sum()) for side in (0, 1)]
             if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
                 return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
             work, response, rho = work.innovations(response, near)
+            raw = work.residual(response)
         if not work.rows.window.any():
             return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
         if pair.is_discrete(self.column):
-            scores = _category_scores(work, response, self.levels, rho)
+            scores = _category_scores(work, response, raw, self.levels, rho)
         else:
-            scores = _number_scores(work, response[:, 0], rho)
-        return replace(_judge(work, scores, dependence, overlap), rows=sum(counts))
+            scores = _number_scores(work, response[:, 0], raw[:, 0], rho)
+        judged = _judge(work, scores, dependence, overlap)
+        return replace(judged, rows=sum(counts), in_order=in_order)
 
     def confirm(
         self, result: MechanismTestResult, design: Design, current: FloatArray
@@ -328,6 +334,18 @@ class _Work:
     def on_own_parents(self) -> _Regression:
         """Return the regression on the row's own parents, where ``self`` differences them."""
         return self._regression if self._before is None else _Regression(self.plain)
+
+    def on_both_rows(self) -> _Regression:
+        """Return the regression on the parents of the row and, in order, of the one before.
+
+        How far what is new in a row spreads depends on both: on how either one's noise spreads, and
+        on what the features leave of either one's mean.
+        """
+        b = self._before
+        if b is None or not b.rho:
+            return self.on_own_parents()
+        both = side_by_side([b.design.matrix[b.here], b.design.matrix[b.before][:, 1:]])
+        return _Regression(replace(self.plain, matrix=both, gram=both.T @ both))
 
     def evenly_spread(self) -> FloatArray | None:
         """Return the residual whose squares tell of the spread where rows are in order.
@@ -470,8 +488,7 @@ class _Scores:
         return side_by_side(self.windows)
 
 
-def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
-    raw = work.residual(score)
+def _number_scores(work: _Work, score: FloatArray, raw: FloatArray, rho: float) -> _Scores:
     plain = work.on_own_parents()
     # Where nothing is taken out but the mean, ranks stay what they are.
     ranked = score if work.takes_nothing_out else rank_normal(raw / _scale(plain, raw))
@@ -484,12 +501,12 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
         unit, reference_sd = POOLED_SD, max(pooled, 1e-12)
     in_sd = raw / reference_sd
     lin, one = work.linear, np.ones(len(raw))
-    spreads = _spreads(work, u, plain) if work.tells_spread else []
+    spreads = _spreads(work, u) if work.tells_spread else []
     out = _Scores(2 if spreads else 1, u[:, None], in_sd[:, None], unit, [""])
-    new = work.rows.window
-    # A spread goes with the row's own parents. How far innovations spread, and differences of the
-    # parents too, follows from how long ago the row before was: given these alone, w − e does.
-    own = work.plain_window
+    # A spread is weighted by w − e of the row's own parents. How far innovations spread, and
+    # differences of the parents too, follows from how long ago the row before was: given these
+    # alone, or with those of the row before, w − e does.
+    new, own = work.rows.window, work.plain_window
     out.add(u, in_sd, (1 - rho) * one, "level", unit, new)
     for v in spreads[:1]:
         out.add(v, v / 2, one, "spread", "log sd", own)
@@ -513,7 +530,7 @@ def _number_scores(work: _Work, score: FloatArray, rho: float) -> _Scores:
     return out
 
 
-def _spreads(work: _Work, u: FloatArray, plain: _Regression) -> list[FloatArray]:
+def _spreads(work: _Work, u: FloatArray) -> list[FloatArray]:
     """Return what tells of the spread, and of rows far out, less what the parents tell of it."""
     innovations = work.evenly_spread()
     even = u if innovations is None else _of_unit_size(innovations)
@@ -522,7 +539,7 @@ def _spreads(work: _Work, u: FloatArray, plain: _Regression) -> list[FloatArray]
     sees_extremes = innovations is None
     even, u = (work.about_own_level(values) for values in (even, u))
     spreads = [np.clip(even, -4, 4) ** 2, *([_far_out(u)] if sees_extremes else [])]
-    return list(plain.residual(side_by_side(spreads)).T)
+    return list(work.on_both_rows().residual(side_by_side(spreads)).T)
 
 
 def _of_unit_size(values: FloatArray) -> FloatArray:
@@ -594,8 +611,9 @@ def _pairs(work: _Work, taken: int) -> list[tuple[int, int]]:
     return list(combinations(range(work.linear.shape[1]), 2))[:room]
 
 
-def _category_scores(work: _Work, indicators: FloatArray, levels: list[str], rho: float) -> _Scores:
-    residual = work.residual(indicators)
+def _category_scores(
+    work: _Work, indicators: FloatArray, residual: FloatArray, levels: list[str], rho: float
+) -> _Scores:
     spread = np.sqrt(np.maximum(indicators.var(axis=0) / (1 - rho**2), 1e-12))
     names = [f"share of {level}" for level in levels]
     out = _Scores(len(levels), residual, residual, "probability", names)

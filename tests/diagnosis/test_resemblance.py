@@ -1,0 +1,97 @@
+"""Whether rows are a series: in what the parents do not tell, and but for a break in the window."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.signal import lfilter
+from scipy.stats import binom
+
+import whydrift as wd
+from whydrift.monitor.diagnosis.resemblance import lag_one, resemble, without_steps
+
+GRAPH = [("x", "y"), ("x", "z")]
+
+
+def series(rng: np.random.Generator, rows: int, memory: float) -> np.ndarray:
+    noise = rng.normal(size=rows + 1_000) * np.sqrt(1 - memory**2)
+    return lfilter([1.0], [1.0, -memory], noise)[1_000:]
+
+
+def compared(reference: pd.DataFrame, current: pd.DataFrame) -> wd.Report:
+    return wd.compare(reference, current, graph=GRAPH, target="y", level=0.05, floor=0)
+
+
+@pytest.mark.parametrize(
+    ("memory", "share", "slope", "rows"),
+    [(0.9, 1.0, 10.0, 1_000), (0.5, 1.0, 6.0, 1_000), (0.99, 0.05, 1.0, 4_000)],
+    ids=["hidden by the parent", "of short memory", "under noise of each row"],
+)
+def test_noise_that_is_a_series_keeps_the_level_where_columns_show_none(memory, share, slope, rows):
+    trials, level, rejected, told = 40, 0.05, 0, 0
+    rng = np.random.default_rng(1)
+    for _ in range(trials):
+        windows = []
+        for _ in range(2):
+            noise = np.sqrt(share) * series(rng, rows, memory)
+            noise += np.sqrt(1 - share) * rng.normal(size=rows)
+            x = rng.normal(size=rows)
+            z = x + rng.normal(size=rows)
+            windows.append(pd.DataFrame({"x": x, "y": slope * x + noise, "z": z}))
+        found = compared(*windows)
+        rejected += found.columns["y"].verdict == "mechanism"
+        told += any(n.code == "rows_dependent" and n.column == "y" for n in found.warnings)
+    assert rejected <= binom.isf(1e-3, trials, level)
+    assert told >= 0.9 * trials
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.8])
+@pytest.mark.parametrize("begins", [0.5, 0.7])
+def test_a_break_within_the_window_does_not_hide_itself(memory, begins):
+    rows, found = 8_000, []
+    rng = np.random.default_rng(2)
+    for _ in range(5):
+        windows = []
+        for step in (0.0, 2.0):
+            x, one, other = (series(rng, rows, memory) for _ in range(3))
+            y = x + one + step * (np.arange(rows) >= begins * rows)
+            windows.append(pd.DataFrame({"x": x, "y": y, "z": x + other}))
+        report = compared(*windows)
+        found.append({n: c.verdict.value for n, c in report.columns.items()})
+    assert [f["y"] for f in found].count("mechanism") == 5, found
+    assert [f["z"] for f in found].count("mechanism") == 0, found
+
+
+def test_white_noise_is_left_as_it_is_and_a_series_resembles_itself_between_steps():
+    rng = np.random.default_rng(3)
+    white = rng.normal(size=5_000)
+    assert without_steps(white) == pytest.approx(white - white.mean())
+    slow = series(rng, 5_000, 0.9)
+    assert lag_one(without_steps(slow)) > 0.9 * lag_one(slow)
+    step = white + 3.0 * (np.arange(5_000) > 3_100)
+    assert lag_one(step) > 10
+    assert lag_one(without_steps(step)) < 3
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=120),
+    st.integers(0, 120),
+)
+def test_steps_taken_out_never_add_anything(values, split):
+    column = np.array(values)
+    rest = without_steps(column)
+    centred = column - column.mean()
+    assert rest @ rest <= (centred @ centred) * (1 + 1e-9) + 1e-6
+    beside = np.arange(len(column)) > 0
+    found = resemble(column[:, None], min(split, len(column)), beside)
+    assert isinstance(found, bool)
+
+
+def test_rows_in_no_order_hardly_ever_resemble_each_other():
+    rng = np.random.default_rng(4)
+    beside = np.arange(600) % 300 > 0
+    found = [resemble(rng.standard_t(2.5, size=(600, 1)), 300, beside) for _ in range(1_000)]
+    assert sum(found) <= binom.isf(1e-3, 1_000, 0.005)
