@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 
 __all__ = ["lag_one", "resemble", "without_steps"]
 
@@ -42,7 +42,9 @@ def lag_one(values: FloatArray) -> float:
     return float(abs(float(centred[1:] @ centred[:-1]) / spread) * np.sqrt(both.size))
 
 
-def resemble(residual: FloatArray, split: int, beside: BoolArray) -> bool:
+def resemble(
+    residual: FloatArray, split: int, beside: BoolArray, parts: IntArray | None = None
+) -> bool:
     """Return whether rows resemble the one before in what their parents do not tell.
 
     In the column itself, what its parents explain may hide that the rest is a series. Beside the
@@ -57,13 +59,16 @@ def resemble(residual: FloatArray, split: int, beside: BoolArray) -> bool:
         Rows of the reference.
     beside : ndarray of bool, shape (n_rows,)
         Which rows have one before them.
+    parts : ndarray of int, shape (split,), optional
+        Which past window each row of the reference came from: each may have its own level.
     """
     if min(split, len(residual) - split) < _LEAST_ROWS:
         return False
     for column in residual.T:
-        centred = np.concatenate(
-            [column[:split] - column[:split].mean(), without_steps(column[split:])]
-        )
+        reference = column[:split]
+        own = np.zeros(split, dtype=np.int64) if parts is None else parts
+        levels = np.bincount(own, reference) / np.maximum(np.bincount(own), 1)
+        centred = np.concatenate([reference - levels[own], without_steps(column[split:])])
         limit = _FAR * float(np.sqrt(centred @ centred / len(centred)))
         if not limit:
             continue

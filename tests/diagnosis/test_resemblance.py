@@ -90,6 +90,15 @@ def test_steps_taken_out_never_add_anything(values, split):
     assert isinstance(found, bool)
 
 
+def test_levels_of_past_windows_are_no_series():
+    rng = np.random.default_rng(5)
+    day = np.repeat(np.arange(20), 100)
+    values = np.append(rng.normal(size=20)[day] + rng.normal(size=2_000), rng.normal(size=100))
+    beside = np.arange(2_100) % 100 > 0
+    assert resemble(values[:, None], 2_000, beside)
+    assert not resemble(values[:, None], 2_000, beside, day)
+
+
 def test_rows_in_no_order_hardly_ever_resemble_each_other():
     rng = np.random.default_rng(4)
     beside = np.arange(600) % 300 > 0

@@ -183,7 +183,7 @@ class _Question:
         response, rho = self.response, 0.0
         raw, near = work.residual(response), Neighbours.of(pair, rows)
         in_order = clusters is None and (
-            pair.is_autocorrelated or resemble(raw, counts[0], near.rows)
+            pair.is_autocorrelated or resemble(raw, counts[0], near.rows, parts)
         )
         if in_order:
             fresh = [int((near.rows & (current == side)).sum()) for side in (0, 1)]
