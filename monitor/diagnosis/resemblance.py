@@ -13,7 +13,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 
 __all__ = ["lag_one", "resemble", "without_steps"]
 
@@ -23,7 +23,7 @@ _CLEAR = 25.0  # chi-square of a step with one degree of freedom; the largest of
 # In standard errors. Where neighbours of a thousand rows share less than that, a mean varies by at
 # most a tenth more than independent rows tell.
 _RESEMBLES = 3.3
-_BEFORE = (1, 16)  # rows before each one whose sum is looked at
+_SOME = 16  # rows before each one whose sum is looked at
 _FAR = 3.0  # standard deviations beyond which one row would decide
 
 
@@ -42,10 +42,8 @@ def lag_one(values: FloatArray) -> float:
     return float(abs(float(centred[1:] @ centred[:-1]) / spread) * np.sqrt(both.size))
 
 
-def resemble(
-    residual: FloatArray, split: int, beside: BoolArray, parts: IntArray | None = None
-) -> bool:
-    """Return whether rows resemble the one before in what their parents do not tell.
+def resemble(residual: FloatArray, split: int, parts: IntArray | None = None) -> bool:
+    """Return whether rows resemble those before in what their parents do not tell.
 
     In the column itself, what its parents explain may hide that the rest is a series. Beside the
     row before, the sum of some more is looked at: what stays alike for hundreds of rows, however
@@ -57,44 +55,38 @@ def resemble(
         Rows of the reference first.
     split : int
         Rows of the reference.
-    beside : ndarray of bool, shape (n_rows,)
-        Which rows have one before them.
     parts : ndarray of int, shape (split,), optional
         Which past window each row of the reference came from: each may have its own level.
     """
     if min(split, len(residual) - split) < _LEAST_ROWS:
         return False
     for column in residual.T:
-        reference = column[:split]
-        own = np.zeros(split, dtype=np.int64) if parts is None else parts
-        levels = np.bincount(own, reference) / np.maximum(np.bincount(own), 1)
-        centred = np.concatenate([reference - levels[own], without_steps(column[split:])])
-        limit = _FAR * float(np.sqrt(centred @ centred / len(centred)))
-        if not limit:
-            continue
-        np.clip(centred, -limit, limit, out=centred)
-        for count in _BEFORE:
-            before = _sums_before(centred, split, count)
-            product = centred * np.where(beside, before, 0.0)
-            windows = product[:split], product[split:]
-            total = np.array([part.sum() for part in windows])
-            square = np.array([part @ part for part in windows])
-            together = total.sum() / np.sqrt(square.sum()) if square.any() else 0.0
-            alone = np.divide(total, np.sqrt(square), out=np.zeros(2), where=square > 0)
-            if max(together, *alone) > _RESEMBLES:
-                return True
+        reference, current = column[:split], without_steps(column[split:])
+        level = reference.mean()
+        if parts is not None:
+            level = (np.bincount(parts, reference) / np.maximum(np.bincount(parts), 1))[parts]
+        found = np.array([_alike(part) for part in (reference - level, current)])
+        total, square = found.sum(axis=0)
+        together = np.divide(total, np.sqrt(square), out=np.zeros(2), where=square > 0)
+        alone = np.divide(
+            found[:, 0], np.sqrt(found[:, 1]), out=np.zeros((2, 2)), where=found[:, 1] > 0
+        )
+        if max(together.max(), alone.max()) > _RESEMBLES:
+            return True
     return False
 
 
-def _sums_before(values: FloatArray, split: int, count: int) -> FloatArray:
-    """Return the sum of up to so many rows before each one in its window."""
-    out = np.empty_like(values)
-    for some in (slice(0, split), slice(split, None)):
-        sums = np.append(0.0, np.cumsum(values[some]))[:-1]
-        lagged = np.zeros_like(sums)
-        lagged[count:] = sums[:-count]
-        out[some] = sums - lagged
-    return out
+def _alike(values: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the sums, of rows × the one before and × the sum of some, and of their squares.
+
+    Where rows are in no order the second is the variance of the first, whatever their spread.
+    """
+    limit = _FAR * float(np.sqrt(values @ values / len(values)))
+    near = np.clip(values, -limit, limit)
+    sums = np.cumsum(near)[:-1]
+    sums[_SOME:] -= sums[:-_SOME].copy()
+    products = near[1:] * near[:-1], near[1:] * sums
+    return np.array([p.sum() for p in products]), np.array([p @ p for p in products])
 
 
 def without_steps(values: FloatArray, variance: float = 1.0) -> FloatArray:

@@ -181,11 +181,10 @@ class _Question:
         parts = None if pair.parts is None else pair.parts[rows[: pair.split]]
         work = _Work(design, current, counts[0], clusters, strangers, parts)
         response, rho = self.response, 0.0
-        raw, near = work.residual(response), Neighbours.of(pair, rows)
-        in_order = clusters is None and (
-            pair.is_autocorrelated or resemble(raw, counts[0], near.rows, parts)
-        )
+        raw = work.residual(response)
+        in_order = clusters is None and (pair.is_autocorrelated or resemble(raw, counts[0], parts))
         if in_order:
+            near = Neighbours.of(pair, rows)
             fresh = [int((near.rows & (current == side)).sum()) for side in (0, 1)]
             if min(fresh) < _LEAST_ROWS:  # every other row is missing: nothing tells of the spread
                 return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, 1.0, sum(counts))
