@@ -7,6 +7,8 @@ changed; *inherited blamed* the share of columns that inherited a change and wer
 changed themselves; *top-1* how often, where something shifted, the first column of the method's
 order of evidence is one that changed, whether or not it was found. Methods see the two windows
 and the case's public description only.
+With ``--onset .5`` the change begins in the middle of the current window: its first half is rows
+from the end of the reference, which then lacks them.
 Suite ``multi`` asks how much each of several strong changes contributes to the change of the
 target's mean or of a model's loss: errors are shares of the sum of the true sizes.
 """
@@ -98,7 +100,9 @@ def time_limit(seconds: float) -> Iterator[None]:
         signal.signal(signal.SIGALRM, before)
 
 
-def answer_cases(method: Method, cases: Path, answers: Path, floor: float, limit: float) -> None:
+def answer_cases(
+    method: Method, cases: Path, answers: Path, floor: float, limit: float, onset: float = 0.0
+) -> None:
     """Answer every case of a folder; a failure leaves no answer, which is scored as such."""
     answers.mkdir(parents=True, exist_ok=True)
     folders = sorted(cases.iterdir())[: method.most_cases]
@@ -107,6 +111,7 @@ def answer_cases(method: Method, cases: Path, answers: Path, floor: float, limit
             print(f"\r{method.name}: {done}/{len(folders)}\x1b[K", end="", file=sys.stderr)
         # Not load_case: it reads the truth as well.
         reference, current = (pd.read_parquet(folder / f"{w}.parquet") for w in ("ref", "cur"))
+        reference, current = with_onset(reference, current, onset)
         meta = json.loads((folder / "meta.json").read_text())
         started = time.perf_counter()
         try:
@@ -119,6 +124,17 @@ def answer_cases(method: Method, cases: Path, answers: Path, floor: float, limit
         (answers / f"{folder.name}.json").write_text(json.dumps(answer))
     print("\r\x1b[K" if sys.stderr.isatty() else f"{method.name}: {cases.name} done",
           end="" if sys.stderr.isatty() else "\n", file=sys.stderr)  # fmt: skip
+
+
+def with_onset(
+    reference: pd.DataFrame, current: pd.DataFrame, share: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the windows had the change begun after this share of the current one."""
+    before = round(share * len(current))
+    if not before:
+        return reference, current
+    parts = [reference.iloc[-before:], current.iloc[before:]]
+    return reference.iloc[:-before], pd.concat(parts, ignore_index=True)
 
 
 def scored(cases: Path, answers: Path, most: int | None = None) -> pd.DataFrame:
@@ -309,6 +325,9 @@ def main() -> int:
         "--floor", type=float, default=0.0, help="smallest change worth knowing, sd"
     )
     parser.add_argument(
+        "--onset", type=float, default=0.0, help="share of the current window before the change"
+    )
+    parser.add_argument(
         "--limit", type=float, default=120.0, help="seconds a method has for a case"
     )
     parser.add_argument(
@@ -333,12 +352,12 @@ def main() -> int:
                 yardstick.write_case(yardstick.make_case(spec), cases)
             for method in methods:
                 answers = Path(scratch) / f"answers-{seed}-{method.name}"
-                answer_cases(method, cases, answers, options.floor, options.limit)
+                answer_cases(method, cases, answers, options.floor, options.limit, options.onset)
                 rows.setdefault(method.name, []).append(scored(cases, answers, method.most_cases))
                 stated.setdefault(method.name, []).extend(confidences(cases, answers))
                 joined.setdefault(method.name, []).extend(edge_confidences(cases, answers))
-    print(f"suite {options.suite}, seeds {options.seeds}, floor {options.floor:g}; "
-          f"whydrift {version('whydrift')}, numpy {np.__version__}, "
+    print(f"suite {options.suite}, seeds {options.seeds}, floor {options.floor:g}, "
+          f"onset {options.onset:g}; whydrift {version('whydrift')}, numpy {np.__version__}, "
           f"pandas {pd.__version__}{dowhy.dowhy_version()}, Python {platform.python_version()}, "
           f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores\n")  # fmt: skip
     show = contribution_table if options.suite == "multi" else table

@@ -85,6 +85,14 @@ STEPS = (
         0.5,
     ),
     Step(
+        "onset",
+        "Changes that begin in the middle of the current window",
+        f"driftbench.py --suite mid --seeds 100 --onset 0.5 --methods {OURS},univariate,PSI,Chow",
+        f"driftbench.py --suite tiny --seeds 100 --onset 0.5 --methods {OURS}",
+        5,
+        0.5,
+    ),
+    Step(
         "hard",
         "Faint changes",
         f"driftbench.py --suite hard --seeds 100-104 --methods {OURS},univariate,Chow --by family",

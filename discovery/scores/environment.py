@@ -28,6 +28,7 @@ from whydrift.discovery.scores.choices import log_choices
 from whydrift.discovery.scores.features import Features
 from whydrift.discovery.scores.moments import gram_matrices
 from whydrift.discovery.scores.rare import rare_pair_costs, rare_share
+from whydrift.discovery.steps import without_steps
 
 __all__ = ["CARRIES", "EnvironmentScore", "row_worth"]
 
@@ -442,13 +443,24 @@ def row_worth(features: Features, bounds: IntArray, carry: float = 0.0) -> float
         part = part[np.isfinite(part)]
         if part.size < _LEAST_SERIES:
             continue
-        centred = part - part.mean()
-        spread = float(centred @ centred)
-        if spread > 0:
-            r = np.array([centred[k:] @ centred[:-k] for k in range(1, _MOST_LAGS)]) / spread
-            if np.abs(r).max() * np.sqrt(part.size) > _LEAST_MEMORY:
-                most = max(most, float(np.maximum(r**2 - 1 / part.size, 0.0).sum()))
+        r = _autocorrelations(part - part.mean())
+        # Of a break within the window nothing is left once its steps are out, of a series much.
+        if _is_notable(r, part.size) and _is_notable(
+            _autocorrelations(without_steps(part)), part.size
+        ):
+            most = max(most, float(np.maximum(r**2 - 1 / part.size, 0.0).sum()))
     return 1 / (1 + 2 * most)
+
+
+def _autocorrelations(centred: FloatArray) -> FloatArray:
+    """Return the correlations with the rows 1, 2, … before; 0 of one value."""
+    spread = float(centred @ centred)
+    products = np.array([centred[k:] @ centred[:-k] for k in range(1, _MOST_LAGS)])
+    return products / spread if spread > 0 else np.zeros(_MOST_LAGS - 1)
+
+
+def _is_notable(r: FloatArray, rows: int) -> bool:
+    return bool(np.abs(r).max() * np.sqrt(rows) > _LEAST_MEMORY)
 
 
 def _widened(matrices: FloatArray, extra: int) -> FloatArray:

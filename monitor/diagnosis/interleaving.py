@@ -11,6 +11,7 @@ from scipy.special import ndtri
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.scores.features import category_features
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.steps import without_steps
 
 __all__ = ["rows_alike_nearby", "series_after_series", "series_side_by_side"]
 
@@ -72,11 +73,19 @@ def rows_alike_nearby(window: Snapshot, names: tuple[str, ...]) -> bool:
     """
     limit = max(_NOTABLE, float(-ndtri(_LEVEL / max(1, len(names)))))
     for score, most in _scores(window, names):
-        centred = _centred(score)
-        sums = np.array([_nearby(centred, most), _nearby(centred**2, most)])
-        if _in_errors(sums[:1], sums[1:])[0] > limit:
+        present = np.isfinite(score)
+        if _nearby_in_errors(_centred(score), most) <= limit or not present.any():
+            continue
+        rest = np.zeros(len(score))  # a break within the window is no resemblance of its rows
+        rest[present] = without_steps(score[present])
+        if _nearby_in_errors(rest, most) > limit:
             return True
     return False
+
+
+def _nearby_in_errors(centred: FloatArray, most: int) -> float:
+    sums = np.array([_nearby(centred, most), _nearby(centred**2, most)])
+    return float(_in_errors(sums[:1], sums[1:])[0])
 
 
 def _scores(window: Snapshot, names: tuple[str, ...]) -> Iterator[tuple[FloatArray, int]]:

@@ -12,8 +12,9 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import Features, category_features, number_features
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.discovery.steps import without_steps
 from whydrift.monitor.diagnosis.calendar import calendar_columns
-from whydrift.monitor.diagnosis.resemblance import lag_one, without_steps
+from whydrift.monitor.diagnosis.resemblance import lag_one
 
 __all__ = ["WindowPair"]
 

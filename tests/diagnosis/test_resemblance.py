@@ -11,7 +11,8 @@ from scipy.signal import lfilter
 from scipy.stats import binom
 
 import whydrift as wd
-from whydrift.monitor.diagnosis.resemblance import lag_one, resemble, without_steps
+from whydrift.discovery.steps import without_steps
+from whydrift.monitor.diagnosis.resemblance import lag_one, resemble
 
 GRAPH = [("x", "y"), ("x", "z")]
 

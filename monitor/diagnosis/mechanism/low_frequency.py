@@ -26,7 +26,7 @@ import numpy as np
 from scipy.special import fdtri
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, read_only
-from whydrift.monitor.diagnosis.resemblance import without_steps
+from whydrift.discovery.steps import without_steps
 
 __all__ = ["by_slow_waves"]
 
