@@ -66,6 +66,34 @@ def test_a_break_within_the_window_does_not_hide_itself(memory, begins):
     assert [f["z"] for f in found].count("mechanism") == 0, found
 
 
+def test_a_break_within_the_window_turns_no_arrow():
+    rng = np.random.default_rng(6)
+    windows = []
+    for step in (0.0, 2.0):
+        u, x, *noise = rng.normal(size=(4, 4_000))
+        y = x + 0.6 * u + noise[0] + step * (np.arange(4_000) >= 2_400)
+        windows.append(pd.DataFrame({"u": u, "x": x, "y": y, "z": 0.8 * y + noise[1]}))
+    found = wd.compare(*windows, target="z")
+    assert {n: c.verdict.value for n, c in found.columns.items()} == {
+        "u": "stable", "x": "stable", "y": "mechanism", "z": "inherited",
+    }  # fmt: skip
+    assert not {"rows_dependent", "rows_alike_nearby"} & {w.code for w in found.warnings}
+
+
+@pytest.mark.parametrize("memory", [0.0, 0.5])
+def test_what_the_fit_leaves_of_the_row_before_is_no_spread(memory):
+    trials, level, rejected = 60, 0.05, 0
+    rng = np.random.default_rng(7)
+    for _ in range(trials):
+        windows = []
+        for wider in (1.0, 2.0):
+            x = wider * series(rng, 1_000, memory)
+            y = np.sin(2 * x) + 0.3 * series(rng, 1_000, 0.95)
+            windows.append(pd.DataFrame({"x": x, "y": y, "z": x + rng.normal(size=1_000)}))
+        rejected += compared(*windows).columns["y"].verdict == "mechanism"
+    assert rejected <= binom.isf(1e-3, trials, level)
+
+
 def test_white_noise_is_left_as_it_is_and_a_series_resembles_itself_between_steps():
     rng = np.random.default_rng(3)
     white = rng.normal(size=5_000)

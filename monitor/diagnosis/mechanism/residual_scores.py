@@ -502,9 +502,9 @@ def _number_scores(work: _Work, score: FloatArray, raw: FloatArray, rho: float) 
     lin, one = work.linear, np.ones(len(raw))
     spreads = _spreads(work, u) if work.tells_spread else []
     out = _Scores(2 if spreads else 1, u[:, None], in_sd[:, None], unit, [""])
-    # A spread is weighted by w − e of the row's own parents. How far innovations spread, and
-    # differences of the parents too, follows from how long ago the row before was: given these
-    # alone, or with those of the row before, w − e does.
+    # A spread is weighted by w − e given the row's own parents alone. How far innovations spread
+    # follows from how long ago the row before was; so would weights that know its parents, or
+    # differences, and the two together would look like a change.
     new, own = work.rows.window, work.plain_window
     out.add(u, in_sd, (1 - rho) * one, "level", unit, new)
     for v in spreads[:1]:
