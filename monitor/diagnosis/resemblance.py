@@ -14,12 +14,13 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.steps import without_steps
 
-__all__ = ["lag_one", "resemble"]
+__all__ = ["SEEN", "SUSPECTED", "lag_one", "resemblance"]
 
 _LEAST_ROWS = 30  # of a window of which something can be said
 # In standard errors. Where neighbours of a thousand rows share less than that, a mean varies by at
 # most a tenth more than independent rows tell.
-_RESEMBLES = 3.3
+SEEN = 3.3
+SUSPECTED = 2.0  # as much as one in ten columns of rows in no order shows
 _SOME = 16  # rows before each one whose sum is looked at
 _FAR = 3.0  # standard deviations beyond which one row would decide
 
@@ -39,8 +40,8 @@ def lag_one(values: FloatArray) -> float:
     return float(abs(float(centred[1:] @ centred[:-1]) / spread) * np.sqrt(both.size))
 
 
-def resemble(residual: FloatArray, split: int, parts: IntArray | None = None) -> bool:
-    """Return whether rows resemble those before in what their parents do not tell.
+def resemblance(residual: FloatArray, split: int, parts: IntArray | None = None) -> float:
+    """Return how clearly rows resemble those before in what their parents do not tell.
 
     In the column itself, what its parents explain may hide that the rest is a series. Beside the
     row before, the sum of some more is looked at: what stays alike for hundreds of rows, however
@@ -54,9 +55,15 @@ def resemble(residual: FloatArray, split: int, parts: IntArray | None = None) ->
         Rows of the reference.
     parts : ndarray of int, shape (split,), optional
         Which past window each row of the reference came from: each may have its own level.
+
+    Returns
+    -------
+    float
+        In standard errors: the largest of either window's and of both together, of all columns.
     """
     if min(split, len(residual) - split) < _LEAST_ROWS:
-        return False
+        return 0.0
+    largest = 0.0
     for column in residual.T:
         reference, current = column[:split], without_steps(column[split:])
         level = reference.mean()
@@ -68,9 +75,8 @@ def resemble(residual: FloatArray, split: int, parts: IntArray | None = None) ->
         alone = np.divide(
             found[:, 0], np.sqrt(found[:, 1]), out=np.zeros((2, 2)), where=found[:, 1] > 0
         )
-        if max(together.max(), alone.max()) > _RESEMBLES:
-            return True
-    return False
+        largest = max(largest, float(together.max()), float(alone.max()))
+    return largest
 
 
 def _alike(values: FloatArray) -> tuple[FloatArray, FloatArray]:

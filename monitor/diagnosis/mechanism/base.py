@@ -132,7 +132,9 @@ class MechanismTestResult:
     dependences : tuple of NewDependence
         On other columns; not counted in ``p_value``.
     in_order : bool
-        Whether rows were seen to resemble the one before, and taken as a series.
+        Whether rows were taken as a series, each of which resembles those before.
+    resemblance : float
+        How clearly they do in what the parents do not tell, in standard errors.
     """
 
     p_value: float | None
@@ -144,6 +146,7 @@ class MechanismTestResult:
     power: Power | None = None
     dependences: tuple[NewDependence, ...] = ()
     in_order: bool = False
+    resemblance: float = 0.0
 
     def counting(self, others: Container[str]) -> MechanismTestResult:
         """Return the result whose p-value counts new dependence on these columns too."""

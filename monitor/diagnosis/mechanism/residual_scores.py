@@ -59,7 +59,7 @@ from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
 from whydrift.monitor.diagnosis.pair import WindowPair
-from whydrift.monitor.diagnosis.resemblance import resemble
+from whydrift.monitor.diagnosis.resemblance import SEEN, SUSPECTED, resemblance
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
 __all__ = ["ResidualScores"]
@@ -132,6 +132,8 @@ class ResidualScores:
         question = _Question(pair, column, response, levels, rows, counts, others)
         design = self._design(pair, parents).within(rows, current)
         result = question.answer(design)
+        if result.p_value is not None and result.p_value <= _CONFIRMED_BELOW:
+            result = question.as_series(result, design)
         if (
             result.p_value is not None
             and result.p_value <= _CONFIRMED_BELOW
@@ -168,6 +170,7 @@ class _Question:
     rows: BoolArray
     counts: tuple[int, int]
     others: tuple[str, ...]
+    seen: float = SEEN  # resemblance from which on rows count as a series
 
     def answer(self, design: Design) -> MechanismTestResult:
         """Test by one design of the parents."""
@@ -182,7 +185,8 @@ class _Question:
         work = _Work(design, current, counts[0], clusters, strangers, parts)
         response, rho = self.response, 0.0
         raw = work.residual(response)
-        in_order = clusters is None and (pair.is_autocorrelated or resemble(raw, counts[0], parts))
+        alike = 0.0 if clusters is not None else resemblance(raw, counts[0], parts)
+        in_order = clusters is None and (pair.is_autocorrelated or alike > self.seen)
         if in_order:
             near = Neighbours.of(pair, rows)
             fresh = [int((near.rows & (current == side)).sum()) for side in (0, 1)]
@@ -197,7 +201,20 @@ class _Question:
         else:
             scores = _number_scores(work, response[:, 0], raw[:, 0], rho)
         judged = _judge(work, scores, dependence, overlap)
-        return replace(judged, rows=sum(counts), in_order=in_order)
+        return replace(judged, rows=sum(counts), in_order=in_order, resemblance=alike)
+
+    def as_series(self, result: MechanismTestResult, design: Design) -> MechanismTestResult:
+        """Return a rejection as it stands where rows that may be a series are taken for one.
+
+        Noise of which a little stays alike for long moves a mean far before it can be seen to. Past
+        windows, where there are some, show how far.
+        """
+        if result.in_order or result.resemblance <= SUSPECTED or self.pair.parts is not None:
+            return result
+        second = replace(self, seen=SUSPECTED).answer(design)
+        assert result.p_value is not None
+        weaker = second.p_value is not None and second.p_value > result.p_value
+        return second if weaker else result
 
     def confirm(
         self, result: MechanismTestResult, design: Design, current: FloatArray
