@@ -28,6 +28,7 @@ from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 
 __all__ = [
     "ALIKE",
+    "RARE",
     "Design",
     "build_design",
     "level_names",
@@ -42,6 +43,7 @@ SmallIntArray = NDArray[np.int8]
 # Rows whose chance, were the windows equally long, lies outside tell nothing about the other one.
 _TRUSTED = (0.02, 0.98)
 ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does no harm
+RARE = "(rare)"  # levels of a category that share an indicator
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
 _MISFIT = 1e-3  # level of that check
@@ -350,6 +352,6 @@ def level_names(pair: WindowPair, column: str) -> list[str]:
     """Return names of the levels that a column's indicators stand for; none for a number."""
     categories = pair.current.schema[column].categories
     return [
-        "(rare)" if code < 0 else categories[code] if code < len(categories) else str(code)
+        RARE if code < 0 else categories[code] if code < len(categories) else str(code)
         for code in pair.features(column).levels
     ]

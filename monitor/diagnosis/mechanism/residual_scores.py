@@ -47,6 +47,7 @@ from whydrift.monitor.diagnosis.mechanism.combination import (
 from whydrift.monitor.diagnosis.mechanism.dependence import Moments, Rows
 from whydrift.monitor.diagnosis.mechanism.design import (
     ALIKE,
+    RARE,
     Design,
     build_design,
     level_names,
@@ -185,7 +186,7 @@ class _Question:
         work = _Work(design, current, counts[0], clusters, strangers, parts)
         response, rho = self.response, 0.0
         raw = work.residual(response)
-        alike = 0.0 if clusters is not None else resemblance(raw, counts[0], parts)
+        alike = self._resemblance(raw, parts)
         in_order = clusters is None and (pair.is_autocorrelated or alike > self.seen)
         if in_order:
             near = Neighbours.of(pair, rows)
@@ -202,6 +203,13 @@ class _Question:
             scores = _number_scores(work, response[:, 0], raw[:, 0], rho)
         judged = _judge(work, scores, dependence, overlap)
         return replace(judged, rows=sum(counts), in_order=in_order, resemblance=alike)
+
+    def _resemblance(self, residual: FloatArray, parts: IntArray | None) -> float:
+        if self.pair.clusters is not None:
+            return 0.0
+        # Codes in turn make runs of those that are pooled, and are no series for that.
+        own = [k for k, level in enumerate(self.levels) if level != RARE]
+        return resemblance(residual[:, own] if own else residual, self.counts[0], parts)
 
     def as_series(self, result: MechanismTestResult, design: Design) -> MechanismTestResult:
         """Return a rejection as it stands where rows that may be a series are taken for one.
@@ -249,7 +257,7 @@ def _without_rare(
     rest = indicators[:, ~common].sum(axis=1)
     if rest.sum() * smaller < _LEAST_EXPECTED:
         return indicators[:, common], kept
-    return np.column_stack([indicators[:, common], rest]), [*kept, "(rare)"]
+    return np.column_stack([indicators[:, common], rest]), [*kept, RARE]
 
 
 def _strangers(
