@@ -76,6 +76,7 @@ _LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _LEAST_LAG = 2.0  # lag-1 correlation × √n of a residual that is taken out
 _MOST_RHO = 0.998  # a walk without an anchor has no level that could move
 _LEAST_TELLING = 8.0  # rows of equal weight that a score must rest on: fewer are not normal
+_EXTREMES = "share of extreme values"
 _FAR_OUT, _LEAST_FAR_OUT = 0.01, 20  # share of the rows, and rows, that are called far out
 _KNOWN_BEFORE = 2.5  # standard errors of a dependence that the reference has already
 # How much each way to look counts: level and spread alone, all scores, the largest one.
@@ -215,14 +216,17 @@ class _Question:
         """Return a rejection as it stands where rows that may be a series are taken for one.
 
         Noise of which a little stays alike for long moves a mean far before it can be seen to. Past
-        windows, where there are some, show how far.
+        windows, where there are some, show how far. Of rows far out series are not asked.
         """
         if result.in_order or result.resemblance <= SUSPECTED or self.pair.parts is not None:
             return result
+        if result.components[0].name == _EXTREMES:
+            return result
         second = replace(self, seen=SUSPECTED).answer(design)
+        if second.p_value is None:
+            return result
         assert result.p_value is not None
-        weaker = second.p_value is not None and second.p_value > result.p_value
-        return second if weaker else result
+        return replace(result, p_value=max(result.p_value, second.p_value))
 
     def confirm(
         self, result: MechanismTestResult, design: Design, current: FloatArray
@@ -536,7 +540,7 @@ def _number_scores(work: _Work, score: FloatArray, raw: FloatArray, rho: float) 
         out.add(v, v / 2, one, "spread", "log sd", own)
     for extreme in spreads[1:]:
         sd = max(_sd(extreme), 1e-12)
-        out.add(extreme, extreme, one, "share of extreme values", "probability", own, sd)
+        out.add(extreme, extreme, one, _EXTREMES, "probability", own, sd)
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
         out.add(u, in_sd, lin[:, k], f"slope of {name}", unit, new)
