@@ -338,6 +338,8 @@ def main() -> int:
     options = parser.parse_args()
     if options.quick:
         options.suite, options.seeds = "tiny", "100"
+    if not 0 <= options.onset < 1:
+        parser.error("--onset is a share of the window, below 1")
     methods = chosen(filter(None, options.methods.split(",")))
     if not methods:
         parser.error(f"no method is named so; there are: {', '.join(m.name for m in METHODS)}")

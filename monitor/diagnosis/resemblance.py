@@ -69,13 +69,10 @@ def resemblance(residual: FloatArray, split: int, parts: IntArray | None = None)
         level = reference.mean()
         if parts is not None:
             level = (np.bincount(parts, reference) / np.maximum(np.bincount(parts), 1))[parts]
-        found = np.array([_alike(part) for part in (reference - level, current)])
-        total, square = found.sum(axis=0)
-        together = np.divide(total, np.sqrt(square), out=np.zeros(2), where=square > 0)
-        alone = np.divide(
-            found[:, 0], np.sqrt(found[:, 1]), out=np.zeros((2, 2)), where=found[:, 1] > 0
-        )
-        largest = max(largest, float(together.max()), float(alone.max()))
+        alone = np.array([_alike(part) for part in (reference - level, current)])
+        total, square = np.moveaxis(np.vstack([alone, alone.sum(axis=0, keepdims=True)]), 1, 0)
+        z = np.divide(total, np.sqrt(square), out=np.zeros_like(total), where=square > 0)
+        largest = max(largest, float(z.max()))
     return largest
 
 
