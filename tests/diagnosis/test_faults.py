@@ -169,6 +169,21 @@ def test_exchanged_labels_are_recognised_by_the_company_they_keep():
     np.testing.assert_array_equal(repaired.column("region"), sound.column("region"))
 
 
+@pytest.mark.parametrize("share", [0.7, 0.45, 0.2])
+def test_labels_exchanged_from_some_row_on_are_exchanged_back_there_alone(share):
+    current = houses(3000, 2)
+    wrong = np.arange(3000) >= round((1 - share) * 3000)
+    other = current.region.replace({"north": "south", "south": "north"})
+    findings, repaired, _ = found(
+        houses(3000, 1), current.assign(region=current.region.where(~wrong, other))
+    )
+    assert kinds(findings) == {FaultKind.RECODE: ("region",)}
+    assert f"in the last {share:.0%}"[:-2] in findings[0].fault.evidence
+    sound = found(houses(3000, 1), current)[2]
+    as_it_was = repaired.column("region") == sound.column("region")
+    assert as_it_was.mean() > 0.98  # the row it begins with is estimated
+
+
 @pytest.mark.parametrize("rows", [300, 1_500])
 @pytest.mark.parametrize("before", [(0.3, 0.7), (0.2, 0.3, 0.5)])
 def test_shares_that_changed_places_among_strangers_are_a_shift_and_no_exchange(rows, before):
@@ -192,6 +207,28 @@ def test_swapped_columns_are_found_and_exchanged_back():
     findings, repaired, _ = found(houses(1000, 1), swapped)
     assert kinds(findings) == {FaultKind.SWAP: ("rooms", "price")}
     np.testing.assert_array_equal(repaired.column("rooms"), current.rooms)
+
+
+@pytest.mark.parametrize("share", [0.7, 0.45, 0.2])
+def test_columns_swapped_from_some_row_on_are_exchanged_back_there_alone(share):
+    rows = 6000
+    current = houses(rows, 2)
+    wrong = np.arange(rows) >= round((1 - share) * rows)
+    swapped = current.assign(
+        rooms=current.rooms.where(~wrong, current.price),
+        price=current.price.where(~wrong, current.rooms),
+    )
+    findings, repaired, _ = found(houses(rows, 1), swapped)
+    assert kinds(findings) == {FaultKind.SWAP: ("rooms", "price")}
+    assert findings[0].fault.share == pytest.approx(share, abs=0.02)
+    assert (repaired.column("rooms") == current.rooms).mean() > 0.98
+
+
+def test_a_slope_that_turns_within_the_window_is_no_swap_and_no_recode():
+    for seed in range(6):
+        first, last = houses(1500, seed), houses(1500, seed + 50, price_slope=-0.8)
+        current = pd.concat([first, last], ignore_index=True)
+        assert found(houses(3000, seed + 100), current)[0] == ()
 
 
 def test_text_among_numbers_is_a_change_of_type():

@@ -90,6 +90,16 @@ def test_a_unit_that_changed_in_rows_with_nothing_in_common_is_found(
     np.testing.assert_allclose(found.repaired.column("income"), current["income"], rtol=1e-9)
 
 
+@pytest.mark.parametrize("share", [0.5, 0.1])
+def test_a_unit_that_changed_from_some_row_on_is_found(reference, current, share):
+    # Rows beside each other look alike by that alone: they are no series of few independent rows.
+    rows = np.arange(len(current)) >= (1 - share) * len(current)
+    wrong = current.assign(income=current["income"].where(~rows, 1_000 * current["income"]))
+    found, _ = faults_of(reference, wrong)
+    assert only(found).kind == FaultKind.UNIT_CHANGE
+    np.testing.assert_allclose(found.repaired.column("income"), current["income"], rtol=1e-9)
+
+
 def test_a_wider_spread_is_no_unit_in_part_of_the_rows():
     rng = np.random.default_rng(5)
     for spread in (1.5, 2.2, 4.0):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from itertools import combinations
 
 import numpy as np
@@ -12,6 +11,7 @@ from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.late import begins, in_the_last, late_starts
 from whydrift.monitor.diagnosis.faults.profile import context, level_profile
 
 __all__ = ["recode"]
@@ -34,7 +34,8 @@ def recode(suspects: Suspects) -> list[Finding]:
     Two labels have changed places when exchanging them back brings the shares and the company that
     each label keeps (the means of the other columns) near the reference again: chosen on every
     second row, checked on the others. The company alone has to say so, too: shares that changed
-    places may have moved in the world.
+    places may have moved in the world. Looked for in the whole window, then in its later parts:
+    from some row on.
     """
     found = []
     company = _Company(suspects)
@@ -157,51 +158,68 @@ def _surprising(
 
 
 class _Company:
-    """Features of all columns: the reference's, and those of both halves of the current window."""
+    """Features of all columns: the reference's, and those of each half of the current rows."""
 
     def __init__(self, suspects: Suspects) -> None:
         self.suspects = suspects
         self.names = suspects.names[:_MOST_COMPANIONS]
+        self._features: dict[tuple[bool, int, int], dict[str, FloatArray]] = {}
 
-    @cached_property
-    def sides(self) -> list[tuple[Snapshot, slice, dict[str, FloatArray]]]:
-        """Window, rows and features of each side."""
-        reference, current = self.suspects.reference, self.suspects.current
-        rows = [
-            (reference, slice(None)),
-            (current, slice(0, None, 2)),
-            (current, slice(1, None, 2)),
-        ]
-        return [
-            (window, part, context(window, self.names, part, reference.schema))
-            for window, part in rows
-        ]
-
-    def profiles(self, name: str, levels: int) -> list[tuple[FloatArray, FloatArray]]:
-        """Return a column's level profile on each side."""
+    def profiles(self, name: str, levels: int, start: int) -> list[tuple[FloatArray, FloatArray]]:
+        """Return a column's level profile: the reference's, those of both halves from a row on."""
         others = tuple(n for n in self.names if n != name)
+        sides = ((True, 0, 1), (False, start, 2), (False, start + 1, 2))
         return [
-            level_profile(window.column(name)[part], levels, features, others)
-            for window, part, features in self.sides
+            level_profile(
+                self._window(side[0]).column(name)[side[1] :: side[2]],
+                levels,
+                self._of(side),
+                others,
+            )
+            for side in sides
         ]
 
-    def crossed(self, name: str, a: int, b: int) -> float:
-        """Return the p-value of "the company does not tell two labels apart the other way round".
+    def pulls(self, name: str, a: int, b: int) -> FloatArray:
+        """Return for each current row how far its company is that of one label and not another.
 
-        What tells them apart in the reference, the means of the other columns, makes one number
-        for each row. It is compared between the current rows of both labels: of how far their
-        shares moved it knows nothing, and it is as good for columns that go with each other.
+        What tells both apart in the reference, the means of the other columns, makes one number
+        for each row: as far above 0 in rows of ``a`` as below in those of ``b``.
+
+        Returns
+        -------
+        ndarray of shape (n_current_rows,)
         """
-        reference, current = self.suspects.reference, self.suspects.current
-        _, features = self.profiles(name, max(a, b) + 1)[0]
-        pull = features[a] - features[b]
-        blocks = context(current, self.names, slice(None), reference.schema)
-        rows = np.column_stack([blocks[n] for n in self.names if n != name]) @ pull
-        codes = current.column(name)
-        groups = rows[codes == a], rows[codes == b]
-        if min(g.size for g in groups) < 2 or not np.ptp(rows) > 0:
-            return 1.0
-        return _chance_of_less(*groups)
+        others = tuple(n for n in self.names if n != name)
+        whole = self.suspects.reference.column(name)
+        _, means = level_profile(whole, max(a, b) + 1, self._of((True, 0, 1)), others)
+        blocks = self._of((False, 0, 1))
+        rows = np.column_stack([blocks[n] for n in others])
+        out: FloatArray = (rows - 0.5 * (means[a] + means[b])) @ (means[a] - means[b])
+        return out
+
+    def _window(self, is_reference: bool) -> Snapshot:
+        return self.suspects.reference if is_reference else self.suspects.current
+
+    def _of(self, side: tuple[bool, int, int]) -> dict[str, FloatArray]:
+        if side not in self._features:
+            is_reference, start, step = side
+            rows = slice(None) if (start, step) == (0, 1) else slice(start, None, step)
+            self._features[side] = context(
+                self._window(is_reference), self.names, rows, self.suspects.reference.schema
+            )
+        return self._features[side]
+
+
+def _crossed(pulls: FloatArray, codes: FloatArray, a: int, b: int) -> float:
+    """Return the p-value of "the company does not tell two labels apart the other way round".
+
+    It is compared between the current rows of both labels: of how far their shares moved it knows
+    nothing, and it is as good for columns that go with each other.
+    """
+    groups = pulls[codes == a], pulls[codes == b]
+    if min(g.size for g in groups) < 2 or not np.ptp(pulls) > 0:
+        return 1.0
+    return _chance_of_less(*groups)
 
 
 def _chance_of_less(low: FloatArray, high: FloatArray) -> float:
@@ -221,10 +239,41 @@ def _chance_of_less(low: FloatArray, high: FloatArray) -> float:
 
 
 def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | None:
+    """Return labels that changed places in the whole window, or from some row on."""
     levels = len(suspects.reference.schema[name].categories)
     if not 2 <= levels <= _MOST_LEVELS or len(company.names) < 2:
         return None
-    reference, *current = company.profiles(name, levels)
+    codes = suspects.current.column(name)
+    for start in (0, *late_starts(len(codes))):
+        found = _exchanged_since(company, name, levels, start)
+        if found is None:
+            continue
+        a, b, gone = found
+        since: int | None = 0
+        if start:
+            sign = np.where(codes == a, -1.0, np.where(codes == b, 1.0, 0.0))
+            since = begins(sign * company.pulls(name, a, b), start)
+        if since is None:
+            continue
+        bad = np.arange(len(codes)) >= since
+        known = suspects.reference.schema[name].categories
+        other = np.where(codes == a, float(b), np.where(codes == b, float(a), codes))
+        evidence = (
+            f"{known[a]!r} and {known[b]!r} seem to have changed places"
+            f"{in_the_last(float(bad.mean()))}: exchanged back, {gone:.0%} of the difference to "
+            "the reference is gone"
+        )
+        share = float((np.isin(codes, (a, b)) & bad).mean())
+        fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
+        return Finding(fault, {name: np.where(bad, other, codes)}, bad if since else None)
+    return None
+
+
+def _exchanged_since(
+    company: _Company, name: str, levels: int, start: int
+) -> tuple[int, int, float] | None:
+    """Return two labels that changed places in the rows from one on, and the share explained."""
+    reference, *current = company.profiles(name, levels, start)
     if min(float(counts.sum()) for counts, _ in (reference, *current)) < _LEAST_ROWS:
         return None
     identity = np.arange(levels)
@@ -248,19 +297,13 @@ def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | No
         or plain[1] - checked < max(_LEAST_GAIN, _LEAST_EXPLAINED * beyond)
         or beyond < _BEYOND_CHANCE * np.sqrt(2 * by_chance)
         or checked > 1.5 * by_chance + 0.05 * plain[1]
-        or company.crossed(name, a, b) * len(pairs) >= _CROSSED
     ):
         return None
-    categories = suspects.reference.schema[name].categories
-    codes = suspects.current.column(name)
-    repaired = np.where(codes == a, float(b), np.where(codes == b, float(a), codes))
-    share = float(np.isin(codes, (a, b)).mean())
-    evidence = (
-        f"{categories[a]!r} and {categories[b]!r} seem to have changed places: exchanged back, "
-        f"{1 - checked / plain[1]:.0%} of the difference to the reference is gone"
-    )
-    fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
-    return Finding(fault, {name: repaired})
+    pulls = company.pulls(name, a, b)[start:]
+    codes = company.suspects.current.column(name)[start:]
+    if _crossed(pulls, codes, a, b) * len(pairs) >= _CROSSED:
+        return None
+    return a, b, 1 - checked / plain[1]
 
 
 def _discrepancy(

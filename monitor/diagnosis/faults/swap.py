@@ -1,4 +1,4 @@
-"""Two columns that changed places."""
+"""Two columns that changed places, in the whole window or from some row on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, sorted_ks_distance
+from whydrift.monitor.diagnosis.faults.late import begins, in_the_last, late_starts
 from whydrift.monitor.diagnosis.faults.profile import context
 
 __all__ = ["swap", "swap_limits"]
@@ -20,20 +22,63 @@ _LEAST_GAIN = 30.0
 # Standard errors of a chance gain that a pair has to exceed: as the best of all pairs on the rows
 # it is chosen on, and once more, alone, on the others.
 _CHOSEN, _CHECKED = 4.0, 2.0
+_BINS = 10  # of sizes, for telling since when
 
 
 def swap(suspects: Suspects) -> list[Finding]:
     """Find pairs of columns that fit the reference once exchanged, and not before.
 
     A swap of columns that look alike shows in what each is correlated with, not in their
-    distributions; both count here. Chosen on the first half of the rows, checked on the second.
+    distributions; both count here. Looked for in the whole window, then in its later parts: from
+    some row on.
     """
     names = suspects.names[:_MOST_COLUMNS]
     if len(names) < 3:
         return []
     rows = len(suspects.current.sample)
-    halves = (slice(0, rows // 2), slice(rows // 2, rows))
     reference = _Side(suspects, names, slice(None), is_reference=True)
+    found: list[Finding] = []
+    taken: set[str] = set()
+    for start in (0, *late_starts(rows)):
+        # A later part may begin before the fault does: every second row has as much of it.
+        halves = (
+            (slice(start, None, 2), slice(start + 1, None, 2))
+            if start
+            else (slice(0, rows // 2), slice(rows // 2, rows))
+        )
+        for a, b, checked in _exchanged(suspects, reference, halves):
+            if taken & {a, b}:
+                continue
+            since = begins(_speaks(reference, suspects.current, a, b), start) if start else 0
+            if since is None:
+                continue
+            taken |= {a, b}
+            found.append(_finding(suspects, a, b, checked, since))
+    return found
+
+
+def _finding(suspects: Suspects, a: str, b: str, checked: _Gain, since: int) -> Finding:
+    window = suspects.current
+    bad = np.arange(len(window.sample)) >= since
+    share = float(bad.mean())
+    evidence = (
+        f"{a!r} and {b!r} seem to have changed places{in_the_last(share)}: exchanged back, "
+        f"{checked.value / checked.before:.0%} of their difference to the reference is gone"
+    )
+    fault = Fault(FaultKind.SWAP, (a, b), share, evidence, repaired=True)
+    first, second = window.column(a), window.column(b)
+    repairs = {a: np.where(bad, second, first), b: np.where(bad, first, second)}
+    return Finding(fault, repairs, bad if since else None)
+
+
+def _exchanged(
+    suspects: Suspects, reference: _Side, halves: tuple[slice, slice]
+) -> list[tuple[str, str, _Gain]]:
+    """Return pairs that changed places in some rows, and what exchanging brings, best first.
+
+    Chosen on one half of these rows, checked on the other.
+    """
+    names = reference.names
     current = _Side(suspects, names, halves[0], is_reference=False)
     moved = {n for n in names if _moved(*_discrepancy(reference, current, n, n, ()))}
     chosen: list[tuple[str, str, _Gain]] = []
@@ -43,27 +88,54 @@ def swap(suspects: Suspects) -> list[Finding]:
         gain = _gain(reference, current, a, b)
         if _holds(gain, _CHOSEN):
             chosen.append((a, b, gain))
-    candidates = []
-    if chosen:
-        others = _Side(suspects, names, halves[1], is_reference=False)
-        for a, b, gain in chosen:
-            again = _gain(reference, others, a, b)
-            if _holds(again, _CHECKED):
-                candidates.append((gain.value + again.value, a, b, again))
-    found: list[Finding] = []
-    taken: set[str] = set()
-    for _, a, b, checked in sorted(candidates, key=lambda c: -c[0]):
-        if taken & {a, b}:
-            continue
-        taken |= {a, b}
-        evidence = (
-            f"{a!r} and {b!r} seem to have changed places: exchanged back, "
-            f"{checked.value / checked.before:.0%} of their difference to the reference is gone"
-        )
-        fault = Fault(FaultKind.SWAP, (a, b), 1.0, evidence, repaired=True)
-        repairs = {a: suspects.current.column(b), b: suspects.current.column(a)}
-        found.append(Finding(fault, repairs))
-    return found
+    if not chosen:
+        return []
+    others = _Side(suspects, names, halves[1], is_reference=False)
+    checked = [(gain.value, a, b, _gain(reference, others, a, b)) for a, b, gain in chosen]
+    held = [c for c in checked if _holds(c[3], _CHECKED)]
+    return [(a, b, again) for _, a, b, again in sorted(held, key=lambda c: -c[0] - c[3].value)]
+
+
+def _speaks(reference: _Side, window: Snapshot, a: str, b: str) -> FloatArray:
+    """Return for each row how much it looks as if two columns had changed places.
+
+    By what they go with and by their sizes: as far below 0 on average where each is in its place
+    as above 0 where they are exchanged.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+    """
+    names, schema = reference.names, reference.window.schema
+    features = context(window, names, slice(None), schema)
+    others = [n for n in names if n not in (a, b)]
+    rest = np.column_stack([features[n] for n in others])
+    columns = np.concatenate([np.arange(reference.width)[reference.block[n]] for n in others])
+    correlation = reference.correlation
+    apart = (
+        correlation[reference.block[b]][:, columns] - correlation[reference.block[a]][:, columns]
+    )
+    company = ((features[a] - features[b]) @ apart * rest).sum(axis=1)
+    size = np.zeros(len(rest))
+    places = np.linspace(0, 1, _BINS + 1)[1:-1]
+    recorded = [reference.window.column(n) for n in (a, b)]
+    known = np.concatenate(recorded)
+    edges = np.unique(np.quantile(known[np.isfinite(known)], places))
+    usual_a, usual_b = (_shares(values, edges) for values in recorded)
+    for name, sign in ((a, 1.0), (b, -1.0)):
+        values = window.column(name)
+        bins = np.searchsorted(edges, values, "right")
+        size += sign * np.where(np.isfinite(values), np.log(usual_b / usual_a)[bins], 0.0)
+    out: FloatArray = company + size
+    return out
+
+
+def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:
+    """Return the share of values between each two edges, none of it 0."""
+    bins = np.searchsorted(edges, values[np.isfinite(values)], "right")
+    counts = np.bincount(bins, minlength=len(edges) + 1) + 0.5
+    out: FloatArray = counts / counts.sum()
+    return out
 
 
 def swap_limits(names: tuple[str, ...]) -> tuple[Note, ...]:
@@ -85,6 +157,7 @@ class _Side:
     ) -> None:
         self.window = suspects.reference if is_reference else suspects.current
         self.slice = rows
+        self.names = names
         features = context(self.window, names, rows, suspects.reference.schema)
         stacked = np.column_stack(list(features.values()))
         ends = np.cumsum([block.shape[1] for block in features.values()])
@@ -92,7 +165,7 @@ class _Side:
             name: slice(int(end) - features[name].shape[1], int(end))
             for name, end in zip(features, ends, strict=True)
         }
-        self.rows = len(stacked)
+        self.rows, self.width = stacked.shape
         self.correlation: FloatArray = stacked.T @ stacked / self.rows
         self._ordered: dict[str, FloatArray] = {}
         self._distances: dict[tuple[str, str], float] = {}

@@ -8,6 +8,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.independence.dependence import lag_one
+from whydrift.discovery.steps import without_steps
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import (
     Finding,
@@ -159,7 +160,9 @@ def _mixture(scale: _Scale, level: float) -> tuple[Likeliest, float, float, Bool
     # Where sizes reach down to nothing, the share of tiny ones moves with any mean.
     if excess < (_LEAST_BELOW if below > above else _LEAST_SHARE):
         return None
-    r = max(0.0, lag_one(scale.values[:, None]))
+    # Rows that were converted from one on resemble their neighbours by that alone.
+    sizes = scale.values[present]
+    r = max(0.0, lag_one(without_steps(sizes / max(1.0, float(np.abs(sizes).max())))[:, None]))
     alike = (1 - r) / (1 + r)  # of rows that resemble their neighbours, so many count
     usually = int((before < low).sum())
     if (below + above) * alike < _LEAST_OUTSIDE or (

@@ -1,0 +1,54 @@
+"""Faults of whole columns that begin within the window: from some row on."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+
+__all__ = ["begins", "in_the_last", "late_starts"]
+
+_PARTS = (2, 4, 8)
+_LEAST_ROWS = 50
+_SURELY = 12.0  # log of the chance that rows before the beginning look well only by luck
+
+
+def late_starts(rows: int) -> tuple[int, ...]:
+    """Return the rows with which the last half, quarter and eighth of a window begin.
+
+    A fault that begins in the first three quarters fills one of the first two wholly, and so on:
+    what is looked for need not be looked for from every row.
+    """
+    return tuple(rows - rows // part for part in _PARTS if rows // part >= _LEAST_ROWS)
+
+
+def begins(speaks: FloatArray, surely: int) -> int | None:
+    """Return the row with which a fault begins, or None where those before look no better.
+
+    Where the sum of what rows say is largest from there on (Page 1954, Continuous inspection
+    schemes, Biometrika 41, 100-115). Such sums fall below 0 by chance with about the probability
+    exp(-2 mean / variance) for each unit (Wald 1947, Sequential analysis): rows before the
+    beginning have to be further down.
+
+    Parameters
+    ----------
+    speaks : ndarray of shape (n_rows,)
+        How much each row speaks for the fault: above 0 on average where it is, below elsewhere.
+    surely : int
+        A row after which the fault is known to be present.
+    """
+    present = speaks[surely:]
+    mean, variance = float(present.mean()), float(present.var())
+    if not (mean > 0 and variance > 0):
+        return None
+    # Summed from the first row on, the lowest place is the same.
+    total = np.concatenate([[0.0], np.cumsum(speaks)])
+    since = int(np.argmin(total[: surely + len(present) // 2 + 1]))
+    if -total[since] * 2 * mean / variance < _SURELY:
+        return None
+    return since
+
+
+def in_the_last(share: float) -> str:
+    """Return words for the rows that a fault is in, or none for all of them."""
+    return "" if share >= 1 else f" in the last {share:.0%} of the rows"
