@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -13,9 +14,19 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault
+from whydrift.monitor.diagnosis.faults.late import stepped
 
-__all__ = ["Detector", "Finding", "Suspects", "ks_distance", "share_rises", "sorted_ks_distance"]
+__all__ = [
+    "MOST_COLUMNS",
+    "Detector",
+    "Finding",
+    "Suspects",
+    "ks_distance",
+    "share_rises",
+    "sorted_ks_distance",
+]
 
+MOST_COLUMNS = 60  # are compared with each other
 _MOST_EXACT = 5_000  # cases
 _ROLES = {Role.TIME, Role.PREDICTION, Role.CLUSTER}
 
@@ -70,6 +81,14 @@ class Suspects:
     level: float = 1e-4
     whole: Snapshot | None = None
     parts: IntArray | None = None
+
+    @cached_property
+    def stepped(self) -> dict[int, frozenset[str]]:
+        """Columns that a later part of the current window has otherwise, by the part's first row.
+
+        Of the first columns only (computed once).
+        """
+        return stepped(self.current, self.names[:MOST_COLUMNS], self.reference.schema)
 
     @property
     def clusters(self) -> tuple[FloatArray, FloatArray] | None:

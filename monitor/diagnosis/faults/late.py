@@ -5,11 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.schema import Schema
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.faults.profile import context
 
-__all__ = ["begins", "in_the_last", "late_starts"]
+__all__ = ["begins", "in_the_last", "late_starts", "stepped"]
 
 _PARTS = (2, 4, 8)
 _LEAST_ROWS = 50
+_STEPPED = 20.0  # of a discrepancy that is about χ² distributed: below it no fault is found
 _SURELY = 12.0  # log of the chance that rows before the beginning look well only by luck
 
 
@@ -20,6 +24,43 @@ def late_starts(rows: int) -> tuple[int, ...]:
     what is looked for need not be looked for from every row.
     """
     return tuple(rows - rows // part for part in _PARTS if rows // part >= _LEAST_ROWS)
+
+
+def stepped(window: Snapshot, names: tuple[str, ...], schema: Schema) -> dict[int, frozenset[str]]:
+    """Return, by the row with which each later part begins, columns that are not as before it.
+
+    By their means and by what they go with. A fault of these that begins with the part shows so;
+    to look closer costs more than this look.
+
+    Parameters
+    ----------
+    window : Snapshot
+    names : tuple of str
+        Columns to look at, and to compare with.
+    schema : Schema
+        Whose levels are looked at: the reference's.
+    """
+    rows = len(window.sample)
+    starts = late_starts(rows)
+    if not starts:
+        return {}
+    features = context(window, names, slice(None), schema)
+    stacked = np.column_stack([np.ones(rows), *features.values()])
+    ends = 1 + np.cumsum([block.shape[1] for block in features.values()])
+    total = stacked.T @ stacked
+    variance = 1 + (total / rows) ** 2  # of products of normal ones
+    out = {}
+    for start in starts:
+        later = stacked[start:].T @ stacked[start:]
+        after = rows - start
+        gap = (later / after - (total - later) / start) ** 2 * (start * after / rows) / variance
+        found = set()
+        for name, end in zip(features, ends, strict=True):
+            own = gap[end - features[name].shape[1] : end]
+            if own.sum() > max(_STEPPED, own.size + 3 * (2 * own.size) ** 0.5):
+                found.add(name)
+        out[start] = frozenset(found)
+    return out
 
 
 def begins(speaks: FloatArray, surely: int) -> int | None:

@@ -11,7 +11,7 @@ from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
-from whydrift.monitor.diagnosis.faults.late import begins, in_the_last, late_starts
+from whydrift.monitor.diagnosis.faults.late import begins, in_the_last
 from whydrift.monitor.diagnosis.faults.profile import context, level_profile
 
 __all__ = ["recode"]
@@ -244,7 +244,8 @@ def _exchanged(suspects: Suspects, name: str, company: _Company) -> Finding | No
     if not 2 <= levels <= _MOST_LEVELS or len(company.names) < 2:
         return None
     codes = suspects.current.column(name)
-    for start in (0, *late_starts(len(codes))):
+    later = (start for start, columns in suspects.stepped.items() if name in columns)
+    for start in (0, *later):
         found = _exchanged_since(company, name, levels, start)
         if found is None:
             continue

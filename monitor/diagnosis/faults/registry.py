@@ -114,13 +114,17 @@ def find_faults(
     kept: IntArray = np.arange(len(reference.sample))
     findings: list[Finding] = []
     faulty: set[str] = set()
+    suspects: Suspects | None = None
     is_short = min(len(reference.sample), len(current.sample)) < _LEAST_ROWS
     for detector in (column_missing,) if is_short else DETECTORS.values():
         sound = tuple(n for n in names if n not in faulty)
         if not sound:
             break
-        of = None if parts is None else parts[kept]
-        for finding in detector(Suspects(reference, repaired, sound, level, whole, of)):
+        if suspects is None:  # what one detector worked out serves the next
+            of = None if parts is None else parts[kept]
+            suspects = Suspects(reference, repaired, sound, level, whole, of)
+        for finding in detector(suspects):
+            suspects = None
             if not faulty.isdisjoint(finding.fault.columns):
                 continue  # a time has no place among ``sound``
             findings.append(dated(finding, repaired))

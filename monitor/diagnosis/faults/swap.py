@@ -11,13 +11,17 @@ from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
-from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, sorted_ks_distance
-from whydrift.monitor.diagnosis.faults.late import begins, in_the_last, late_starts
+from whydrift.monitor.diagnosis.faults.base import (
+    MOST_COLUMNS,
+    Finding,
+    Suspects,
+    sorted_ks_distance,
+)
+from whydrift.monitor.diagnosis.faults.late import begins, in_the_last
 from whydrift.monitor.diagnosis.faults.profile import context
 
 __all__ = ["swap", "swap_limits"]
 
-_MOST_COLUMNS = 60
 _LEAST_GAIN = 30.0
 # Standard errors of a chance gain that a pair has to exceed: as the best of all pairs on the rows
 # it is chosen on, and once more, alone, on the others.
@@ -32,28 +36,27 @@ def swap(suspects: Suspects) -> list[Finding]:
     distributions; both count here. Looked for in the whole window, then in its later parts: from
     some row on.
     """
-    names = suspects.names[:_MOST_COLUMNS]
+    names = suspects.names[:MOST_COLUMNS]
     if len(names) < 3:
         return []
     rows = len(suspects.current.sample)
     reference = _Side(suspects, names, slice(None), is_reference=True)
     found: list[Finding] = []
     taken: set[str] = set()
-    for start in (0, *late_starts(rows)):
-        # A later part may begin before the fault does: every second row has as much of it.
-        halves = (
-            (slice(start, None, 2), slice(start + 1, None, 2))
-            if start
-            else (slice(0, rows // 2), slice(rows // 2, rows))
-        )
-        for a, b, checked in _exchanged(suspects, reference, halves):
-            if taken & {a, b}:
-                continue
-            since = begins(_speaks(reference, suspects.current, a, b), start) if start else 0
-            if since is None:
-                continue
+    halves = slice(0, rows // 2), slice(rows // 2, rows)
+    for a, b, checked in _exchanged(suspects, reference, names, halves):
+        if not taken & {a, b}:
             taken |= {a, b}
-            found.append(_finding(suspects, a, b, checked, since))
+            found.append(_finding(suspects, a, b, checked, 0))
+    for start, stepped in suspects.stepped.items():
+        # A part may begin before the fault does: every second row has as much of it as the others.
+        halves = slice(start, None, 2), slice(start + 1, None, 2)
+        likely = tuple(n for n in names if n in stepped and n not in taken)
+        for a, b, checked in _exchanged(suspects, reference, likely, halves):
+            since = begins(_speaks(reference, suspects.current, a, b), start)
+            if since is not None and not taken & {a, b}:
+                taken |= {a, b}
+                found.append(_finding(suspects, a, b, checked, since))
     return found
 
 
@@ -72,17 +75,19 @@ def _finding(suspects: Suspects, a: str, b: str, checked: _Gain, since: int) -> 
 
 
 def _exchanged(
-    suspects: Suspects, reference: _Side, halves: tuple[slice, slice]
+    suspects: Suspects, reference: _Side, likely: tuple[str, ...], halves: tuple[slice, slice]
 ) -> list[tuple[str, str, _Gain]]:
     """Return pairs that changed places in some rows, and what exchanging brings, best first.
 
     Chosen on one half of these rows, checked on the other.
     """
+    if len(likely) < 2:
+        return []
     names = reference.names
     current = _Side(suspects, names, halves[0], is_reference=False)
-    moved = {n for n in names if _moved(*_discrepancy(reference, current, n, n, ()))}
+    moved = {n for n in likely if _moved(*_discrepancy(reference, current, n, n, ()))}
     chosen: list[tuple[str, str, _Gain]] = []
-    for a, b in combinations(names, 2):
+    for a, b in combinations(likely, 2):
         if a not in moved or b not in moved or not _alike(suspects, a, b):
             continue
         gain = _gain(reference, current, a, b)
@@ -140,10 +145,10 @@ def _shares(values: FloatArray, edges: FloatArray) -> FloatArray:
 
 def swap_limits(names: tuple[str, ...]) -> tuple[Note, ...]:
     """Return a note where there are more columns than are looked at for swaps."""
-    if len(names) <= _MOST_COLUMNS:
+    if len(names) <= MOST_COLUMNS:
         return ()
     text = (
-        f"columns that changed places are looked for among the first {_MOST_COLUMNS} of "
+        f"columns that changed places are looked for among the first {MOST_COLUMNS} of "
         f"{len(names)} only"
     )
     return (Note("swaps_not_searched", None, text),)
