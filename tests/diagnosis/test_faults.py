@@ -273,3 +273,54 @@ def test_slow_series_are_not_taken_for_another_unit():
         frame = pd.DataFrame(50 + 100 * rows, columns=[f"c{i}" for i in range(20)])
         findings = found(frame[:200], frame[200:])[0]
         assert FaultKind.UNIT_CHANGE not in kinds(findings)
+
+
+def states(rows: int, lasting: int, seed: int) -> pd.DataFrame:
+    """A column of three states that each last so many rows on average."""
+    rng = np.random.default_rng(seed)
+    run = np.cumsum(rng.random(rows) < 1 / lasting)
+    state = rng.integers(0, 3, run[-1] + 1)[run]
+    return pd.DataFrame({"state": np.array(["calm", "storm", "rain"])[state]}).assign(
+        other=rng.normal(size=rows)
+    )
+
+
+def test_a_lasting_state_that_does_not_come_in_a_short_window_was_not_merged():
+    told = 0
+    for seed in range(30):
+        reference, current = states(2_000, 150, seed), states(400, 150, seed + 100)
+        if current.state.nunique() < 3:
+            told += bool(found(reference, current)[0])
+    assert told == 0
+
+
+def test_states_that_were_merged_are_told_where_they_do_not_last():
+    current = states(2_000, 1, 2).replace({"state": {"rain": "calm"}})
+    findings, _, _ = found(states(2_000, 1, 1), current)
+    assert kinds(findings) == {FaultKind.CATEGORY_SET: ("state",)}
+
+
+def of_days(first: int, last: int) -> pd.DataFrame:
+    """Three hundred rows a day, with the weekday among the features."""
+    day = np.repeat(np.arange(first, last), 300)
+    rng = np.random.default_rng([first, last])
+    names = np.array(["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"])
+    return pd.DataFrame(
+        {
+            "weekday": names[day % 7],
+            "dow": day % 7,
+            "weekend": day % 7 >= 5,
+            "amount": rng.normal(size=day.size) + 0.3 * (day % 7 >= 5),
+        }
+    )
+
+
+@pytest.mark.parametrize("day", [28, 33])
+def test_a_weekday_stands_still_for_a_day_and_is_not_stuck(day):
+    findings, _, _ = found(of_days(0, 28), of_days(day, day + 1))
+    assert findings == ()
+
+
+def test_a_weekday_that_is_the_same_for_a_week_is_stuck():
+    findings, _, _ = found(of_days(0, 28), of_days(28, 35).assign(weekday="Mon"))
+    assert kinds(findings) == {FaultKind.STUCK_VALUE: ("weekday",)}

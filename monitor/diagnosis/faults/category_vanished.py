@@ -6,11 +6,14 @@ import numpy as np
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
+from whydrift.monitor.diagnosis.faults.late import independent_rows
 
 __all__ = ["category_vanished"]
 
 _LEAST_SHARE = 0.02
-_LEAST_EXPECTED = 40.0  # a category that became ten times rarer would still be seen
+_LEAST_EXPECTED = (
+    40.0  # independent rows: a category that became ten times rarer would still be seen
+)
 _CLOSE = 0.15  # of the lost share, between it and what another category gained
 
 
@@ -40,6 +43,12 @@ def _merged(suspects: Suspects, name: str) -> Finding | None:
     rows_before, rows = float(before.sum()), float(after.sum())
     shares, shares_now = before / rows_before, after[:levels] / rows
     gone = (after[:levels] == 0) & (shares >= _LEAST_SHARE) & (shares * rows >= _LEAST_EXPECTED)
+    if not gone.any():
+        return None
+    # A state that lasts (weather, a night's rate) may not come at all in a short window.
+    usual = suspects.reference.column(name)
+    count = independent_rows(np.column_stack([usual == g for g in np.flatnonzero(gone)]) * 1.0)
+    gone &= shares * rows * count >= _LEAST_EXPECTED
     if not gone.any():
         return None
     lost = float(shares[gone].sum())

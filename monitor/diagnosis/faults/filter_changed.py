@@ -18,6 +18,7 @@ from whydrift.monitor.diagnosis.faults.base import (
     ks_distance,
     sorted_ks_distance,
 )
+from whydrift.monitor.diagnosis.faults.late import independent_rows
 
 __all__ = ["filter_changed"]
 
@@ -88,7 +89,10 @@ def _limit(suspects: Suspects, name: str, side: float) -> _Cut | None:
     known, values = before[np.isfinite(before)], after[np.isfinite(after)]
     share = float(out.sum()) / max(1, known.size)
     # The smallest value so far may be a slip of a repair: only what all rows say counts.
-    if values.size < _LEAST_KEPT or not _enough(suspects, after, share) or values.min() < limit:
+    if values.size < _LEAST_KEPT or values.min() < limit:
+        return None
+    r = max(0.0, lag_one(after[:, None]))  # rows that are alike count less
+    if not _enough(suspects, values.size * (1 - r) / (1 + r), share):
         return None
     known, values = np.sort(known), np.sort(values)
     kept = known[known >= limit]
@@ -107,8 +111,8 @@ def _limit(suspects: Suspects, name: str, side: float) -> _Cut | None:
     return _Cut(name, words, out, share)
 
 
-def _enough(suspects: Suspects, values: FloatArray, share: float) -> bool:
-    """Whether so large a share of rows can't be absent by chance; rows that are alike count less.
+def _enough(suspects: Suspects, effective: float, share: float) -> bool:
+    """Whether so large a share of so many independent rows can't be absent by chance.
 
     With the reference's rows as few as they are the share itself is uncertain: three standard
     errors less are what counts.
@@ -117,8 +121,6 @@ def _enough(suspects: Suspects, values: FloatArray, share: float) -> bool:
         return False
     rows = len(suspects.reference.sample)
     least = share - 3 * np.sqrt(share * (1 - share) / rows)
-    r = max(0.0, lag_one(values[:, None]))
-    effective = np.isfinite(values).sum() * (1 - r) / (1 + r)
     if least <= 0 or least * effective < _LEAST_EXPECTED:
         return False
     return bool(effective * np.log1p(-min(least, 1 - 1e-9)) < np.log(suspects.level / 1e3))
@@ -133,14 +135,17 @@ def _category(suspects: Suspects, name: str) -> _Cut | None:
     if not gone.size or after.sum() < _LEAST_KEPT:
         return None
     shares = before / before.sum()
-    codes = suspects.current.column(name)
     gone = gone[shares[gone] >= _LEAST_SHARE]
-    if not gone.size or not _enough(suspects, codes, float(shares[gone].min())):
+    if not gone.size:
+        return None
+    # The current rows may all be of one category: how long each lasts the reference knows.
+    column = suspects.reference.column(name)
+    count = independent_rows(np.column_stack([column == g for g in gone]) * 1.0)
+    if not _enough(suspects, count * after.sum(), float(shares[gone].min())):
         return None
     kept = np.setdiff1d(np.flatnonzero(before > 0), gone)
     if kept.size and _differs(before[kept], after[kept], 1e-3):
         return None
-    column = suspects.reference.column(name)
     out = np.isin(column, gone)
     if (~out).sum() < _LEAST_KEPT:
         return None

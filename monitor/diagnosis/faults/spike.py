@@ -16,6 +16,7 @@ _LEAST_ROWS = 10
 _LEAST_RISE = 0.02
 _LEAST_NEW = 0.01  # share of a value outside the reference's range
 _APART = 0.5  # of the reference's range, from the nearest other value
+_AS_LONG = 0.5  # days differ in their rows
 CONSTANT = 0.999
 
 
@@ -98,7 +99,7 @@ def _stands_out(
     suspects: Suspects, name: str, found: Spike, others: IntArray, *, is_apart: bool
 ) -> bool:
     if found.is_constant:
-        return found.usual < 0.9
+        return found.usual < 0.9 and not _stood_as_long(suspects, name)
     kind = suspects.reference.schema[name].kind
     if kind not in {ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.TIMESTAMP}:
         return False
@@ -109,3 +110,16 @@ def _stands_out(
     # is suspicious.
     rows = int(found.rows.sum())
     return (found.is_outside and is_apart) or rows >= 5 * int(others.max(initial=0))
+
+
+def _stood_as_long(suspects: Suspects, name: str) -> bool:
+    """Whether any value stood in the reference for about as many rows as the current window has.
+
+    A weekday is constant in a window of a day, as is a state that lasts: no column is stuck then.
+    """
+    reference = suspects.reference
+    values = reference.column(name)
+    ends = np.flatnonzero(np.append(values[1:] != values[:-1], True))
+    longest = int(np.diff(ends, prepend=-1).max())
+    # Rows of the window, of which the sample may have a part.
+    return longest * reference.rows / len(values) >= _AS_LONG * suspects.current.rows
