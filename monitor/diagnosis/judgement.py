@@ -314,6 +314,9 @@ def _follower(
         )
     if own.untestable is Untestable.CONSTANT:
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
+    if own.untestable is Untestable.CALENDAR:
+        text = "Weekday and hour say what it is, in this window as in the others."
+        return Judged(ColumnVerdict.STABLE, None, text)
     if sees_enough(own, floor, level, tests) is False:
         detectable = detectable_effect(own, level, tests)
         unit = " sd" if own.level is None else f" {own.level.unit}".replace(" probability", "")

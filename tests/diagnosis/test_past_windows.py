@@ -339,3 +339,37 @@ def test_slow_series_beside_past_windows_keep_the_level():
         *past, now = with_memory(np.random.default_rng([12, trial]), rho=0.99)
         told += bool(wd.compare(past, now, graph=GRAPH, target="y", floor=0).ranking)
     assert told <= binom.isf(1e-2, trials, 0.05)
+
+
+def days_with_weekdays(first: int, last: int) -> list[pd.DataFrame]:
+    """Windows of a day each; the weekday is a feature, and moves the target."""
+    out = []
+    for day in range(first, last):
+        rng = np.random.default_rng([day, 5])
+        x = rng.normal(size=300)
+        at = pd.Timestamp("2026-10-05") + pd.to_timedelta(
+            86_400 * (day + np.arange(300) / 300), "s"
+        )
+        frame = pd.DataFrame({"at": at, "weekday": at.day_name(), "dow": day % 7, "x": x})
+        frame["weekend"] = day % 7 >= 5
+        out.append(frame.assign(y=x + 0.5 * frame["weekend"] + rng.normal(size=300)))
+    return out
+
+
+@pytest.mark.parametrize("graph", [None, [("x", "y"), ("weekend", "y"), ("weekday", "weekend")]])
+def test_a_weekday_among_the_features_is_no_alarm_on_any_day(graph):
+    windows = days_with_weekdays(0, 35)
+    for day in range(28, 35):
+        report = wd.compare(
+            windows[day - 28 : day], windows[day], target="y", time_column="at", graph=graph
+        )
+        assert report.faults == ()
+        for name in ("weekday", "dow", "weekend"):
+            assert report.columns[name].verdict == "stable", (day, name)
+
+
+def test_a_weekday_that_is_wrong_is_told_beside_past_windows():
+    windows = days_with_weekdays(0, 29)
+    wrong = windows[28].assign(weekday="Sunday")
+    report = wd.compare(windows[:28], wrong, target="y", time_column="at", graph=[("x", "y")])
+    assert report.columns["weekday"].verdict == "source"

@@ -46,6 +46,7 @@ ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does 
 RARE = "(rare)"  # levels of a category that share an indicator
 _MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
 _BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
+_DETERMINED, _NO_RIDGE = 1e-4, 1e-6  # of a variance; of rows
 _MISFIT = 1e-3  # level of that check
 _AT_ONCE = 1_000  # rows, so that their products stay in the processor's cache
 _LEAST_KNOWN = 0.05  # share of a step's variance that the model leaves it, to be counted
@@ -138,6 +139,23 @@ class Design:
         ridge = np.diag([1e-8, *np.ones(len(gram) - 1)])
         out: FloatArray = window - told @ np.linalg.solve(gram + ridge, told.T @ window)
         return out
+
+    def is_calendar(self, response: FloatArray) -> bool:
+        """Whether the calendar's columns alone say what a response is, in rows of both windows.
+
+        Such a column, a weekday, has no distribution of its own: what a fit leaves of it is the
+        fit's.
+
+        Parameters
+        ----------
+        response : ndarray of shape (n_rows, n_columns)
+        """
+        if self.matrix.shape[1] == self.telling:
+            return False
+        told, gram = self._calendar
+        beta = np.linalg.solve(gram + _NO_RIDGE * np.eye(len(gram)), told.T @ response)
+        left = response - told @ beta
+        return bool((left.var(axis=0) <= _DETERMINED * response.var(axis=0)).all())
 
     @cached_property
     def ridge_factor(self) -> FloatArray:

@@ -133,6 +133,8 @@ class ResidualScores:
                 return MechanismTestResult(None, Untestable.TOO_RARE, 1.0, sum(counts))
         question = _Question(pair, column, response, levels, rows, counts, others)
         design = self._design(pair, parents).within(rows, current)
+        if design.is_calendar(response):
+            return MechanismTestResult(None, Untestable.CALENDAR, 1.0, sum(counts))
         result = question.answer(design)
         if result.p_value is not None and result.p_value <= _CONFIRMED_BELOW:
             result = question.as_series(result, design)
