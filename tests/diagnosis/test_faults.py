@@ -324,3 +324,8 @@ def test_a_weekday_stands_still_for_a_day_and_is_not_stuck(day):
 def test_a_weekday_that_is_the_same_for_a_week_is_stuck():
     findings, _, _ = found(of_days(0, 28), of_days(28, 35).assign(weekday="Mon"))
     assert kinds(findings) == {FaultKind.STUCK_VALUE: ("weekday",)}
+
+
+def test_a_constant_that_changed_is_stuck_however_long_it_stood_before():
+    reference, current = (houses(400, seed).assign(unit=v) for seed, v in ((1, 1.0), (2, 5.0)))
+    assert kinds(found(reference, current)[0]) == {FaultKind.STUCK_VALUE: ("unit",)}

@@ -99,7 +99,7 @@ def _stands_out(
     suspects: Suspects, name: str, found: Spike, others: IntArray, *, is_apart: bool
 ) -> bool:
     if found.is_constant:
-        return found.usual < 0.9 and not _stood_as_long(suspects, name)
+        return found.usual < 0.9 and not (found.usual > 0 and _stood_as_long(suspects, name))
     kind = suspects.reference.schema[name].kind
     if kind not in {ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.TIMESTAMP}:
         return False
