@@ -6,7 +6,7 @@ import numpy as np
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
-from whydrift.monitor.diagnosis.faults.late import independent_rows
+from whydrift.monitor.diagnosis.faults.independent_rows import independent_rows
 
 __all__ = ["category_vanished"]
 

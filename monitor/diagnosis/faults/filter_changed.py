@@ -18,7 +18,7 @@ from whydrift.monitor.diagnosis.faults.base import (
     ks_distance,
     sorted_ks_distance,
 )
-from whydrift.monitor.diagnosis.faults.late import independent_rows
+from whydrift.monitor.diagnosis.faults.independent_rows import independent_rows
 
 __all__ = ["filter_changed"]
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
-from whydrift.discovery.independence.dependence import lag_one
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.discovery.steps import without_steps
+from whydrift.monitor.diagnosis.faults.independent_rows import independent_rows
 from whydrift.monitor.diagnosis.faults.profile import context
 
-__all__ = ["begins", "in_the_last", "independent_rows", "late_starts", "stepped"]
+__all__ = ["begins", "in_the_last", "late_starts", "stepped"]
 
 _PARTS = (2, 4, 8)
 _LEAST_ROWS = 50  # independent ones
@@ -26,21 +25,6 @@ def late_starts(rows: int) -> tuple[int, ...]:
     what is looked for need not be looked for from every row.
     """
     return tuple(rows - rows // part for part in _PARTS if rows // part >= _LEAST_ROWS)
-
-
-def independent_rows(block: FloatArray) -> float:
-    """Return how many independent rows each row counts for, by the largest autocorrelation.
-
-    Of what is left beside a few clear steps in the level: a fault that begins within the window
-    makes rows alike, and no series of them.
-
-    Parameters
-    ----------
-    block : ndarray of shape (n_rows, n_features)
-        In the order of the rows, without NaN.
-    """
-    r = max(0.0, lag_one(np.column_stack([without_steps(column) for column in block.T])))
-    return (1 - r) / (1 + r)
 
 
 def stepped(window: Snapshot, names: tuple[str, ...], schema: Schema) -> dict[int, frozenset[str]]:

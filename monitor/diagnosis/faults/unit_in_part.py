@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
-from whydrift.discovery.independence.dependence import lag_one
-from whydrift.discovery.steps import without_steps
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import (
     Finding,
@@ -26,6 +24,7 @@ from whydrift.monitor.diagnosis.faults.conversion import (
     is_temperature,
     likeliest,
 )
+from whydrift.monitor.diagnosis.faults.independent_rows import independent_rows
 
 __all__ = ["unit_in_part"]
 
@@ -160,10 +159,8 @@ def _mixture(scale: _Scale, level: float) -> tuple[Likeliest, float, float, Bool
     # Where sizes reach down to nothing, the share of tiny ones moves with any mean.
     if excess < (_LEAST_BELOW if below > above else _LEAST_SHARE):
         return None
-    # Rows that were converted from one on resemble their neighbours by that alone.
-    sizes = scale.values[present]
-    r = max(0.0, lag_one(without_steps(sizes / max(1.0, float(np.abs(sizes).max())))[:, None]))
-    alike = (1 - r) / (1 + r)  # of rows that resemble their neighbours, so many count
+    sizes = scale.values[present]  # whose squares may overflow
+    alike = independent_rows((sizes / max(1.0, float(np.abs(sizes).max())))[:, None])
     usually = int((before < low).sum())
     if (below + above) * alike < _LEAST_OUTSIDE or (
         share_rises(usually, before.size, below + above, values.size) >= level
