@@ -57,7 +57,7 @@ def column_p_values(
         else Pooled(windows[0], np.zeros(len(windows[0].sample), dtype=np.int64), 1)
     )
     side = prepare(
-        past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
+        past.snapshot, counted.current, target, prediction, cluster, past.count > 1, graph.nodes
     )
     broken = find_faults(side.reference, side.current, side.names)
     side = replace(side, reference=broken.reference, current=broken.current)
@@ -69,10 +69,11 @@ def column_p_values(
     learned = window_graph(
         side.reference, repaired, side.names, usable, graph=graph, knowledge=None,
         method="auto", test="auto", score="auto", random_state=0, progress=silent, parts=parts,
+        clocks=side.clocks,
     )  # fmt: skip
     # It is given, but new dependence, which is looked for beside such a graph, is in no p-value.
     testing = Testing(
-        side.reference, side.current, repaired, late.findings, learned.graph, usable, cluster,
+        side.reference, side.current, repaired, late.findings, learned.graph, usable, side.cluster,
         mechanism_test("residual_scores"), silent, parts if past.count >= LEAST_WINDOWS else None,
     )  # fmt: skip
     found = {}

@@ -165,8 +165,9 @@ def compare(
         )
     counted = each_row_once(given, current)
     past = _past(counted.references, reference_weights)
+    named = () if graph is None else graph.nodes
     side = prepare(
-        past.snapshot, counted.current, target, prediction, cluster, keep_order=past.count > 1
+        past.snapshot, counted.current, target, prediction, cluster, past.count > 1, named
     )
     tell("looking for faults", 0, 1)
     days = past.parts if past.count >= LEAST_WINDOWS else None
@@ -200,6 +201,7 @@ def compare(
             random_state=random_state,
             progress=tell,
             parts=past.parts[broken.kept],
+            clocks=side.clocks,
         )
     with clock.measure("tests"):
         testing = Testing(
@@ -209,7 +211,7 @@ def compare(
             findings,
             learned.graph,
             usable,
-            cluster,
+            side.cluster,
             make_test,
             tell,
             None if days is None else days[broken.kept],
@@ -285,7 +287,7 @@ def compare(
         asked,
         judgement.prediction,
         prediction=prediction,
-        has_origin=bool(judgement.ranking),
+        has_origin=bool(judgement.ranking or judgement.groups),
         floor=Floor.of(floor),
         level=level,
         tests=judgement.tests,

@@ -3,7 +3,9 @@
 A join gone wrong repeats every row, in every window. Copies are no further rows: tests that take
 them for such are as sure as if there were many times as many. In a coarse table different rows are
 equal by chance; copies are told from those by looking across: windows hold different rows, and what
-is equal by chance is so between them as often as within.
+is equal by chance is so between them as often as within. A month or a new price list differs
+between the windows, so that no row of one could come again in the other: such columns say nothing
+about copies.
 """
 
 from __future__ import annotations
@@ -23,6 +25,8 @@ __all__ = ["Counted", "each_row_once"]
 
 _LEAST_SHARE = 0.1  # of the reference's rows; what less does to a test is not seen
 _MOST_BY_CHANCE = 0.5  # of the share of copies: those that have an equal row in the other window
+_COARSE = 0.5  # share of different rows whose value another one has too
+_AS_OFTEN = 0.9  # as within the reference: a coarse column's values found in the other window
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,60 @@ def _are_copies(references: Sequence[Snapshot], current: Snapshot, share: float)
         for c in first.schema
         if c.kind.is_modelled and all(w.has(c.name) for w in (*references, current))
     )
-    if not any(first.schema[n].kind is ColumnKind.CONTINUOUS for n in names):
+    copied = [_copied(w) for w in references]
+    # More rows than a past window has would hold more that are equal by chance.
+    length = max(w.rows for w in references)
+    after = _thinned(current.columns(names), length)
+    if not any(c.any() for c in copied) or not len(after):
         return False
-    copies = _rows(np.concatenate([w.columns(names)[_copied(w)] for w in references]))
-    known = set(_rows(current.columns(names)))
-    if not copies:
+    once = [w.columns(names)[~c] for w, c in zip(references, copied, strict=True)]
+    alike = _found_across(np.concatenate(once), after)
+    if not any(
+        first.schema[n].kind is ColumnKind.CONTINUOUS
+        for n, a in zip(names, alike, strict=True)
+        if a
+    ):
         return False
+    copies = _rows(
+        np.concatenate([w.columns(names)[c] for w, c in zip(references, copied, strict=True)])[
+            :, alike
+        ]
+    )
+    known = set(_rows(after[:, alike]))
     met = sum(row in known for row in copies) / len(copies)
-    length = max(w.rows for w in references) / len(current.sample)
-    return bool(met * length < _MOST_BY_CHANCE * share)
+    return bool(met * length / len(after) < _MOST_BY_CHANCE * share)
+
+
+def _thinned(values: FloatArray, most: int) -> FloatArray:
+    """Return at most so many rows, evenly spaced."""
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).astype(np.int64)]
+
+
+def _found_across(before: FloatArray, after: FloatArray) -> BoolArray:
+    """Return which columns have their values in the other window as often as within one.
+
+    Parameters
+    ----------
+    before : ndarray of shape (n_rows, n_columns)
+        Different rows of the reference.
+    after : ndarray of shape (n_current_rows, n_columns)
+
+    Returns
+    -------
+    ndarray of bool, shape (n_columns,)
+        Also true of columns so fine that hardly two rows have the same value.
+    """
+    half = min(len(before) // 2, len(after))
+    asked, within, across = before[::2], _thinned(before[1::2], half), _thinned(after, half)
+    out = np.ones(before.shape[1], dtype=bool)
+    for k in range(before.shape[1]):
+        # A missing value is one as well.
+        value, other, now = (np.nan_to_num(v[:, k], nan=np.inf) for v in (asked, within, across))
+        usual = np.isin(value, other).mean() if value.size else 0.0
+        out[k] = usual < _COARSE or np.isin(value, now).mean() >= _AS_OFTEN * usual
+    return out
 
 
 def _rows(values: FloatArray) -> list[bytes]:

@@ -1,9 +1,13 @@
-"""Finds a category that names whose rows they are, and was not named as the cluster."""
+"""Finds a column that names whose rows they are, and was not named as the cluster.
+
+A category or a whole number. What a number measures goes up and down with it: users with
+neighbouring numbers have no more in common than others.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import fdtrc
+from scipy.special import fdtrc, ndtr
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -11,12 +15,14 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 __all__ = ["forgotten_cluster"]
 
 _LEAST_LEVELS = 10  # in each window
+_MOST_LEVELS = 0.5  # of the rows, of a number: several have the same
+_SOME = 50  # rows that tell most numbers
 _LEAST_NEW = 0.2  # share of current rows: what comes and goes names users, not kinds
 _LEVEL = 1e-6  # at which rows of one level are alike, over all pairs of columns
 
 
 def forgotten_cluster(reference: Snapshot, current: Snapshot, names: tuple[str, ...]) -> str | None:
-    """Return the category whose levels come and go and whose rows are alike in some number.
+    """Return the column whose values come and go and whose rows are alike in some number.
 
     Parameters
     ----------
@@ -27,20 +33,53 @@ def forgotten_cluster(reference: Snapshot, current: Snapshot, names: tuple[str, 
     """
     numbers = [n for n in names if reference.schema[n].kind.is_numeric]
     for name in names:
-        if not reference.schema[name].kind.is_discrete:
-            continue
+        is_number = not reference.schema[name].kind.is_discrete
         before, after = reference.column(name), current.column(name)
         seen = np.isfinite(before)
-        levels, code = np.unique(before[seen], return_inverse=True)
         now = after[np.isfinite(after)]
+        if is_number and not _may_be_names(before[seen][:_SOME]):
+            continue
+        levels, code = np.unique(before[seen], return_inverse=True)
         if min(len(levels), len(np.unique(now))) < _LEAST_LEVELS:
+            continue
+        if is_number and not (
+            len(levels) <= _MOST_LEVELS * len(code) and (levels == np.floor(levels)).all()
+        ):
             continue
         if np.isin(now, levels, invert=True).mean() < _LEAST_NEW:
             continue
         limit = _LEVEL / (len(numbers) * len(names)) if numbers else 0.0
-        if any(_alike(reference.rank_scores(n)[seen], code) < limit for n in numbers):
+        alike = _apart if is_number else _alike
+        others = (n for n in numbers if n != name)
+        if any(alike(reference.rank_scores(n)[seen], code) < limit for n in others):
             return name
     return None
+
+
+def _may_be_names(values: FloatArray) -> bool:
+    """Whether the first values are whole numbers, not all of them small."""
+    return bool(values.size and (values == np.floor(values)).all() and values.max() > _LEAST_LEVELS)
+
+
+def _apart(score: FloatArray, level: IntArray) -> float:
+    """Return the p-value of "neighbouring levels differ by chance alone" (von Neumann 1941).
+
+    Where the number of a level means something, means of neighbours differ by little more than
+    their errors.
+    """
+    seen = np.isfinite(score)
+    value, number = score[seen], np.unique(level[seen], return_inverse=True)[1]
+    rows = np.bincount(number)
+    freedom = len(value) - len(rows)
+    if len(rows) < _LEAST_LEVELS or freedom < 1:
+        return 1.0
+    means = np.bincount(number, value) / rows
+    variance = float(((value - means[number]) ** 2).sum()) / freedom
+    if variance <= 0:
+        return 1.0
+    steps = np.diff(means) ** 2 / (variance * (1 / rows[1:] + 1 / rows[:-1]))
+    error = np.sqrt(3 / len(steps) + 2 / freedom)  # neighbouring steps share a mean
+    return float(ndtr(-(steps.mean() - 1) / error))
 
 
 def _alike(score: FloatArray, level: IntArray) -> float:

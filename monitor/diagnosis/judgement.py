@@ -306,6 +306,9 @@ def _follower(
             "How many of its values are missing, or which, changed; those that are there behave as "
             f"before{' given ' + joined(parents) if parents else ''}.",
         )
+    if own.untestable is Untestable.IDENTITY:
+        text = f"It follows from {joined(parents)}, row by row, in this window as before."
+        return Judged(ColumnVerdict.STABLE, None, text)
     if moved and parents and not (effect and floor.covers(own.components[0])):
         return undetermined(
             ReasonCode.NO_ORIGIN,

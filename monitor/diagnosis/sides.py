@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,10 +11,13 @@ from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.clocks import clock
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.renamed import written_otherwise
+from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
+from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
 
 __all__ = ["Sides", "prepare", "unusable"]
@@ -30,6 +34,8 @@ class Sides:
     names: tuple[str, ...]
     has_labels: bool
     notes: tuple[Note, ...]
+    cluster: str | None = None  # named, or seen
+    clocks: tuple[str, ...] = ()  # columns left out since their values are new as time went by
 
 
 def prepare(
@@ -39,16 +45,19 @@ def prepare(
     prediction: str | None,
     cluster: str | None,
     keep_order: bool = False,
+    named: Collection[str] = (),
 ) -> Sides:
     """Check what is named, set roles, and find the columns that can be compared.
 
-    With ``keep_order`` rows stay in their order, as those of several past windows have to.
+    With ``keep_order`` rows stay in their order, as those of several past windows have to. Columns
+    that are ``named`` in a graph stay what they are there.
 
     Raises
     ------
     SchemaError
         If a named column is absent or unfit, or nothing can be compared.
     """
+    given = reference, current
     roles: dict[str, Role] = {}
     for role, name in (
         (Role.TARGET, target),
@@ -90,7 +99,8 @@ def prepare(
         if summary.infinite and ("infinite_values", name) not in told:
             text = f"current: {summary.infinite} infinite values in {name!r} are treated as missing"
             notes.append(Note("infinite_values", name, text))
-    names = []
+    names: list[str] = []
+    clocks: list[str] = []
     for name in reference.schema.modelled:
         if name in current.absent:
             continue  # the target, which may come later, or a fault
@@ -108,6 +118,13 @@ def prepare(
                     f"column {name!r} is constant and the same in both windows; it is left out",
                 )
             )
+        elif name != target and (said := clock(reference, current, name)) is not None:
+            text = (
+                f"column {name!r} goes on by itself ({said}): it tells the windows apart and "
+                "nothing else, and is left out"
+            )
+            notes.append(Note("clock_column", name, text))
+            clocks.append(name)
         else:
             names.append(name)
             if _lost_zeros(reference, current, name):
@@ -125,6 +142,32 @@ def prepare(
     # Labels that are joined later: an empty column of them says what none says.
     if not has_labels and target in names and not current.summaries[target].misfit:
         names = [n for n in names if n != target] or names
+    others = tuple(n for n in names if n != target)
+    if target is not None and prediction is not None and reference.has(target):
+        apart = [n for n in others if n not in named and reference.schema[n].role is Role.FEATURE]
+        for name in made_of_outcome(reference, target, prediction, apart):
+            text = (
+                f"column {name!r} is made of {target!r} and {prediction!r}: it is no input, and is "
+                "left out"
+            )
+            notes.append(Note("made_of_outcome", name, text))
+            names.remove(name)
+    others = tuple(n for n in names if n != target)
+    whose = forgotten_cluster(reference, current, others) if cluster is None else None
+    if whose is not None:
+        text = f"rows of one {whose!r} resemble each other, and many of its values are new: "
+        if whose not in named and len(names) > 1:
+            text += (
+                "it is taken to say whose rows they are, and errors allow for that; name another "
+                "column with --cluster"
+            )
+            note = Note("cluster_not_named", whose, text)
+            side = prepare(*given, target, prediction, whose, keep_order, named)
+            return replace(side, notes=(note, *side.notes))
+        text += (
+            f"errors do not allow for that; if it says whose rows they are, give --cluster {whose}"
+        )
+        notes.append(Note("cluster_not_named", whose, text))
     if not names:
         raise SchemaError(
             "the two windows have no usable column in common",
@@ -157,7 +200,8 @@ def prepare(
     elif cluster is None and not keep_order:
         reference, current, told_apart = _apart(reference, current, tuple(names))
         notes += told_apart
-    return Sides(reference, current, tuple(names), has_labels, tuple(dict.fromkeys(notes)))
+    told_once = tuple(dict.fromkeys(notes))
+    return Sides(reference, current, tuple(names), has_labels, told_once, cluster, tuple(clocks))
 
 
 def _check_clusters(reference: Snapshot, current: Snapshot, cluster: str | None) -> None:

@@ -133,6 +133,8 @@ def summarise(
         # Without labels nothing is said of the target itself.
         what = what if target is None or target in judged else f"what leads to {target}"
         parts.append(f"The data cannot tell whether {what} moved")
+    elif moved := _in_doubt(judged):
+        parts.append(f"{joined(moved)} moved; the data cannot tell where it began")
     if model_changed:
         parts.append(MODEL_CHANGED)
     if parts:
@@ -147,7 +149,7 @@ def _without_direction(
     ranking: Sequence[str],
     open_edges: Sequence[Edge],
 ) -> str:
-    moved = [c for c, j in judged.items() if j.reason_code is ReasonCode.UNDECIDED_EDGE]
+    moved = _in_doubt(judged)
     moved.sort(key=lambda name: name != target)
     reach = "" if target is None or target in moved else f", nor whether it reached {target}"
     named = joined([f"{e.a} {e.mark} {e.b}" for e in open_edges], most=3)
@@ -159,6 +161,11 @@ def _without_direction(
             f"{reach}, because {why}"
         )
     return f"{joined(moved)} moved; the data cannot tell where it began{reach}, because {why}"
+
+
+def _in_doubt(judged: Mapping[str, Judged]) -> list[str]:
+    """Return columns that moved by themselves or after another one: which is not known."""
+    return [c for c, j in judged.items() if j.reason_code is ReasonCode.UNDECIDED_EDGE]
 
 
 def _measure(metric: Metric | None) -> str:

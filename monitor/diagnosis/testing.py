@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 
@@ -17,8 +18,8 @@ from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
+from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
-from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
@@ -37,6 +38,9 @@ _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this m
 _MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
 _LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
 _FOLLOWS_SOUND = 1e-5  # level of "it follows sound inputs": broken ones move it far
+_LOW = 0.05  # p-values above it cost no look for identities
+_MOST_COLUMNS = 120  # among which identities are looked for
+_MOST_BROKEN = 0.005  # of the rows
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 _LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in doubt
@@ -176,13 +180,6 @@ class Testing:
         pair = self.recorded
         if pair.clusters is not None:
             return
-        own = forgotten_cluster(pair.reference, pair.current, self.graph.nodes)
-        if own is not None:
-            text = (
-                f"rows of one {own!r} resemble each other, and many of its values are new; errors "
-                f"do not allow for that: if it says whose rows they are, give --cluster {own}"
-            )
-            self.notes.append(Note("cluster_not_named", own, text))
         if pair.is_autocorrelated:
             text = "neighbouring rows resemble each other; errors allow for that"
             if not Neighbours.of(pair, pair.complete(())).tell_spread:
@@ -280,10 +277,34 @@ class Testing:
         joined.update(n for e in self.graph if name in {e.a, e.b} for n in (e.a, e.b))
         return tuple(n for n in self.graph.nodes if n in self.usable and n not in joined)
 
+    @cached_property
+    def _identities(self) -> tuple[Linear | Pair, ...]:
+        """Identities of the reference that hold in the current window too."""
+        reference, current = self.repaired.reference, self.repaired.current
+        names = tuple(
+            n for n in self.graph.nodes if self._is_sound(n) and reference.schema[n].kind.is_numeric
+        )[:_MOST_COLUMNS]
+        return tuple(
+            i for i in find_identities(reference, names) if i.broken(current).mean() <= _MOST_BROKEN
+        )
+
+    def _follows(self, name: str, parents: Parents) -> bool:
+        """Whether a column follows from its parents row by row, as it did."""
+        return any(
+            name in i.names
+            and {*parents}.issuperset({*i.names} - {name})
+            and i.solved(self.repaired.current, name) is not None
+            for i in self._identities
+        )
+
     def _tested(self, name: str, parents: Parents) -> MechanismTestResult:
         pair = self.repaired
         others = self._strangers(name, parents)
         repaired = self._tests[id(pair)](pair, name, parents, others)
+        # Nothing is left of such a column but what a smooth fit gets wrong where parents moved.
+        is_low = repaired.p_value is not None and repaired.p_value <= _LOW
+        if parents and is_low and self._follows(name, parents):
+            return MechanismTestResult(1.0, Untestable.IDENTITY, repaired.overlap, repaired.rows)
         if not self._repairable & {name, *parents}:
             return repaired
         recorded = self._tests[id(self.recorded)](self.recorded, name, parents, others)

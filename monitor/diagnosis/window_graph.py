@@ -80,6 +80,7 @@ def window_graph(
     random_state: int,
     progress: Progress,
     parts: IntArray | None = None,
+    clocks: tuple[str, ...] = (),
 ) -> WindowGraph:
     """Return the given graph over ``names``, or one learned from ``usable`` columns.
 
@@ -97,6 +98,8 @@ def window_graph(
     parts : ndarray of shape (n_reference_rows,), optional
         Which past window each reference row came from, ascending. What moved between any two of
         them tells the directions of edges.
+    clocks : tuple of str
+        Columns left out of the comparison, which a given graph may have.
 
     Raises
     ------
@@ -112,7 +115,7 @@ def window_graph(
                 remedy="Give one: knowledge guides the learning of a graph",
             )
         still = {c.name for c in reference.schema if c.kind.is_modelled
-                 and reference.is_constant(c.name)}  # fmt: skip
+                 and reference.is_constant(c.name)} | {*clocks}  # fmt: skip
         prediction = reference.schema.with_role(Role.PREDICTION)
         # What never varies carries nothing from its causes to its effects.
         moving = graph.with_nodes(n for n in graph.nodes if n in names or n not in still)

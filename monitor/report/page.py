@@ -10,6 +10,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
+from whydrift.discovery.graph import Origin
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnResult,
     ColumnVerdict,
@@ -107,6 +108,7 @@ def render_html(
         columns=columns,
         letters=LETTERS,
         learned=any(w.code == "graph_learned" for w in diagnosis.warnings),
+        learned_before=any(e.origin is Origin.LEARNED for e in diagnosis.graph),
     )
 
 

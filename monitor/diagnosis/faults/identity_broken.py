@@ -6,9 +6,10 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.snapshot.schema import Role
+from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
-from whydrift.monitor.diagnosis.faults.identity import Identity, find_identities
+from whydrift.monitor.diagnosis.faults.identity import Identity, Linear, find_identities
 from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 
 __all__ = ["identity_broken"]
@@ -16,6 +17,7 @@ __all__ = ["identity_broken"]
 _LEAST_SHARE = 0.005
 _LEAST_ROWS = 5
 _MOST_COLUMNS = 120
+_HELD = 0.995  # of the rows
 _CLEARLY = 0.1  # by so much has one column to be the better culprit than the computed one
 
 
@@ -31,14 +33,29 @@ def identity_broken(suspects: Suspects) -> list[Finding]:
     identities = (*find_identities(suspects.reference, names), *known)
     found: list[Finding] = []
     blamed: set[str] = set()
-    for identity in identities:
+    follows: set[str] = set()
+    for usual, identity in sorted(
+        ((_share(suspects.reference, i), i) for i in identities), key=lambda pair: pair[0]
+    ):
         if not blamed.isdisjoint(identity.names):
             continue  # it fails for the sake of a column that is known to be broken
+        if usual == 0 and _share(suspects.current, identity) == 0:
+            follows.add(identity.names[0])
+        elif identity.names[0] in follows:
+            continue  # it holds in most rows only; by one that holds in all the column is sound
         finding = _check(suspects, identity, len(identities))
         if finding is not None:
             found.append(finding)
             blamed.update(finding.fault.columns)
     return found
+
+
+def _share(window: Snapshot, identity: Identity) -> float:
+    """Return the share of the rows in which an identity does not hold."""
+    if not all(window.has(n) and window.summaries[n].count for n in identity.names):
+        return 1.0
+    known = np.isfinite(window.columns(identity.names)).all(axis=1)
+    return float((identity.broken(window) & known).sum() / max(1, known.sum()))
 
 
 def _numbers(suspects: Suspects) -> tuple[str, ...]:
@@ -72,6 +89,8 @@ def _check(suspects: Suspects, identity: Identity, count: int) -> Finding | None
         or p_value >= suspects.level / count
     ):
         return None
+    if isinstance(identity, Linear) and _has_other_constant(current, identity, np.asarray(rows)):
+        return None
     culprit, values = _culprit(suspects, identity, broken)
     evidence = (
         f"{identity} fails in {share:.1%} of the rows; in the reference in {share_before:.1%}"
@@ -81,6 +100,18 @@ def _check(suspects: Suspects, identity: Identity, count: int) -> Finding | None
     repaired = np.where(broken, np.nan if values is None else values, column)
     fault = Fault(FaultKind.IDENTITY_BROKEN, (culprit,), float(share), evidence, repaired=is_undone)
     return Finding(fault, {culprit: repaired}, broken, float(share_before))
+
+
+def _has_other_constant(window: Snapshot, identity: Linear, rows: BoolArray) -> bool:
+    """Whether a sum that has a constant holds as before, but with another one.
+
+    An age is the year less that of birth, a price a fee and more: a year passed, or the fee rose.
+    """
+    if not identity.constant:
+        return False
+    gap = (window.column(identity.result) - identity.solved(window, identity.result))[rows]
+    is_same = np.abs(gap - np.median(gap)) <= 2 * identity.tolerance
+    return bool(is_same.mean() >= _HELD)
 
 
 def _culprit(

@@ -10,13 +10,18 @@ from whydrift.monitor.diagnosis.faults.spike import Spike, spike
 
 __all__ = ["shown_value", "stuck_value"]
 
+_COMMON = 0.01  # share of the rows from which on a value is common
+_MOST = 0.9  # of the rows have a common value
+_NEAR = 0.5  # of the size of the values
+_AS_COMMON = 0.3  # as the value is now: what stood at the reference's bound
+
 
 def stuck_value(suspects: Suspects) -> list[Finding]:
     """Find columns that stand still in part or all of the rows."""
     found = []
     for name in suspects.names:
         seen = spike(suspects, name)
-        if seen is None:
+        if seen is None or _is_listed(suspects, name, seen) or _is_bound(suspects, name, seen):
             continue
         evidence = (
             f"{shown_value(suspects, name, seen)} in {seen.share:.1%} of the rows; in the "
@@ -32,6 +37,39 @@ def stuck_value(suspects: Suspects) -> list[Finding]:
         )
         found.append(Finding(fault, {name: repaired}, seen.rows, seen.usual))
     return found
+
+
+def _is_listed(suspects: Suspects, name: str, seen: Spike) -> bool:
+    """Whether the value is one more on a list of a few, such as a price or a release.
+
+    In a column that has only common values another one is common too. It is new, not stuck, unless
+    it stands in one stretch, or far from all that are known while these are still in use.
+    """
+    before = suspects.reference.column(name)
+    values, counts = np.unique(before[np.isfinite(before)], return_counts=True)
+    rows = int(counts.sum())
+    if counts[counts >= _COMMON * rows].sum() < _MOST * rows:
+        return False
+    if seen.is_constant:
+        return len(values) == 1  # it stood still before
+    after = suspects.current.column(name)
+    others = after[np.isfinite(after) & ~seen.rows]
+    if np.isin(others, values, invert=True).mean() > 1 - _MOST:
+        return True  # the whole list is new
+    reach = max(float(values[-1] - values[0]), float(np.abs(values).max()))
+    is_near = float(np.abs(values - seen.value).min()) <= _NEAR * reach
+    return is_near and not seen.comes_in_runs
+
+
+def _is_bound(suspects: Suspects, name: str, seen: Spike) -> bool:
+    """Whether values are cut at another bound than in the reference, which had one too."""
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    before, after = before[np.isfinite(before)], after[np.isfinite(after)]
+    for old, new in ((before.min(), after.min()), (before.max(), after.max())):
+        if seen.value == new != old:
+            usual, still = float((before == old).mean()), float((after == old).mean())
+            return usual >= _AS_COMMON * seen.share and still <= 0.1 * usual
+    return False
 
 
 def shown_value(suspects: Suspects, name: str, seen: Spike) -> str:

@@ -6,9 +6,12 @@ import numpy as np
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
-from whydrift.monitor.diagnosis.faults.conversion import fitting
+from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance, fitting
+from whydrift.monitor.diagnosis.faults.unit_in_part import converted_rows
 
 __all__ = ["unit_change"]
+
+_MOST_LEFT = 0.02  # beyond chance, once all values are converted back
 
 
 def unit_change(suspects: Suspects) -> list[Finding]:
@@ -19,6 +22,13 @@ def unit_change(suspects: Suspects) -> list[Finding]:
         ordered = suspects.reference.ascending(name)
         fit = fitting(after[np.isfinite(after)], before[np.isfinite(before)], ordered)
         if fit is None:
+            continue
+        known, values = before[np.isfinite(before)], after[np.isfinite(after)]
+        # What is left may be rows from before somebody changed the unit.
+        if fit.left > _MOST_LEFT + distance_by_chance(values, known) and (
+            some := converted_rows(suspects, name)
+        ):
+            found.append(some)
             continue
         evidence = (
             f"values look converted ({fit.text}): largest gap to the reference's "

@@ -26,13 +26,14 @@ from whydrift.monitor.diagnosis.faults.conversion import (
 )
 from whydrift.monitor.diagnosis.faults.independent_rows import independent_rows
 
-__all__ = ["unit_in_part"]
+__all__ = ["converted_rows", "unit_in_part"]
 
 _MOST_LEVELS = 12
 _MOST_SEGMENTING = 20  # columns whose categories are looked at
 _LEAST_STEP = 0.8 * np.log(10.0)  # of a segment's typical size, to be looked at
 _LEAST_SHARE = 0.015
-_MOST_SHARE = 0.95  # beyond it is the whole column, which did not fit
+_MOST_OF_IT = 0.5  # of a category's distance from the reference, in the other rows
+_MOST_SHARE = 0.99  # beyond it is the whole column, which did not fit
 _LEAST_BELOW = 0.04
 _LEAST_OUTSIDE = 20
 _EDGE = 0.005  # share of the reference's values below the range: sizes reach down to nothing
@@ -50,7 +51,7 @@ def unit_in_part(suspects: Suspects) -> list[Finding]:
     """
     found = []
     for name in suspects.numbers:
-        finding = _segment(suspects, name) or _somewhere(suspects, name)
+        finding = _segment(suspects, name) or converted_rows(suspects, name)
         if finding is not None:
             found.append(finding)
     return found
@@ -83,8 +84,13 @@ def _segment(suspects: Suspects, name: str) -> Finding | None:
             if fit is None:
                 continue
             rest = (codes != code) & present
-            if fitting(after[rest], known) is not None:
+            if rest.sum() < LEAST_ROWS or fitting(after[rest], known) is not None:
                 continue  # no matter of this category
+            rest_before = before[(codes_before != code) & np.isfinite(before)]
+            if rest_before.size and _MOST_OF_IT * fit.distance < sorted_ks_distance(
+                np.sort(after[rest]), np.sort(rest_before)
+            ):
+                continue  # nor of this one alone: most of the others look converted too
             repaired = np.where(rows, fit.conversion.undo(after), after)
             share = float(rows.sum() / present.sum())
             evidence = (
@@ -122,7 +128,16 @@ _FACTORS = tuple((c, 1.0, float(np.log(c.factor))) for c in CONVERSIONS if not c
 _TEMPERATURES = tuple((c, c.factor, c.shift) for c in CONVERSIONS if c.shift)
 
 
-def _somewhere(suspects: Suspects, name: str) -> Finding | None:
+def converted_rows(suspects: Suspects, name: str) -> Finding | None:
+    """Find another unit in rows that need have nothing in common.
+
+    Parameters
+    ----------
+    suspects : Suspects
+        The windows.
+    name : str
+        A column of numbers.
+    """
     before, after = suspects.reference.column(name), suspects.current.column(name)
     scales = (
         _Scale(_log_size(after), _log_size(before), _FACTORS, _EDGE),

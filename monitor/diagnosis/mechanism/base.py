@@ -28,6 +28,7 @@ class Untestable(StrEnum):
     NO_OVERLAP = "no_overlap"
     CONSTANT = "constant"
     CALENDAR = "calendar"  # weekday and hour say what it is in both windows
+    IDENTITY = "identity"  # its parents say what it is, by an identity that holds in both windows
     TOO_DEPENDENT = "too_dependent"  # one stretch of rows: how rare such stretches are is not known
 
 
@@ -117,7 +118,8 @@ class MechanismTestResult:
     Parameters
     ----------
     p_value : float, optional
-        Of "P(column | parents) is the same in both windows"; None where untestable.
+        Of "P(column | parents) is the same in both windows"; None where untestable, 1 where that
+        is known without a test.
     untestable : Untestable, optional
         Why there is no p-value.
     overlap : float

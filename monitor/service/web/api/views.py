@@ -91,6 +91,7 @@ def result_view(record: ResultRecord, links: Links) -> dict[str, Any]:
         "stage": record.stage,
         "window": interval_view(record.key.interval),
         "verdict": record.verdict,
+        "fault": record.fault,
         "revision": record.revision,
         "current": record.current,
         "config": record.config_hash,

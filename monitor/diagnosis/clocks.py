@@ -1,0 +1,156 @@
+"""Columns that go on by themselves: months, weeks, counters, releases.
+
+Their values in the current window are new because time went by. They tell the windows apart and
+nothing else: no test given them has rows of both, and to call them broken, or moved, is to cry wolf
+on the first of every month.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.snapshot.schema import ColumnKind, Role
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["clock"]
+
+_DAY = 86_400
+_EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
+_MONTHS = 12
+_MONTH_NAMES = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
+_AS_THE_TIME_SAYS = 0.9  # of the rows: of other time zones some lie on the next day
+_LEAST_NEW = 0.01  # share of rows with a value that the reference lacks
+_LEAST_EDGE = 0.03  # of the rows, at either end: time runs evenly, sizes thin out
+_EDGE = 0.1  # of the range
+_DENSE = 0.5  # share of the whole numbers of a range that come
+_LEAST_ROWS = 20
+_NUMBER = re.compile(r"\d+")
+
+
+def clock(reference: Snapshot, current: Snapshot, name: str) -> str | None:
+    """Return what makes a column a clock whose values are new, or None.
+
+    Parameters
+    ----------
+    reference, current : Snapshot
+        With the same meaning of category codes.
+    name : str
+        A column that both have.
+
+    Returns
+    -------
+    str or None
+        For a note: what its values are.
+    """
+    before, after = (w.column(name) for w in (reference, current))
+    before, after = before[np.isfinite(before)], after[np.isfinite(after)]
+    if min(before.size, after.size) < _LEAST_ROWS:
+        return None
+    values, now = np.unique(before), np.unique(after)
+    if np.isin(after, values, invert=True).mean() < _LEAST_NEW:
+        return None
+    if _says_the_time((reference, current), name):
+        return "as the time column says"
+    if np.isin(now, values).any():
+        return None
+    if reference.schema[name].kind.is_discrete:
+        labels = current.schema[name].categories
+        ends = [labels[int(v)] for v in (values[-1], now[-1])]
+        is_next = len(values) == len(now) == 1 and _comes_next(*ends)
+        return f"{ends[0]!r}, and then {ends[1]!r}" if is_next else None
+    if reference.schema[name].kind is ColumnKind.TIMESTAMP or not _goes_on(before, after):
+        return None
+    return f"{_range(values)}, and then {_range(now)}"
+
+
+def _range(values: FloatArray) -> str:
+    return f"{values[0]:g}" + (f" to {values[-1]:g}" if len(values) > 1 else "")
+
+
+def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str) -> bool:
+    """Whether a column says the month, the week, the date or the like of the row's time."""
+    time = windows[0].schema.with_role(Role.TIME)
+    if time is None or time == name or not all(w.has(time) for w in windows):
+        return False
+    schema = windows[1].schema[name]
+    hits: dict[int, int] = {}
+    rows = 0
+    for window in windows:
+        moments, values = window.column(time), window.column(name)
+        known = np.isfinite(moments) & np.isfinite(values)
+        days = np.floor(moments[known] / _DAY)
+        both, counts = np.unique(np.stack([days, values[known]]), axis=1, return_counts=True)
+        if both.shape[1] > 1_000:  # no calendar has so many for a day
+            return False
+        rows += int(counts.sum())
+        for (day, value), count in zip(both.T.tolist(), counts.tolist(), strict=True):
+            label = schema.categories[int(value)] if schema.kind.is_discrete else f"{value:g}"
+            for way in (k for k, said in enumerate(_ways(day)) if said == label):
+                hits[way] = hits.get(way, 0) + count
+    return bool(rows) and max(hits.values(), default=0) >= _AS_THE_TIME_SAYS * rows
+
+
+def _ways(day: float) -> tuple[str, ...]:
+    """Return how a day since 1970 may be called, always in the same order."""
+    date = np.datetime64(int(day), "D")
+    year, month, of_month = (int(part) for part in str(date).rsplit("-", 2))
+    of_year = int((date - date.astype("datetime64[Y]")) / np.timedelta64(1, "D")) + 1
+    # The week, and the year that it counts for, are those of its Thursday (ISO 8601).
+    thursday = date + (3 - (int(day) + _EPOCH_WEEKDAY) % 7)
+    week_year = int(str(thursday).rsplit("-", 2)[0])
+    week = int((thursday - thursday.astype("datetime64[Y]")) / np.timedelta64(7, "D")) + 1
+    quarter = (month + 2) // 3
+    name = _MONTH_NAMES[month - 1]
+    return (
+        *(f"{year}-{month:02d}", f"{year}/{month:02d}", f"{year}{month:02d}", f"{month:02d}"),
+        *(str(date), str(date).replace("-", ""), f"{of_month:02d}.{month:02d}.{year}"),
+        *(name, name[:3]),
+        *(str(n) for n in (year, month, month - 1, of_month, week, quarter, of_year)),
+        *(f"{week_year}-W{week:02d}", f"{week_year}W{week:02d}", f"{week_year}{week:02d}"),
+        *(f"{year}Q{quarter}", f"{year}-Q{quarter}", f"Q{quarter}"),
+    )
+
+
+def _comes_next(one: str, other: str) -> bool:
+    """Whether one text is the other with its number, or one of several, a step on.
+
+    v12 and v13, 9.9 and 9.10, 3.1.4 and 3.2.0, 2025-12 and 2026-01: what stands before the number
+    is the same, what stands after it begins anew.
+    """
+    if _NUMBER.split(one) != _NUMBER.split(other):
+        return False
+    pairs = [
+        (int(a), int(b)) for a, b in zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
+    ]
+    differing = [k for k, (a, b) in enumerate(pairs) if a != b]
+    if not differing or pairs[differing[0]][1] != pairs[differing[0]][0] + 1:
+        return False
+    return all(pairs[k][1] <= 1 for k in differing[1:])
+
+
+def _goes_on(before: FloatArray, after: FloatArray) -> bool:
+    """Whether whole numbers go on above those of the reference, evenly as time runs."""
+    if any((v != np.floor(v)).any() for v in (before, after)):
+        return False
+    gap = float(after.min() - before.max())
+    still = [bool(v.min() == v.max()) for v in (before, after)]
+    if all(still):
+        return gap == 1 or (before[0], after[0]) == (_MONTHS, 1)
+    if gap < 1 or (any(still) and gap > 1):
+        return False
+    return all(s or _is_even(v) for s, v in zip(still, (before, after), strict=True))
+
+
+def _is_even(values: FloatArray) -> bool:
+    low, high = float(values.min()), float(values.max())
+    if np.unique(values).size < _DENSE * (high - low + 1):
+        return False
+    reach = max(0.5, _EDGE * (high - low))
+    edges = float((values <= low + reach).mean()), float((values >= high - reach).mean())
+    return min(edges) >= _LEAST_EDGE

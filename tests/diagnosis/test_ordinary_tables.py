@@ -1,0 +1,343 @@
+"""What tables of ML teams have and textbooks do not: nothing of it is a change, or a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import binom
+
+import whydrift as wd
+from whydrift.monitor.diagnosis.diagnosis import Diagnosis, FaultKind
+
+TRIALS = 20
+MOST = int(binom.isf(1e-4, TRIALS, 0.05))
+
+
+def codes(found: Diagnosis) -> set[tuple[str, str | None]]:
+    return {(w.code, w.column) for w in found.warnings}
+
+
+def kinds(found: Diagnosis) -> set[tuple[str, tuple[str, ...]]]:
+    return {(f.kind.value, f.columns) for f in found.faults}
+
+
+def is_quiet(found: Diagnosis) -> bool:
+    return found.verdict in {"none", "undetermined"} and not found.faults and not found.ranking
+
+
+def refunds(rng: np.random.Generator, rows: int) -> pd.DataFrame:
+    amount = np.round(np.exp(rng.normal(4, 2, rows)), 2)
+    return pd.DataFrame(
+        {
+            "refund": np.where(rng.random(rows) < 0.97, 0.0, amount),
+            "x": rng.normal(size=rows).round(2),
+        }
+    )
+
+
+@pytest.mark.parametrize("rows", [(300, 5_000), (300, 20_000), (1_000, 15_000), (20_000, 300)])
+def test_rows_that_are_equal_by_chance_are_no_copies_beside_a_longer_window(rows):
+    alarms = 0
+    for seed in range(TRIALS):
+        windows = [refunds(np.random.default_rng([seed, k]), n) for k, n in enumerate(rows)]
+        found = wd.compare(*windows, graph=[("refund", "x")])
+        assert "rows_copied" not in {w.code for w in found.warnings}
+        alarms += not is_quiet(found)
+    assert alarms <= MOST
+
+
+def orders(
+    rng: np.random.Generator, rows: int, base: float = -1.0, rise: float = 1
+) -> pd.DataFrame:
+    prices = np.array([4.99, 9.99, 14.99, 19.99, 49.99])
+    price = rng.choice(prices, rows, p=[0.4, 0.3, 0.15, 0.1, 0.05])
+    segment = rng.choice(["a", "b", "c"], rows, p=[0.6, 0.3, 0.1])
+    logit = base + 0.4 * (segment == "a") + 0.02 * price
+    return pd.DataFrame(
+        {
+            "segment": segment,
+            "quantity": 1 + rng.poisson(0.6, rows),
+            "price": np.round(rise * price, 2),
+            "returned": (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(int),
+        }
+    )
+
+
+CAUSES = [("segment", "returned"), ("quantity", "returned"), ("price", "returned")]
+NEW: dict[str, Callable[[pd.DataFrame, int], pd.DataFrame]] = {
+    "a month": lambda d, k: d.assign(month=5 + k),
+    "January": lambda d, k: d.assign(month=[12, 1][k]),
+    "a month as text": lambda d, k: d.assign(month=["2025-12", "2026-01"][k]),
+    "weeks": lambda d, k: d.assign(week=18 + 4 * k + np.arange(len(d)) % 4),
+    "one week more": lambda d, k: d.assign(week=[1 + np.arange(len(d)) % 12, 13][k]),
+    "days since launch": lambda d, k: d.assign(days=30 * k + np.arange(len(d))[::-1] % 30),
+    "a release": lambda d, k: d.assign(version=["3.1.4", "3.2.0"][k]),
+    "a model": lambda d, k: d.assign(model=f"v{12 + k}"),
+}
+
+
+@pytest.mark.parametrize("new", NEW.values(), ids=NEW.keys())
+def test_what_is_new_as_time_goes_by_is_left_out_and_hides_no_change(new):
+    def windows(base: float) -> list[pd.DataFrame]:
+        frames = (orders(np.random.default_rng([7, k]), 3_000, b) for k, b in ((0, -1), (1, base)))
+        return [new(frame, k) for k, frame in enumerate(frames)]
+
+    found = wd.compare(*windows(-1), graph=CAUSES, target="returned")
+    assert is_quiet(found)
+    assert "clock_column" in {w.code for w in found.warnings}
+    # A coarse table whose rows cannot come again in a window of another month.
+    found = wd.compare(*windows(0.0), graph=CAUSES, target="returned")
+    assert found.ranking == ("returned",)
+    assert found.verdict == "mechanism"
+
+
+def test_a_graph_may_have_a_column_that_is_left_out_as_a_clock():
+    frames = (orders(np.random.default_rng(k), 2_000).assign(month=5 + k) for k in range(2))
+    found = wd.compare(*frames, graph=[*CAUSES, ("month", "returned")], target="returned")
+    assert is_quiet(found)
+    assert "month" not in found.columns
+
+
+@pytest.mark.parametrize("written", [lambda t: t.dt.month, lambda t: t.dt.strftime("%b")])
+def test_the_month_of_the_time_column_is_a_clock_also_in_a_week_that_has_two(written):
+    def week(start: str, days: int, seed: int) -> pd.DataFrame:
+        frame = orders(np.random.default_rng(seed), 2_000)
+        at = pd.Timestamp(start) + pd.to_timedelta(np.linspace(0, days, 2_000), "D")
+        return frame.assign(at=at, month=written(pd.Series(at)))
+
+    found = wd.compare(
+        week("2026-03-01", 28, 1), week("2026-03-29", 7, 2), graph=CAUSES, time_column="at"
+    )
+    assert ("clock_column", "month") in codes(found)
+    assert is_quiet(found)
+
+
+def test_sizes_that_leave_their_range_are_no_clock():
+    rng = np.random.default_rng(3)
+    frames = [
+        orders(rng, 2_000).assign(grade=rng.normal(5 + 9 * k, 1, 2_000).round()) for k in range(2)
+    ]
+    found = wd.compare(*frames, graph=CAUSES, target="returned")
+    assert "grade" in found.columns
+    assert found.columns["grade"].verdict in {"source", "fault"}
+
+
+def test_a_new_price_list_moved_and_does_not_stand_still():
+    frames = [orders(np.random.default_rng(k), 3_000, rise=1 + 0.05 * k) for k in range(2)]
+    found = wd.compare(*frames, graph=CAUSES[:2])
+    assert not found.faults
+    assert found.columns["price"].verdict == "source"
+
+
+def test_a_release_that_is_rolled_out_does_not_stand_still():
+    rng = np.random.default_rng(1)
+    frames = [orders(rng, 2_000).assign(version=4.3), orders(rng, 2_000).assign(version=4.3)]
+    frames[1].loc[rng.random(2_000) < 0.16, "version"] = 4.4
+    found = wd.compare(*frames, graph=CAUSES)
+    assert not found.faults
+    assert found.columns["version"].verdict == "source"
+
+
+def test_values_cut_at_another_bound_do_not_stand_still():
+    rng = np.random.default_rng(1)
+    income = [np.minimum(rng.lognormal(10.6, 0.6, 3_000), cap).round() for cap in (6e4, 8e4)]
+    found = wd.compare(*(pd.DataFrame({"income": v, "x": rng.normal(size=3_000)}) for v in income))
+    assert not found.faults
+    # Where nothing was cut before, values at one bound do.
+    whole = [
+        pd.DataFrame({"income": v, "x": rng.normal(size=3_000)})
+        for v in (rng.lognormal(10.6, 0.6, 3_000).round(), income[1])
+    ]
+    found = wd.compare(*whole)
+    assert FaultKind.STUCK_VALUE in {f.kind for f in found.faults}
+
+
+def test_a_year_later_ages_follow_from_births_as_before():
+    rng = np.random.default_rng(1)
+    births = [rng.integers(1960, 2005, 2_000) for _ in range(2)]
+    frames = [pd.DataFrame({"birth": b, "age": 2025 + k - b}) for k, b in enumerate(births)]
+    assert not wd.compare(*frames, graph=[("birth", "age")]).faults
+    # Without a constant of its own a sum has none to change.
+    paid = [rng.normal(100, 10, 2_000).round(2) for _ in range(2)]
+    frames = [
+        pd.DataFrame({"net": p, "tax": b / 10, "gross": p + b / 10 + 5 * k})
+        for k, (p, b) in enumerate(zip(paid, births, strict=True))
+    ]
+    assert kinds(wd.compare(*frames)) == {("identity_broken", ("gross",))}
+
+
+def test_of_two_identities_that_name_one_column_the_exact_one_counts():
+    def shop(seed: int, lost: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        ordered = 1 + rng.poisson(4, 5_000)
+        shipped = ordered - (rng.random(5_000) < lost)
+        price = np.round(np.exp(rng.normal(3, 0.5, 5_000)), 2)
+        total = np.round(price * shipped, 2)
+        return pd.DataFrame(
+            {"ordered": ordered, "shipped": shipped, "price": price, "total": total}
+        )
+
+    graph = [("ordered", "shipped"), ("shipped", "total"), ("price", "total")]
+    for seed in range(5):
+        found = wd.compare(shop(seed, 0.003), shop(100 + seed, 0.02), graph=graph)
+        assert "total" not in {c for f in found.faults for c in f.columns}
+
+
+def test_a_product_of_its_parents_stays_one_however_they_move():
+    def day(seed: int, mean: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        price = np.round(np.exp(rng.normal(mean, 0.8, 4_000)), 2)
+        quantity = 1 + rng.poisson(np.exp(mean - 2), 4_000)
+        return pd.DataFrame({"price": price, "quantity": quantity, "total": price * quantity})
+
+    graph = [("price", "total"), ("quantity", "total")]
+    p_values = [
+        wd.compare(day(seed, 2.0), day(100 + seed, 2.8), graph=graph).columns["total"].p_value
+        for seed in range(8)
+    ]
+    assert all(p is None or p > 0.05 for p in p_values)
+
+
+def visits(seed: int, first: int, each: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    users = 1_500 // each
+    user = np.repeat(np.arange(users), each)
+    own = rng.normal(size=users)[user]
+    x = 50 + 10 * own + 10 * rng.normal(size=len(user))
+    rows = pd.DataFrame(
+        {
+            "user": first + rng.permutation(users)[user] * 7,
+            "x": x.round(1),
+            "y": (x / 2 + 3 * own + rng.normal(0, 5, len(user))).round(1),
+        }
+    )
+    return rows.sample(frac=1, random_state=seed).reset_index(drop=True)
+
+
+@pytest.mark.parametrize("each", [5, 25])
+@pytest.mark.parametrize("written", ["number", "text"])
+def test_a_user_id_that_nobody_named_counts_users_and_not_rows(each, written):
+    alarms = 0
+    for seed in range(TRIALS):
+        frames = [visits(seed, 0, each), visits(1_000 + seed, 10**5, each)]
+        if written == "text":
+            frames = [f.assign(user="u" + f["user"].astype(str)) for f in frames]
+        found = wd.compare(*frames, target="y", graph=[("x", "y")])
+        assert ("cluster_not_named", "user") in codes(found)
+        assert not found.faults
+        alarms += not is_quiet(found)
+    assert alarms <= MOST
+
+
+def test_a_whole_number_that_measures_something_is_no_id():
+    def rows(seed: int, more: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        stock = rng.normal(500 + more, 60, 3_000).round()
+        amount = rng.lognormal(6, 1, 3_000).round()
+        y = np.log(amount) + np.sin(stock / 80) + rng.normal(0, 0.5, 3_000)
+        return pd.DataFrame({"stock": stock, "amount": amount, "y": y})
+
+    for seed in range(10):
+        found = wd.compare(
+            rows(seed, 0),
+            rows(100 + seed, 150),
+            target="y",
+            graph=[("stock", "y"), ("amount", "y")],
+        )
+        assert "cluster_not_named" not in {w.code for w in found.warnings}
+        assert found.ranking == ("stock",)
+
+
+def test_a_category_is_not_named_for_the_rows_of_others_that_look_converted_too():
+    def day(seed: int) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        rows = 3_000
+        at = pd.Timestamp("2026-03-01") + pd.to_timedelta(np.linspace(0, 24, rows), "h")
+        country = rng.choice(["US", "DE", "FR"], rows, p=[0.25, 0.45, 0.3])
+        price = np.exp(rng.normal(2, 0.6, rows)).round(2)
+        return pd.DataFrame(
+            {"at": at, "country": country, "price": price, "x": rng.normal(size=rows)}
+        )
+
+    for share, hour in ((0.875, 3), (0.917, 2)):
+        later = day(2)
+        later.loc[later["at"].dt.hour >= hour, "price"] *= 100
+        (fault,) = wd.compare(day(1), later, time_column="at").faults
+        assert (fault.kind, fault.columns) == ("unit_change", ("price",))
+        assert abs(fault.share - share) < 0.01
+        assert pd.Timestamp(fault.first_seen).tz_localize(None) > pd.Timestamp("2026-03-01 00:50")
+
+
+@pytest.mark.parametrize("rare", [0.1, 0.03, 0.01])
+def test_independent_rows_of_a_rare_flag_do_not_resemble_each_other(rare):
+    told = 0
+    for seed in range(TRIALS):
+        rng = np.random.default_rng(seed)
+        frames = [
+            pd.DataFrame({"flag": rng.random(2_000) < rare, "x": rng.normal(size=2_000)})
+            for _ in range(2)
+        ]
+        told += "rows_dependent" in {w.code for w in wd.compare(*frames).warnings}
+    assert told <= 2
+
+
+def predicted(seed: int, slope: float, written: str) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=(2, 1_500)).round(3)
+    guess = (x + z).round(3)
+    y = (slope * x + z + rng.normal(0, 0.5, 1_500)).round(3)
+    made = {
+        "error": y - guess,
+        "size": np.abs(guess - y),
+        "square": (y - guess) ** 2,
+        "share": np.abs((y - guess) / np.where(y == 0, np.nan, y)),
+    }
+    return pd.DataFrame({"x": x, "z": z, "y": y, "guess": guess, "made": made[written].round(4)})
+
+
+@pytest.mark.parametrize("written", ["error", "size", "square", "share"])
+def test_what_is_made_of_target_and_prediction_is_no_input(written):
+    before, after = predicted(1, 1.0, written), predicted(2, 1.5, written)
+    found = wd.compare(before, after, target="y", prediction="guess")
+    assert ("made_of_outcome", "made") in codes(found)
+    assert found.ranking == ("y",)
+    assert (found.verdict, found.remedy.action) == ("mechanism", "retrain")
+    assert found.conditional_shift is True
+
+
+def test_an_input_that_tells_the_target_or_the_prediction_stays_one():
+    before, after = (predicted(k, 1.0, "error").drop(columns="made") for k in range(2))
+    before, after = (f.assign(copy=2 * f["guess"], leak=f["y"] + 1) for f in (before, after))
+    found = wd.compare(before, after, target="y", prediction="guess")
+    assert {"copy", "leak"} <= found.columns.keys()
+
+
+def test_columns_of_which_one_moved_stand_in_the_headline_where_neither_reaches_the_target():
+    def mix(seed: int, shares: tuple[float, ...]) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        device = rng.choice(3, 1_500, p=shares)
+        x = rng.normal(size=1_500)
+        columns = {"mobile": device == 0, "desktop": device == 1, "tablet": device == 2}
+        return pd.DataFrame({**columns, "x": x, "y": x + rng.normal(size=1_500)})
+
+    found = wd.compare(mix(0, (0.6, 0.25, 0.15)), mix(999, (0.45, 0.4, 0.15)), target="y")
+    assert not found.summary.startswith("Nothing changed")
+    assert "mobile" in found.summary
+    assert "desktop" in found.summary
+
+
+def test_the_prediction_follows_inputs_of_which_one_or_the_other_moved():
+    def near(seed: int, mean: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        a = rng.normal(3 + mean, 1, 1_500).round(2)
+        b = (a / 1.3 + rng.normal(0, 0.03, 1_500)).round(2)
+        x = rng.normal(size=1_500).round(2)
+        y = (a + x + rng.normal(size=1_500)).round(2)
+        return pd.DataFrame({"a": a, "b": b, "x": x, "y": y, "guess": (a + x).round(2)})
+
+    found = wd.compare(near(1, 0), near(2, 0.5), target="y", prediction="guess")
+    assert found.verdict == "covariate"
+    assert found.columns["guess"].verdict == "inherited"
