@@ -1,25 +1,29 @@
-"""Columns that go on by themselves: months, weeks, counters, releases.
+"""Columns that go on by themselves: months, weeks, counters, releases, weekdays, hours.
 
-Their values in the current window are new because time went by. They tell the windows apart and
-nothing else: no test given them has rows of both, and to call them broken, or moved, is to cry wolf
-on the first of every month.
+What they say is what time it is, or how many came before. Where their values in the current window
+are new they tell the windows apart and nothing else: no test given them has rows of both, and to
+call them broken, or moved, is to cry wolf on the first of every month. A weekday that the reference
+has too is a cause like others, but no window of a Saturday is to be told that its weekday moved.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["clock"]
+__all__ = ["calendar_names", "clock"]
 
-_DAY = 86_400
+_DAY, _HALF_HOUR, _WEEK = 86_400, 1_800, 604_800
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
+_SATURDAY = 5
 _MONTHS = 12
+_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTH_NAMES = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -30,6 +34,10 @@ _LEAST_EDGE = 0.03  # of the rows, at either end: time runs evenly, sizes thin o
 _EDGE = 0.1  # of the range
 _DENSE = 0.5  # share of the whole numbers of a range that come
 _LEAST_ROWS = 20
+_MOST_PER_DAY = 3  # values of a calendar's column; of other time zones a day has two
+_DETERMINED = 0.995  # of the reference's rows
+_REPEATED = 0.5  # of the rows have another one at the same time of the day or week
+_SEEN = 0.95  # of the current rows lie at times that the reference has
 _NUMBER = re.compile(r"\d+")
 
 
@@ -69,6 +77,66 @@ def clock(reference: Snapshot, current: Snapshot, name: str) -> str | None:
     return f"{_range(values)}, and then {_range(now)}"
 
 
+def calendar_names(reference: Snapshot, current: Snapshot, names: Sequence[str]) -> frozenset[str]:
+    """Return the columns of which the time of the row says what they are, in both windows.
+
+    Those that say its month, weekday or the like, and those that the reference has alike at each
+    time of the day or week, if the current rows have them so too. A clock that was set otherwise,
+    or a column that stands still, is none.
+
+    Parameters
+    ----------
+    reference, current : Snapshot
+        With the same meaning of category codes.
+    names : sequence of str
+        Columns to look at.
+    """
+    time = reference.schema.with_role(Role.TIME)
+    if time is None or not (reference.has(time) and current.has(time)):
+        return frozenset()
+    moments = [w.column(time) for w in (reference, current)]
+    cells = [[_cells(m, period) for m in moments] for period in (_DAY, _WEEK)]
+    found = set()
+    for name in names:
+        if name == time:
+            continue
+        values = [w.column(name) for w in (reference, current)]
+        present = [float(np.isfinite(v).mean()) for v in values]
+        if present[1] < present[0] - (1 - _DETERMINED):
+            continue  # values are missing
+        if any(_is_periodic(values, times) for times in cells) or (
+            np.unique(values[1][np.isfinite(values[1])][:_MOST_PER_DAY]).size < _MOST_PER_DAY
+            and _says_the_time((reference, current), name)
+        ):
+            found.add(name)
+    return frozenset(found)
+
+
+def _cells(moments: FloatArray, period: int) -> IntArray:
+    """Return the half hour of the day or week of each row, −1 where it has no time."""
+    known = np.isfinite(moments)
+    whole = np.where(known, moments, 0.0).astype(np.int64)
+    return np.where(known, (whole + _EPOCH_WEEKDAY * _DAY) % period // _HALF_HOUR, -1)
+
+
+def _is_periodic(values: Sequence[FloatArray], cells: Sequence[IntArray]) -> bool:
+    """Whether a column has one value at each time of the day or week, and has it still."""
+    known = [np.isfinite(v) & (c >= 0) for v, c in zip(values, cells, strict=True)]
+    (before, now), (cell, cell_now) = (
+        [part[k] for part, k in zip(of, known, strict=True)] for of in (values, cells)
+    )
+    if min(before.size, now.size) < _LEAST_ROWS:
+        return False
+    value_at = np.full(_WEEK // _HALF_HOUR, np.nan)
+    value_at[cell] = before  # the last one stands
+    seen = np.isfinite(value_at)
+    if np.unique(value_at[seen]).size < 2 or seen.sum() > (1 - _REPEATED) * before.size:
+        return False
+    if (value_at[cell] != before).mean() > 1 - _DETERMINED or seen[cell_now].mean() < _SEEN:
+        return False
+    return bool((value_at[cell_now] == now)[seen[cell_now]].mean() >= _DETERMINED)
+
+
 def _range(values: FloatArray) -> str:
     return f"{values[0]:g}" + (f" to {values[-1]:g}" if len(values) > 1 else "")
 
@@ -86,7 +154,7 @@ def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str) -> bool:
         known = np.isfinite(moments) & np.isfinite(values)
         days = np.floor(moments[known] / _DAY)
         both, counts = np.unique(np.stack([days, values[known]]), axis=1, return_counts=True)
-        if both.shape[1] > 1_000:  # no calendar has so many for a day
+        if both.shape[1] > _MOST_PER_DAY * np.unique(days).size:
             return False
         rows += int(counts.sum())
         for (day, value), count in zip(both.T.tolist(), counts.tolist(), strict=True):
@@ -102,7 +170,8 @@ def _ways(day: float) -> tuple[str, ...]:
     year, month, of_month = (int(part) for part in str(date).rsplit("-", 2))
     of_year = int((date - date.astype("datetime64[Y]")) / np.timedelta64(1, "D")) + 1
     # The week, and the year that it counts for, are those of its Thursday (ISO 8601).
-    thursday = date + (3 - (int(day) + _EPOCH_WEEKDAY) % 7)
+    weekday = (int(day) + _EPOCH_WEEKDAY) % 7
+    thursday = date + (3 - weekday)
     week_year = int(str(thursday).rsplit("-", 2)[0])
     week = int((thursday - thursday.astype("datetime64[Y]")) / np.timedelta64(7, "D")) + 1
     quarter = (month + 2) // 3
@@ -114,6 +183,13 @@ def _ways(day: float) -> tuple[str, ...]:
         *(str(n) for n in (year, month, month - 1, of_month, week, quarter, of_year)),
         *(f"{week_year}-W{week:02d}", f"{week_year}W{week:02d}", f"{week_year}{week:02d}"),
         *(f"{year}Q{quarter}", f"{year}-Q{quarter}", f"Q{quarter}"),
+        *(_DAY_NAMES[weekday], _DAY_NAMES[weekday][:3]),
+        *(str(n) for n in (weekday, weekday + 1, (weekday + 1) % 7, (weekday + 1) % 7 + 1)),
+        *(
+            str(weekday >= _SATURDAY),
+            str(weekday >= _SATURDAY).lower(),
+            str(int(weekday >= _SATURDAY)),
+        ),
     )
 
 

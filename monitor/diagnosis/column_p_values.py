@@ -59,7 +59,8 @@ def column_p_values(
     side = prepare(
         past.snapshot, counted.current, target, prediction, cluster, past.count > 1, graph.nodes
     )
-    broken = find_faults(side.reference, side.current, side.names)
+    timeless = tuple(n for n in side.names if n not in side.calendar)
+    broken = find_faults(side.reference, side.current, timeless)
     side = replace(side, reference=broken.reference, current=broken.current)
     late = late_labels(side, counted.current, broken.findings, target)
     side, repaired = late.left_of(side), late.without(broken.repaired)
@@ -75,6 +76,7 @@ def column_p_values(
     testing = Testing(
         side.reference, side.current, repaired, late.findings, learned.graph, usable, side.cluster,
         mechanism_test("residual_scores"), silent, parts if past.count >= LEAST_WINDOWS else None,
+        calendar=side.calendar,
     )  # fmt: skip
     found = {}
     for name in learned.graph.nodes:

@@ -171,8 +171,10 @@ def compare(
     )
     tell("looking for faults", 0, 1)
     days = past.parts if past.count >= LEAST_WINDOWS else None
+    # A window of a Saturday lacks six weekdays, and nothing is broken.
+    timeless = tuple(n for n in side.names if n not in side.calendar)
     broken = find_faults(
-        side.reference, side.current, side.names, level=fault_level, whole=whole, parts=days
+        side.reference, side.current, timeless, level=fault_level, whole=whole, parts=days
     )
     findings, repaired = broken.findings, broken.repaired
     recorded = side
@@ -218,6 +220,7 @@ def compare(
             learned.alternatives,
             is_given=graph is not None,
             late=frozenset() if late.column is None else frozenset({late.column}),
+            calendar=side.calendar,
         )
         asked = ask_model(side, prediction, target, model)
         judgement = judge(

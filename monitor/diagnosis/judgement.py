@@ -286,6 +286,9 @@ def _follower(
                 f"Hardly any rows have parents alike in both windows (overlap {own.overlap:.2f})."
             )
         return undetermined(ReasonCode.NO_OVERLAP, text)
+    if own.untestable is Untestable.CALENDAR:
+        text = "The time of the row says what it is, in this window as in the others."
+        return Judged(ColumnVerdict.STABLE, None, text)
     if moved and upstream:
         if not parents:  # a possible ancestor only: joined by edges of open direction
             return undetermined(
@@ -317,9 +320,6 @@ def _follower(
         )
     if own.untestable is Untestable.CONSTANT:
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
-    if own.untestable is Untestable.CALENDAR:
-        text = "Weekday and hour say what it is, in this window as in the others."
-        return Judged(ColumnVerdict.STABLE, None, text)
     if sees_enough(own, floor, level, tests) is False:
         detectable = detectable_effect(own, level, tests)
         unit = " sd" if own.level is None else f" {own.level.unit}".replace(" probability", "")

@@ -11,7 +11,7 @@ from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.clocks import clock
+from whydrift.monitor.diagnosis.clocks import calendar_names, clock
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.renamed import written_otherwise
@@ -36,6 +36,7 @@ class Sides:
     notes: tuple[Note, ...]
     cluster: str | None = None  # named, or seen
     clocks: tuple[str, ...] = ()  # columns left out since their values are new as time went by
+    calendar: frozenset[str] = frozenset()  # columns of which the row's time says what they are
 
 
 def prepare(
@@ -201,7 +202,17 @@ def prepare(
         reference, current, told_apart = _apart(reference, current, tuple(names))
         notes += told_apart
     told_once = tuple(dict.fromkeys(notes))
-    return Sides(reference, current, tuple(names), has_labels, told_once, cluster, tuple(clocks))
+    calendar = calendar_names(reference, current, [n for n in names if n != target])
+    return Sides(
+        reference,
+        current,
+        tuple(names),
+        has_labels,
+        told_once,
+        cluster,
+        tuple(clocks),
+        calendar,
+    )
 
 
 def _check_clusters(reference: Snapshot, current: Snapshot, cluster: str | None) -> None:

@@ -78,6 +78,8 @@ class Testing:
         Whether somebody gave the graph, so that what it lacks is not there.
     late : frozenset of str
         Columns of which values are still coming in: that more are missing means nothing.
+    calendar : frozenset of str
+        Columns of which the row's time says what they are, in both windows.
     """
 
     def __init__(
@@ -96,6 +98,7 @@ class Testing:
         *,
         is_given: bool = False,
         late: frozenset[str] = frozenset(),
+        calendar: frozenset[str] = frozenset(),
     ) -> None:
         self.graph = graph
         self.alternatives = alternatives
@@ -106,6 +109,7 @@ class Testing:
         self.usable = frozenset(usable)
         self.progress = progress
         self._late = late
+        self._calendar = calendar
         self.notes: list[Note] = []
         self.recorded = WindowPair(reference, current, usable, cluster, parts)
         has_repairs = any(f.repairs for f in self.findings)
@@ -299,6 +303,9 @@ class Testing:
 
     def _tested(self, name: str, parents: Parents) -> MechanismTestResult:
         pair = self.repaired
+        if name in self._calendar:
+            rows = int(pair.complete((name,)).sum())
+            return MechanismTestResult(None, Untestable.CALENDAR, 1.0, rows)
         others = self._strangers(name, parents)
         repaired = self._tests[id(pair)](pair, name, parents, others)
         # Nothing is left of such a column but what a smooth fit gets wrong where parents moved.

@@ -341,3 +341,56 @@ def test_the_prediction_follows_inputs_of_which_one_or_the_other_moved():
     found = wd.compare(near(1, 0), near(2, 0.5), target="y", prediction="guess")
     assert found.verdict == "covariate"
     assert found.columns["guess"].verdict == "inherited"
+
+
+def week_of_orders(start: str, days: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    rows = 300 * days
+    moment = rng.integers(0, days, rows) + rng.beta(2, 3, rows)
+    at = pd.Timestamp(start) + pd.to_timedelta(np.sort(moment), "D")
+    weekend = pd.Series(at.day_of_week >= 5)
+    hour = pd.Series(at.hour)
+    x = rng.normal(size=rows)
+    return pd.DataFrame(
+        {
+            "at": at,
+            "weekday": at.day_name().str[:3],
+            "dow": at.day_of_week,
+            "weekend": weekend,
+            "hour": hour,
+            "night": hour.isin([22, 23, 0, 1, 2, 3, 4]),
+            "day": at.day,
+            "x": x,
+            "y": x + 0.02 * hour + rng.normal(size=rows),
+        }
+    )
+
+
+CALENDAR = ("weekday", "dow", "weekend", "hour", "night", "day")
+
+
+@pytest.mark.parametrize("day", ["2026-03-30", "2026-04-04", "2026-04-05"])
+@pytest.mark.parametrize("days", [5, 10, 28])
+def test_what_the_time_of_the_row_says_is_never_broken_and_never_moved(day, days):
+    """Also where the reference is a few days, and has no weekend."""
+    start = {5: "2026-03-23", 10: "2026-03-16", 28: "2026-03-01"}[days]
+    found = wd.compare(
+        week_of_orders(start, days, 1), week_of_orders(day, 1, 2), target="y", time_column="at"
+    )
+    assert not found.faults
+    assert not {*CALENDAR} & {*found.ranking}
+    assert {found.columns[c].verdict for c in CALENDAR if c in found.columns} == {"stable"}
+
+
+def test_a_calendar_column_that_breaks_is_told():
+    before, after = week_of_orders("2026-03-01", 28, 1), week_of_orders("2026-03-30", 1, 2)
+    graph = [("x", "y"), ("hour", "y")]
+
+    def faults(**columns: object) -> set[tuple[str, tuple[str, ...]]]:
+        broken = after.assign(**columns)
+        return kinds(wd.compare(before, broken, graph=graph, target="y", time_column="at"))
+
+    assert ("offset", ("hour",)) in faults(hour=(after["hour"] + 5) % 24)
+    some = np.random.default_rng(1).random(len(after)) < 0.3
+    assert ("null_spike", ("weekday",)) in faults(weekday=after["weekday"].mask(some))
+    assert ("stuck_value", ("hour",)) in faults(hour=12)
