@@ -34,6 +34,7 @@ _LEAST_EDGE = 0.03  # of the rows, at either end: time runs evenly, sizes thin o
 _EDGE = 0.1  # of the range
 _DENSE = 0.5  # share of the whole numbers of a range that come
 _LEAST_ROWS = 20
+_SOME = 50  # rows that tell most columns of numbers from whole ones
 _MOST_PER_DAY = 3  # values of a calendar's column; of other time zones a day has two
 _DETERMINED = 0.995  # of the reference's rows
 _REPEATED = 0.5  # of the rows have another one at the same time of the day or week
@@ -57,6 +58,9 @@ def clock(reference: Snapshot, current: Snapshot, name: str) -> str | None:
         For a note: what its values are.
     """
     before, after = (w.column(name) for w in (reference, current))
+    some = after[:_SOME]
+    if not reference.schema[name].kind.is_discrete and (some != np.floor(some)).any():
+        return None  # most columns of numbers; a missing value counts as one
     before, after = before[np.isfinite(before)], after[np.isfinite(after)]
     if min(before.size, after.size) < _LEAST_ROWS:
         return None
@@ -147,21 +151,22 @@ def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str) -> bool:
     if time is None or time == name or not all(w.has(time) for w in windows):
         return False
     schema = windows[1].schema[name]
-    hits: dict[int, int] = {}
-    rows = 0
+    ways: set[int] | None = None
     for window in windows:
         moments, values = window.column(time), window.column(name)
         known = np.isfinite(moments) & np.isfinite(values)
         days = np.floor(moments[known] / _DAY)
-        both, counts = np.unique(np.stack([days, values[known]]), axis=1, return_counts=True)
-        if both.shape[1] > _MOST_PER_DAY * np.unique(days).size:
+        if np.unique(values[known]).size > _MOST_PER_DAY * np.unique(days).size:
             return False
-        rows += int(counts.sum())
+        both, counts = np.unique(np.stack([days, values[known]]), axis=1, return_counts=True)
+        hits: dict[int, int] = {}
         for (day, value), count in zip(both.T.tolist(), counts.tolist(), strict=True):
             label = schema.categories[int(value)] if schema.kind.is_discrete else f"{value:g}"
             for way in (k for k, said in enumerate(_ways(day)) if said == label):
                 hits[way] = hits.get(way, 0) + count
-    return bool(rows) and max(hits.values(), default=0) >= _AS_THE_TIME_SAYS * rows
+        right = {way for way, n in hits.items() if n >= _AS_THE_TIME_SAYS * counts.sum()}
+        ways = right if ways is None else ways & right
+    return bool(ways)
 
 
 def _ways(day: float) -> tuple[str, ...]:

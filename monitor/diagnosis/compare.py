@@ -187,6 +187,12 @@ def compare(
         side.reference, side.current, target=target, prediction=prediction, loss=loss
     )
     told = measure.notes if measure is not None else ()
+    if 1 < past.count < LEAST_WINDOWS:
+        text = (
+            f"{past.count} past windows: from {LEAST_WINDOWS} on it is known how much ordinary "
+            "ones differ; until then what differs by more than sampling looks like drift"
+        )
+        told = (*told, Note("few_past_windows", None, text))
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
     with clock.measure("graph"):

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from scipy.stats import rankdata
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["made_of_outcome"]
@@ -20,8 +20,10 @@ __all__ = ["made_of_outcome"]
 _SAME = (
     0.999  # rank correlation from which on one column is a function of another, but for rounding
 )
+_LIKE = 0.9  # the same on a few rows: what is below it is not looked at closely
+_USED = 0.99  # share of the rows in which a ratio exists
 _LEAST_ROWS = 20
-_MOST_ROWS = 2_000
+_PROBES, _MOST_ROWS = 40, 2_000
 
 
 def made_of_outcome(
@@ -44,24 +46,42 @@ def made_of_outcome(
     truth, guess = _numbers(reference, target), _numbers(reference, prediction)
     if truth is None or guess is None:
         return ()
-    out = []
-    for name in names:
-        values = reference.column(name)
-        known = np.flatnonzero(np.isfinite(values) & np.isfinite(truth) & np.isfinite(guess))
-        if known.size < _LEAST_ROWS:
-            continue
-        if known.size > _MOST_ROWS:
-            known = known[np.linspace(0, known.size - 1, _MOST_ROWS).astype(np.int64)]
-        ranks = _ranks(values[known])
-        if ranks is None:
-            continue
-        both = truth[known], guess[known]
-        # A copy of one of them is another matter: a leak, or a second model.
-        if any(_agrees(ranks, one) for one in both):
-            continue
-        if any(_agrees(ranks, made) for made in _made(*both)):
-            out.append(name)
-    return tuple(out)
+    known = np.flatnonzero(np.isfinite(truth) & np.isfinite(guess))
+    if known.size < _LEAST_ROWS:
+        return ()
+    probe, some = (_spaced(known, most) for most in (_PROBES, _MOST_ROWS))
+    ways = [_ranks(np.nan_to_num(made)) for made in _made(truth[probe], guess[probe])]
+    seen = np.array([way for way in ways if way is not None])
+    return tuple(
+        name
+        for name in names
+        if _may_follow(reference.column(name)[probe], seen)
+        and _follows(reference.column(name), truth, guess, some)
+    )
+
+
+def _may_follow(values: FloatArray, seen: FloatArray) -> bool:
+    """Whether a few values have about the order of one of some; seen : (n_ways, n_rows)."""
+    ranks = _ranks(values) if np.isfinite(values).all() else None
+    return ranks is None or not seen.size or bool(np.abs(seen @ ranks).max() >= _LIKE)
+
+
+def _spaced(rows: IntArray, most: int) -> IntArray:
+    if rows.size <= most:
+        return rows
+    return rows[np.linspace(0, rows.size - 1, most).astype(np.int64)]
+
+
+def _follows(values: FloatArray, truth: FloatArray, guess: FloatArray, rows: IntArray) -> bool:
+    """Whether a column has the order of something made of both, and of neither alone."""
+    rows = rows[np.isfinite(values[rows])]
+    if rows.size < _LEAST_ROWS:
+        return False
+    ranks, both = _ranks(values[rows]), (truth[rows], guess[rows])
+    # A copy of one of them is another matter: a leak, or a second model.
+    if ranks is None or any(_agrees(ranks, one) for one in both):
+        return False
+    return any(_agrees(ranks, made) for made in _made(*both))
 
 
 def _made(truth: FloatArray, guess: FloatArray) -> Iterator[FloatArray]:
@@ -81,10 +101,9 @@ def _made(truth: FloatArray, guess: FloatArray) -> Iterator[FloatArray]:
 
 def _agrees(ranks: FloatArray, other: FloatArray) -> bool:
     used = np.isfinite(other)
-    if used.mean() < _SAME:
+    if used.mean() < _USED:
         return False
-    known = _ranks(other[used])
-    own = ranks[used]
+    known, own = _ranks(other[used]), ranks[used]
     own = own - own.mean()
     size = float(np.sqrt(own @ own))
     return known is not None and size > 0 and abs(float(own @ known)) >= _SAME * size

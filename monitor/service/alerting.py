@@ -16,6 +16,7 @@ from whydrift.monitor.diagnosis.alert import (
 )
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 from whydrift.monitor.diagnosis.episode import Episode, Step, advance
+from whydrift.monitor.diagnosis.words import joined
 from whydrift.monitor.service.judging import Judged, SlowDrift
 from whydrift.monitor.store.state import AlertChange, Decision, Spending
 from whydrift.monitor.window.interval import Interval
@@ -139,6 +140,13 @@ def details_of(
     is_slow = key.segment == WHOLE and key.kind in {AlertKind.COVARIATE, AlertKind.MECHANISM}
     slowly = {c: n for c, n in slow.scales.items() if c in finding.columns} if is_slow else {}
     current = diagnosis.current
+    remedy = diagnosis.remedy.text
+    if slowly and not set(columns) - set(slowly):  # of the last window alone it would be none
+        remedy = (
+            f"Look at the course of {', '.join(sorted(slowly))} over the last "
+            f"{max(slowly.values())} windows: what is found there is to be mended at its source, "
+            "or accepted as the new normal."
+        )
     return {
         "summary": _summary(diagnosis, key, columns, slowly),
         "verdict": diagnosis.verdict.value,
@@ -146,7 +154,7 @@ def details_of(
         "columns": columns,
         "slow": slowly,
         "faults": [{"kind": f.kind.value, "columns": list(f.columns)} for f in diagnosis.faults],
-        "remedy": diagnosis.remedy.text,
+        "remedy": remedy,
         "window": {"start": current.start, "end": current.end},
     }
 
@@ -160,13 +168,20 @@ def _summary(
         if own is None:
             return diagnosis.summary
         return f"{', '.join(columns)}: {own}. In the same window: {diagnosis.summary}"
-    named = ", ".join(sorted(slowly))
-    what = "its own mechanism" if key.kind is AlertKind.MECHANISM else "it"
+    named = joined([f"{c}{_last_of(diagnosis, c)}" for c in sorted(slowly)])
+    what = "the mechanism of " if key.kind is AlertKind.MECHANISM else ""
     over = max(slowly.values())
     return (
-        f"{named}: {what} moved slowly, over {over} windows; none of these shows it alone. "
+        f"Slowly, over {over} windows, {what}{named} moved; none of these windows shows it alone. "
         f"Of the last one: {diagnosis.summary}"
     )
+
+
+def _last_of(diagnosis: Diagnosis, column: str) -> str:
+    """Return how far a column was from the reference in the last window."""
+    judged = diagnosis.columns.get(column)
+    effect = None if judged is None else judged.effect
+    return "" if effect is None else f" ({effect.value:+.2g} {effect.unit} in the last one)"
 
 
 def _findings(

@@ -204,7 +204,7 @@ def test_a_slow_change_opens_an_alert_that_names_the_column() -> None:
     assert opened(found) == [("", "covariate")]
     (change,) = found.changes
     assert change.details["slow"] == {"a": 30}
-    assert "a: it moved slowly, over 30 windows" in change.details["summary"]
+    assert "Slowly, over 30 windows, a" in change.details["summary"]
     assert opened(decided(diagnosis(), slow=SlowDrift({"c": 7}))) == []  # does not reach y
     assert opened(decided(diagnosis(), slow=SlowDrift({"y": 7}))) == [("", "mechanism")]
 
