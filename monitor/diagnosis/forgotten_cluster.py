@@ -6,22 +6,44 @@ neighbouring numbers have no more in common than others.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.special import fdtrc, ndtr
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["forgotten_cluster"]
+__all__ = ["Forgotten", "forgotten_cluster"]
 
 _LEAST_LEVELS = 10  # in each window
+_MANY_LEVELS = 30
 _MOST_LEVELS = 0.5  # of the rows, of a number: several have the same
 _SOME = 50  # rows that tell most numbers
 _LEAST_NEW = 0.2  # share of current rows: what comes and goes names users, not kinds
 _LEVEL = 1e-6  # at which rows of one level are alike, over all pairs of columns
 
 
-def forgotten_cluster(reference: Snapshot, current: Snapshot, names: tuple[str, ...]) -> str | None:
+@dataclass(frozen=True)
+class Forgotten:
+    """A column that may say whose rows they are.
+
+    Parameters
+    ----------
+    name : str
+        The column.
+    is_clear : bool
+        Whether it has many values, and they go as well as come: new countries or campaigns come,
+        users come and go.
+    """
+
+    name: str
+    is_clear: bool
+
+
+def forgotten_cluster(
+    reference: Snapshot, current: Snapshot, names: tuple[str, ...]
+) -> Forgotten | None:
     """Return the column whose values come and go and whose rows are alike in some number.
 
     Parameters
@@ -40,7 +62,9 @@ def forgotten_cluster(reference: Snapshot, current: Snapshot, names: tuple[str, 
         if is_number and not _may_be_names(before[seen][:_SOME]):
             continue
         levels, code = np.unique(before[seen], return_inverse=True)
-        if min(len(levels), len(np.unique(now))) < _LEAST_LEVELS:
+        levels_now = np.unique(now)
+        fewest = min(len(levels), len(levels_now))
+        if fewest < _LEAST_LEVELS:
             continue
         if is_number and not (
             len(levels) <= _MOST_LEVELS * len(code) and (levels == np.floor(levels)).all()
@@ -52,7 +76,8 @@ def forgotten_cluster(reference: Snapshot, current: Snapshot, names: tuple[str, 
         alike = _apart if is_number else _alike
         others = (n for n in numbers if n != name)
         if any(alike(reference.rank_scores(n)[seen], code) < limit for n in others):
-            return name
+            gone = float(np.isin(before[seen], levels_now, invert=True).mean())
+            return Forgotten(name, fewest >= _MANY_LEVELS and gone >= _LEAST_NEW)
     return None
 
 

@@ -154,10 +154,11 @@ def prepare(
             notes.append(Note("made_of_outcome", name, text))
             names.remove(name)
     others = tuple(n for n in names if n != target)
-    whose = forgotten_cluster(reference, current, others) if cluster is None else None
-    if whose is not None:
+    forgotten = forgotten_cluster(reference, current, others) if cluster is None else None
+    if forgotten is not None:
+        whose = forgotten.name
         text = f"rows of one {whose!r} resemble each other, and many of its values are new: "
-        if whose not in named and len(names) > 1:
+        if forgotten.is_clear and whose not in named and len(names) > 1:
             text += (
                 "it is taken to say whose rows they are, and errors allow for that; name another "
                 "column with --cluster"

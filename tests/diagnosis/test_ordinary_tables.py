@@ -232,6 +232,18 @@ def test_a_user_id_that_nobody_named_counts_users_and_not_rows(each, written):
     assert alarms <= MOST
 
 
+def test_new_countries_are_told_and_not_taken_for_users():
+    def rows(seed: int, countries: int) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        own = np.random.default_rng(1).normal(size=60)
+        country = rng.integers(0, countries, 4_000)
+        y = own[country] + rng.normal(size=4_000)
+        return pd.DataFrame({"country": [f"c{k}" for k in country], "y": y})
+
+    found = wd.compare(rows(1, 40), rows(2, 55), target="y")
+    assert ("category_set", ("country",)) in kinds(found)
+
+
 def test_a_whole_number_that_measures_something_is_no_id():
     def rows(seed: int, more: float) -> pd.DataFrame:
         rng = np.random.default_rng(seed)
