@@ -406,3 +406,26 @@ def test_a_calendar_column_that_breaks_is_told():
     some = np.random.default_rng(1).random(len(after)) < 0.3
     assert ("null_spike", ("weekday",)) in faults(weekday=after["weekday"].mask(some))
     assert ("stuck_value", ("hour",)) in faults(hour=12)
+
+
+@pytest.mark.parametrize(("factor", "decimals"), [(12, 4), (1, 6), (0.01, 7)])
+def test_a_rate_is_computed_from_what_it_is_a_rate_of(factor, decimals):
+    def loans(seed: int, mean: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        income = np.round(np.exp(rng.normal(mean, 0.55, 1_500)), -2)
+        payment = np.round(np.exp(rng.normal(5.9, 0.6, 1_500)), 2)
+        rate = np.round(factor * payment / income, decimals)
+        logit = -2 + 3 * rate / (0.011 * factor)
+        default = rng.random(1_500) < 1 / (1 + np.exp(-logit))
+        return pd.DataFrame(
+            {"income": income, "payment": payment, "rate": rate, "default": default}
+        )
+
+    for seed in range(5):
+        found = wd.compare(loans(seed, 10.6), loans(100 + seed, 10.85), target="default")
+        assert found.ranking[0] == "income"
+        assert found.columns["rate"].verdict == "inherited"
+    broken = loans(7, 10.6)
+    broken.loc[broken.index % 10 == 0, "rate"] *= 1.5
+    found = wd.compare(loans(6, 10.6), broken, target="default")
+    assert kinds(found) == {("identity_broken", ("rate",))}

@@ -25,6 +25,7 @@ _PROBES = 3  # rows on which products are looked for, before all rows are asked
 _MOST_CELLS = 1_000_000  # of tables of pairs, compared at once
 _MOST_CANDIDATES = 20_000
 _ROUNDED = 1.01  # units in the last decimal, of sums of rounded parts
+_MOST_DECIMALS = 8
 _COARSE = 0.005  # sd: rounding beyond this hides too much
 
 
@@ -187,6 +188,7 @@ def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | P
         _sums(block[:, first:], tolerances[first:], fine, 0) if coarse else (),
         _sums(block, tolerances, usable, first),
         _pairs(block, tolerances, usable, first),
+        _multiples(block, tolerances, usable, first),
     )
     for identity in candidates:
         participants = frozenset(identity.names)
@@ -219,7 +221,7 @@ def _tolerance(values: FloatArray) -> float:
     present = values[np.isfinite(values)][:2_000]
     spread, size = float(present.std()), float(np.abs(present).max())
     exact = 1e-6 * spread + 1e-9 * size
-    for decimals in range(5):
+    for decimals in range(_MOST_DECIMALS + 1):
         unit = 10.0**-decimals
         if (np.abs(present / unit - np.round(present / unit)) <= 1e-6).all():
             rounding = _ROUNDED * unit
@@ -318,3 +320,68 @@ def _pairs(
             slack_c = tolerances[c] + 1e-6 * np.abs(block[some, c][np.isfinite(gap)])
             if known.size >= 20 and (known <= slack_c).mean() > 0.9:
                 yield Pair(names[c], formula, names[a], names[b], float(tolerances[c]))
+
+
+def _multiples(
+    block: FloatArray, tolerances: FloatArray, names: tuple[str, ...], first: int
+) -> Iterator[Pair]:
+    """Yield columns, from ``first`` on, that are a factor times a product or ratio of two others.
+
+    The factor is what two rows have in common: 12 months of payments in an income, a percentage.
+    """
+    present = np.flatnonzero(np.isfinite(block).all(axis=1) & (block != 0).all(axis=1))
+    if len(names) < 3 or present.size < _LEAST_ROWS:
+        return
+    some = present[np.linspace(0, present.size - 1, 64).astype(int)]
+    one, other = block[some[0]], block[some[len(some) // 2]]
+    at_once = max(1, _MOST_CELLS // len(names) ** 2)
+    for operation in (np.multiply, np.divide):
+        tables = [operation(row[:, None], row[None, :]) for row in (one, other)]
+        candidates: list[tuple[int, int, int]] = []
+        for start in range(first, len(names), at_once):
+            of = slice(start, start + at_once)
+            factors = [
+                row[of, None, None] / table for row, table in zip((one, other), tables, strict=True)
+            ]
+            slack = 1e-6 + (tolerances[of] * (1 / np.abs(one[of]) + 1 / np.abs(other[of])))
+            gap = np.abs(factors[0] - factors[1])
+            hits = np.argwhere(gap <= slack[:, None, None] * np.abs(factors[0]))
+            candidates += [(start + c, a, b) for c, a, b in hits.tolist()]
+        if len(candidates) > _MOST_CANDIDATES:
+            continue  # numbers so coarse that they agree by chance
+        for c, a, b in candidates:
+            if len({a, b, c}) < 3 or (operation is np.multiply and a > b):
+                continue
+            base = operation(block[some, a], block[some, b])
+            found = _factor(block[some, c], base, float(tolerances[c]))
+            if found is not None:
+                yield Pair(names[c], _times(operation, found), names[a], names[b],
+                           float(tolerances[c]))  # fmt: skip
+
+
+def _factor(result: FloatArray, base: FloatArray, tolerance: float) -> float | None:
+    """Return the factor, the roundest that does, that makes a base the result; None for one."""
+    size = float(base @ result) / float(base @ base)
+    slack = tolerance + 1e-6 * np.abs(result)
+    for digits in (1, 2, 3, 4, 6):
+        factor = float(f"{size:.{digits}g}")
+        if (np.abs(factor * base - result) <= slack).mean() > 0.9:
+            return None if factor == 1 else factor
+    return None
+
+
+def _times(operation: np.ufunc, factor: float) -> Formula:
+    if operation is np.multiply:
+        return Formula(
+            f"{factor:g} · {{}} · {{}}",
+            lambda a, b: factor * a * b,
+            lambda c, b: c / (factor * b),
+            lambda c, a: c / (factor * a),
+        )
+    return Formula(
+        f"{factor:g} · {{}} / {{}}",
+        lambda a, b: factor * a / b,
+        lambda c, b: c * b / factor,
+        lambda c, a: factor * a / c,
+        commutes=False,
+    )

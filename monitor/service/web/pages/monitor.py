@@ -393,4 +393,5 @@ def _left_out(
         accepted_from=None if accepted is None else accepted.start,
         accepted_until=None if accepted is None else accepted.until,
     )
-    return [(window.interval, reason) for window, reason in found.left_out][-_MOST_LEFT_OUT:]
+    told = dict.fromkeys((window.interval, reason) for window, reason in found.left_out)
+    return list(told)[-_MOST_LEFT_OUT:]  # a window has several versions of the model
