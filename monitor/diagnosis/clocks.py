@@ -12,8 +12,9 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
+from scipy.stats import rankdata
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -28,7 +29,8 @@ _MONTH_NAMES = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
-_AS_THE_TIME_SAYS = 0.9  # of the rows: of other time zones some lie on the next day
+_BY_MODE = 0.1  # of the rows without the commonest value may be otherwise
+_RISES = 0.9  # rank correlation with the rows' order
 _LEAST_NEW = 0.01  # share of rows with a value that the reference lacks
 _LEAST_EDGE = 0.03  # of the rows, at either end: time runs evenly, sizes thin out
 _EDGE = 0.1  # of the range
@@ -40,10 +42,22 @@ _DETERMINED = 0.995  # of the reference's rows
 _REPEATED = 0.5  # of the rows have another one at the same time of the day or week
 _SEEN = 0.95  # of the current rows lie at times that the reference has
 _NUMBER = re.compile(r"\d+")
+_RELEASE = re.compile(
+    r"^(v\.? ?\d+|v?\d+(\.\d+)+|(19|20)\d\d[-/ ]?(w|q|kw)?\d*)([-_ ].*)?$", re.IGNORECASE
+)
+_UNIT = re.compile(
+    r"(^|[^a-z])(years?|quarters?|months?|weeks?|days?|dates?)([^a-z]|no|nr|$)", re.IGNORECASE
+)
 
 
-def clock(reference: Snapshot, current: Snapshot, name: str) -> str | None:
+def clock(
+    reference: Snapshot, current: Snapshot, name: str, *, is_named: bool = False
+) -> str | None:
     """Return what makes a column a clock whose values are new, or None.
+
+    Without a time column that says so, what a column is called has to, or the way it is written,
+    or that it rises row by row: a promotion that began, a dial that was set from 3 to 4, a scale
+    that got another grade are changes.
 
     Parameters
     ----------
@@ -51,6 +65,9 @@ def clock(reference: Snapshot, current: Snapshot, name: str) -> str | None:
         With the same meaning of category codes.
     name : str
         A column that both have.
+    is_named : bool
+        Whether a graph has it: what it causes is then not to be judged without it, unless it says
+        what the time column says.
 
     Returns
     -------
@@ -59,26 +76,46 @@ def clock(reference: Snapshot, current: Snapshot, name: str) -> str | None:
     """
     before, after = (w.column(name) for w in (reference, current))
     some = after[:_SOME]
-    if not reference.schema[name].kind.is_discrete and (some != np.floor(some)).any():
+    is_text = reference.schema[name].kind.is_discrete
+    if not is_text and (some != np.floor(some)).any():
         return None  # most columns of numbers; a missing value counts as one
-    before, after = before[np.isfinite(before)], after[np.isfinite(after)]
-    if min(before.size, after.size) < _LEAST_ROWS:
+    known = np.isfinite(before), np.isfinite(after)
+    old, new = before[known[0]], after[known[1]]
+    if min(old.size, new.size) < _LEAST_ROWS:
         return None
-    values, now = np.unique(before), np.unique(after)
-    if np.isin(after, values, invert=True).mean() < _LEAST_NEW:
+    values, now = np.unique(old), np.unique(new)
+    if np.isin(new, values, invert=True).mean() < _LEAST_NEW:
         return None
     if _says_the_time((reference, current), name):
         return "as the time column says"
-    if np.isin(now, values).any():
+    if is_named or np.isin(now, values).any():
         return None
-    if reference.schema[name].kind.is_discrete:
+    if is_text:
         labels = current.schema[name].categories
         ends = [labels[int(v)] for v in (values[-1], now[-1])]
         is_next = len(values) == len(now) == 1 and _comes_next(*ends)
         return f"{ends[0]!r}, and then {ends[1]!r}" if is_next else None
-    if reference.schema[name].kind is ColumnKind.TIMESTAMP or not _goes_on(before, after):
+    if reference.schema[name].kind is ColumnKind.TIMESTAMP or not _goes_on(old, new, name):
+        return None
+    if not _UNIT.search(name) and not (
+        len(values) > 1
+        and len(now) > 1
+        and all(
+            _rises(w, v, k)
+            for w, v, k in zip((reference, current), (before, after), known, strict=True)
+        )
+    ):
         return None
     return f"{_range(values)}, and then {_range(now)}"
+
+
+def _rises(window: Snapshot, values: FloatArray, known: BoolArray) -> bool:
+    """Whether values go up with the rows, or with their time."""
+    time = window.schema.with_role(Role.TIME)
+    at = np.arange(len(values)) if time is None else window.column(time)
+    known = known & np.isfinite(at)
+    ranks = rankdata(at[known]), rankdata(values[known])
+    return bool(known.sum() >= _LEAST_ROWS and np.corrcoef(*ranks)[0, 1] >= _RISES)
 
 
 def calendar_names(reference: Snapshot, current: Snapshot, names: Sequence[str]) -> frozenset[str]:
@@ -136,7 +173,9 @@ def _is_periodic(values: Sequence[FloatArray], cells: Sequence[IntArray]) -> boo
     seen = np.isfinite(value_at)
     if np.unique(value_at[seen]).size < 2 or seen.sum() > (1 - _REPEATED) * before.size:
         return False
-    if (value_at[cell] != before).mean() > 1 - _DETERMINED or seen[cell_now].mean() < _SEEN:
+    commonest = np.unique(before, return_counts=True)[1].max() / before.size
+    most = min(1 - _DETERMINED, _BY_MODE * (1 - commonest))
+    if (value_at[cell] != before).mean() > most or seen[cell_now].mean() < _SEEN:
         return False
     return bool((value_at[cell_now] == now)[seen[cell_now]].mean() >= _DETERMINED)
 
@@ -146,12 +185,18 @@ def _range(values: FloatArray) -> str:
 
 
 def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str) -> bool:
-    """Whether a column says the month, the week, the date or the like of the row's time."""
+    """Whether a column says the month, the week, the date or the like of the row's time.
+
+    In each window, and in more rows than the commonest value has by itself: a flag that is mostly
+    0 is no weekend, and a column of ones in January no month.
+    """
     time = windows[0].schema.with_role(Role.TIME)
     if time is None or time == name or not all(w.has(time) for w in windows):
         return False
     schema = windows[1].schema[name]
     ways: set[int] | None = None
+    rows: dict[str, int] = {}
+    wrong: dict[int, int] = {}
     for window in windows:
         moments, values = window.column(time), window.column(name)
         known = np.isfinite(moments) & np.isfinite(values)
@@ -162,11 +207,16 @@ def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str) -> bool:
         hits: dict[int, int] = {}
         for (day, value), count in zip(both.T.tolist(), counts.tolist(), strict=True):
             label = schema.categories[int(value)] if schema.kind.is_discrete else f"{value:g}"
+            rows[label] = rows.get(label, 0) + count
             for way in (k for k, said in enumerate(_ways(day)) if said == label):
                 hits[way] = hits.get(way, 0) + count
-        right = {way for way, n in hits.items() if n >= _AS_THE_TIME_SAYS * counts.sum()}
+        size = int(counts.sum())
+        right = {way for way, n in hits.items() if n >= _DETERMINED * size}
         ways = right if ways is None else ways & right
-    return bool(ways)
+        for way in ways:
+            wrong[way] = wrong.get(way, 0) + size - hits[way]
+    others = sum(rows.values()) - max(rows.values(), default=0)
+    return any(wrong[way] <= _BY_MODE * others for way in ways or ()) and others > 0
 
 
 def _ways(day: float) -> tuple[str, ...]:
@@ -199,31 +249,30 @@ def _ways(day: float) -> tuple[str, ...]:
 
 
 def _comes_next(one: str, other: str) -> bool:
-    """Whether one text is the other with its number, or one of several, a step on.
+    """Whether one release, year or month is the other a step on.
 
     v12 and v13, 9.9 and 9.10, 3.1.4 and 3.2.0, 2025-12 and 2026-01: what stands before the number
     is the same, what stands after it begins anew.
     """
+    if not (_RELEASE.match(one) and _RELEASE.match(other)):
+        return False
     if _NUMBER.split(one) != _NUMBER.split(other):
         return False
-    pairs = [
-        (int(a), int(b)) for a, b in zip(_NUMBER.findall(one), _NUMBER.findall(other), strict=True)
-    ]
-    differing = [k for k, (a, b) in enumerate(pairs) if a != b]
-    if not differing or pairs[differing[0]][1] != pairs[differing[0]][0] + 1:
+    old, new = ([int(n) for n in _NUMBER.findall(text)] for text in (one, other))
+    differing = [k for k, (a, b) in enumerate(zip(old, new, strict=True)) if a != b]
+    if not differing or new[differing[0]] != old[differing[0]] + 1:
         return False
-    return all(pairs[k][1] <= 1 for k in differing[1:])
+    return all(new[k] <= 1 for k in differing[1:])
 
 
-def _goes_on(before: FloatArray, after: FloatArray) -> bool:
+def _goes_on(before: FloatArray, after: FloatArray, name: str) -> bool:
     """Whether whole numbers go on above those of the reference, evenly as time runs."""
     if any((v != np.floor(v)).any() for v in (before, after)):
         return False
-    gap = float(after.min() - before.max())
     still = [bool(v.min() == v.max()) for v in (before, after)]
-    if all(still):
-        return gap == 1 or (before[0], after[0]) == (_MONTHS, 1)
-    if gap < 1 or (any(still) and gap > 1):
+    if all(still) and (before[0], after[0]) == (_MONTHS, 1):
+        return "month" in name.lower()
+    if after.min() - before.max() != 1:
         return False
     return all(s or _is_even(v) for s, v in zip(still, (before, after), strict=True))
 

@@ -19,7 +19,7 @@ from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test
 from whydrift.monitor.diagnosis.sides import prepare, unusable
 from whydrift.monitor.diagnosis.testing import Testing
-from whydrift.monitor.diagnosis.window_graph import window_graph
+from whydrift.monitor.diagnosis.window_graph import said_to_cause, window_graph
 
 __all__ = ["column_p_values"]
 
@@ -57,7 +57,13 @@ def column_p_values(
         else Pooled(windows[0], np.zeros(len(windows[0].sample), dtype=np.int64), 1)
     )
     side = prepare(
-        past.snapshot, counted.current, target, prediction, cluster, past.count > 1, graph.nodes
+        past.snapshot,
+        counted.current,
+        target,
+        prediction,
+        cluster,
+        past.count > 1,
+        said_to_cause(graph, None),
     )
     timeless = tuple(n for n in side.names if n not in side.calendar)
     broken = find_faults(side.reference, side.current, timeless)

@@ -58,7 +58,7 @@ from whydrift.monitor.diagnosis.shift_type import name_shift
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
 from whydrift.monitor.diagnosis.testing import Testing
-from whydrift.monitor.diagnosis.window_graph import window_graph
+from whydrift.monitor.diagnosis.window_graph import said_to_cause, window_graph
 from whydrift.monitor.diagnosis.words import sentence
 
 __all__ = ["compare"]
@@ -165,7 +165,7 @@ def compare(
         )
     counted = each_row_once(given, current)
     past = _past(counted.references, reference_weights)
-    named = () if graph is None else graph.nodes
+    named = said_to_cause(graph, knowledge)
     side = prepare(
         past.snapshot, counted.current, target, prediction, cluster, past.count > 1, named
     )

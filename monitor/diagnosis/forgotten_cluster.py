@@ -1,11 +1,13 @@
 """Finds a column that names whose rows they are, and was not named as the cluster.
 
-A category or a whole number. What a number measures goes up and down with it: users with
-neighbouring numbers have no more in common than others.
+A category, or a whole number that is called an id. What a number measures goes up and down with
+it: users with neighbouring numbers have no more in common than others. So have prices of a list,
+and lengths of texts, which are no ids.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +23,10 @@ _MANY_LEVELS = 30
 _MOST_LEVELS = 0.5  # of the rows, of a number: several have the same
 _SOME = 50  # rows that tell most numbers
 _LEAST_NEW = 0.2  # share of current rows: what comes and goes names users, not kinds
+_ID = re.compile(
+    r"(^|[^a-z])(id|ids|uid|guid|key|user|users|customer|client|account|member|session|device|patient|"
+    r"driver|merchant|store|shop|site|machine|household|company)($|[^a-z]|id$|key$|no$|nr$)|[a-z]Id$|ID$",
+)
 _LEVEL = 1e-6  # at which rows of one level are alike, over all pairs of columns
 
 
@@ -59,7 +65,7 @@ def forgotten_cluster(
         before, after = reference.column(name), current.column(name)
         seen = np.isfinite(before)
         now = after[np.isfinite(after)]
-        if is_number and not _may_be_names(before[seen][:_SOME]):
+        if is_number and not (_ID.search(name) and _may_be_names(before[seen][:_SOME])):
             continue
         levels, code = np.unique(before[seen], return_inverse=True)
         levels_now = np.unique(now)

@@ -22,6 +22,7 @@ _SAME = (
 )
 _LIKE = 0.9  # the same on a few rows: what is below it is not looked at closely
 _USED = 0.99  # share of the rows in which a ratio exists
+_LEAST_SIDE = 0.02  # of the errors are above, and below
 _LEAST_ROWS = 20
 _PROBES, _MOST_ROWS = 40, 2_000
 
@@ -48,6 +49,10 @@ def made_of_outcome(
         return ()
     known = np.flatnonzero(np.isfinite(truth) & np.isfinite(guess))
     if known.size < _LEAST_ROWS:
+        return ()
+    # A part that the prediction leaves out on purpose is of one sign, and an input.
+    error = truth[known] - guess[known]
+    if min(float((error > 0).mean()), float((error < 0).mean())) < _LEAST_SIDE:
         return ()
     probe, some = (_spaced(known, most) for most in (_PROBES, _MOST_ROWS))
     ways = [_ranks(np.nan_to_num(made)) for made in _made(truth[probe], guess[probe])]

@@ -119,7 +119,7 @@ def prepare(
                     f"column {name!r} is constant and the same in both windows; it is left out",
                 )
             )
-        elif name != target and (said := clock(reference, current, name)) is not None:
+        elif name != target and (said := clock(reference, current, name, is_named=name in named)):
             text = (
                 f"column {name!r} goes on by itself ({said}): it tells the windows apart and "
                 "nothing else, and is left out"

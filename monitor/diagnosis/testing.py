@@ -279,6 +279,7 @@ class Testing:
             return ()
         joined = {name, *parents, *self.graph.descendants(name)}
         joined.update(n for e in self.graph if name in {e.a, e.b} for n in (e.a, e.b))
+        joined |= self._calendar  # of a day a weekday is constant: slopes along it are nonsense
         return tuple(n for n in self.graph.nodes if n in self.usable and n not in joined)
 
     @cached_property

@@ -24,7 +24,7 @@ from whydrift.monitor.diagnosis.words import joined
 if TYPE_CHECKING:
     from whydrift.discovery.search.order_mcmc import WeightedGraph
 
-__all__ = ["WindowGraph", "window_graph"]
+__all__ = ["WindowGraph", "said_to_cause", "window_graph"]
 
 _MOST_STRETCHES = 4  # of past windows: twice as many took twice as long and told no more
 _LEAST_ROWS = 20  # of a column in the current window
@@ -174,6 +174,14 @@ def window_graph(
         text = _WITHOUT_CURRENT.format(joined(gone))
     note = Note("graph_learned", None, text)
     return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives)
+
+
+def said_to_cause(graph: Graph | None, knowledge: Knowledge | None) -> frozenset[str]:
+    """Return the columns of which somebody said that they cause or follow from another one."""
+    edges = () if graph is None else [e for e in graph if e.origin is not Origin.LEARNED]
+    pairs = [(e.a, e.b) for e in edges]
+    pairs += () if knowledge is None else knowledge.required
+    return frozenset(name for pair in pairs for name in pair)
 
 
 def _stretches(reference: Snapshot, parts: IntArray | None) -> tuple[Snapshot, ...]:

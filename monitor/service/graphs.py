@@ -13,7 +13,9 @@ from whydrift.discovery.errors import DataWarning, SchemaError, TooFewRows
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.pool import pool
+from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.service.references import Usual
 from whydrift.monitor.window.interval import Interval
 
@@ -100,7 +102,7 @@ def monitor_graph(
     StoreError
         If the store cannot be read or written.
     """
-    columns = _columns(reference.snapshots)
+    columns = _columns(monitor, reference.snapshots)
     for result, is_own in ((own, True), (previous, False)):
         learned = Learned.of(result)
         if result is None or learned is None:
@@ -133,10 +135,19 @@ def _is_due(
     return not fits and 2 * fresh >= len(reference.intervals)
 
 
-def _columns(windows: Sequence[Snapshot]) -> tuple[str, ...]:
-    """Return the columns that a graph is over: what the newest window of the reference has."""
+def _columns(monitor: Monitor, windows: Sequence[Snapshot]) -> tuple[str, ...]:
+    """Return the columns that a graph is over: what the newest window of the reference has.
+
+    Without those that are made of target and prediction, which `compare` leaves out too.
+    """
     newest = windows[-1]
-    return tuple(n for n in newest.schema.modelled if newest.has(n) and n not in newest.absent)
+    there = [n for n in newest.schema.modelled if newest.has(n) and n not in newest.absent]
+    target, prediction = monitor.columns.target, monitor.columns.prediction
+    made: tuple[str, ...] = ()
+    if target in there and prediction is not None and newest.has(prediction):
+        others = [n for n in there if newest.schema[n].role is Role.FEATURE]
+        made = made_of_outcome(newest, target, prediction, others)
+    return tuple(n for n in there if n not in made)
 
 
 def _learn(monitor: Monitor, windows: Sequence[Snapshot], columns: tuple[str, ...]) -> Graph | None:

@@ -95,10 +95,22 @@ def test_what_is_new_as_time_goes_by_is_left_out_and_hides_no_change(new):
 
 
 def test_a_graph_may_have_a_column_that_is_left_out_as_a_clock():
-    frames = (orders(np.random.default_rng(k), 2_000).assign(month=5 + k) for k in range(2))
-    found = wd.compare(*frames, graph=[*CAUSES, ("month", "returned")], target="returned")
+    frames = [
+        orders(np.random.default_rng(k), 2_000).assign(
+            month=5 + k,
+            at=pd.Timestamp(f"2026-{5 + k:02d}-01") + pd.to_timedelta(range(2_000), "min"),
+        )
+        for k in range(2)
+    ]
+    graph = [*CAUSES, ("month", "returned")]
+    found = wd.compare(*frames, graph=graph, target="returned", time_column="at")
     assert is_quiet(found)
     assert "month" not in found.columns
+    # Without a time that says so it may be any dial that was set to another number.
+    frames = [f.drop(columns="at") for f in frames]
+    found = wd.compare(*frames, graph=graph, target="returned")
+    assert found.columns["month"].verdict == "source"
+    assert found.columns["returned"].reason_code == "no_overlap"
 
 
 @pytest.mark.parametrize("written", [lambda t: t.dt.month, lambda t: t.dt.strftime("%b")])
@@ -429,3 +441,116 @@ def test_a_rate_is_computed_from_what_it_is_a_rate_of(factor, decimals):
     broken.loc[broken.index % 10 == 0, "rate"] *= 1.5
     found = wd.compare(loans(6, 10.6), broken, target="default")
     assert kinds(found) == {("identity_broken", ("rate",))}
+
+
+def with_input(column: Callable[[np.random.Generator, int], np.ndarray], seed: int) -> pd.DataFrame:
+    """Rows of which one input is given; it moves the target. From the first of January on."""
+    rng = np.random.default_rng(seed)
+    rows = 2_000
+    value = column(rng, rows)
+    x = rng.normal(size=rows)
+    at = pd.Timestamp("2026-01-05") + pd.to_timedelta(np.linspace(0, 4.99, rows), "D")
+    y = x + 0.8 * value / max(1.0, float(np.abs(value).max())) + rng.normal(size=rows)
+    return pd.DataFrame({"at": at, "q": value, "x": x, "y": y})
+
+
+Column = Callable[[np.random.Generator, int], np.ndarray]
+MOVES: dict[str, tuple[Column, Column]] = {
+    "a rare flag": (lambda r, n: 1 * (r.random(n) < 0.03), lambda r, n: 1 * (r.random(n) < 0.09)),
+    "mostly one": (lambda r, n: 1 + (r.random(n) < 0.03), lambda r, n: 1 + (r.random(n) < 0.09)),
+    "a promotion": (lambda r, n: np.zeros(n, int), lambda r, n: np.ones(n, int)),
+    "a dial": (lambda r, n: np.full(n, 12), lambda r, n: np.full(n, 1)),
+    "another grade": (lambda r, n: r.integers(1, 6, n), lambda r, n: np.full(n, 6)),
+    "saturation": (lambda r, n: r.integers(0, 100, n), lambda r, n: np.full(n, 100)),
+    "far off": (lambda r, n: r.integers(0, 100, n), lambda r, n: 1_000 + r.integers(0, 100, n)),
+    "warmer": (lambda r, n: r.integers(10, 21, n), lambda r, n: r.integers(21, 32, n)),
+    "placeholders": (
+        lambda r, n: 1 * (r.random(n) < 0.03),
+        lambda r, n: np.where(r.random(n) < 0.05, -999, 0),
+    ),
+}
+
+
+@pytest.mark.parametrize("with_time", [True, False])
+@pytest.mark.parametrize("move", MOVES.values(), ids=MOVES.keys())
+def test_what_moved_is_no_clock_and_no_calendar(move, with_time):
+    before, after = (with_input(column, k) for k, column in enumerate(move))
+    after["at"] += pd.Timedelta("7D")
+    if not with_time:
+        before, after = (f.drop(columns="at") for f in (before, after))
+    found = wd.compare(
+        before, after, graph=[("q", "y"), ("x", "y")], target="y",
+        time_column="at" if with_time else None,
+    )  # fmt: skip
+    assert "q" in found.ranking
+    assert "y" not in found.ranking
+
+
+def test_placeholders_in_calendar_columns_are_told():
+    before, after = week_of_orders("2026-03-01", 28, 1), week_of_orders("2026-03-29", 7, 2)
+    some = np.random.default_rng(1).random(len(after)) < 0.08
+    broken = after.assign(dow=after["dow"].mask(some, 99).astype(int))
+    found = wd.compare(before, broken, target="y", time_column="at")
+    assert ("default_value", ("dow",)) in kinds(found)
+
+
+def test_prices_of_products_are_no_users():
+    def sales(seed: int, rise: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        catalogue = np.random.default_rng(1)
+        cents, weight = catalogue.integers(100, 9_999, 60), catalogue.normal(5, 2, 60)
+        product = rng.integers(0, 60, 2_000)
+        return pd.DataFrame(
+            {
+                "cents": (cents[product] * rise).round().astype(int),
+                "weight": weight[product] + rng.normal(0, 0.3, 2_000),
+                "x": rng.normal(size=2_000),
+            }
+        )
+
+    found = wd.compare(sales(1, 1.0), sales(2, 1.05))
+    assert "cents" in found.columns
+    assert "cluster_not_named" not in {w.code for w in found.warnings}
+
+
+@pytest.mark.parametrize("fee", [0, 7, 105])
+def test_a_fee_that_changed_is_told(fee):
+    def bills(seed: int, fee: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        net, tax = rng.normal(100, 20, 2_000).round(2), rng.normal(20, 4, 2_000).round(2)
+        return pd.DataFrame({"net": net, "tax": tax, "gross": (net + tax + fee).round(2)})
+
+    assert kinds(wd.compare(bills(1, 5), bills(2, fee))) == {("identity_broken", ("gross",))}
+
+
+@pytest.mark.parametrize("overflow", [255.0, 6553.5, 1e9])
+def test_an_overflow_is_no_new_bound(overflow):
+    flow = [np.random.default_rng(k).normal(60, 15, 3_000).round(2) for k in range(2)]
+    frames = [
+        pd.DataFrame({"flow": np.where(v > 80, top, v), "x": v[::-1] / 7})
+        for v, top in zip(flow, (80.0, overflow), strict=True)
+    ]
+    assert ("stuck_value", ("flow",)) in kinds(wd.compare(*frames))
+
+
+def test_one_of_several_machines_that_take_turns_stands_still():
+    def shift(seed: int) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        point = rng.choice(np.arange(18, 25.5, 0.5), 3_000)
+        machine = np.array([f"m{k}" for k in np.arange(3_000) % 5])
+        return pd.DataFrame({"machine": machine, "point": point, "x": rng.normal(size=3_000)})
+
+    later = shift(2)
+    later.loc[later["machine"] == "m3", "point"] = 30.0
+    assert ("stuck_value", ("point",)) in kinds(wd.compare(shift(1), later))
+
+
+def test_a_part_that_the_prediction_leaves_out_is_an_input():
+    def freight(seed: int, mean: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        net = rng.normal(100, 20, 2_000).round(2)
+        ship = np.exp(rng.normal(mean, 0.5, 2_000)).round(2)
+        return pd.DataFrame({"x": net / 3, "net": net, "ship": ship, "total": net + ship})
+
+    found = wd.compare(freight(1, 2.0), freight(2, 2.4), target="total", prediction="net")
+    assert found.ranking == ("ship",)

@@ -18,6 +18,7 @@ _LEAST_SHARE = 0.005
 _LEAST_ROWS = 5
 _MOST_COLUMNS = 120
 _HELD = 0.995  # of the rows
+_YEARS, _MOST_YEARS = (1900, 2100), 10
 _CLEARLY = 0.1  # by so much has one column to be the better culprit than the computed one
 
 
@@ -89,7 +90,7 @@ def _check(suspects: Suspects, identity: Identity, count: int) -> Finding | None
         or p_value >= suspects.level / count
     ):
         return None
-    if isinstance(identity, Linear) and _has_other_constant(current, identity, np.asarray(rows)):
+    if isinstance(identity, Linear) and _counts_years(current, identity, np.asarray(rows)):
         return None
     culprit, values = _culprit(suspects, identity, broken)
     evidence = (
@@ -102,16 +103,14 @@ def _check(suspects: Suspects, identity: Identity, count: int) -> Finding | None
     return Finding(fault, {culprit: repaired}, broken, float(share_before))
 
 
-def _has_other_constant(window: Snapshot, identity: Linear, rows: BoolArray) -> bool:
-    """Whether a sum that has a constant holds as before, but with another one.
-
-    An age is the year less that of birth, a price a fee and more: a year passed, or the fee rose.
-    """
-    if not identity.constant:
+def _counts_years(window: Snapshot, identity: Linear, rows: BoolArray) -> bool:
+    """Whether a sum with a year for a constant holds as before in another year: an age does."""
+    if not _YEARS[0] <= abs(identity.constant) <= _YEARS[1]:
         return False
     gap = (window.column(identity.result) - identity.solved(window, identity.result))[rows]
+    passed = float(np.median(gap)) * np.sign(identity.constant)
     is_same = np.abs(gap - np.median(gap)) <= 2 * identity.tolerance
-    return bool(is_same.mean() >= _HELD)
+    return bool(is_same.mean() >= _HELD and 0 < passed <= _MOST_YEARS)
 
 
 def _culprit(

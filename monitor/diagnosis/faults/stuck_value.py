@@ -13,6 +13,7 @@ __all__ = ["shown_value", "stuck_value"]
 _COMMON = 0.01  # share of the rows from which on a value is common
 _MOST = 0.9  # of the rows have a common value
 _NEAR = 0.5  # of the size of the values
+_FILLED = 0.2  # of the values beyond the old bound lie short of the new one
 _AS_COMMON = 0.3  # as the value is now: what stood at the reference's bound
 
 
@@ -58,17 +59,40 @@ def _is_listed(suspects: Suspects, name: str, seen: Spike) -> bool:
         return True  # the whole list is new
     reach = max(float(values[-1] - values[0]), float(np.abs(values).max()))
     is_near = float(np.abs(values - seen.value).min()) <= _NEAR * reach
-    return is_near and not seen.comes_in_runs
+    return is_near and not seen.comes_in_runs and not _is_of_one_kind(suspects, name, seen)
+
+
+def _is_of_one_kind(suspects: Suspects, name: str, seen: Spike) -> bool:
+    """Whether the value stands in all rows of one category, such as a machine, and in no others."""
+    for other in suspects.names:
+        if other == name or not suspects.current.schema[other].kind.is_discrete:
+            continue
+        codes = suspects.current.column(other)
+        known = np.isfinite(codes) & (codes >= 0)
+        if not known.any():
+            continue
+        level = codes[known].astype(np.int64)
+        hits, rows = np.bincount(level, seen.rows[known]), np.bincount(level)
+        whole = hits >= _MOST * rows
+        if hits[whole & (rows > 0)].sum() >= _MOST * seen.rows.sum() and not whole[rows > 0].all():
+            return True
+    return False
 
 
 def _is_bound(suspects: Suspects, name: str, seen: Spike) -> bool:
-    """Whether values are cut at another bound than in the reference, which had one too."""
+    """Whether values are cut at another bound than in the reference, which had one too.
+
+    What was cut off before now fills the gap between the bounds: an overflow leaves it empty.
+    """
     before, after = suspects.reference.column(name), suspects.current.column(name)
     before, after = before[np.isfinite(before)], after[np.isfinite(after)]
     for old, new in ((before.min(), after.min()), (before.max(), after.max())):
         if seen.value == new != old:
             usual, still = float((before == old).mean()), float((after == old).mean())
-            return usual >= _AS_COMMON * seen.share and still <= 0.1 * usual
+            lower = (after > min(old, new)) & (after < max(old, new))
+            beyond = (after < old) if new < old else (after > old)
+            is_filled = lower.sum() >= _FILLED * beyond.sum() > 0
+            return bool(is_filled and usual >= _AS_COMMON * seen.share and still <= 0.1 * usual)
     return False
 
 

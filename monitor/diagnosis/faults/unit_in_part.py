@@ -51,21 +51,25 @@ def unit_in_part(suspects: Suspects) -> list[Finding]:
     """
     found = []
     for name in suspects.numbers:
-        finding = _segment(suspects, name) or converted_rows(suspects, name)
+        finding, is_alone = _segment(suspects, name)
+        if not is_alone:
+            finding = converted_rows(suspects, name) or finding
         if finding is not None:
             found.append(finding)
     return found
 
 
-def _segment(suspects: Suspects, name: str) -> Finding | None:
+def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
+    """Return a category whose rows were converted, and whether those of the others were not."""
+    doubtful: Finding | None = None
     segmenting = [n for n in suspects.names if suspects.reference.schema[n].kind.is_discrete]
     before, after = suspects.reference.column(name), suspects.current.column(name)
     present = np.isfinite(after)
     known = before[np.isfinite(before)]
     if not segmenting or min(present.sum(), known.size) < 2 * LEAST_ROWS:
-        return None
+        return None, False
     if not _moved(after[present], known):
-        return None
+        return None, False
     sizes, sizes_before = _log_size(after), _log_size(before)
     for column in segmenting[:_MOST_SEGMENTING]:
         categories = suspects.reference.schema[column].categories
@@ -87,10 +91,10 @@ def _segment(suspects: Suspects, name: str) -> Finding | None:
             if rest.sum() < LEAST_ROWS or fitting(after[rest], known) is not None:
                 continue  # no matter of this category
             rest_before = before[(codes_before != code) & np.isfinite(before)]
-            if rest_before.size and _MOST_OF_IT * fit.distance < sorted_ks_distance(
+            # Most of the others may look converted too.
+            is_alone = not rest_before.size or _MOST_OF_IT * fit.distance >= sorted_ks_distance(
                 np.sort(after[rest]), np.sort(rest_before)
-            ):
-                continue  # nor of this one alone: most of the others look converted too
+            )
             repaired = np.where(rows, fit.conversion.undo(after), after)
             share = float(rows.sum() / present.sum())
             evidence = (
@@ -99,8 +103,11 @@ def _segment(suspects: Suspects, name: str) -> Finding | None:
                 f"{fit.distance:.2f} as recorded, {fit.left:.2f} when undone"
             )
             fault = Fault(FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True)
-            return Finding(fault, {name: repaired}, rows)
-    return None
+            found = Finding(fault, {name: repaired}, rows)
+            if is_alone:
+                return found, True
+            doubtful = doubtful or found
+    return doubtful, False
 
 
 def _moved(values: FloatArray, before: FloatArray) -> bool:
