@@ -12,9 +12,9 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -30,15 +30,15 @@ _MONTH_NAMES = (
     *("August", "September", "October", "November", "December"),
 )
 _BY_MODE = 0.1  # of the rows without the commonest value may be otherwise
-_RISES = 0.9  # rank correlation with the rows' order
+_RISES = 0.9  # correlation of ranks with the rows' order
 _LEAST_NEW = 0.01  # share of rows with a value that the reference lacks
 _LEAST_EDGE = 0.03  # of the rows, at either end: time runs evenly, sizes thin out
 _EDGE = 0.1  # of the range
 _DENSE = 0.5  # share of the whole numbers of a range that come
 _LEAST_ROWS = 20
 _SOME = 50  # rows that tell most columns of numbers from whole ones
-_MOST_PER_DAY = 3  # values of a calendar's column; of other time zones a day has two
-_DETERMINED = 0.995  # of the reference's rows
+_MOST_PER_DAY = 3  # values of a calendar's column on one day
+_DETERMINED = 0.995  # of a window's rows
 _REPEATED = 0.5  # of the rows have another one at the same time of the day or week
 _SEEN = 0.95  # of the current rows lie at times that the reference has
 _NUMBER = re.compile(r"\d+")
@@ -114,7 +114,7 @@ def _rises(window: Snapshot, values: FloatArray, known: BoolArray) -> bool:
     time = window.schema.with_role(Role.TIME)
     at = np.arange(len(values)) if time is None else window.column(time)
     known = known & np.isfinite(at)
-    ranks = rankdata(at[known]), rankdata(values[known])
+    ranks = rank_normal(at[known].astype(np.float64)), rank_normal(values[known])
     return bool(known.sum() >= _LEAST_ROWS and np.corrcoef(*ranks)[0, 1] >= _RISES)
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from scipy.stats import rankdata
 
 from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.faults.loss_identity import as_numbers
 
 __all__ = ["made_of_outcome"]
 
@@ -44,9 +45,7 @@ def made_of_outcome(
     names : sequence of str
         Columns that may be made of them.
     """
-    truth, guess = _numbers(reference, target), _numbers(reference, prediction)
-    if truth is None or guess is None:
-        return ()
+    truth, guess = (_values(reference, name) for name in (target, prediction))
     known = np.flatnonzero(np.isfinite(truth) & np.isfinite(guess))
     if known.size < _LEAST_ROWS:
         return ()
@@ -116,22 +115,13 @@ def _agrees(ranks: FloatArray, other: FloatArray) -> bool:
 
 def _ranks(values: FloatArray) -> FloatArray | None:
     """Return ranks with mean 0 and length 1, None where all are the same."""
-    ranks = rankdata(values)
+    ranks = rank_normal(values)
     ranks -= ranks.mean()
     size = float(np.sqrt(ranks @ ranks))
     return None if size == 0 else ranks / size
 
 
-def _numbers(window: Snapshot, name: str) -> FloatArray | None:
-    """Return a column as numbers, also classes that are named by numbers."""
-    values, column = window.column(name), window.schema[name]
-    if not column.kind.is_discrete:
-        return values
-    try:
-        table = np.array([float(c) for c in column.categories])
-    except ValueError:
-        table = np.arange(len(column.categories), dtype=np.float64)  # whether they agree is left
-    out = np.full(values.shape, np.nan)
-    known = np.isfinite(values) & (values >= 0) & (values < len(table))
-    out[known] = table[values[known].astype(np.int64)]
-    return out
+def _values(window: Snapshot, name: str) -> FloatArray:
+    """Return numbers, also of classes named by them; of others their codes."""
+    values = as_numbers(window, name)
+    return window.column(name) if values is None else values

@@ -329,39 +329,50 @@ def _multiples(
 
     The factor is what two rows have in common: 12 months of payments in an income, a percentage.
     """
-    present = np.flatnonzero(np.isfinite(block).all(axis=1) & (block != 0).all(axis=1))
-    if len(names) < 3 or present.size < _LEAST_ROWS:
+    if len(names) < 3 or len(block) < _LEAST_ROWS:
         return
-    some = present[np.linspace(0, present.size - 1, 64).astype(int)]
+    # Of zeros and gaps nothing can be told: rows with the fewest of them.
+    usable = np.isfinite(block) & (block != 0)
+    some = np.argsort(-usable.sum(axis=1), kind="stable")[:64]
     one, other = block[some[0]], block[some[len(some) // 2]]
     at_once = max(1, _MOST_CELLS // len(names) ** 2)
     for operation in (np.multiply, np.divide):
-        tables = [operation(row[:, None], row[None, :]) for row in (one, other)]
         candidates: list[tuple[int, int, int]] = []
-        for start in range(first, len(names), at_once):
-            of = slice(start, start + at_once)
-            factors = [
-                row[of, None, None] / table for row, table in zip((one, other), tables, strict=True)
-            ]
-            slack = 1e-6 + (tolerances[of] * (1 / np.abs(one[of]) + 1 / np.abs(other[of])))
-            gap = np.abs(factors[0] - factors[1])
-            hits = np.argwhere(gap <= slack[:, None, None] * np.abs(factors[0]))
-            candidates += [(start + c, a, b) for c, a, b in hits.tolist()]
+        with np.errstate(all="ignore"):
+            tables = [operation(row[:, None], row[None, :]) for row in (one, other)]
+            for start in range(first, len(names), at_once):
+                of = slice(start, start + at_once)
+                factors = [
+                    row[of, None, None] / table
+                    for row, table in zip((one, other), tables, strict=True)
+                ]
+                slack = 1e-6 + tolerances[of] * (1 / np.abs(one[of]) + 1 / np.abs(other[of]))
+                gap = np.abs(factors[0] - factors[1])
+                hits = np.argwhere(gap <= slack[:, None, None] * np.abs(factors[0]))
+                candidates += [(start + c, a, b) for c, a, b in hits.tolist()]
         if len(candidates) > _MOST_CANDIDATES:
             continue  # numbers so coarse that they agree by chance
         for c, a, b in candidates:
             if len({a, b, c}) < 3 or (operation is np.multiply and a > b):
                 continue
-            base = operation(block[some, a], block[some, b])
-            found = _factor(block[some, c], base, float(tolerances[c]))
+            rows = some[usable[np.ix_(some, np.array([a, b, c]))].all(axis=1)]
+            found = _factor(
+                block[rows, c], operation, block[rows, a], block[rows, b], float(tolerances[c])
+            )
             if found is not None:
                 yield Pair(names[c], _times(operation, found), names[a], names[b],
                            float(tolerances[c]))  # fmt: skip
 
 
-def _factor(result: FloatArray, base: FloatArray, tolerance: float) -> float | None:
+def _factor(
+    result: FloatArray, operation: np.ufunc, a: FloatArray, b: FloatArray, tolerance: float
+) -> float | None:
     """Return the factor, the roundest that does, that makes a base the result; None for one."""
-    size = float(base @ result) / float(base @ base)
+    with np.errstate(all="ignore"):
+        base = operation(a, b)
+        size = float(np.median(result / base)) if len(base) >= 20 else np.inf
+    if not np.isfinite(size) or not np.isfinite(base).all():
+        return None
     slack = tolerance + 1e-6 * np.abs(result)
     for digits in (1, 2, 3, 4, 6):
         factor = float(f"{size:.{digits}g}")

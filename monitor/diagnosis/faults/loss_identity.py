@@ -12,7 +12,7 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.metric import LOSSES, row_measure
 
-__all__ = ["LossIdentity", "loss_identity"]
+__all__ = ["LossIdentity", "as_numbers", "loss_identity"]
 
 _ROUNDING = 1e-5  # of a loss, and of its usual size: stored in single precision
 _HELD = 0.99  # share of reference rows in which an identity has to hold to be one
@@ -51,14 +51,14 @@ class LossIdentity:
 
     def broken(self, window: Snapshot) -> BoolArray:
         """Return the rows in which it does not hold; shape (n_sampled,)."""
-        recorded, computed = _numbers(window, self.result), self._computed(window)
+        recorded, computed = as_numbers(window, self.result), self._computed(window)
         if recorded is None or computed is None:
             return np.zeros(len(window.sample), dtype=bool)
         return _is_off(recorded, computed)
 
     def holds(self) -> bool:
         """Whether it does, in the reference."""
-        recorded, computed = _numbers(self.reference, self.result), self._computed(self.reference)
+        recorded, computed = as_numbers(self.reference, self.result), self._computed(self.reference)
         if recorded is None or computed is None:
             return False
         both = np.isfinite(recorded) & np.isfinite(computed)
@@ -92,7 +92,7 @@ def loss_identity(reference: Snapshot) -> LossIdentity | None:
         return None
     if not all(reference.has(n) for n in (loss, prediction, target)):
         return None
-    recorded = _numbers(reference, loss)
+    recorded = as_numbers(reference, loss)
     if recorded is None:
         return None
     # Of classes written as 0 and 1 the squared error is the 0-1 loss: it is called the latter.
@@ -127,8 +127,8 @@ def _is_off(recorded: FloatArray, computed: FloatArray) -> BoolArray:
         return np.asarray(both & (np.abs(recorded - computed) > _ROUNDING * (size + usual)))
 
 
-def _numbers(window: Snapshot, name: str) -> FloatArray | None:
-    """Return a loss as numbers, also one that was read as classes named 0 and 1."""
+def as_numbers(window: Snapshot, name: str) -> FloatArray | None:
+    """Return a column as numbers, also one that was read as classes named 0 and 1."""
     values, column = window.column(name), window.schema[name]
     if not column.kind.is_discrete:
         return values
