@@ -203,6 +203,11 @@ class EnvironmentScore(CachedScore):
         return self._best_ways(column, [parents])[0].apart
 
     @property
+    def worth(self) -> FloatArray:
+        """How much a row of each column tells, from 0 to 1, shape (n_columns,)."""
+        return self._factor
+
+    @property
     def remembers(self) -> bool:
         """Whether the noise of some number may carry on a share of the row before."""
         return bool(self._remembering)

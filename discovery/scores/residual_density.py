@@ -157,6 +157,11 @@ class ResidualDensity:
         follows = np.diff(kept, prepend=-2) == 1
         return cls(values[kept], discrete, bounds, carries, follows)
 
+    @property
+    def rows(self) -> FloatArray:
+        """How many independent rows each column counts for, shape (n_columns,)."""
+        return self._rows * np.array(self._worth)
+
     def serves(self, column: int) -> bool:
         """Whether a column has a score: a number, or a category of few levels."""
         return not self.discrete[column] or column in self._categories

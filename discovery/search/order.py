@@ -19,6 +19,7 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.scores.registry import score_named
+from whydrift.discovery.search.exact import ExactColumns
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -227,6 +228,7 @@ class OrderSearch:
         required: list[frozenset[int]],
         before: BoolArray,
         candidates: list[int] | None = None,
+        exact: ExactColumns | None = None,
     ) -> None:
         self.score = score
         self.count = len(score.names)
@@ -235,7 +237,12 @@ class OrderSearch:
         self.before = before
         self._found: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
         self._widened: dict[tuple[int, frozenset[int]], dict[int, float]] = {}
-        self.candidates = self._candidates() if candidates is None else candidates
+        self.candidates = self._candidates() if candidates is None else list(candidates)
+        self.exact = None if exact is None else exact.admitted(allowed, required)
+        self.turn = 0  # whose column of an exact relation has the benefit of the doubt
+        for column, ways in enumerate(() if self.exact is None else self.exact.ways):
+            for way in ways:
+                self.candidates[column] |= way.mask
 
     # ---- orders -------------------------------------------------------------------------------
     def best(self, starts: int, rng: np.random.Generator, progress: Progress) -> list[int]:
@@ -388,9 +395,16 @@ class OrderSearch:
                     out[other] |= 1 << column
         return out
 
+    def _follows(self, column: int, prefix: int) -> tuple[float, tuple[int, ...]] | None:
+        """Return the score and the parents of a column that others before it make up."""
+        return None if self.exact is None else self.exact.best(column, prefix, self.turn)
+
     def grow_shrink(self, column: int, prefix: int) -> tuple[float, tuple[int, ...]]:
         """Return the best score of a column with parents from a prefix, and those parents."""
         key = (column, prefix & self.candidates[column])
+        follows = self._follows(*key)
+        if follows is not None:
+            return follows
         if key not in self._found:
             possible = [j for j in range(self.count) if self.candidates[column] >> j & 1]
             offered = [j for j in possible if prefix >> j & 1]

@@ -9,17 +9,19 @@ discovery in Bayesian networks.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from whydrift.discovery.arrays import BoolArray
+from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.scores.base import Score
 from whydrift.discovery.scores.environment import EnvironmentScore
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.scores.residual_density import ResidualDensity
+from whydrift.discovery.search.exact import Exact, ExactColumns
 from whydrift.discovery.search.order import (
     MOST_INTERPRETED,
     OrderSearch,
@@ -62,11 +64,15 @@ class RescoredSearch(OrderSearch):
     search : OrderSearch
         By second moments; what it has found is used.
     density : ResidualDensity
+    exact : ExactColumns, optional
+        On the scale of the density.
     """
 
-    def __init__(self, search: OrderSearch, density: ResidualDensity) -> None:
+    def __init__(
+        self, search: OrderSearch, density: ResidualDensity, exact: ExactColumns | None = None
+    ) -> None:
         super().__init__(
-            search.score, search.allowed, search.required, search.before, search.candidates
+            search.score, search.allowed, search.required, search.before, search.candidates, exact
         )
         self._moments = search
         self._density = density
@@ -74,6 +80,9 @@ class RescoredSearch(OrderSearch):
     def grow_shrink(self, column: int, prefix: int) -> tuple[float, tuple[int, ...]]:
         """Return the parents that second moments choose from a prefix, and their second score."""
         key = (column, prefix & self.candidates[column])
+        follows = self._follows(*key)
+        if follows is not None:
+            return follows
         if key not in self._found:
             score, parents = self._moments.grow_shrink(column, prefix)
             if self._density.serves(column):
@@ -152,6 +161,7 @@ def supported_graphs(
     *,
     score: str = "spline_bic",
     knowledge: Knowledge | None = None,
+    exact: Sequence[Exact] = (),
     starts: int = 2,
     random_state: int = 0,
     progress: Progress = silent,
@@ -166,6 +176,8 @@ def supported_graphs(
     ----------
     windows, names, score, knowledge, starts, random_state, progress
         As in `order_search`.
+    exact : sequence of Exact
+        Relations that hold in every row, where it is not known which column is the computed one.
 
     Returns
     -------
@@ -182,24 +194,26 @@ def supported_graphs(
     required = required_parents(known, names)
     before, allowed = must_precede(known, names, required), known.allowed_matrix(names)
     rng = np.random.default_rng(random_state)
+    scores = [(relation, relation.scores(windows)) for relation in exact]
+    relations = ExactColumns.of(scores, names, _independent_rows(scored, windows))
     if len(names) > MOST_INTERPRETED:
         from whydrift.discovery.search.boss import best_parents
 
         found = best_parents(scored, allowed, required, before, starts, rng, progress)
         candidates = _near(found, allowed)
-        search = OrderSearch(scored, allowed, required, before, candidates)
+        search = OrderSearch(scored, allowed, required, before, candidates, relations)
         order = _order_of(found)
     else:
-        search = OrderSearch(scored, allowed, required, before)
+        search = OrderSearch(scored, allowed, required, before, exact=relations)
         order = search.best(starts, rng, progress)
     progress("weighing graphs", 0, 1)
-    walks = [visited_graphs(search, order, _STEPS, rng)]
+    walks = [*_walks(search, order, relations.turns, rng)]
     density = ResidualDensity.of(windows, names, _carries(search, order))
     if density is not None:
-        rescored = RescoredSearch(search, density)
+        rescored = RescoredSearch(search, density, ExactColumns.of(scores, names, density.rows))
         if len(names) <= MOST_INTERPRETED:  # beyond, a walk costs less than a search
             order = rescored.improve(order, rng)[1]
-        walks.append(visited_graphs(rescored, order, _STEPS, rng))
+        walks += _walks(rescored, order, relations.turns, rng)
     weights: defaultdict[Parents, float] = defaultdict(float)
     for walk in walks:
         for graph in walk:
@@ -207,6 +221,27 @@ def supported_graphs(
     progress("weighing graphs", 1, 1)
     ranked = sorted(weights.items(), key=lambda item: -item[1])
     return tuple(WeightedGraph(parents, weight) for parents, weight in ranked), notes
+
+
+def _walks(
+    search: OrderSearch, order: list[int], turns: int, rng: np.random.Generator
+) -> Iterator[tuple[WeightedGraph, ...]]:
+    """Yield the graphs of a walk, or of several where exact relations take turns in the doubt."""
+    if turns == 1:
+        yield visited_graphs(search, order, _STEPS, rng)
+        return
+    for turn in range(turns):
+        search.turn = turn
+        if len(order) <= MOST_INTERPRETED:
+            order = search.improve(order, rng)[1]
+        yield visited_graphs(search, order, _STEPS, rng)
+    search.turn = 0
+
+
+def _independent_rows(score: Score, windows: Sequence[Snapshot]) -> FloatArray:
+    """Return how many rows each column counts for in a score, shape (n_columns,)."""
+    rows = np.full(len(score.names), float(sum(len(w.sample) for w in windows)))
+    return rows * score.worth if isinstance(score, EnvironmentScore) else rows
 
 
 def _carries(search: OrderSearch, order: list[int]) -> list[float] | None:

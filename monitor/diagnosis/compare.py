@@ -210,6 +210,8 @@ def compare(
             progress=tell,
             parts=past.parts[broken.kept],
             clocks=side.clocks,
+            calendar=side.calendar,
+            last=None if prediction is None else target,
         )
     with clock.measure("tests"):
         testing = Testing(
@@ -296,6 +298,7 @@ def compare(
         asked,
         judgement.prediction,
         prediction=prediction,
+        target=target,
         has_origin=bool(judgement.ranking or judgement.groups),
         floor=Floor.of(floor),
         level=level,

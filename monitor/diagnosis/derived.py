@@ -8,17 +8,25 @@ import numpy as np
 
 from whydrift.discovery.errors import GraphError
 from whydrift.discovery.knowledge import Knowledge
+from whydrift.discovery.search.exact import Exact
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
+from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, decimals, find_identities
 
 __all__ = ["with_derived"]
 
 _MOST_COLUMNS = 120
 _CLEARLY = 0.5  # of the next correlation: which column is the computed one is a matter of this
+_COARSE = 0.05  # sd: what a column is made of shows beside more rounding than what breaks it
+_EXACT = 0.01  # of what rounding makes: nothing was rounded
+_ROUNDED = 0.1  # the same: as far off as a rounded column is
+_NEARLY_ALL = 0.995  # of the rows
+_WRITTEN = 4  # decimals at most, of what is recorded and not computed
 
 
-def with_derived(reference: Snapshot, names: tuple[str, ...], known: Knowledge) -> Knowledge:
+def with_derived(
+    reference: Snapshot, names: tuple[str, ...], known: Knowledge
+) -> tuple[Knowledge, tuple[Exact, ...]]:
     """Return what is known, and the parents of columns that identities compute from others.
 
     A search cannot find them: given the other columns of an identity nothing is left of any of
@@ -32,12 +40,19 @@ def with_derived(reference: Snapshot, names: tuple[str, ...], known: Knowledge) 
         Columns of the graph.
     known : Knowledge
         About these columns; an identity that contradicts it is left out.
+
+    Returns
+    -------
+    known : Knowledge
+    open : tuple of Exact
+        Identities of which it cannot be told beforehand which column is the computed one.
     """
     numbers = tuple(n for n in names if reference.schema[n].kind.is_numeric)[:_MOST_COLUMNS]
     if len(numbers) < 2:
-        return known
+        return known, ()
     derived: set[str] = set()
-    for identity in find_identities(reference, numbers):
+    unsolved: list[Linear | Pair] = []
+    for identity in find_identities(reference, numbers, _COARSE):
         for result in _results(reference, identity):
             if result in derived:
                 continue
@@ -47,7 +62,17 @@ def with_derived(reference: Snapshot, names: tuple[str, ...], known: Knowledge) 
                 known = extended
                 derived.add(result)
                 break
-    return known
+        else:
+            if isinstance(identity, Linear) or identity.formula.can_be_solved:
+                unsolved.append(identity)
+    return known, tuple(_exact(identity) for identity in unsolved)
+
+
+def _exact(identity: Linear | Pair) -> Exact:
+    """Return an identity that can be solved for each column as a sum, of logs if a product."""
+    if isinstance(identity, Linear):
+        return Exact(identity.names, (1.0, *(factor for _, factor in identity.terms)))
+    return Exact(identity.names)
 
 
 def _results(reference: Snapshot, identity: Linear | Pair) -> Iterator[str]:
@@ -55,18 +80,19 @@ def _results(reference: Snapshot, identity: Linear | Pair) -> Iterator[str]:
 
     Solved for any column an identity holds as well. What others make up goes with each of them, and
     they less with each other: by chance so do a cost and a profit, of which no revenue is made, so
-    that a product, or else the last column of a sum, has to be it by that, too. Of two columns
-    either may be the copy, but for a target.
+    that a product, or else the last column of a sum, has to be it by that, too. Decimals tell more,
+    where there are any. Of two columns either may be the copy, but for a target.
     """
     names = identity.names
     if len(names) == 2:
         target = reference.schema.with_role(Role.TARGET)
         yield from sorted(names, key=lambda name: name == target)
         return
-    can_be_solved = isinstance(identity, Linear) or identity.formula.first is not None
-    if not can_be_solved:
-        yield names[0]
-        return
+    if isinstance(identity, Pair):
+        by_decimals = _by_decimals(reference, identity)
+        if by_decimals is not None:
+            yield by_decimals
+            return
     scores = np.column_stack([reference.rank_scores(name) for name in names])
     complete = scores[np.isfinite(scores).all(axis=1)]
     goes_with = np.abs(np.corrcoef(complete, rowvar=False)) - np.eye(len(names))
@@ -76,6 +102,46 @@ def _results(reference: Snapshot, identity: Linear | Pair) -> Iterator[str]:
     computed = names[0] if isinstance(identity, Pair) else _last(reference, names)
     if made == computed and largest[order[0]] <= _CLEARLY * largest[order[1]]:
         yield made
+
+
+def _by_decimals(reference: Snapshot, identity: Pair) -> str | None:
+    """Return the column that the decimals of the three say is computed, or None.
+
+    Of two that are written in few decimals, such as counts, a third that is not is the product or
+    the quotient. Where all are, the computed one was rounded: it is off what the others say by all
+    that a last decimal may be off, and they are off by less. A price in cents times a count has
+    nothing to round, while few sums can be divided without a rest.
+    """
+    names = identity.names
+    if not identity.formula.can_be_solved:
+        return names[0]
+    block = reference.columns(names)
+    block = block[np.isfinite(block).all(axis=1)]
+    places = [decimals(block[:, k]) for k in range(3)]
+    written = [None if p is None or p > _WRITTEN else p for p in places]
+    unwritten = [name for name, p in zip(names, written, strict=True) if p is None]
+    if unwritten:
+        return unwritten[0] if len(unwritten) == 1 else None
+    digits = [p for p in written if p is not None]
+    off = [_off(reference, identity, n, d) for n, d in zip(names, digits, strict=True)]
+    if max(off) < _EXACT:
+        is_product = identity.formula.commutes and digits[0] >= max(digits[1:])
+        return names[0] if is_product else None
+    rounded = [name for name, size in zip(names, off, strict=True) if abs(size - 1) <= _ROUNDED]
+    return rounded[0] if len(rounded) == 1 else None
+
+
+def _off(reference: Snapshot, identity: Pair, name: str, digits: int) -> float:
+    """Return how far a column is off what the others say, as a share of what rounding makes."""
+    values = identity.solved(reference, name)
+    assert values is not None
+    gap = reference.column(name) - values
+    gap = gap[np.isfinite(gap)]
+    if not gap.size:
+        return np.inf
+    # A few rows may be odd: the identity holds in nearly all.
+    kept = np.sort(np.abs(gap))[: max(1, int(_NEARLY_ALL * gap.size))]
+    return float(np.sqrt(12 * np.mean(kept**2)) * 10.0**digits)
 
 
 def _last(window: Snapshot, names: tuple[str, ...]) -> str:

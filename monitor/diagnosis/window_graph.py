@@ -18,10 +18,13 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
+from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.derived import with_derived
+from whydrift.monitor.diagnosis.structural_gaps import with_gaps_filled
 from whydrift.monitor.diagnosis.words import joined
 
 if TYPE_CHECKING:
+    from whydrift.discovery.search.exact import Exact
     from whydrift.discovery.search.order_mcmc import WeightedGraph
 
 __all__ = ["WindowGraph", "said_to_cause", "window_graph"]
@@ -81,6 +84,8 @@ def window_graph(
     progress: Progress,
     parts: IntArray | None = None,
     clocks: tuple[str, ...] = (),
+    calendar: frozenset[str] = frozenset(),
+    last: str | None = None,
 ) -> WindowGraph:
     """Return the given graph over ``names``, or one learned from ``usable`` columns.
 
@@ -100,6 +105,10 @@ def window_graph(
         them tells the directions of edges.
     clocks : tuple of str
         Columns left out of the comparison, which a given graph may have.
+    calendar : frozenset of str
+        Columns of which the row's time says what they are: nothing else causes them.
+    last : str, optional
+        A target that is taken to cause nothing, where knowledge says nothing of it.
 
     Raises
     ------
@@ -136,8 +145,11 @@ def window_graph(
         windows = windows[:-1]
     if len(varying) < 2:
         return WindowGraph(Graph(names), ())
+    exact: tuple[Exact, ...] = ()
+    known, is_last = with_assumed(known, varying, last, calendar)
     if both:
-        known = with_derived(reference, varying, known)
+        known, exact = with_derived(reference, varying, known)
+        windows = with_gaps_filled(windows, varying)
     alternatives = None
     if method == "boss":
         from whydrift.discovery.search.order_mcmc import supported_graphs
@@ -147,6 +159,7 @@ def window_graph(
             varying,
             score="spline_bic" if score == "auto" else score,
             knowledge=known,
+            exact=exact,
             random_state=random_state,
             progress=progress,
         )
@@ -172,6 +185,8 @@ def window_graph(
     text = (_FROM_MANY if len(windows) > 2 else _FROM_BOTH) if both else _FROM_REFERENCE
     if method == "boss" and gone:
         text = _WITHOUT_CURRENT.format(joined(gone))
+    if is_last:
+        text += f"; {last!r} is taken to cause none of the inputs of its prediction"
     note = Note("graph_learned", None, text)
     return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives)
 

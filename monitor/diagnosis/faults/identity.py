@@ -12,13 +12,13 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["Formula", "Identity", "Linear", "Pair", "find_identities"]
+__all__ = ["COARSE", "Formula", "Identity", "Linear", "Pair", "decimals", "find_identities"]
 
 _LEAST_ROWS = 50
 _LEAST_VALUES = 20  # of a column that is computed: fewer agree by chance
 _MOST_ALIKE = 0.95  # of the rows with one value: what hardly varies would make up for odd rows
 _MOST_TERMS = 8
-_MOST_MISSING = 0.3
+_MOST_MISSING = 0.6
 _HOLDS = 0.995  # of the reference's rows
 _ROWS = 400  # on which sums are looked for
 _PROBES = 3  # rows on which products are looked for, before all rows are asked
@@ -26,7 +26,7 @@ _MOST_CELLS = 1_000_000  # of tables of pairs, compared at once
 _MOST_CANDIDATES = 20_000
 _ROUNDED = 1.01  # units in the last decimal, of sums of rounded parts
 _MOST_DECIMALS = 8
-_COARSE = 0.005  # sd: rounding beyond this hides too much
+COARSE = 0.005  # sd: rounding beyond this hides too much of what breaks
 
 
 class Identity(Protocol):
@@ -112,6 +112,11 @@ class Formula:
     second: Callable[[FloatArray, FloatArray], FloatArray] | None = None
     commutes: bool = True
 
+    @property
+    def can_be_solved(self) -> bool:
+        """Whether it has inverses."""
+        return self.first is not None
+
 
 _FORMULAS: Final = (
     Formula("{} · {}", np.multiply, np.divide, np.divide),
@@ -160,7 +165,9 @@ class Pair:
         return f"{self.result} = {self.formula.text.format(self.a, self.b)}"
 
 
-def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | Pair]:
+def find_identities(
+    window: Snapshot, names: tuple[str, ...], most_rounded: float = COARSE
+) -> list[Linear | Pair]:
     """Return the identities that hold in (nearly) all rows of a window, but for rounding.
 
     Sums, differences, copies and changes of unit by elimination: a column of which nothing is left
@@ -173,6 +180,9 @@ def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | P
         The reference.
     names : tuple of str
         Columns of numbers.
+    most_rounded : float
+        The last decimal of a column in sd: of one that is rounded more the digits there are have
+        to be right.
     """
     fine = tuple(n for n in names if _is_usable(window, n, _LEAST_VALUES))
     # Small counts and tariffs are factors and terms, never results: so they come first.
@@ -181,7 +191,7 @@ def find_identities(window: Snapshot, names: tuple[str, ...]) -> list[Linear | P
     found: list[Linear | Pair] = []
     taken: set[frozenset[str]] = set()
     block = window.columns(usable)
-    tolerances = np.array([_tolerance(block[:, j]) for j in range(len(usable))])
+    tolerances = np.array([_tolerance(block[:, j], most_rounded) for j in range(len(usable))])
     first = len(coarse)
     candidates: Iterator[Linear | Pair] = chain(
         # Without the coarse ones first: where these have gaps, few rows are complete.
@@ -216,17 +226,25 @@ def _holds(window: Snapshot, identity: Linear | Pair) -> bool:
     return bool((~identity.broken(window)[complete]).mean() >= _HOLDS)
 
 
-def _tolerance(values: FloatArray) -> float:
+def _tolerance(values: FloatArray, most_rounded: float) -> float:
     """Return how far a computed value may be off: floating point, or its last decimal."""
     present = values[np.isfinite(values)][:2_000]
     spread, size = float(present.std()), float(np.abs(present).max())
     exact = 1e-6 * spread + 1e-9 * size
-    for decimals in range(_MOST_DECIMALS + 1):
-        unit = 10.0**-decimals
-        if (np.abs(present / unit - np.round(present / unit)) <= 1e-6).all():
-            rounding = _ROUNDED * unit
-            return rounding if rounding <= _COARSE * spread else exact
-    return exact
+    places = decimals(present)
+    if places is None:
+        return exact
+    rounding = _ROUNDED * 10.0**-places
+    return rounding if rounding <= most_rounded * spread else exact
+
+
+def decimals(values: FloatArray) -> int | None:
+    """Return how many decimals finite values were written with; None for eight and more."""
+    for places in range(_MOST_DECIMALS + 1):
+        scaled = values * 10.0**places
+        if (np.abs(scaled - np.round(scaled)) <= 1e-6).all():
+            return places
+    return None
 
 
 def _sums(

@@ -1,0 +1,79 @@
+"""Values that are missing because there can be none: streaming where there is no internet.
+
+Another column says in which rows. How the two depend on each other no row that has both shows, so
+that a graph learned as if values were missing by chance joins them to whatever else moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.snapshot.snapshot import Snapshot
+
+__all__ = ["with_gaps_filled"]
+
+_LEAST_MISSING = 0.02
+_MOST_AGAINST = 0.005  # of the rows, in which the other column says otherwise
+_MOST_LEVELS = 50
+
+
+def with_gaps_filled(windows: Sequence[Snapshot], names: Sequence[str]) -> tuple[Snapshot, ...]:
+    """Return windows whose structurally missing values have a value of their own.
+
+    A category gets a level, and a number the middle of all: beside the column that says where they
+    are missing any one value does.
+
+    Parameters
+    ----------
+    windows : sequence of Snapshot
+        With the same meaning of category codes.
+    names : sequence of str
+        Columns looked at.
+    """
+    gappy = [n for n in names if any(w.missing_share(n) >= _LEAST_MISSING for w in windows)]
+    if not gappy:
+        return tuple(windows)
+    tellers = {n: v for n in names if (v := _levels(windows, n)) is not None}
+    out = tuple(windows)
+    for name in gappy:
+        values = _pooled(windows, name)
+        missing = ~np.isfinite(values)
+        if not any(_says_where(codes, missing) for n, codes in tellers.items() if n != name):
+            continue
+        present = values[~missing]
+        is_discrete = windows[0].schema[name].kind.is_discrete
+        filler = float(present.max() + 1 if is_discrete else np.median(present))
+        out = tuple(
+            w.with_sample({name: np.where(np.isfinite(w.column(name)), w.column(name), filler)})
+            for w in out
+        )
+    return out
+
+
+def _levels(windows: Sequence[Snapshot], name: str) -> FloatArray | None:
+    """Return the pooled codes of a category with few levels that hardly ever lacks."""
+    if not windows[0].schema[name].kind.is_discrete:
+        return None
+    codes = _pooled(windows, name)
+    present = np.isfinite(codes)
+    if (~present).mean() > _MOST_AGAINST or np.unique(codes[present]).size > _MOST_LEVELS:
+        return None
+    return np.where(present, codes, -1.0)
+
+
+def _says_where(codes: FloatArray, missing: BoolArray) -> bool:
+    """Whether a category's levels tell the rows in which a value is missing from the others."""
+    _, level = np.unique(codes, return_inverse=True)
+    rows = np.bincount(level)
+    without = np.bincount(level, missing)
+    against = np.minimum(without, rows - without).sum()
+    return bool(
+        against <= _MOST_AGAINST * len(codes) and (without > rows / 2).any() and not missing.all()
+    )
+
+
+def _pooled(windows: Sequence[Snapshot], name: str) -> FloatArray:
+    return np.concatenate([w.column(name) for w in windows])
