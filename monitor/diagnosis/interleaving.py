@@ -25,8 +25,8 @@ def series_side_by_side(window: Snapshot, names: tuple[str, ...]) -> int:
     """Return how many series take turns in the rows of a window; 1 where none are seen to.
 
     That is the lag k > 1 of the largest autocorrelation that remains once the mean of every k-th
-    row is taken out (a weekday or a store that always differs is no dependence), if it is notable
-    and more than twice the one at lag 1.
+    row is taken out (a weekday or a store that always differs is no dependence), if it is notably
+    above those at other lags, and more than twice the one at lag 1.
     """
     best, largest = 1, 0.0
     limit = max(_NOTABLE, float(-ndtri(_LEVEL / (max(1, len(names)) * _MOST_SERIES))))
@@ -36,8 +36,12 @@ def series_side_by_side(window: Snapshot, names: tuple[str, ...]) -> int:
             if lag > 1:
                 within = _in_errors(*_products(_without_turn_means(score, int(lag)), most))
                 own = float(within[lag - 1])
+                # All rows of an evening resemble each other a little: then one lag of many is far
+                # above the first by chance, and not above the others.
+                between = within[np.arange(1, most + 1) % lag > 0]
+                stands_out = own - float(np.median(between)) > limit and own > 2 * within[0]
                 # Of a lag and its multiples, hardly weaker where rows change slowly, the smallest.
-                if own > max(limit, 2 * within[0]) and own > 1.25 * largest:
+                if stands_out and own > 1.25 * largest:
                     best, largest = int(lag), own
     return best
 

@@ -17,6 +17,7 @@ from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.renamed import written_otherwise
 from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
+from whydrift.monitor.diagnosis.long_tail import with_tail_pooled
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
 
@@ -121,8 +122,8 @@ def prepare(
             )
         elif name != target and (said := clock(reference, current, name, is_named=name in named)):
             text = (
-                f"column {name!r} goes on by itself ({said}): it tells the windows apart and "
-                "nothing else, and is left out"
+                f"column {name!r} goes on by itself ({said}): it tells the windows apart, and is "
+                "left out; what depends on it looks like a change"
             )
             notes.append(Note("clock_column", name, text))
             clocks.append(name)
@@ -187,6 +188,7 @@ def prepare(
                     f"below {_LEAST_ROWS} nothing can be tested",
                 )
             )
+    reference, current = with_tail_pooled(reference, current, tuple(names))
     has_time = reference.schema.with_role(Role.TIME) is not None
     by = None if has_time or keep_order else sorted_by((reference, current), tuple(names))
     if by is not None:

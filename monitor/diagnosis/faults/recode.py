@@ -13,6 +13,7 @@ from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
 from whydrift.monitor.diagnosis.faults.late import begins, in_the_last
 from whydrift.monitor.diagnosis.faults.profile import context, level_profile
+from whydrift.monitor.diagnosis.long_tail import least_kept
 
 __all__ = ["recode"]
 
@@ -109,7 +110,9 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
     new = len(known) + int(np.argmax(new_counts))
     before = suspects.reference.summaries[name]
     single = [c for c, n in zip(new_counts, names[len(known) :], strict=True) if n != OTHER]
-    if not _surprising(single, sum(new_counts), rows, before, suspects.level / len(suspects.names)):
+    least = least_kept(suspects.reference, name)
+    level = suspects.level / len(suspects.names)
+    if not _surprising(single, sum(new_counts), rows, before, level, least):
         return None
     vanished = [
         level
@@ -142,14 +145,23 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
 
 
 def _surprising(
-    single: list[int], total: int, rows: int, before: ColumnSummary, level: float
+    single: list[int],
+    total: int,
+    rows: int,
+    before: ColumnSummary,
+    level: float,
+    least: int | None,
 ) -> bool:
     """Whether categories that the reference does not know are more than its own long tail.
 
     The share of rows whose category was not seen before is estimated by that of the categories
     seen once (Good 1953, The population frequencies of species); or else one new category has to
-    be so common that the reference would have had it.
+    be so common that the reference would have had it. Where that kept only categories of at
+    least so many rows apart, one that it does not know may have had nearly as many.
     """
+    if least is not None:
+        often = share_rises(least, max(1, before.count), max(single, default=0), rows)
+        return often < level / max(1, len(single))
     once = sum(count == 1 for count in before.category_counts)
     unseen = (once + 3 * np.sqrt(once + 1)) / max(1, before.count)
     by_chance = float(bdtrc(total - 1, rows, min(1.0, unseen)))
