@@ -170,6 +170,7 @@ class Fault:
     evidence: str
     first_seen: str | None = None
     repaired: bool = False
+    where: str | None = None  # in which rows, such as ``city is 'Rome'``; None: all of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -343,6 +344,7 @@ class Diagnosis:
                     "columns": list(f.columns),
                     "share": f.share,
                     "first_seen": f.first_seen,
+                    **({} if f.where is None else {"where": f.where}),
                     "evidence": f.evidence,
                     "repaired": f.repaired,
                 }
@@ -545,6 +547,7 @@ def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
                 row["evidence"],
                 row["first_seen"],
                 row["repaired"],
+                row.get("where"),
             )
             for row in value["faults"]
         ),

@@ -88,16 +88,13 @@ def estimate_loss(
     ready = np.isfinite(pair.values(prediction))
     before, after = known & ready[:split], ready[split:]
     if before.sum() < _LEAST_ROWS or not after.any():
-        return EstimatedLoss(None, (_no_estimate("too few reference rows have a loss"),))
+        return _none_made(measure, "too few reference rows have a loss")
     rows = np.concatenate([before, after])
     design = _design(pair, (prediction, *inputs), rows)
     current = pair.is_current[rows] == 1
     propensity = fit_propensity(design, current.astype(np.float64))
     if propensity.overlap < _LEAST_OVERLAP:
-        return EstimatedLoss(
-            None,
-            (_no_estimate("hardly any current rows are like rows of the reference"),),
-        )
+        return _none_made(measure, "hardly any current rows are like rows of the reference")
     loss = measure.reference[before]
     groups = _groups(pair)[rows]
     guessed = pair.values(prediction)[rows]
@@ -139,9 +136,12 @@ def estimate_loss(
     return EstimatedLoss(metric, (Note("loss_estimated", prediction, text),))
 
 
-def _no_estimate(why: str) -> Note:
+def _none_made(measure: RowMeasure, why: str) -> EstimatedLoss:
+    """Return no estimate, and why; of a window with labels nobody needs one."""
+    if np.isfinite(measure.current).any():
+        return EstimatedLoss(None, ())
     text = f"the loss was not estimated without labels: {why}; compare again when labels are in"
-    return Note("loss_not_estimated", None, text)
+    return EstimatedLoss(None, (Note("loss_not_estimated", None, text),))
 
 
 def _off(

@@ -33,6 +33,7 @@ from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untes
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
+from whydrift.monitor.diagnosis.words import joined, p_text
 
 __all__ = ["JudgedPrediction", "Judgement", "judge"]
 
@@ -168,6 +169,14 @@ def judge(
     if choice is not None:
         judged = choice.judged(judged)
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
+    stands = shifted is False and conditional is not None and (conditional.p_value or 0) > level
+    if (
+        target is not None
+        and conditional is not None
+        and stands
+        and _lacks_parent(testing, target, judged)
+    ):
+        judged = {**judged, target: _as_inputs_say(target, judged, graph, groups, conditional)}
     targets = _targets(target, judged, graph, shifted, groups)
     q_values = benjamini_hochberg(family)
     return Judgement(
@@ -282,6 +291,8 @@ def _targets(
     if target is not None:
         if target in judged:
             verdict = judge_target(target, judged, graph, groups)
+            if conditional_shift and _only_rest_tells(target, judged, graph):
+                verdict = Verdict.BOTH if verdict is Verdict.COVARIATE else Verdict.MECHANISM
             return {target: TargetResult(verdict, conditional_shift)}
         # Without labels the inputs are judged: any of them may matter to the target.
         shifted = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
@@ -298,6 +309,50 @@ def _targets(
             verdict = Verdict.COVARIATE
         out[name] = TargetResult(verdict)
     return out
+
+
+def _lacks_parent(testing: Testing, target: str, judged: Mapping[str, Judged]) -> bool:
+    """Whether a target is blamed by a learned graph that makes it no cause of any input.
+
+    All inputs are then among what may come before it, its causes too: given them it stands, so that
+    it is the graph that lacks one.
+    """
+    return (
+        not testing.is_given
+        and judged[target].verdict is ColumnVerdict.MECHANISM
+        and not testing.graph.children(target)
+        and not testing.graph.undecided_neighbours(target)
+    )
+
+
+def _as_inputs_say(
+    target: str,
+    judged: Mapping[str, Judged],
+    graph: Graph,
+    groups: tuple[Group, ...],
+    conditional: MechanismTestResult,
+) -> Judged:
+    said = "" if conditional.p_value is None else f" ({p_text(conditional.p_value)})"
+    text = (
+        f"It moved given {joined(graph.parents(target))}, but not given all inputs{said}: "
+        "the graph that was learned lacks a cause of it"
+    )
+    others = [n for n, j in judged.items() if j.verdict.is_origin and n != target]
+    effect = judged[target].effect
+    if others or any(target not in g.columns for g in groups):
+        return Judged(ColumnVerdict.INHERITED, None, f"{text}.", effect)
+    return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.NO_ORIGIN, f"{text}.", effect)
+
+
+def _only_rest_tells(target: str, judged: Mapping[str, Judged], graph: Graph) -> bool:
+    """Whether the rows that a fault left of a target are all that speaks of its mechanism.
+
+    What the inputs say of it moves with the mechanism of an effect of its, too.
+    """
+    above = graph.ancestors(target)
+    return judged[target].verdict is ColumnVerdict.FAULT and all(
+        name in above for name, j in judged.items() if j.verdict.is_origin and name != target
+    )
 
 
 def _is_open(judged: Mapping[str, Judged]) -> bool:

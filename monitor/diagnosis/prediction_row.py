@@ -25,7 +25,7 @@ from whydrift.monitor.diagnosis.judge import JudgedPrediction
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.testing import Testing
-from whydrift.monitor.diagnosis.words import p_text, sentence
+from whydrift.monitor.diagnosis.words import joined, p_text, sentence
 
 __all__ = ["MODEL_CHANGED", "Asked", "Model", "PredictionRow", "ask_model", "prediction_row"]
 
@@ -74,6 +74,7 @@ def prediction_row(
     judged: JudgedPrediction | None,
     *,
     prediction: str | None,
+    target: str | None,
     has_origin: bool,
     floor: Floor,
     level: float,
@@ -93,6 +94,8 @@ def prediction_row(
         The test of P(prediction | inputs), where the model does not say.
     prediction : str, optional
         Its column; no row without one.
+    target : str, optional
+        Which is no input.
     has_origin : bool
         Whether a change begins at some column.
     floor : Floor
@@ -110,6 +113,7 @@ def prediction_row(
         asked,
         judged,
         prediction=prediction,
+        target=target,
         has_origin=has_origin,
         floor=floor,
         level=level,
@@ -135,6 +139,7 @@ def _judged(
     judged: JudgedPrediction | None,
     *,
     prediction: str,
+    target: str | None,
     has_origin: bool,
     floor: Floor,
     level: float,
@@ -154,6 +159,19 @@ def _judged(
             overlap=judged.test.overlap,
             detectable_effect=detectable_effect(judged.test, level, tests),
         )
+    if changed and not asked.answer:
+        clocks = [c for c in side.clocks if testing.follows(prediction, c, target)]
+        if clocks:
+            reason = (
+                f"At like inputs the predictions moved, but they follow {joined(clocks)} too, "
+                "which goes on by itself and has other values now: whether the model changed "
+                "cannot be told."
+            )
+            row = replace(
+                row, verdict=ColumnVerdict.UNDETERMINED, reason_code=ReasonCode.NO_OVERLAP,
+                reason=reason,
+            )  # fmt: skip
+            return PredictionRow({prediction: row}, asked.notes)
     if changed:
         row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{MODEL_CHANGED} ({changed}).")
         if given is not None and given.components[0].unit == "sd":

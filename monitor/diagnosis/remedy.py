@@ -80,7 +80,7 @@ def choose_remedy(
         What each correction would win, where the loss and labels tell.
     """
     if faults:
-        return _fix(faults)
+        return _fix(faults, target if conditional_shift else None)
     rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
     if model_changed and prediction is not None:
         return _other_model(prediction, rose=rose)
@@ -298,12 +298,17 @@ _WORDS = {
 }
 
 
-def _fix(faults: Sequence[Fault]) -> Remedy:
+def _fix(faults: Sequence[Fault], moved: str | None) -> Remedy:
     steps = [
-        f"{_WORDS[kind]} {joined(columns)}".strip() for kind, columns in columns_by_kind(faults)
+        f"{_WORDS[kind]} {joined(columns)}".strip() + where
+        for kind, columns, where in columns_by_kind(faults)
     ]
     text = "; ".join(steps)
     columns = tuple(dict.fromkeys(c for f in faults for c in f.columns))
-    return Remedy(
-        Action.FIX_PIPELINE, columns, text=f"Mend the pipeline: {text}. Then compare again."
-    )
+    text = f"Mend the pipeline: {text}. Then compare again."
+    if moved is not None and moved in columns:
+        text += (
+            f" That will not be all: in the sound rows too the inputs say something else of {moved}"
+            ", and a model trained on old rows no longer fits."
+        )
+    return Remedy(Action.FIX_PIPELINE, columns, text=text)

@@ -79,16 +79,25 @@ def summarise(
     """
     parts = []
     if faults:
-        said = [_FAULT_WORDS[kind].format(joined(c)) for kind, c in columns_by_kind(faults)]
+        said = [
+            _FAULT_WORDS[kind].format(joined(c)) + where
+            for kind, c, where in columns_by_kind(faults)
+        ]
         parts.append(f"Broken data: {'; '.join(said)}")
+    faulty = {c for fault in faults for c in fault.columns}
     sources = [c for c in ranking if judged[c].verdict is ColumnVerdict.SOURCE]
     broken = [c for c in ranking if judged[c].verdict is ColumnVerdict.MECHANISM]
     is_root = target in sources
     sources = [c for c in sources if c != target]
+    rest_moved = bool(conditional_shift) and target in faulty
     own = [c for c in broken if c == target]
     upstream = [c for c in broken if c != target]
     if verdict in {Verdict.MECHANISM, Verdict.BOTH} and own:
         parts.append(f"Mechanism shift: what leads to {target} has changed")
+    elif verdict in {Verdict.MECHANISM, Verdict.BOTH} and rest_moved:
+        parts.append(
+            f"Mechanism shift: what leads to {target} has changed, in the rows that are sound too"
+        )
     if verdict is Verdict.MECHANISM and is_root:
         parts.append(
             f"Mechanism shift: the distribution of {target} itself moved, and no causes of it are "
@@ -100,7 +109,7 @@ def summarise(
         reach = f" upstream of {target}" if target else ""
         parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
         groups = [g for g in groups if target in g.columns]
-    elif verdict is Verdict.MECHANISM and not own:
+    elif verdict is Verdict.MECHANISM and not own and not rest_moved:
         parts.append(f"Mechanism shift at {joined(broken)}")
     elif verdict is Verdict.NONE and (sources or upstream):
         aside = joined([*sources, *upstream])

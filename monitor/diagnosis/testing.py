@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +25,7 @@ from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.mechanism.base import (
+    Component,
     MechanismTest,
     MechanismTestResult,
     Untestable,
@@ -38,12 +40,19 @@ _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this m
 _MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
 _LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
 _FOLLOWS_SOUND = 1e-5  # level of "it follows sound inputs": broken ones move it far
+_FOLLOWS_CLOCK = 0.01
+_LEAST_HALF = 50  # rows
+_LEAST_TIMES = 8  # values of a clock: more than there are weekdays
 _LOW = 0.05  # p-values above it cost no look for identities
 _MOST_COLUMNS = 120  # among which identities are looked for
 _MOST_BROKEN = 0.005  # of the rows
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 _LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in doubt
+
+# Faults that leave rows without a value, and the others as they are.
+_TAKE_VALUES = frozenset({FaultKind.NULL_SPIKE, FaultKind.DEFAULT_VALUE, FaultKind.STUCK_VALUE})
+_SURELY = 2.6  # standard errors: one chance in two hundred
 
 
 class Testing:
@@ -102,7 +111,7 @@ class Testing:
     ) -> None:
         self.graph = graph
         self.alternatives = alternatives
-        self._is_given = is_given
+        self.is_given = is_given
         self.findings, repaired = _standing(findings, graph, current, repaired)
         self.faulty = {c: f.fault.kind for f in self.findings for c in f.fault.columns}
         self._repairable = {c for f in self.findings if f.repairs for c in f.fault.columns}
@@ -119,6 +128,7 @@ class Testing:
             else self.recorded
         )
         self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
+        self._mechanism_test = mechanism_test
         self._tests = {
             id(pair): FirstVariation(mechanism_test()) for pair in (self.recorded, self.repaired)
         }
@@ -232,7 +242,7 @@ class Testing:
                 is_open = wider.p_value > 0.05
         if not parents:
             marginal = own
-        elif self._is_given or name in self._repairable:
+        elif self.is_given or name in self._repairable:
             marginal = self.given(name, ())
         else:  # the test without parents, if it was done
             marginal = self._both(name, ())
@@ -275,7 +285,7 @@ class Testing:
 
         Nothing where the graph was learned: what it lacks would be taken for something new.
         """
-        if not self._is_given or name not in self.graph.nodes:
+        if not self.is_given or name not in self.graph.nodes:
             return ()
         joined = {name, *parents, *self.graph.descendants(name)}
         joined.update(n for e in self.graph if name in {e.a, e.b} for n in (e.a, e.b))
@@ -344,7 +354,7 @@ class Testing:
             )
             for e in edges
         ]
-        if self._is_given or len(names) < 2:
+        if self.is_given or len(names) < 2:
             return tuple(out)
         joined = (frozenset((e.a, e.b)) for e in graph)
         picked, pairs = changed_correlations(self.repaired, names, joined)
@@ -380,9 +390,13 @@ class Testing:
         """Test P(target | all inputs) directly, without a graph; None where rows are too few.
 
         Inputs are all other columns but unrepaired faulty ones. With repaired inputs both versions
-        have to reject: what the target follows may have read either.
+        have to reject: what the target follows may have read either. Of a target that lost values
+        the rest is tested, and a change counts if it is larger than their loss can make it.
         """
-        if target is None or target not in self.usable or evidence[target].fault is not None:
+        if target is None or target not in self.usable:
+            return None
+        fault = evidence[target].fault
+        if fault is not None and fault not in _TAKE_VALUES:
             return None
         broken = {
             c
@@ -406,7 +420,23 @@ class Testing:
                 )
             )
             return None
-        return self._both(target, inputs)
+        result = self._both(target, inputs)
+        lost = 0.0 if fault is None else self._share_lost(target)
+        low = result.p_value is not None and result.p_value <= _LOW
+        if lost and low and not any(_is_beyond_loss(c, lost) for c in result.components):
+            text = (
+                f"what is left of {target!r} moved given all inputs, but no more than it may by "
+                f"the {lost:.1%} of values that are lost, if they are lost for what they were"
+            )
+            self.notes.append(Note("conditional_in_doubt", target, text))
+            return None
+        return result
+
+    def _share_lost(self, name: str) -> float:
+        """Return the share of a column's usual values that faults took away."""
+        there = self.repaired.observed(name)
+        split = self.repaired.split
+        return float(max(0.0, 1 - there[split:].mean() / max(there[:split].mean(), 1e-9)))
 
     def prediction(self, name: str, target: str | None) -> MechanismTestResult | None:
         """Test P(prediction | all inputs), or return None where that would tell nothing.
@@ -424,6 +454,27 @@ class Testing:
         if not inputs or not _rows_suffice(self.recorded, name, inputs):
             return None
         return self._both(name, inputs)
+
+    def follows(self, name: str, clock: str, target: str | None) -> bool:
+        """Whether a column may depend, given the inputs, on one that goes on by itself.
+
+        In the reference rows of the clock's lower half are compared with the others. Of a month or
+        a few weekdays there they tell nothing of the next ones.
+        """
+        reference = self.recorded.reference
+        place = reference.column(clock)
+        if np.unique(place[np.isfinite(place)]).size < _LEAST_TIMES:
+            return True
+        later = place > np.nanmedian(place)
+        later = later if later.any() else place >= np.nanmedian(place)
+        halves = [reference.take(np.flatnonzero(rows)) for rows in (~later, later)]
+        if min(len(half.sample) for half in halves) < _LEAST_HALF:
+            return False
+        names = (*self.recorded.names, name)
+        inputs = tuple(n for n in self.graph.nodes if n in self.usable and n not in {name, target})
+        pair = WindowPair(halves[0], halves[1], names, self.recorded.cluster)
+        result = FirstVariation(self._mechanism_test())(pair, name, inputs)
+        return result.p_value is not None and result.p_value <= _FOLLOWS_CLOCK
 
     def reads_faults(self, name: str, target: str) -> bool:
         """Whether a column may follow its inputs as they were recorded, faults and all.
@@ -489,6 +540,19 @@ def _over_graphs(weighted: list[tuple[float, float]]) -> float:
         if reached >= _NEARLY_ALL * total:
             return min(average, p_value)
     return average
+
+
+def _is_beyond_loss(component: Component, lost: float) -> bool:
+    """Whether a change is larger than the loss of a share of rows, whichever they are, makes one.
+
+    By those that stay a mean moves by at most √(m/(1 − m)) sd, whatever the distribution
+    (Cauchy & Schwarz); spreads may shrink to nothing, and grow by 1/√(1 − m).
+    """
+    lost = min(lost, 0.999)
+    size = abs(component.value) - _SURELY * component.error
+    if component.unit == "log sd":
+        return component.value > 0 and size > -0.5 * math.log(1 - lost)
+    return size > math.sqrt(lost / (1 - lost)) * component.scale
 
 
 def _rows_suffice(pair: WindowPair, name: str, inputs: tuple[str, ...]) -> bool:

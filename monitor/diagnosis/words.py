@@ -31,10 +31,14 @@ def p_text(value: float) -> str:
     return "p < 1e-300" if value < 1e-300 else f"p = {value:.2g}"
 
 
-def columns_by_kind(faults: Sequence[Fault]) -> list[tuple[FaultKind, tuple[str, ...]]]:
-    """Return each fault's kind and columns, those of columns that went or emptied as one."""
+def columns_by_kind(faults: Sequence[Fault]) -> list[tuple[FaultKind, tuple[str, ...], str]]:
+    """Return each fault's kind, columns, and words for where it is, if not everywhere.
+
+    Columns that went or emptied are told as one.
+    """
+    where = {number: f" where {fault.where}" for number, fault in enumerate(faults) if fault.where}
     out: dict[tuple[FaultKind, int], tuple[str, ...]] = {}
     for number, fault in enumerate(faults):
         key = fault.kind, -1 if fault.kind in _TOLD_TOGETHER else number
         out[key] = (*out.get(key, ()), *fault.columns)
-    return [(kind, columns) for (kind, _), columns in out.items()]
+    return [(kind, columns, where.get(number, "")) for (kind, number), columns in out.items()]

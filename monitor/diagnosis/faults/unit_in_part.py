@@ -97,12 +97,15 @@ def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
             )
             repaired = np.where(rows, fit.conversion.undo(after), after)
             share = float(rows.sum() / present.sum())
+            where = f"{column} is {label!r}"
             evidence = (
-                f"where {column!r} is {label!r} ({share:.1%} of the rows), values look converted "
+                f"where {where} ({share:.1%} of the rows), values look converted "
                 f"({fit.text}): largest gap to the reference's distribution there "
                 f"{fit.distance:.2f} as recorded, {fit.left:.2f} when undone"
             )
-            fault = Fault(FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True)
+            fault = Fault(
+                FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True, where=where
+            )
             found = Finding(fault, {name: repaired}, rows)
             if is_alone:
                 return found, True
