@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["init"]
 
 _LEAST_ROWS = 100  # fewer than 50 rows in each half tell nothing
+_DAY = 86_400.0  # seconds
+_LEAST_DAYS = 13.5  # two weeks, nearly: each half has all weekdays
 
 
 def init(
@@ -94,13 +96,35 @@ def _first_verdict(
     target, prediction = suspects.target, suspects.prediction
     try:
         first, second = _halves(source, whole, suspects, progress)
-        return compare(
+        found = compare(
             first, second, target=target, prediction=prediction if target is not None else None,
             time_column=suspects.time, progress=progress,
         )  # fmt: skip
     except WhydriftError as error:
         # Roles were guessed: what does not fit them is no mistake of the user's.
         return str(error)
+    return _calendar_instead(found, whole, suspects.time) or found
+
+
+def _calendar_instead(found: Diagnosis, whole: Snapshot, time: str | None) -> str | None:
+    """Return why a shift between halves tells nothing: they are of other weekdays or hours."""
+    from whydrift.monitor.diagnosis.words import joined
+
+    told = found.ranking or [
+        name for name, c in found.columns.items() if c.verdict == "mechanism"
+    ]  # the prediction, which never is ranked
+    if time is None or found.faults or not told:
+        return None
+    start, end = whole.quantiles(time, [0.0, 1.0])
+    days = float(end - start) / _DAY
+    if days >= _LEAST_DAYS:
+        return None
+    span = f"{24 * days:.0f} hours" if days < 2 else f"{days:.0f} days"
+    return (
+        f"{joined(told)} differed between the two halves, but of {span} each half has "
+        "other weekdays or hours: what any week does would look like a change. Two weeks or more "
+        "would tell, or windows of your own: whydrift compare"
+    )
 
 
 def _halves(

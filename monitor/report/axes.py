@@ -36,11 +36,16 @@ def x_axis(
     y: float,
     width: float,
     left: float = 0,
+    *,
+    is_log: bool = False,
 ) -> list[Markup]:
-    """Return a line from ``left`` to ``width`` with about four round ticks."""
+    """Return a line from ``left`` to ``width`` with about four round ticks.
+
+    With ``is_log`` the data are logarithms to base ten, and the ticks powers of ten.
+    """
     parts = [tag("line", x1=left, x2=width, y1=y, y2=y, class_="axis")]
-    for value in _ticks(low, high):
-        x = scale(value)
+    for place in _powers(low, high) if is_log else _ticks(low, high):
+        x, value = scale(place), 10.0**place if is_log else place
         anchor = "start" if x < 16 else "end" if x > width - 16 else "middle"
         parts.append(tag("line", x1=x, x2=x, y1=y, y2=y + 4, class_="axis"))
         parts.append(tag("text", rounded(value), x=x, y=y + 16, text_anchor=anchor))
@@ -57,6 +62,11 @@ def y_axis(
         parts.append(tag("line", x1=x, x2=right, y1=y, y2=y, class_="grid"))
         parts.append(tag("text", rounded(value), x=x - 6, y=y + 4, text_anchor="end"))
     return parts
+
+
+def _powers(low: float, high: float) -> list[float]:
+    whole = np.arange(np.ceil(low), np.floor(high) + 1)
+    return [float(v) for v in whole[:: max(1, -(-len(whole) // 5))]]
 
 
 def _ticks(low: float, high: float) -> list[float]:

@@ -15,29 +15,90 @@ __all__ = ["distribution_svg"]
 _WIDTH, _HEIGHT = 340.0, 170.0
 _BINS = 128
 _MOST_BARS = 8
+_MOST_VALUES = 25  # of a number whose values are drawn one by one
+_LEAST_MISSING = 0.005
+_ANOTHER_UNIT = 15.0  # times: medians so far apart leave one of them a spike on a plain axis
+_CALENDARS = (
+    ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
+    ("january", "february", "march", "april", "may", "june", "july", "august", "september",
+     "october", "november", "december"),
+)  # fmt: skip
 
 
 def distribution_svg(evidence: Evidence, name: str) -> Markup:
-    """Return smoothed densities of a number, or paired bars of a category's shares."""
+    """Return smoothed densities of a number, or paired bars of a category's shares.
+
+    Of a number of few whole values, which a smooth curve would bend between, shares too.
+    """
     if evidence.reference.schema[name].kind.is_discrete:
         return _shares(evidence, name)
-    return _densities(evidence, name)
-
-
-def _densities(evidence: Evidence, name: str) -> Markup:
     sides = [w.column(name) for w in (evidence.reference, evidence.current)]
     seen = [v[np.isfinite(v)] for v in sides]
     if not all(v.size for v in seen):
         return Markup("")
+    values = np.unique(np.concatenate(seen))
+    missing = [w.missing_share(name) for w in (evidence.reference, evidence.current)]
+    if values.size <= _MOST_VALUES:
+        return _steps(name, values, seen, missing)
+    middle = [float(np.median(v)) for v in seen]
+    is_log = bool(values[0] > 0) and max(middle) >= _ANOTHER_UNIT * min(middle)
+    return _densities(name, [np.log10(v) for v in seen] if is_log else seen, missing, is_log)
+
+
+def _steps(name: str, values: FloatArray, seen: list[FloatArray], missing: list[float]) -> Markup:
+    """Return paired bars at each of a few values."""
+    shares = [np.bincount(np.searchsorted(values, v), minlength=values.size) / v.size for v in seen]
+    plot = _plot_width(missing)
+    gap = float(np.diff(values).min()) if values.size > 1 else 1.0
+    low, high = float(values[0]) - gap, float(values[-1]) + gap
+    x = linear_scale(low, high, 4, plot - 4)
+    y = linear_scale(0, max(float(s.max()) for s in shares) or 1.0, _HEIGHT - 34, 10)
+    width = min(9.0, max(1.0, 0.4 * (x(low + gap) - x(low))))
+    parts = []
+    for share, side, offset in zip(shares, ("ref", "cur"), (-width, 0.0), strict=True):
+        for value, height in zip(values, share, strict=True):
+            parts.append(
+                tag("rect", x=x(float(value)) + offset, y=y(float(height)), width=width,
+                    height=y(0) - y(float(height)), class_=f"bar {side}")
+            )  # fmt: skip
+    return _framed(name, parts, (low, high), seen, missing)
+
+
+def _plot_width(missing: list[float]) -> float:
+    return _WIDTH - (64 if max(missing) > _LEAST_MISSING else 0)
+
+
+def _framed(
+    name: str,
+    parts: list[Markup],
+    ends: tuple[float, float],
+    seen: list[FloatArray],
+    missing: list[float],
+    *,
+    is_log: bool = False,
+) -> Markup:
+    """Return a picture of a number with its axis, and bars of what is missing."""
+    plot = _plot_width(missing)
+    parts = parts + x_axis(
+        *ends, linear_scale(*ends, 4, plot - 4), _HEIGHT - 34, plot, is_log=is_log
+    )
+    if max(missing) > _LEAST_MISSING:
+        parts += _missing_bars(missing, plot + 14)
+    middle = [float(np.median(10.0**v if is_log else v)) for v in seen]
+    title = f"Distribution of {name}: median {middle[0]:.3g} in the reference, {middle[1]:.3g} now"
+    return picture(_WIDTH, _HEIGHT, title, *parts)
+
+
+def _densities(name: str, seen: list[FloatArray], missing: list[float], is_log: bool) -> Markup:
     # The tails' last half percent would squeeze everything else into a spike.
     low = min(float(np.quantile(v, 0.005)) for v in seen)
     high = max(float(np.quantile(v, 0.995)) for v in seen)
     if not high > low:
         low, high = low - 0.5, high + 0.5
-    missing = [evidence.reference.missing_share(name), evidence.current.missing_share(name)]
-    has_missing = max(missing) > 0.005
-    plot = _WIDTH - (64 if has_missing else 0)
-    curves = [_density(v, low, high) for v in seen]
+    plot = _plot_width(missing)
+    # One width for both: a curve of fewer rows, smoothed more, would look like another shape.
+    width = max(_bandwidth(v, high - low) for v in seen)
+    curves = [_density(v, low, high, width) for v in seen]
     top = max(float(c.max()) for c in curves) or 1.0
     x, y = linear_scale(low, high, 4, plot - 4), linear_scale(0, top, _HEIGHT - 34, 10)
     grid = np.linspace(low, high, _BINS)
@@ -48,20 +109,19 @@ def _densities(evidence: Evidence, name: str) -> Markup:
         area = f"{number(x(low))},{base} {' '.join(points)} {number(x(high))},{base}"
         parts.append(tag("polygon", points=area, class_=f"area {side}"))
         parts.append(tag("polyline", points=" ".join(points), class_=f"line {side}"))
-    parts += x_axis(low, high, x, _HEIGHT - 34, plot)
-    if has_missing:
-        parts += _missing_bars(missing, plot + 14)
-    means = [float(np.median(v)) for v in seen]
-    title = f"Distribution of {name}: median {means[0]:.3g} in the reference, {means[1]:.3g} now"
-    return picture(_WIDTH, _HEIGHT, title, *parts)
+    return _framed(name, parts, (low, high), seen, missing, is_log=is_log)
 
 
-def _density(values: FloatArray, low: float, high: float) -> FloatArray:
+def _bandwidth(values: FloatArray, span: float) -> float:
+    """Return Silverman's bandwidth (1986)."""
+    spread = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.349
+    spread = spread or float(values.std()) or span / 10
+    return float(0.9 * spread * values.size**-0.2)
+
+
+def _density(values: FloatArray, low: float, high: float, width: float) -> FloatArray:
     """Return a Gaussian kernel density on a grid, by binning and convolution."""
     counts, _ = np.histogram(values, bins=_BINS, range=(low, high))
-    spread = float(np.subtract(*np.quantile(values, [0.75, 0.25]))) / 1.349
-    spread = spread or float(values.std()) or (high - low) / 10
-    width = 0.9 * spread * values.size**-0.2  # Silverman (1986)
     sd = max(width / (high - low) * _BINS, 0.6)
     offset = np.arange(-int(4 * sd) - 1, int(4 * sd) + 2)
     kernel = np.exp(-0.5 * (offset / sd) ** 2)
@@ -95,8 +155,9 @@ def _shares(evidence: Evidence, name: str) -> Markup:
         padded[-1] = summary.missing
         counts.append(padded / max(1, window.rows))
     labels = [*column.categories, "missing"]
-    order = np.argsort(-np.maximum(*counts), kind="stable")
-    shown = [int(i) for i in order if max(counts[0][i], counts[1][i]) > 0][:_MOST_BARS]
+    by_share = np.argsort(-np.maximum(*counts), kind="stable").tolist()
+    order: list[int] = _by_calendar(column.categories) or by_share
+    shown = [i for i in order if max(counts[0][i], counts[1][i]) > 0][:_MOST_BARS]
     label_width, row = 96.0, 30.0
     scale = linear_scale(0, max(0.01, max(float(c[shown].max()) for c in counts)), 0, 190)
     parts = []
@@ -117,3 +178,15 @@ def _shares(evidence: Evidence, name: str) -> Markup:
         parts.append(tag("text", f"{rest} more categories", x=label_width, y=height + 8))
         height += 14
     return picture(_WIDTH, height, f"Shares of the categories of {name}, before and after", *parts)
+
+
+def _by_calendar(labels: tuple[str, ...]) -> list[int]:
+    """Return the places of weekdays or months in their order, what is missing last; else none."""
+    for names in _CALENDARS:
+        places = [
+            next((k for k, n in enumerate(names) if len(a) > 2 and n.startswith(a.lower())), -1)
+            for a in labels
+        ]
+        if places and min(places) >= 0:
+            return [*np.argsort(places, kind="stable").tolist(), len(labels)]
+    return []

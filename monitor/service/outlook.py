@@ -248,7 +248,11 @@ def _stages(monitor: Monitor) -> list[str]:
         case (VisitKind.LABELS,):
             return [f"It is judged{after}, with {target}."]
         case _:
-            return [f"It is judged{after}; no target is named, so that each sink counts as one."]
+            text = f"It is judged{after}; no target is named, so that each column which causes "
+            text += "none counts as one"
+            if monitor.columns.prediction is not None:
+                text += ": name what is predicted (`target:`) to have the model's loss judged"
+            return [f"{text}."]
 
 
 def _reference(monitor: Monitor) -> str:

@@ -46,7 +46,8 @@ def open_database(url: str, *, create: bool) -> Database:
             raise StoreError(
                 "there is no store yet",
                 where=str(database.path),
-                remedy="`whydrift store migrate -c FILE` makes one there",
+                remedy="A file's address is from the folder that whydrift runs in: run it from the "
+                "one where the store is; or `whydrift store migrate -c FILE` makes one here",
             )
     return database
 

@@ -7,6 +7,7 @@ import sqlite3
 from datetime import UTC
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -143,3 +144,17 @@ def test_the_version_of_a_model_is_no_change_of_its_data(tmp_path: Path, call) -
     look = call("init", tmp_path / "a.parquet").out
     assert "looks like the version: model_version" in look
     assert "model_version" not in look.split("A first verdict")[1]
+
+
+def test_the_weekend_of_a_single_week_is_no_first_verdict(tmp_path: Path, call) -> None:
+    rng = np.random.default_rng(0)
+    at = pd.date_range("2026-09-14", periods=14 * 240, freq="6min")
+    weekend = at.day_of_week >= 5
+    table = pd.DataFrame({"at": at, "items": 2 + 2.0 * weekend + rng.normal(size=len(at))})
+    table["y"] = table["items"] + rng.normal(size=len(at))
+    table.head(7 * 240).to_parquet(tmp_path / "week.parquet")
+    table.to_parquet(tmp_path / "weeks.parquet")
+    said = call("init", str(tmp_path / "week.parquet")).out
+    assert "no first verdict: items" in " ".join(said.split())
+    assert "SHIFT" not in said
+    assert "NO SHIFT" in call("init", str(tmp_path / "weeks.parquet")).out

@@ -11,6 +11,7 @@ import pytest
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
 from whydrift.monitor.report import notebook_view, render_html, save_html
+from whydrift.monitor.report.distribution_picture import distribution_svg
 from whydrift.monitor.report.graph_picture import graph_svg
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -203,3 +204,35 @@ def test_a_fault_is_told_with_its_share_of_rows() -> None:
     text = Page(render_html(wd.compare(houses(1500, 1), current, graph=EDGES))).text
     assert "20% of the rows" in text
     assert "Not undone" in text
+
+
+def test_a_number_of_few_values_is_drawn_value_by_value_and_two_units_on_a_log_axis() -> None:
+    rng = np.random.default_rng(0)
+    tables = [
+        pd.DataFrame({"minutes": rng.choice([20, 25, 30], n), "price": np.exp(rng.normal(3, 1, n))})
+        for n in (5_000, 300)
+    ]
+    tables[1]["price"] = (100 * tables[1]["price"]).round()
+    tables[1]["minutes"] += 5
+    found = wd.compare(*tables)
+    assert set(found.ranking) == {"minutes", "price"}
+    assert found.evidence is not None
+    drawn = Page(str(distribution_svg(found.evidence, "minutes")))
+    assert drawn.count("rect", "ref") == drawn.count("rect", "cur") == 4
+    assert not drawn.count("polyline")
+    drawn = Page(str(distribution_svg(found.evidence, "price")))
+    assert drawn.count("polyline") == 2
+    assert {"10", "100", "1,000"} <= set(drawn.words)
+
+
+def test_weekdays_are_drawn_in_their_order() -> None:
+    rng = np.random.default_rng(0)
+    days = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"]
+    tables = [
+        pd.DataFrame({"day": rng.choice(days, 900, p=p), "x": rng.normal(size=900)})
+        for p in ([1 / 7] * 7, [0.1, 0.1, 0.1, 0.1, 0.1, 0.2, 0.3])
+    ]
+    found = wd.compare(*tables)
+    assert found.evidence is not None
+    drawn = Page(str(distribution_svg(found.evidence, "day")))
+    assert [w for w in drawn.words if w in days] == days

@@ -46,8 +46,14 @@ class ShownAlert:
 
     @property
     def columns(self) -> list[str]:
-        """What was named so far."""
-        return sorted(self.record.episode.columns)
+        """What was named when it was last told."""
+        named = self.record.details.get("columns")
+        return list(named) if named else sorted(self.record.episode.columns)
+
+    @property
+    def earlier(self) -> list[str]:
+        """What was named before, and then no more."""
+        return sorted(self.record.episode.columns - {*self.columns})
 
     @property
     def summary(self) -> str:
