@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -18,25 +19,42 @@ if TYPE_CHECKING:
 __all__ = ["shown_progress"]
 
 _SECONDS_BEFORE = 1.0  # shorter work ends before anybody has read what it was
+_SECONDS_BETWEEN_LINES = 60.0
 
 
 @contextmanager
-def shown_progress(quiet: bool) -> Iterator[Progress]:
+def shown_progress(quiet: bool, *, in_logs: bool = False) -> Iterator[Progress]:
     """Give a callable that shows progress: on a terminal, once work lasts longer than a second.
 
     Parameters
     ----------
     quiet : bool
         Show nothing at all.
+    in_logs : bool
+        Where there is no terminal, write a line a minute instead.
     """
     if quiet or sys.stderr is None or not sys.stderr.isatty():
-        yield silent
+        yield _Lines().tell if in_logs and not quiet and sys.stderr is not None else silent
         return
     display = _Display()
     try:
         yield display.tell
     finally:
         display.close()
+
+
+class _Lines:
+    """A line on standard error once a minute, for whoever reads the log of a long run."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+
+    def tell(self, stage: str, done: int, total: int) -> None:
+        """Take a step."""
+        now = time.monotonic()
+        if now - self._last >= _SECONDS_BETWEEN_LINES:
+            self._last = now
+            print(f"{clean(stage)}: {done} of {total}", file=sys.stderr, flush=True)
 
 
 class _Display:

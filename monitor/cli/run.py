@@ -148,7 +148,7 @@ def _run(
     attempts: list[Attempt] = []
     url = settings.store.url.get_secret_value()
     with open_for_checks(url, migrate=settings.store.migrate) as store:
-        with shown_progress(quiet) as progress:
+        with shown_progress(quiet, in_logs=True) as progress:
             done = run_checks(
                 settings, store, clock=utc_now, names=names, asked=asked, progress=progress
             )

@@ -8,6 +8,9 @@ import sys
 
 import pytest
 
+from whydrift.monitor.cli import progress as module
+from whydrift.monitor.cli.progress import shown_progress
+
 
 def test_the_bar_shows_rows_per_second_and_goes_without_a_trace(tmp_path):
     pty = pytest.importorskip("pty", reason="no terminals on this system")
@@ -36,3 +39,16 @@ def test_the_bar_shows_rows_per_second_and_goes_without_a_trace(tmp_path):
     os.close(ours)
     assert running.wait(60) == 0
     assert b"rows/s" in told and b"long.csv" in told
+
+
+@pytest.mark.parametrize("in_logs", [True, False])
+def test_a_line_a_minute_is_written_where_there_is_no_terminal(capsys, monkeypatch, in_logs):
+    now = [0.0]
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    with shown_progress(quiet=False, in_logs=in_logs) as tell:
+        for done in range(10):
+            now[0] += 25.0
+            tell("house-price 2026-05-01", done, 73)
+    said = capsys.readouterr().err.splitlines()
+    lines = [f"house-price 2026-05-01: {done} of 73" for done in (2, 5, 8)]
+    assert said == (lines if in_logs else [])
