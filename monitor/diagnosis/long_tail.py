@@ -24,15 +24,16 @@ def with_tail_pooled(
 ) -> tuple[Snapshot, Snapshot]:
     """Return the windows with names that chance may have left out counted as the others.
 
-    Names new to the reference are among these: it may have had them and not kept them apart.
+    Rare names new to the reference are among these: it may have had them and not kept them apart.
     Summaries stay as they are.
     """
     for name in names:
         categories = current.schema[name].categories  # the reference's, and new ones
         if not reference.schema[name].kind.is_discrete or OTHER not in categories:
             continue
-        before = reference.summaries[name].category_counts
-        after = current.summaries[name].category_counts[: len(before)]
+        after = current.summaries[name].category_counts
+        known = reference.summaries[name].category_counts
+        before = (*known, *(0 for _ in after[len(known) :]))
         least = least_kept(reference, name) or 1
         enough = least + _ERRORS * (1 + math.sqrt(least))
         share = sum(before) / max(1, sum(before) + sum(after))

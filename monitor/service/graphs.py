@@ -15,7 +15,11 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.pool import pool
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.assumed import with_assumed
+from whydrift.monitor.diagnosis.clocks import calendar_names
+from whydrift.monitor.diagnosis.derived import with_derived
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
+from whydrift.monitor.diagnosis.structural_gaps import with_gaps_filled
 from whydrift.monitor.service.references import Usual
 from whydrift.monitor.window.interval import Interval
 
@@ -154,14 +158,10 @@ def _learn(monitor: Monitor, windows: Sequence[Snapshot], columns: tuple[str, ..
     """Return the graph over the reference; None where there is too little to learn from."""
     from whydrift.discovery.discover import discover
 
-    target = monitor.columns.target
-    knowledge = monitor.graph.knowledge
-    if knowledge is None and target in columns:
-        # A model's target comes after what it is predicted from, where nobody says otherwise.
-        features = tuple(n for n in columns if n != target)
-        knowledge = Knowledge(tiers=(features, (target,))) if features else None
     method = monitor.graph.method
     stretches = _stretches(windows) if method in {"auto", "boss"} else (_pooled(windows),)
+    knowledge = _known(monitor, windows, stretches, columns)
+    stretches = with_gaps_filled(stretches, columns)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
@@ -170,6 +170,26 @@ def _learn(monitor: Monitor, windows: Sequence[Snapshot], columns: tuple[str, ..
             )
     except (TooFewRows, SchemaError):
         return None
+
+
+def _known(
+    monitor: Monitor,
+    windows: Sequence[Snapshot],
+    stretches: Sequence[Snapshot],
+    columns: tuple[str, ...],
+) -> Knowledge:
+    """Return what is known of the graph, and what `compare` too takes for known of itself.
+
+    A model's target comes after what it is predicted from, where nobody says otherwise.
+    """
+    target, given = monitor.columns.target, monitor.graph.knowledge
+    features = [n for n in columns if n != target]
+    calendar = calendar_names(stretches[0], stretches[-1], features)
+    known = (given or Knowledge()).checked(windows[-1].schema.names).within(columns)
+    last = target if given is None else None
+    known, _ = with_assumed(known, columns, last, calendar)
+    varying = tuple(n for n in columns if not all(w.is_constant(n) for w in windows))
+    return with_derived(_pooled(windows), varying, known)[0]
 
 
 def _stretches(windows: Sequence[Snapshot]) -> tuple[Snapshot, ...]:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import whydrift as wd
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
@@ -342,3 +343,20 @@ def test_a_loss_that_is_not_that_of_prediction_and_target_is_a_broken_identity()
     assert faults[0] == ()
     assert [f.fault.columns for f in faults[1]] == [("loss",)]
     assert faults[1][0].fault.kind is FaultKind.IDENTITY_BROKEN
+
+
+def test_a_total_that_still_is_price_times_quantity_was_not_converted():
+    """Its larger values look as °F do; they are what more elastic customers pay."""
+    for seed in range(4):
+        windows = []
+        for elasticity in (-1.5, -2.0):
+            rng = np.random.default_rng([seed, int(-10 * elasticity)])
+            price = np.round(np.exp(rng.normal(2, 0.4, 3_000)), 2)
+            quantity = 1 + rng.poisson(np.exp(3 + elasticity * (np.log(price) - 2)))
+            total = np.round(price * quantity, 2)
+            windows.append(pd.DataFrame({"price": price, "quantity": quantity, "total": total}))
+        assert not wd.compare(*windows).faults
+        # In cents in some rows it no longer is.
+        cents = np.random.default_rng(seed).random(3_000) < 0.3
+        windows[1]["total"] = windows[1]["total"].where(~cents, 100 * windows[1]["total"])
+        assert {f.columns for f in wd.compare(*windows).faults} == {("total",)}

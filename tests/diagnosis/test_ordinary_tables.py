@@ -741,3 +741,15 @@ def test_a_weekday_that_is_left_out_is_not_called_a_new_model():
         assert ("clock_column", "weekday") in codes(found)
         said += found.columns["eta"].verdict == "mechanism"
     assert said == 0
+
+
+def test_the_commonest_of_thousands_of_sites_is_told_to_be_renamed_and_mapped_back():
+    for seed in range(3):
+        windows = [sites(np.random.default_rng([seed, k]), 6_000, 5_000, 1.05) for k in (0, 1)]
+        for k, window in enumerate(windows):
+            noise = np.random.default_rng([seed, 2 + k]).normal(size=6_000)
+            window["y"] = window["x"] + 2.0 * (window["site"] == "s0") + noise
+        windows[1]["site"] = windows[1]["site"].replace({"s0": "S-zero"})
+        found = wd.compare(*windows, target="y")
+        assert kinds(found) == {("recode", ("site",))}
+        assert found.columns["y"].verdict == "stable"

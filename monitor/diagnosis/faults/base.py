@@ -105,6 +105,13 @@ class Suspects:
         return tuple(n for n in self.names if self.reference.schema[n].kind in wanted)
 
     @property
+    def names_of_numbers(self) -> tuple[str, ...]:
+        """Columns of numbers of any kind, grades and flags too; the first of them."""
+        return tuple(n for n in self.names if self.reference.schema[n].kind.is_numeric)[
+            :MOST_COLUMNS
+        ]
+
+    @property
     def times(self) -> tuple[str, ...]:
         """Columns of dates and times in both windows; they are in no graph and in no test."""
         return tuple(

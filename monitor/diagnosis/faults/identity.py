@@ -12,7 +12,16 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["COARSE", "Formula", "Identity", "Linear", "Pair", "decimals", "find_identities"]
+__all__ = [
+    "COARSE",
+    "Formula",
+    "Identity",
+    "Linear",
+    "Pair",
+    "decimals",
+    "find_identities",
+    "still_follows",
+]
 
 _LEAST_ROWS = 50
 _LEAST_VALUES = 20  # of a column that is computed: fewer agree by chance
@@ -206,6 +215,29 @@ def find_identities(
             taken.add(participants)
             found.append(identity)
     return found
+
+
+def still_follows(
+    reference: Snapshot, current: Snapshot, name: str, names: tuple[str, ...]
+) -> bool:
+    """Whether a column is by others what it was, row by row.
+
+    Parameters
+    ----------
+    reference, current : Snapshot
+        With the same meaning of category codes.
+    name : str
+        The column.
+    names : tuple of str
+        Columns of numbers, it and those it may follow from.
+    """
+    for identity in find_identities(reference, names):
+        if name in identity.names:
+            complete = np.isfinite(current.columns(identity.names)).all(axis=1)
+            holds = ~identity.broken(current)[complete]
+            if holds.size >= _LEAST_ROWS and holds.mean() >= _HOLDS:
+                return True
+    return False
 
 
 def _is_usable(window: Snapshot, name: str, least: int) -> bool:

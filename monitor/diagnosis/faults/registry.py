@@ -10,11 +10,13 @@ import numpy as np
 from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Detector, Finding, Suspects
 from whydrift.monitor.diagnosis.faults.category_vanished import category_vanished
 from whydrift.monitor.diagnosis.faults.column_missing import column_missing
 from whydrift.monitor.diagnosis.faults.default_value import default_value
 from whydrift.monitor.diagnosis.faults.filter_changed import filter_changed
+from whydrift.monitor.diagnosis.faults.identity import still_follows
 from whydrift.monitor.diagnosis.faults.identity_broken import identity_broken
 from whydrift.monitor.diagnosis.faults.null_spike import null_spike
 from whydrift.monitor.diagnosis.faults.offset import offset
@@ -31,6 +33,7 @@ from whydrift.monitor.diagnosis.faults.unit_in_part import unit_in_part
 
 __all__ = ["DETECTORS", "FAULT_LEVEL", "Faults", "fault_notes", "find_faults"]
 
+_ALL = 0.95  # share of rows, of a unit that changed in all of them
 _LEAST_ROWS = 20  # below this nothing can be told from chance
 # Of each detector. A fault pages whatever else is found: sixteen share a thousandth or two.
 FAULT_LEVEL: Final = 1e-4
@@ -123,7 +126,7 @@ def find_faults(
         if suspects is None:  # what one detector worked out serves the next
             of = None if parts is None else parts[kept]
             suspects = Suspects(reference, repaired, sound, level, whole, of)
-        for finding in detector(suspects):
+        for finding in _standing(detector(suspects), suspects):
             suspects = None
             if not faulty.isdisjoint(finding.fault.columns):
                 continue  # a time has no place among ``sound``
@@ -137,6 +140,31 @@ def find_faults(
                 reference = reference.take(finding.kept_reference)
                 kept = kept[finding.kept_reference]
     return Faults(tuple(findings), reference, current, repaired, kept)
+
+
+def _standing(findings: list[Finding], suspects: Suspects) -> list[Finding]:
+    """Return the findings without units of some rows that an identity speaks against.
+
+    A total that still is price times quantity was not converted, unless one of these was.
+    """
+    part = {
+        c for f in findings if f.fault.kind is FaultKind.UNIT_CHANGE and f.fault.share < _ALL
+        for c in f.fault.columns
+    }  # fmt: skip
+    if not part:
+        return findings
+    numbers = suspects.names_of_numbers
+    wrong = {
+        name
+        for name in part
+        if still_follows(
+            suspects.reference,
+            suspects.current,
+            name,
+            tuple(n for n in numbers if n == name or n not in part),
+        )
+    }
+    return [f for f in findings if not wrong.intersection(f.fault.columns)]
 
 
 def fault_notes(findings: tuple[Finding, ...], names: tuple[str, ...]) -> tuple[Note, ...]:
