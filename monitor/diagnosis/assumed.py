@@ -11,9 +11,13 @@ __all__ = ["with_assumed"]
 
 
 def with_assumed(
-    known: Knowledge, names: Collection[str], last: str | None, calendar: Collection[str]
+    known: Knowledge,
+    names: Collection[str],
+    last: str | None,
+    before: Collection[str],
+    calendar: Collection[str],
 ) -> tuple[Knowledge, bool]:
-    """Return what is known, that no column causes the calendar, and that a target causes nothing.
+    """Return what is known, and that no column causes the calendar, nor a target its inputs.
 
     Parameters
     ----------
@@ -22,7 +26,9 @@ def with_assumed(
     names : collection of str
         Columns of the graph.
     last : str, optional
-        A target of which there is a prediction: what that was made from came before.
+        A target of which there is a prediction.
+    before : collection of str
+        What that was made from: it was there before. Other columns may be recorded later.
     calendar : collection of str
         Columns of which the row's time says what they are.
 
@@ -30,15 +36,17 @@ def with_assumed(
     -------
     known : Knowledge
     is_last : bool
-        Whether the target was taken to cause nothing.
+        Whether the target was taken to cause none of its inputs.
     """
     effects = {effect for _, effect in known.required}
     exogenous = [n for n in calendar if n in names and n not in {*effects, *known.exogenous}]
     if exogenous:
         known = replace(known, exogenous=(*known.exogenous, *sorted(exogenous)))
-    if last is None or last not in names or _is_placed(known, last):
+    inputs = [n for n in names if n in before and n != last]
+    if last is None or last not in names or not inputs or _is_placed(known, last):
         return known, False
-    return replace(known, never_a_cause=(*known.never_a_cause, last)), True
+    edges = ((last, n) for n in inputs)
+    return replace(known, forbidden=tuple(dict.fromkeys((*known.forbidden, *edges)))), True
 
 
 def _is_placed(known: Knowledge, name: str) -> bool:

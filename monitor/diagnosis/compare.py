@@ -211,7 +211,8 @@ def compare(
             parts=past.parts[broken.kept],
             clocks=side.clocks,
             calendar=side.calendar,
-            last=None if prediction is None else target,
+            target=target,
+            prediction=prediction,
         )
     with clock.measure("tests"):
         testing = Testing(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +13,7 @@ from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself
@@ -24,8 +24,8 @@ from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
+from whydrift.monitor.diagnosis.lost_values import is_beyond_loss
 from whydrift.monitor.diagnosis.mechanism.base import (
-    Component,
     MechanismTest,
     MechanismTestResult,
     Untestable,
@@ -42,7 +42,7 @@ _LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that
 _FOLLOWS_SOUND = 1e-5  # level of "it follows sound inputs": broken ones move it far
 _FOLLOWS_CLOCK = 0.01
 _LEAST_HALF = 50  # rows
-_LEAST_TIMES = 8  # values of a clock: more than there are weekdays
+_WEEK = 7.5 * 86_400.0  # seconds
 _LOW = 0.05  # p-values above it cost no look for identities
 _MOST_COLUMNS = 120  # among which identities are looked for
 _MOST_BROKEN = 0.005  # of the rows
@@ -52,7 +52,6 @@ _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in do
 
 # Faults that leave rows without a value, and the others as they are.
 _TAKE_VALUES = frozenset({FaultKind.NULL_SPIKE, FaultKind.DEFAULT_VALUE, FaultKind.STUCK_VALUE})
-_SURELY = 2.6  # standard errors: one chance in two hundred
 
 
 class Testing:
@@ -421,22 +420,28 @@ class Testing:
             )
             return None
         result = self._both(target, inputs)
-        lost = 0.0 if fault is None else self._share_lost(target)
         low = result.p_value is not None and result.p_value <= _LOW
-        if lost and low and not any(_is_beyond_loss(c, lost) for c in result.components):
+        if (
+            fault is not None
+            and low
+            and not is_beyond_loss(
+                result, self.repaired.reference, target, self._missing_shares(target)
+            )
+        ):
             text = (
                 f"what is left of {target!r} moved given all inputs, but no more than it may by "
-                f"the {lost:.1%} of values that are lost, if they are lost for what they were"
+                f"the {self._missing_shares(target)[1]:.1%} of values that are lost, if they are "
+                "lost for what they were"
             )
             self.notes.append(Note("conditional_in_doubt", target, text))
             return None
         return result
 
-    def _share_lost(self, name: str) -> float:
-        """Return the share of a column's usual values that faults took away."""
+    def _missing_shares(self, name: str) -> tuple[float, float]:
+        """Return the shares of the reference's and of the current rows without a value."""
         there = self.repaired.observed(name)
         split = self.repaired.split
-        return float(max(0.0, 1 - there[split:].mean() / max(there[:split].mean(), 1e-9)))
+        return float(1 - there[:split].mean()), float(1 - there[split:].mean())
 
     def prediction(self, name: str, target: str | None) -> MechanismTestResult | None:
         """Test P(prediction | all inputs), or return None where that would tell nothing.
@@ -458,12 +463,15 @@ class Testing:
     def follows(self, name: str, clock: str, target: str | None) -> bool:
         """Whether a column may depend, given the inputs, on one that goes on by itself.
 
-        In the reference rows of the clock's lower half are compared with the others. Of a month or
-        a few weekdays there they tell nothing of the next ones.
+        In the reference rows of the clock's lower half are compared with the others. Of one value
+        there no model can have learned what the next ones mean; of the days of half a week it may
+        have, from other weeks than this one.
         """
         reference = self.recorded.reference
         place = reference.column(clock)
-        if np.unique(place[np.isfinite(place)]).size < _LEAST_TIMES:
+        if np.unique(place[np.isfinite(place)]).size < 2:
+            return False
+        if self._within_a_week():
             return True
         later = place > np.nanmedian(place)
         later = later if later.any() else place >= np.nanmedian(place)
@@ -475,6 +483,16 @@ class Testing:
         pair = WindowPair(halves[0], halves[1], names, self.recorded.cluster)
         result = FirstVariation(self._mechanism_test())(pair, name, inputs)
         return result.p_value is not None and result.p_value <= _FOLLOWS_CLOCK
+
+    def _within_a_week(self) -> bool:
+        """Whether both windows lie within one week, by their time column."""
+        windows = self.recorded.reference, self.recorded.current
+        time = windows[0].schema.with_role(Role.TIME)
+        if time is None or not all(w.has(time) for w in windows):
+            return False
+        moments = np.concatenate([w.column(time) for w in windows])
+        moments = moments[np.isfinite(moments)]
+        return bool(moments.size) and float(np.ptp(moments)) <= _WEEK
 
     def reads_faults(self, name: str, target: str) -> bool:
         """Whether a column may follow its inputs as they were recorded, faults and all.
@@ -540,19 +558,6 @@ def _over_graphs(weighted: list[tuple[float, float]]) -> float:
         if reached >= _NEARLY_ALL * total:
             return min(average, p_value)
     return average
-
-
-def _is_beyond_loss(component: Component, lost: float) -> bool:
-    """Whether a change is larger than the loss of a share of rows, whichever they are, makes one.
-
-    By those that stay a mean moves by at most √(m/(1 − m)) sd, whatever the distribution
-    (Cauchy & Schwarz); spreads may shrink to nothing, and grow by 1/√(1 − m).
-    """
-    lost = min(lost, 0.999)
-    size = abs(component.value) - _SURELY * component.error
-    if component.unit == "log sd":
-        return component.value > 0 and size > -0.5 * math.log(1 - lost)
-    return size > math.sqrt(lost / (1 - lost)) * component.scale
 
 
 def _rows_suffice(pair: WindowPair, name: str, inputs: tuple[str, ...]) -> bool:

@@ -20,6 +20,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
 from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.derived import with_derived
+from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.structural_gaps import with_gaps_filled
 from whydrift.monitor.diagnosis.words import joined
 
@@ -85,7 +86,8 @@ def window_graph(
     parts: IntArray | None = None,
     clocks: tuple[str, ...] = (),
     calendar: frozenset[str] = frozenset(),
-    last: str | None = None,
+    target: str | None = None,
+    prediction: str | None = None,
 ) -> WindowGraph:
     """Return the given graph over ``names``, or one learned from ``usable`` columns.
 
@@ -107,8 +109,9 @@ def window_graph(
         Columns left out of the comparison, which a given graph may have.
     calendar : frozenset of str
         Columns of which the row's time says what they are: nothing else causes them.
-    last : str, optional
-        A target that is taken to cause nothing, where knowledge says nothing of it.
+    target, prediction : str, optional
+        The target is taken to cause none of the columns that its prediction follows, where
+        knowledge says nothing of it.
 
     Raises
     ------
@@ -146,7 +149,10 @@ def window_graph(
     if len(varying) < 2:
         return WindowGraph(Graph(names), ())
     exact: tuple[Exact, ...] = ()
-    known, is_last = with_assumed(known, varying, last, calendar)
+    inputs: frozenset[str] = frozenset()
+    if prediction is not None and reference.has(prediction):
+        inputs = read_by_model(reference, prediction, [n for n in varying if n != target])
+    known, is_last = with_assumed(known, varying, target, inputs, calendar)
     if both:
         known, exact = with_derived(reference, varying, known)
         windows = with_gaps_filled(windows, varying)
@@ -186,7 +192,7 @@ def window_graph(
     if method == "boss" and gone:
         text = _WITHOUT_CURRENT.format(joined(gone))
     if is_last:
-        text += f"; {last!r} is taken to cause none of the inputs of its prediction"
+        text += f"; {target!r} is taken to cause none of the columns that {prediction!r} follows"
     note = Note("graph_learned", None, text)
     return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives)
 

@@ -183,11 +183,11 @@ def _known(
     A model's target comes after what it is predicted from, where nobody says otherwise.
     """
     target, given = monitor.columns.target, monitor.graph.knowledge
-    features = [n for n in columns if n != target]
+    features = tuple(n for n in columns if n != target)
     calendar = calendar_names(stretches[0], stretches[-1], features)
     known = (given or Knowledge()).checked(windows[-1].schema.names).within(columns)
     last = target if given is None else None
-    known, _ = with_assumed(known, columns, last, calendar)
+    known, _ = with_assumed(known, columns, last, features, calendar)
     varying = tuple(n for n in columns if not all(w.is_constant(n) for w in windows))
     return with_derived(_pooled(windows), varying, known)[0]
 

@@ -629,6 +629,30 @@ def test_values_lost_of_the_target_are_no_change_of_its_mechanism(share, for_wha
         assert not for_what_they_are or ("conditional_in_doubt", "y") in codes(found)
 
 
+@pytest.mark.parametrize("lost", ["half of a small region", "a class"])
+def test_values_lost_for_what_they_are_in_a_part_of_the_rows_are_no_change_either(lost):
+    for seed in range(4):
+        windows = []
+        for k in range(2):
+            rng = np.random.default_rng([seed, k])
+            region = rng.choice(["a", "b", "c"], 4_000, p=[0.1, 0.5, 0.4])
+            x = rng.normal(size=4_000)
+            y = x + rng.normal(size=4_000)
+            level = pd.Series(np.where(y > 1.8, "hi", np.where(y > 0, "mid", "lo")))
+            windows.append(
+                pd.DataFrame({"region": region, "x": x, "y": level if lost == "a class" else y})
+            )
+        now = windows[1]["y"]
+        if lost == "a class":
+            windows[1]["y"] = now.where(now != "hi", None)
+        else:
+            in_a = windows[1]["region"] == "a"
+            windows[1]["y"] = now.where(~in_a | (now < now[in_a].median()))
+        found = wd.compare(*windows, target="y")
+        assert found.faults
+        assert (found.verdict, found.conditional_shift) == ("none", None)
+
+
 def subscribers(rng: np.random.Generator, dearer: float = 1.0) -> pd.DataFrame:
     internet = rng.choice(["fiber", "dsl", "none"], 3_000, p=[0.4, 0.3, 0.3])
     streams = rng.random(3_000) < 0.4
@@ -707,7 +731,7 @@ def test_a_prediction_says_that_the_target_came_last_and_the_clock_what_nothing_
     rng = np.random.default_rng(0)
     windows = deliveries(rng, "2026-09-14"), deliveries(rng, "2026-09-21", 1.35)
     found = wd.compare(*windows, target="minutes", prediction="eta", time_column="at")
-    assert {"minutes"}.isdisjoint(e.a for e in found.graph)
+    assert set(found.graph.children("minutes")) <= {"price"}  # which the prediction does not follow
     assert {"hour", "weekday"}.isdisjoint(e.b for e in found.graph)
     assert (found.verdict, found.ranking) == ("covariate", ("distance",))
     assert any("'minutes' is taken to cause none" in w.text for w in found.warnings)
@@ -718,6 +742,34 @@ def test_a_prediction_says_that_the_target_came_last_and_the_clock_what_nothing_
     assert "minutes" in found.columns["price"].parents
 
 
+def couriers(rng: np.random.Generator, farther: float = 1.0, stricter: float = 0.0) -> pd.DataFrame:
+    distance = np.round(np.exp(1 + 0.6 * rng.normal(size=3_000)) * farther, 1)
+    minutes = 10 + 4 * distance + 4 * rng.normal(size=3_000)
+    rating = 6 - 0.08 * minutes + 0.7 * rng.normal(size=3_000) - stricter
+    return pd.DataFrame(
+        {
+            "distance": distance,
+            "minutes": np.round(minutes, 1),
+            "rating": np.clip(np.round(rating), 1, 5),
+            "eta": 10 + 4 * distance + rng.normal(size=3_000),
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("changed", "ranking"),
+    [({"farther": 1.3}, ("distance",)), ({"stricter": 0.5}, ("rating",))],
+)
+def test_what_is_recorded_after_the_target_may_follow_from_it(changed, ranking):
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        found = wd.compare(
+            couriers(rng), couriers(rng, **changed), target="minutes", prediction="eta"
+        )
+        assert found.ranking == ranking
+        assert "minutes" not in found.columns["distance"].parents
+
+
 def test_evenings_that_differ_a_little_are_no_series_side_by_side():
     for seed in range(8):
         rng = np.random.default_rng(seed)
@@ -726,6 +778,26 @@ def test_evenings_that_differ_a_little_are_no_series_side_by_side():
             prediction="eta", time_column="at",
         )  # fmt: skip
         assert "rows_interleaved" not in {w.code for w in found.warnings}
+
+
+def test_a_new_model_is_told_beside_a_month_that_went_on():
+    for seed in range(4):
+        windows = []
+        for k, month in enumerate((4, 5)):
+            rng = np.random.default_rng([seed, k])
+            at = pd.Timestamp(2026, month, 1) + pd.to_timedelta(
+                np.sort(rng.uniform(0, 30 * 86_400, 3_000)), unit="s"
+            )
+            x = rng.normal(size=3_000)
+            score = (1 - 0.4 * k) * x + 0.5 * k + 0.1 * rng.normal(size=3_000)
+            y = x + rng.normal(size=3_000)
+            windows.append(
+                pd.DataFrame({"at": at, "month": at.month, "x": x, "score": score, "y": y})
+            )
+        found = wd.compare(*windows, target="y", prediction="score", time_column="at")
+        assert ("clock_column", "month") in codes(found)
+        assert ("model_changed", "score") in codes(found)
+        assert found.remedy.action == "investigate"
 
 
 def test_a_weekday_that_is_left_out_is_not_called_a_new_model():
