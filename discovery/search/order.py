@@ -238,7 +238,8 @@ class OrderSearch:
         self._found: dict[tuple[int, int], tuple[float, tuple[int, ...]]] = {}
         self._widened: dict[tuple[int, frozenset[int]], dict[int, float]] = {}
         self.candidates = self._candidates() if candidates is None else list(candidates)
-        self.exact = None if exact is None else exact.admitted(allowed, required)
+        admitted = None if exact is None else exact.admitted(allowed, required)
+        self.exact = admitted if admitted is not None and any(admitted.ways) else None
         self.turn = 0  # whose column of an exact relation has the benefit of the doubt
         for column, ways in enumerate(() if self.exact is None else self.exact.ways):
             for way in ways:
