@@ -18,14 +18,14 @@ from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["calendar_names", "clock"]
+__all__ = ["DAY_NAMES", "MONTH_NAMES", "calendar_names", "clock"]
 
 _DAY, _HALF_HOUR, _WEEK = 86_400, 1_800, 604_800
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
 _SATURDAY = 5
 _MONTHS = 12
-_DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_MONTH_NAMES = (
+DAY_NAMES = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTH_NAMES = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
 )
@@ -230,7 +230,7 @@ def _ways(day: float) -> tuple[str, ...]:
     week_year = int(str(thursday).rsplit("-", 2)[0])
     week = int((thursday - thursday.astype("datetime64[Y]")) / np.timedelta64(7, "D")) + 1
     quarter = (month + 2) // 3
-    name = _MONTH_NAMES[month - 1]
+    name = MONTH_NAMES[month - 1]
     return (
         *(f"{year}-{month:02d}", f"{year}/{month:02d}", f"{year}{month:02d}", f"{month:02d}"),
         *(str(date), str(date).replace("-", ""), f"{of_month:02d}.{month:02d}.{year}"),
@@ -238,7 +238,7 @@ def _ways(day: float) -> tuple[str, ...]:
         *(str(n) for n in (year, month, month - 1, of_month, week, quarter, of_year)),
         *(f"{week_year}-W{week:02d}", f"{week_year}W{week:02d}", f"{week_year}{week:02d}"),
         *(f"{year}Q{quarter}", f"{year}-Q{quarter}", f"Q{quarter}"),
-        *(_DAY_NAMES[weekday], _DAY_NAMES[weekday][:3]),
+        *(DAY_NAMES[weekday], DAY_NAMES[weekday][:3]),
         *(str(n) for n in (weekday, weekday + 1, (weekday + 1) % 7, (weekday + 1) % 7 + 1)),
         *(
             str(weekday >= _SATURDAY),

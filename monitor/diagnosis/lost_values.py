@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.mechanism.base import Component, MechanismTestResult
 
@@ -62,10 +60,6 @@ def _is_beyond(
 
 def _shares(window: Snapshot, name: str) -> dict[str, float]:
     """Return the share of each category of a column; none of a number."""
-    column = window.schema[name]
-    if not column.kind.is_discrete:
-        return {}
-    codes = window.column(name)
-    codes = codes[np.isfinite(codes)].astype(np.int64)
-    counts = np.bincount(codes, minlength=len(column.categories))[: len(column.categories)]
-    return dict(zip(column.categories, (counts / max(1, codes.size)).tolist(), strict=True))
+    counts = window.summaries[name].category_counts
+    rows = max(1, sum(counts))
+    return {c: n / rows for c, n in zip(window.schema[name].categories, counts, strict=False)}

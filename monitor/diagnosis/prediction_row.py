@@ -163,15 +163,16 @@ def _judged(
         clocks = [c for c in side.clocks if testing.follows(prediction, c, target)]
         if clocks:
             reason = (
-                f"At like inputs the predictions moved, but they follow {joined(clocks)} too, "
-                "which goes on by itself and has other values now: whether the model changed "
+                f"At like inputs the predictions moved, but they may follow {joined(clocks)} "
+                "too, which goes on by itself and has other values now: whether the model changed "
                 "cannot be told."
             )
             row = replace(
                 row, verdict=ColumnVerdict.UNDETERMINED, reason_code=ReasonCode.NO_OVERLAP,
                 reason=reason,
             )  # fmt: skip
-            return PredictionRow({prediction: row}, asked.notes)
+            note = Note("model_not_compared", prediction, f"{prediction}: {reason}")
+            return PredictionRow({prediction: row}, (*asked.notes, note))
     if changed:
         row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{MODEL_CHANGED} ({changed}).")
         if given is not None and given.components[0].unit == "sd":

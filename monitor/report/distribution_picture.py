@@ -7,6 +7,7 @@ from markupsafe import Markup
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.picture.svg import number, picture, tag
+from whydrift.monitor.diagnosis.clocks import DAY_NAMES, MONTH_NAMES
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.report.axes import linear_scale, x_axis
 
@@ -18,17 +19,12 @@ _MOST_BARS = 8
 _MOST_VALUES = 25  # of a number whose values are drawn one by one
 _LEAST_MISSING = 0.005
 _ANOTHER_UNIT = 15.0  # times: medians so far apart leave one of them a spike on a plain axis
-_CALENDARS = (
-    ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"),
-    ("january", "february", "march", "april", "may", "june", "july", "august", "september",
-     "october", "november", "december"),
-)  # fmt: skip
 
 
 def distribution_svg(evidence: Evidence, name: str) -> Markup:
     """Return smoothed densities of a number, or paired bars of a category's shares.
 
-    Of a number of few whole values, which a smooth curve would bend between, shares too.
+    Of a number of few values, between which a smooth curve would bend, shares too.
     """
     if evidence.reference.schema[name].kind.is_discrete:
         return _shares(evidence, name)
@@ -156,8 +152,8 @@ def _shares(evidence: Evidence, name: str) -> Markup:
         counts.append(padded / max(1, window.rows))
     labels = [*column.categories, "missing"]
     by_share = np.argsort(-np.maximum(*counts), kind="stable").tolist()
-    order: list[int] = _by_calendar(column.categories) or by_share
-    shown = [i for i in order if max(counts[0][i], counts[1][i]) > 0][:_MOST_BARS]
+    there = [i for i in by_share if max(counts[0][i], counts[1][i]) > 0]
+    shown = _by_calendar(there[:_MOST_BARS], labels)
     label_width, row = 96.0, 30.0
     scale = linear_scale(0, max(0.01, max(float(c[shown].max()) for c in counts)), 0, 190)
     parts = []
@@ -172,7 +168,7 @@ def _shares(evidence: Evidence, name: str) -> Markup:
             )
             said = f"{share[level]:.1%}"
             parts.append(tag("text", said, x=label_width + width + 4, y=y + 9, class_="small"))
-    rest = sum(1 for i in order if max(counts[0][i], counts[1][i]) > 0) - len(shown)
+    rest = len(there) - len(shown)
     height = 10 + len(shown) * row
     if rest:
         parts.append(tag("text", f"{rest} more categories", x=label_width, y=height + 8))
@@ -180,13 +176,15 @@ def _shares(evidence: Evidence, name: str) -> Markup:
     return picture(_WIDTH, height, f"Shares of the categories of {name}, before and after", *parts)
 
 
-def _by_calendar(labels: tuple[str, ...]) -> list[int]:
-    """Return the places of weekdays or months in their order, what is missing last; else none."""
-    for names in _CALENDARS:
-        places = [
-            next((k for k, n in enumerate(names) if len(a) > 2 and n.startswith(a.lower())), -1)
-            for a in labels
-        ]
-        if places and min(places) >= 0:
-            return [*np.argsort(places, kind="stable").tolist(), len(labels)]
-    return []
+def _by_calendar(levels: list[int], labels: list[str]) -> list[int]:
+    """Return levels in the order of weekdays or months, if they are these; else as they came."""
+    for names in (DAY_NAMES, MONTH_NAMES):
+        place = {
+            level: k
+            for level in levels
+            for k, name in enumerate(names)
+            if len(labels[level]) > 2 and name.lower().startswith(labels[level].lower())
+        }
+        if place.keys() >= {level for level in levels if level < len(labels) - 1}:
+            return sorted(levels, key=lambda level: place.get(level, len(names)))
+    return levels

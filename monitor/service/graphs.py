@@ -189,7 +189,7 @@ def _known(
     last = target if given is None else None
     known, _ = with_assumed(known, columns, last, features, calendar)
     varying = tuple(n for n in columns if not all(w.is_constant(n) for w in windows))
-    return with_derived(_pooled(windows), varying, known)[0]
+    return with_derived(stretches[-1], varying, known)[0]
 
 
 def _stretches(windows: Sequence[Snapshot]) -> tuple[Snapshot, ...]:

@@ -133,3 +133,17 @@ def test_of_parts_and_total_that_go_with_each_other_the_wrong_one_is_seldom_name
         for seed in range(8)
     ]
     assert sum(ranking not in {(), ("billed",)} for ranking in named) <= 4  # was 19 of 20
+
+
+def test_a_target_that_stands_given_all_inputs_is_not_blamed_for_causes_that_its_graph_lacks():
+    windows = []
+    for seed in range(2):
+        rng = np.random.default_rng(seed)
+        x, z, w = rng.normal(size=(3, 2_000)) + 0.8 * seed * np.array([[0], [1], [1]])
+        y = x + z + w + rng.normal(size=2_000)
+        windows.append(pd.DataFrame({"x": x, "z": z, "w": w, "y": y}))
+    known = Knowledge(forbidden=(("z", "y"), ("w", "y")), never_a_cause=("y",))
+    found = wd.compare(*windows, target="y", knowledge=known)
+    assert set(found.ranking) == {"z", "w"}
+    assert found.columns["y"].verdict == "inherited"
+    assert "lacks a cause" in found.columns["y"].reason

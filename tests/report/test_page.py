@@ -236,3 +236,18 @@ def test_weekdays_are_drawn_in_their_order() -> None:
     assert found.evidence is not None
     drawn = Page(str(distribution_svg(found.evidence, "day")))
     assert [w for w in drawn.words if w in days] == days
+
+
+def test_of_twelve_months_those_with_most_rows_are_drawn_in_their_order() -> None:
+    rng = np.random.default_rng(0)
+    names = ["January", "February", "March", "April", "May", "June", "July", "August",
+             "September", "October", "November", "December"]  # fmt: skip
+    share = np.array([1.0] * 6 + [3.0] * 6)
+    table = pd.DataFrame(
+        {"month": rng.choice(names, 3_000, p=share / share.sum()), "x": rng.normal(size=3_000)}
+    )
+    found = wd.compare(table, table.sample(frac=1, random_state=1))
+    assert found.evidence is not None
+    drawn = [w for w in Page(str(distribution_svg(found.evidence, "month"))).words if w in names]
+    assert drawn[-6:] == names[6:]
+    assert drawn == sorted(drawn, key=names.index)
