@@ -24,6 +24,7 @@ from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
 from whydrift.monitor.diagnosis.episode import Episode, Step
 from whydrift.monitor.service.web.pages.shell import ago, when
 from whydrift.monitor.store import open_store
+from whydrift.monitor.store.records import WindowKey
 from whydrift.monitor.store.state import AlertChange, CheckOutcome, Settlement, VisitKind
 from whydrift.monitor.window.interval import Interval
 
@@ -149,6 +150,19 @@ def test_a_diagnosis_leads_back_and_draws_pictures_where_they_are_asked_for(ther
     assert "Distribution of income" not in plain.text
     drawn = page(there, f"/diagnoses/{identity}?pictures=yes")
     assert "Distribution of income" in drawn.text
+
+
+def test_comparing_offers_each_moment_once_where_windows_share_one(tmp_path: Path):
+    daemon = empty(tmp_path)
+    rows = wd.Snapshot.from_frame(pa.table({"price": np.arange(400.0)}))
+    for days in (1, 3):
+        key = WindowKey("prices", Interval(FIRST, FIRST + days * DAY))
+        daemon.store.put_snapshot(key, rows)
+    with served(daemon) as there:
+        found = page(there, "/compare?monitor=prices")
+    offered = [a["value"] for tag, a in found.elements if tag == "option" and a.get("value")]
+    assert [value[:10] for value in offered] == ["2026-05-01", "2026-05-02", "2026-05-04"]
+    assert "from 2026-05-01 to 2026-05-04" in found.text
 
 
 def test_a_page_that_did_not_change_is_not_sent_again(there: Served):

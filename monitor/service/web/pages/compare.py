@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
@@ -37,6 +39,11 @@ def compare(
         versions = sorted({r.part for r in kept} - {""})
     return page(
         service, "compare.html.j2", title="Compare", scripts=("ask.js",), monitor=monitor,
-        names=names, spans=spans[-_MOST_OFFERED:], count=len(spans), segments=segments,
-        versions=versions,
+        names=names, spans=spans, starts=_latest(s.start for s in spans),
+        ends=_latest(s.end for s in spans), segments=segments, versions=versions,
     )  # fmt: skip
+
+
+def _latest(moments: Iterable[datetime]) -> list[datetime]:
+    """Return the latest moments to offer, each once: windows of other lengths share them."""
+    return sorted(set(moments))[-_MOST_OFFERED:]
