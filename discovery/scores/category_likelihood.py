@@ -20,7 +20,6 @@ from whydrift.discovery.arrays import FloatArray, IntArray
 __all__ = ["MOST_LEVELS", "CategoryLikelihood", "fit_logistic"]
 
 MOST_LEVELS = 6  # a step's cost grows with their square
-_MOST_ROWS = 3000  # what a direction shows at all shows in so many
 _RIDGE = 0.01
 _STEPS, _HALVINGS = 10, 5
 _ENOUGH = 0.05  # log-likelihood that a further step would gain
@@ -57,22 +56,18 @@ class CategoryLikelihood:
         unit: float,
         worth: float,
     ) -> None:
-        rows = np.arange(len(codes))
-        if len(rows) > _MOST_ROWS:
-            rows = rows[np.linspace(0, len(rows) - 1, _MOST_ROWS).astype(np.int64)]
-        self._features = features[rows]
-        self._is_level: FloatArray = (codes[rows, None] == np.arange(1, codes.max() + 1)).astype(
+        self._features = features
+        self._is_level: FloatArray = (codes[:, None] == np.arange(1, codes.max() + 1)).astype(
             np.float64
         )
         window = np.zeros(len(codes), dtype=np.int64)
         for number, (start, stop) in enumerate(pairwise(bounds.tolist())):
             window[start:stop] = number
         self._groupings = [
-            [np.flatnonzero(np.isin(window[rows], group)) for group in groups]
-            for groups in groupings
+            [np.flatnonzero(np.isin(window, group)) for group in groups] for groups in groupings
         ]
         self._unit = unit
-        self._worth = worth * len(codes) / len(rows)
+        self._worth = worth
 
     def local(self, blocks: list[IntArray]) -> float:
         """Return the score given parents.

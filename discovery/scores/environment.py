@@ -26,11 +26,11 @@ from whydrift.discovery.scores.base import BlockArrays
 from whydrift.discovery.scores.cache import CachedScore
 from whydrift.discovery.scores.choices import log_choices
 from whydrift.discovery.scores.features import Features
+from whydrift.discovery.scores.memory import common_worth, memory_costs, pair_worths
 from whydrift.discovery.scores.moments import gram_matrices
 from whydrift.discovery.scores.rare import rare_pair_costs, rare_share
-from whydrift.discovery.steps import without_steps
 
-__all__ = ["CARRIES", "EnvironmentScore", "row_worth"]
+__all__ = ["CARRIES", "EnvironmentScore"]
 
 # Noise that remembers: shares of the row before that a row may carry on. What is new in a row is
 # then nearly independent of the row before, or else rows are discounted by what is left (`worth`).
@@ -38,9 +38,6 @@ CARRIES = (0.5, 0.8, 0.92, 1.0)
 
 _RIDGE = 1e-6
 _TIE = 1e-9
-_LEAST_SERIES = 30  # rows
-_MOST_LAGS = 25
-_LEAST_MEMORY = 5.0  # a correlation × √n
 # Each parent may bring six features. Hubs of more parents are met among many columns, where the
 # search is compiled and can afford them.
 _MOST_PARENTS, _MOST_PARENTS_OF_MANY, _MANY_COLUMNS = 6, 8, 20
@@ -119,7 +116,8 @@ class EnvironmentScore(CachedScore):
     share one. Which some, of all sets of windows, is found by setting apart one window after the
     other, each time the one that gains most; such a set costs the log of the number of sets of its
     size, as any choice among many does in an extended BIC.
-    A parent that has rare values, as the column does, costs more; see `rare_pair_costs`.
+    A parent that has rare values, as the column does, costs more, and so does one that remembers,
+    as the column does; see `rare_pair_costs` and `memory_costs`.
 
     Parameters
     ----------
@@ -156,31 +154,38 @@ class EnvironmentScore(CachedScore):
         self._is_bent = [
             len(b) > len(line) for b, line in zip(self.basis, self.linear, strict=True)
         ]
-        self._factor = np.array([row_worth(f, bounds) for f in features])
         self._choices = log_choices(len(bounds))  # of so many windows among all
         stacked = np.column_stack([f.basis for f in features])
         room = self.most_parents * max(sizes)
         self._padding = self.start[-1] + np.arange(room)
         self._moments = _Moments.of(stacked, bounds, room)
+        plain = pair_worths(features, bounds, [0.0] * len(features))
         # Where rows remember, the noise of a number may carry on a share of the row before.
-        self._remembering: tuple[_Moments, ...] = ()
-        if any(
-            worth < 1 and not f.is_discrete for f, worth in zip(features, self._factor, strict=True)
-        ):
-            self._remembering = tuple(_Moments.of(stacked, bounds, room, c) for c in CARRIES)
         self._remembers = [
             bool(worth < 1) and not f.is_discrete
-            for f, worth in zip(features, self._factor, strict=True)
+            for f, worth in zip(features, np.diagonal(plain), strict=True)
         ]
-        # Not all memory is of that kind: rows count for what the best of these leaves.
-        self._news_worth = [
-            max(row_worth(f, bounds, carry) for carry in (0.0, *CARRIES)) if remembers else 1.0
-            for f, remembers in zip(features, self._remembers, strict=True)
-        ]
+        self._remembering: tuple[_Moments, ...] = ()
+        worths = plain
+        if any(self._remembers):
+            self._remembering = tuple(_Moments.of(stacked, bounds, room, c) for c in CARRIES)
+            # Not all memory is of that kind: rows count for what the best of these leaves.
+            worths = pair_worths(
+                features,
+                bounds,
+                [
+                    _best_carry(f, bounds) if remembers else 0.0
+                    for f, remembers in zip(features, self._remembers, strict=True)
+                ],
+            )
+        self._plain_worth, self._worth = common_worth(plain), common_worth(worths)
         total_rows = max(float(self._moments.rows.sum()), 2.0)
         price = 0.5 * penalty * np.log(total_rows) + self.extra[1]
-        self.rare = rare_pair_costs(np.array([rare_share(f) for f in features]), total_rows, price)
-        self._has_rare = [bool(costs.any()) for costs in self.rare]
+        rare = rare_pair_costs(np.array([rare_share(f) for f in features]), total_rows, price)
+        lines = [len(line) for line in self.linear]
+        self._plain_costs = rare + memory_costs(plain, price, lines)
+        self._costs = rare + memory_costs(worths, price, lines)
+        self._has_costs = [bool(costs.any()) for costs in self._costs]
 
     def arrays(self) -> BlockArrays:
         """Return what a compiled search reads."""
@@ -189,13 +194,13 @@ class EnvironmentScore(CachedScore):
             self._moments.means,
             self._moments.within,
             self._moments.total,
-            self._factor[:, None] * self._moments.rows[None, :],
+            np.tile(self._plain_worth * self._moments.rows, (len(self.names), 1)),
             self._choices,
             self.start,
             np.array([len(linear) for linear in self.linear], dtype=np.int64),
             float(self.penalty),
             self.extra,
-            self.rare,
+            self._plain_costs,
         )
 
     def moved(self, column: int, parents: tuple[int, ...]) -> tuple[int, ...]:
@@ -203,9 +208,9 @@ class EnvironmentScore(CachedScore):
         return self._best_ways(column, [parents])[0].apart
 
     @property
-    def worth(self) -> FloatArray:
-        """How much a row of each column tells, from 0 to 1, shape (n_columns,)."""
-        return self._factor
+    def worth(self) -> float:
+        """How much a row tells, from 0 to 1."""
+        return self._worth
 
     @property
     def remembers(self) -> bool:
@@ -225,8 +230,8 @@ class EnvironmentScore(CachedScore):
     def _evaluate(self, column: int, parent_sets: list[tuple[int, ...]]) -> FloatArray:
         values = np.array([way.value for way in self._best_ways(column, parent_sets)])
         out: FloatArray = values - self.extra[[len(parents) for parents in parent_sets]]
-        if self._has_rare[column]:
-            out -= [self.rare[column, list(parents)].sum() for parents in parent_sets]
+        if self._has_costs[column]:
+            out -= [self._costs[column, list(parents)].sum() for parents in parent_sets]
         return out
 
     def _best_ways(self, column: int, parent_sets: list[tuple[int, ...]]) -> list[_Way]:
@@ -259,9 +264,8 @@ class EnvironmentScore(CachedScore):
         Likelihoods of the same rows alone can be compared: those that have a row before them.
         """
         if not self._remembers[column]:
-            return (self._moments,), self._factor[column] * self._moments.rows
-        rows = self._news_worth[column] * self._remembering[0].rows
-        return (self._moments, *self._remembering), rows
+            return (self._moments,), self._worth * self._moments.rows
+        return (self._moments, *self._remembering), self._worth * self._remembering[0].rows
 
     def _padded(
         self, parents: list[list[IntArray]], response: IntArray
@@ -422,50 +426,10 @@ class EnvironmentScore(CachedScore):
         return apart[:found]
 
 
-def row_worth(features: Features, bounds: IntArray, carry: float = 0.0) -> float:
-    """Return how much a row tells where rows resemble those before them: 1/(1 + 2 Σ r²), else 1.
-
-    The sum is over lags: by so much the variance of a correlation between two such series grows.
-
-    Parameters
-    ----------
-    features : Features
-    bounds : ndarray of int, shape (n_windows + 1,)
-        The rows at which each window begins, and the end of the last.
-    carry : float
-        Of each row, this times the row before it is taken off first.
-
-    References
-    ----------
-    Bartlett (1935), Some aspects of the time-correlation problem in regard to tests of
-    significance.
-    """
-    most = 0.0
-    score = features.linear[:, 0] if features.linear.shape[1] else np.zeros(int(bounds[-1]))
-    for start, stop in pairwise(bounds.tolist()):
-        part = score[start:stop]
-        part = part[1:] - carry * part[:-1] if carry else part
-        part = part[np.isfinite(part)]
-        if part.size < _LEAST_SERIES:
-            continue
-        r = _autocorrelations(part - part.mean())
-        # Of a break within the window nothing is left once its steps are out, of a series much.
-        if _is_notable(r, part.size) and _is_notable(
-            _autocorrelations(without_steps(part)), part.size
-        ):
-            most = max(most, float(np.maximum(r**2 - 1 / part.size, 0.0).sum()))
-    return 1 / (1 + 2 * most)
-
-
-def _autocorrelations(centred: FloatArray) -> FloatArray:
-    """Return the correlations with the rows 1, 2, … before; 0 of one value."""
-    spread = float(centred @ centred)
-    products = np.array([centred[k:] @ centred[:-k] for k in range(1, _MOST_LAGS)])
-    return products / spread if spread > 0 else np.zeros(_MOST_LAGS - 1)
-
-
-def _is_notable(r: FloatArray, rows: int) -> bool:
-    return bool(np.abs(r).max() * np.sqrt(rows) > _LEAST_MEMORY)
+def _best_carry(features: Features, bounds: IntArray) -> float:
+    """Return the share of the row before that leaves the most news in a row."""
+    left = [pair_worths([features], bounds, [carry])[0, 0] for carry in (0.0, *CARRIES)]
+    return (0.0, *CARRIES)[int(np.argmax(left))]
 
 
 def _widened(matrices: FloatArray, extra: int) -> FloatArray:

@@ -21,9 +21,9 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.category_likelihood import MOST_LEVELS, CategoryLikelihood
-from whydrift.discovery.scores.environment import row_worth
-from whydrift.discovery.scores.features import category_features, number_features
+from whydrift.discovery.scores.features import Features, category_features, number_features
 from whydrift.discovery.scores.kernel_density import leave_one_out_log_likelihood
+from whydrift.discovery.scores.memory import common_worth, memory_costs, pair_worths
 from whydrift.discovery.scores.moments import LEAST_COMPLETE
 from whydrift.discovery.scores.window_regression import (
     Fit,
@@ -63,8 +63,8 @@ class ResidualDensity:
         The rows at which each window begins, and the end of the last.
     carries : sequence of float, optional
         The share of the row before that each column's noise carries on, where rows remember: what
-        is new in a row is then modelled. By default none. Rows that still resemble their
-        neighbours count for less.
+        is new in a row is then modelled. By default none. Where rows still resemble their
+        neighbours, all count for less.
     follows : ndarray of bool, shape (n_rows,), optional
         Rows just before which there is the row before in time; all but the first of each window.
     """
@@ -81,29 +81,31 @@ class ResidualDensity:
         columns, start = [np.ones((len(values), 1))], 1
         self._linear: list[slice] = []  # features by column: straight lines only
         self._all: list[slice] = []
-        self._worth: list[float] = []
+        of: list[Features] = []
         for place, is_discrete in enumerate(self.discrete):
             column = values[:, place]
-            features = (category_features if is_discrete else number_features)(column)
-            block, straight = features.basis, features.linear.shape[1]
+            of.append((category_features if is_discrete else number_features)(column))
+            block, straight = of[-1].basis, of[-1].linear.shape[1]
             if not is_discrete:
                 block = np.column_stack([block[:, :1], _robust(column), block[:, 1:]])
                 straight = 2
             self._linear.append(slice(start, start + straight))
             self._all.append(slice(start, start + block.shape[1]))
-            self._worth.append(
-                row_worth(features, bounds, 0.0 if carries is None else carries[place])
-            )
             columns.append(block)
             start += block.shape[1]
         stacked = np.column_stack(columns)
         stacked[:, 1:] -= stacked[:, 1:].mean(axis=0)
         spread = stacked.std(axis=0)
         stacked /= np.where(spread > 0, spread, 1.0)
+        own = [0.0] * len(self.discrete) if carries is None else list(carries)
+        worths = pair_worths(of, bounds, own)
         kept, bounds = _kept(bounds, carries, follows)
         self._rows = len(kept)
         groupings = window_groupings(len(bounds) - 1)
-        own = [0.0] * len(self.discrete) if carries is None else list(carries)
+        self._worth = common_worth(worths)
+        self._unit = 0.5 * math.log(max(self._worth * self._rows, 2.0))
+        lines = [f.linear.shape[1] for f in of]
+        self._costs = memory_costs(worths, self._unit, lines)
         distinct = {
             carry: WindowRegression(_news(stacked, kept, carry), bounds, groupings)
             for carry in {0.0, *own}
@@ -116,8 +118,8 @@ class ResidualDensity:
                 codes,
                 bounds,
                 groupings,
-                self._unit(place),
-                self._worth[place],
+                self._unit,
+                self._worth,
             )
             for place, codes in _codes(values[kept], self.discrete).items()
         }
@@ -163,7 +165,7 @@ class ResidualDensity:
     @property
     def rows(self) -> FloatArray:
         """How many independent rows each column counts for, shape (n_columns,)."""
-        return self._rows * np.array(self._worth)
+        return np.full(len(self.discrete), self._rows * self._worth)
 
     def serves(self, column: int) -> bool:
         """Whether a column has a score: a number, or a category of few levels."""
@@ -172,18 +174,24 @@ class ResidualDensity:
     def local(self, column: int, parents: tuple[int, ...]) -> float:
         """Return the score of a column given parents (positions, in ascending order)."""
         key = column, parents
-        if key not in self._known and self.discrete[column]:
-            ways = (True,) if all(self.discrete[p] for p in parents) else (True, False)
-            self._known[key] = self._categories[column].local(
-                [
-                    np.concatenate([np.zeros(0, np.int64), *(self._of(p, bent) for p in parents)])
-                    for bent in ways
-                ]
-            )
         if key not in self._known:
-            by_rank, as_it_is = self._log_densities(column, parents)
-            self._known[key] = max(by_rank, as_it_is + self._per_rank(column))
+            explained = self._of_category if self.discrete[column] else self._of_number
+            costs = float(self._costs[column, list(parents)].sum())
+            self._known[key] = explained(column, parents) - costs
         return self._known[key]
+
+    def _of_category(self, column: int, parents: tuple[int, ...]) -> float:
+        ways = (True,) if all(self.discrete[p] for p in parents) else (True, False)
+        return self._categories[column].local(
+            [
+                np.concatenate([np.zeros(0, np.int64), *(self._of(p, bent) for p in parents)])
+                for bent in ways
+            ]
+        )
+
+    def _of_number(self, column: int, parents: tuple[int, ...]) -> float:
+        by_rank, as_it_is = self._log_densities(column, parents)
+        return max(by_rank, as_it_is + self._per_rank(column))
 
     def _of(self, parent: int, bent: bool) -> IntArray:
         """Return the features by which a category may follow a parent: a number's by its rank."""
@@ -212,21 +220,17 @@ class ResidualDensity:
         best = self._regressions[column].best(
             bent,
             slice(start, start + 2),
-            self._worth[column],
-            self._unit(column),
+            self._worth,
+            self._unit,
             moved=moved,
             fewer=() if bent == straight else straight,
         )
         by_rank, as_it_is = self._shaped(column, best, straight)
         return by_rank, as_it_is
 
-    def _unit(self, column: int) -> float:
-        """Return the price of a parameter."""
-        return float(0.5 * np.log(max(self._worth[column] * self._rows, 2.0)))
-
     def _shaped(self, column: int, fits: list[Fit], straight: tuple[slice, ...]) -> list[float]:
         """Return the log-likelihoods by the residuals' own density, with even or varying scale."""
-        worth, regression = self._worth[column], self._regressions[column]
+        worth, regression = self._worth, self._regressions[column]
         standard = np.empty((len(fits), self._rows))
         log_spreads = [
             regression.residuals(fit, self._all[column].start + number, standard[number])
@@ -238,7 +242,7 @@ class ResidualDensity:
         ]
         if straight:
             size = sum(block.stop - block.start for block in straight)
-            price = self._unit(column) / worth * size
+            price = self._unit / worth * size
             for number, scale in self._scales(np.abs(standard), straight, price):
                 log_scale = float(np.log(scale).sum())
                 again = np.divide(standard[number], scale, out=scale)
