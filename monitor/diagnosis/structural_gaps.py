@@ -1,12 +1,13 @@
 """Values that are missing because there can be none: streaming where there is no internet.
 
-Another column says in which rows. How the two depend on each other no row that has both shows, so
-that a graph learned as if values were missing by chance joins them to whatever else moved.
+Another column says in which rows: by one of its levels, or, as a coupon does of its discount, by
+having none itself. How the two depend on each other no row that has both shows, so that a graph
+learned as if values were missing by chance joins them to whatever else moved.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -23,8 +24,8 @@ _MOST_LEVELS = 50
 def with_gaps_filled(windows: Sequence[Snapshot], names: Sequence[str]) -> tuple[Snapshot, ...]:
     """Return windows whose structurally missing values have a value of their own.
 
-    A category gets a level, and a number the middle of all: beside the column that says where they
-    are missing any one value does.
+    A category gets a level, also one whose own gaps say where others have some, and a number the
+    middle of all: beside the column that says where they are missing any one value does.
 
     Parameters
     ----------
@@ -37,31 +38,38 @@ def with_gaps_filled(windows: Sequence[Snapshot], names: Sequence[str]) -> tuple
     if not gappy:
         return tuple(windows)
     tellers = {n: v for n in names if (v := _levels(windows, n)) is not None}
-    out = tuple(windows)
+    filled: dict[str, None] = {}
     for name in gappy:
-        values = _pooled(windows, name)
-        missing = ~np.isfinite(values)
-        if not any(_says_where(codes, missing) for n, codes in tellers.items() if n != name):
-            continue
-        present = values[~missing]
+        missing = ~np.isfinite(_pooled(windows, name))
+        telling = [n for n, codes in tellers.items() if n != name and _says_where(codes, missing)]
+        if telling:
+            filled |= dict.fromkeys([name, *(n for n in telling if n in gappy)])
+    return tuple(_filled(windows, tuple(filled))) if filled else tuple(windows)
+
+
+def _filled(windows: Sequence[Snapshot], names: Sequence[str]) -> Iterator[Snapshot]:
+    """Yield the windows with a value in each gap of some columns."""
+    fillers = {}
+    for name in names:
+        present = _pooled(windows, name)
+        present = present[np.isfinite(present)]
         is_discrete = windows[0].schema[name].kind.is_discrete
-        filler = float(present.max() + 1 if is_discrete else np.median(present))
-        out = tuple(
-            w.with_sample({name: np.where(np.isfinite(w.column(name)), w.column(name), filler)})
-            for w in out
+        fillers[name] = float(present.max() + 1 if is_discrete else np.median(present))
+    for window in windows:
+        columns = {name: window.column(name) for name in names}
+        yield window.with_sample(
+            {n: np.where(np.isfinite(v), v, fillers[n]) for n, v in columns.items()}
         )
-    return out
 
 
 def _levels(windows: Sequence[Snapshot], name: str) -> FloatArray | None:
-    """Return the pooled codes of a category with few levels that hardly ever lacks."""
+    """Return the pooled codes of a category of few levels, −1 where it has none."""
     if not windows[0].schema[name].kind.is_discrete:
         return None
     codes = _pooled(windows, name)
     present = np.isfinite(codes)
-    if (~present).mean() > _MOST_AGAINST or np.unique(codes[present]).size > _MOST_LEVELS:
-        return None
-    return np.where(present, codes, -1.0)
+    is_short = np.unique(codes[present]).size <= _MOST_LEVELS
+    return np.where(present, codes, -1.0) if is_short else None
 
 
 def _says_where(codes: FloatArray, missing: BoolArray) -> bool:

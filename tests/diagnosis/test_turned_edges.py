@@ -1,0 +1,117 @@
+"""A column that nobody touched is not blamed because its edge was learned the wrong way round."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.signal import lfilter
+
+import whydrift as wd
+
+SEEDS = range(6)
+
+
+def right(
+    windows: Callable[[np.random.Generator], tuple[pd.DataFrame, pd.DataFrame]],
+    column: str,
+    **options: Any,
+) -> int:
+    """Return in how many of the seeds this column is named, and no other."""
+    named = [wd.compare(*windows(np.random.default_rng(s)), **options).ranking for s in SEEDS]
+    return sum(ranking == (column,) for ranking in named)
+
+
+def promotions(rng: np.random.Generator, rows: int, rise: float = 0.0) -> pd.DataFrame:
+    promo = rng.random(rows) < 0.2
+    price = np.round(9 + 0.5 * rng.normal(size=rows), 2)
+    y = 50 + 10 * (promo - 0.4 * (price - 9) + rng.normal(size=rows)) + rise
+    return pd.DataFrame({"promo": promo.astype(int), "price": price, "y": np.round(y)})
+
+
+def test_a_flag_and_a_number_are_weighed_alike_in_long_windows():
+    def windows(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return promotions(rng, 8_000), promotions(rng, 8_000, 6)
+
+    assert right(windows, "y", target="y") == len(SEEDS)
+
+
+def hours(rng: np.random.Generator, rise: float = 0.0, start: str = "2025-01-01") -> pd.DataFrame:
+    rows = 1_344
+    hour = np.arange(rows) % 24
+    promo = (rng.random(rows) < 0.15).astype(int)
+    price = np.round(10 + 0.5 * rng.normal(size=rows), 2)
+    noise = lfilter([4.0], [1.0, -0.7], rng.normal(size=rows))
+    y = 100 + 25 * np.sin(2 * np.pi * hour / 24) + 8 * promo - 6 * (price - 10) + noise + rise
+    return pd.DataFrame({"ts": pd.date_range(start, periods=rows, freq="h"), "hour": hour,
+                         "promo": promo, "price": price, "demand": np.round(y)})  # fmt: skip
+
+
+def test_what_causes_a_series_is_not_blamed_for_its_change():
+    def windows(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return hours(rng), hours(rng, 8, "2025-04-02")
+
+    assert right(windows, "demand", target="demand", time_column="ts") >= 5
+
+
+def stores(rng: np.random.Generator, rise: float = 0.0) -> pd.DataFrame:
+    each, days = 40, 35
+    usual = np.random.default_rng(11).normal(200, 40, each)
+    day = np.repeat(np.arange(days), each)
+    store = np.tile(np.arange(each), days)
+    promo = (rng.random(len(day)) < 0.2).astype(int)
+    price = np.round(9 + 0.5 * rng.normal(size=len(day)), 2)
+    visits = rng.poisson(usual[store] * (1 + 0.3 * (day % 7 >= 5)))
+    sales = visits * (0.3 + 0.05 * promo - 0.01 * (price - 9) + rise)
+    return pd.DataFrame({"weekday": day % 7, "promo": promo, "price": price, "visits": visits,
+                         "sales": np.round(sales + rng.normal(0, 4, len(day)))})  # fmt: skip
+
+
+def test_promotions_are_not_blamed_for_what_stores_sell_in_the_order_of_days():
+    assert right(lambda rng: (stores(rng), stores(rng, 0.03)), "sales", target="sales") >= 5
+
+
+def advertisements(rng: np.random.Generator, dearer: float = 1.0) -> pd.DataFrame:
+    rows = 3_000
+    campaign = rng.choice(["brand", "search", "social"], rows, p=[0.3, 0.4, 0.3])
+    base = pd.Series(campaign).map({"brand": 0.5, "search": 0.9, "social": 0.4}).to_numpy()
+    budget = np.round(rng.lognormal(5, 0.6, rows))
+    cost = np.round(base * dearer * rng.lognormal(0, 0.25, rows), 2)
+    clicks = np.floor(budget / cost).astype(int)
+    bought = rng.binomial(clicks, 0.05)
+    rate = np.round(bought / np.maximum(clicks, 1), 3)  # a fourteenth of its sd
+    return pd.DataFrame({"campaign": campaign, "budget": budget, "cpc": cost, "clicks": clicks,
+                         "bought": bought, "rate": rate})  # fmt: skip
+
+
+def test_a_coarsely_rounded_rate_does_not_pass_the_blame_on():
+    def windows(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return advertisements(rng), advertisements(rng, 1.22)
+
+    assert right(windows, "cpc", target="bought") >= 5
+
+
+def coupons(rng: np.random.Generator, more: float = 0.0) -> pd.DataFrame:
+    rows = 4_000
+    given = rng.random(rows) < 0.3
+    coupon = np.where(given, rng.choice(["C5", "C10", "C20"], rows, p=[0.5, 0.3, 0.2]), None)
+    share = pd.Series(coupon).map({"C5": 5.0, "C10": 10.0, "C20": 20.0}).to_numpy()
+    share = np.round(share + rng.normal(more, 1.5, rows), 1)
+    basket = np.round(rng.lognormal(3.5, 0.4, rows), 2)
+    revenue = np.round(basket * (1 - np.nan_to_num(share) / 100), 2)
+    return pd.DataFrame({"basket": basket, "coupon": coupon, "discount": share,
+                         "revenue": revenue})  # fmt: skip
+
+
+@pytest.mark.parametrize("none", [None, "none"])
+def test_a_coupon_without_which_there_is_no_discount_is_not_blamed_for_it(none):
+    def windows(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        old, new = coupons(rng), coupons(rng, 3)
+        if none:
+            old, new = (w.assign(coupon=w["coupon"].fillna(none)) for w in (old, new))
+        return old, new
+
+    assert right(windows, "discount", target="revenue") == len(SEEDS)
