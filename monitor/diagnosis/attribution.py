@@ -16,6 +16,7 @@ Castro, Gómez & Tejada (2009), Polynomial calculation of the Shapley value base
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -117,6 +118,7 @@ def attribute(
     means = [_without_each(values[rows], groups[rows]) for rows in sides]
     totals = means[1] - means[0]
     usual = usual_difference(pair, values, usable)
+    few = _doubt_of_few(values, sides)
     units = _units(graph, players, together)
     shares, doubt = np.zeros((1 + GROUPS, 0)), np.zeros(0)
     if units and all(len(rows) for rows in sides):
@@ -130,7 +132,7 @@ def attribute(
             _DISAGREE * np.abs(steps[0].means[0] - steps[1].means[0]),
         )
     rest = totals - shares.sum(axis=1)
-    left = _interval(rest, usual=usual)
+    left = _interval(rest, few, usual)
     assert left.low is not None and left.high is not None
     unexplained = max(left.low, 0.0) + min(left.high, 0.0)
     contributions: dict[str, Estimate] = {}
@@ -147,7 +149,7 @@ def attribute(
         measure.name,
         float(means[0][0]),
         float(means[1][0]),
-        _interval(totals, usual=usual),
+        _interval(totals, few, usual),
         left.value,
         unexplained if units else None,
     )
@@ -293,6 +295,16 @@ def _without_each(values: FloatArray, groups: IntArray) -> FloatArray:
     left = np.maximum(len(values) - counts, 1)
     whole = values.mean() if len(values) else 0.0
     return np.concatenate([[whole], (values.sum() - sums) / left])
+
+
+def _doubt_of_few(values: FloatArray, sides: Sequence[IntArray]) -> float:
+    """Return the standard error of the means of windows of fewer rows than there are groups.
+
+    Their own spread, from a row or a few, may be next to nothing: that of all rows stands for it.
+    """
+    both = values[np.concatenate(sides)]
+    variance = float(both.var()) if len(both) else 0.0
+    return math.sqrt(sum(variance / len(rows) for rows in sides if 0 < len(rows) < GROUPS))
 
 
 def _interval(means: FloatArray, doubt: float = 0.0, usual: float = 0.0) -> Estimate:

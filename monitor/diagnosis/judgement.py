@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -49,25 +50,30 @@ class Floor:
         In reference standard deviations (also used for log ratios of spreads).
     probability : float
         The largest floor in probability, for categories. A share p has its own sd, √(p(1 − p)):
-        ``sd`` of those, where that is less, so that a rare event may not quadruple unseen.
+        ``sd`` of those, where that is less.
+    relative : float
+        The largest floor of a share as a part of itself: half as many frauds more are worth knowing
+        however rare they are.
     worth_knowing : float
         A change of this many sd ought to have been seen, else silence is ``low_power``.
     """
 
     sd: float = 0.1
     probability: float = 0.02
+    relative: float = 0.25
     worth_knowing: float = 0.5
 
     @classmethod
     def of(cls, sd: float | None) -> Floor:
-        """Return the default floor, or one of ``sd`` with the probability scaled along."""
-        return cls() if sd is None else cls(sd, 0.2 * sd)
+        """Return the default floor, or one of ``sd`` with those of a probability scaled along."""
+        return cls() if sd is None else cls(sd, 0.2 * sd, 2.5 * sd)
 
     def covers(self, component: Component) -> bool:
         """Whether the component's 95 % interval lies wholly inside the floor."""
         limit = self.sd * component.scale
         if component.unit == "probability":
-            limit = min(limit, self.probability)
+            rarer = (1 - math.sqrt(max(0.0, 1 - 4 * component.scale**2))) / 2
+            limit = min(limit, self.probability, self.relative * rarer)
         half = _INTERVAL * component.error
         return -limit < component.value - half and component.value + half < limit
 

@@ -130,6 +130,8 @@ def _custom(loss: CustomLoss) -> Callable[[FloatArray, FloatArray], FloatArray]:
 # Of numbers read as classes. A saturated probability is 0 or 1 in some rows, a rounded count may be
 # one that the target never took.
 _MOSTLY_CLASSES: Final = 0.9
+_OVERSHOOT: Final = 1e-6  # of a chance beyond 0 or 1: rounding, of 32 bits at worst
+_MOST_OUTSIDE: Final = 0.2  # of the rows: beyond, those inside are chances by chance
 
 # Words for "it happened"; where a binary target uses none of them its classes have no such order.
 _YES: Final = frozenset({"true", "t", "yes", "y", "1", "positive", "pos", "on"})
@@ -201,8 +203,18 @@ def row_measure(
         return None
     if not np.isfinite(current.column(target)).any():
         return None
-    if prediction is not None:
-        return _loss(reference, current, target, prediction, name, own, quantile)
+    if prediction is None:
+        return _mean(reference, current, target)
+    measure = _loss(reference, current, target, prediction, name, own, quantile)
+    if measure.notes and not np.isfinite(measure.current).any():  # what is served is no prediction
+        return _mean(reference, current, target, measure.notes)
+    return measure
+
+
+def _mean(
+    reference: Snapshot, current: Snapshot, target: str, notes: tuple[Note, ...] = ()
+) -> RowMeasure | None:
+    """Return the target itself as the measure, or None where it is no number."""
     column = reference.schema[target]
     read = _reader(column)
     if read is None:
@@ -216,6 +228,7 @@ def row_measure(
         read(current.column(target)),
         is_loss=False,
         of=lambda y, _: read(y),
+        notes=notes,
     )
 
 
@@ -255,7 +268,14 @@ def _loss(
     if loss == "auto":
         loss = "log_loss" if binary and _are_chances(pairs[0][1]) else "squared_error"
     notes: tuple[Note, ...] = ()
-    if not all(_are_chances(f) for _, f in pairs) and binary and not _is_numeric(column.categories):
+    were_chances = _are_chances(pairs[0][1])
+    if binary and were_chances and (loss == "log_loss" or not _is_numeric(column.categories)):
+        # What is served wrongly is to be diagnosed, not refused.
+        notes, served = _served(prediction, pairs[1][1])
+        pairs = [(pairs[0][0], _in_range(pairs[0][1])), (pairs[1][0], served)]
+        read_recorded = read_prediction
+        read_prediction = lambda f: _in_range(read_recorded(f))  # noqa: E731
+    if not were_chances and binary and not _is_numeric(column.categories):
         raise SchemaError(
             f"{prediction!r} has numbers outside [0, 1], and {target!r} the classes "
             f"{' and '.join(map(repr, column.categories))}: no loss can be computed from them",
@@ -263,7 +283,7 @@ def _loss(
             remedy="Name the column of probabilities, or of predicted classes",
         )
     if loss == "log_loss":
-        if not binary or not all(_are_chances(f) for _, f in pairs):
+        if not binary or not were_chances:
             raise SchemaError(
                 "the log loss needs a binary target and predictions in [0, 1]; "
                 f"{target!r} is {column.kind}, {prediction!r} is {predicted.kind}",
@@ -284,7 +304,7 @@ def _loss(
                 f"{prediction!r} is taken for the chance of {guessed!r}: of the two classes the "
                 "one that it fits in the reference"
             )
-            notes = (Note("positive_class", target, text),)
+            notes = (Note("positive_class", target, text), *notes)
         read_target = _chance_reader(read_target, column.categories, is_other)
 
     is_own = own is not None and quantile is None
@@ -401,7 +421,9 @@ def _few(names: Sequence[str]) -> str:
 
 def _are_chances(values: FloatArray) -> bool:
     present = values[np.isfinite(values)]
-    return bool(present.size) and bool(present.min() >= 0 and present.max() <= 1)
+    if not present.size:
+        return False
+    return bool(present.min() >= -_OVERSHOOT and present.max() <= 1 + _OVERSHOOT)
 
 
 def _is_numeric(categories: tuple[str, ...]) -> bool:
@@ -460,6 +482,29 @@ def _reader(column: Column) -> Callable[[FloatArray], FloatArray] | None:
         return out
 
     return read
+
+
+def _in_range(chance: FloatArray) -> FloatArray:
+    """Return chances, and nothing where there is none, but for a last digit too many."""
+    is_chance = (chance >= -_OVERSHOOT) & (chance <= 1 + _OVERSHOOT)
+    return np.where(is_chance, np.clip(chance, 0.0, 1.0), np.nan)
+
+
+def _served(prediction: str, chance: FloatArray) -> tuple[tuple[Note, ...], FloatArray]:
+    """Return the current chances, none where many are not, and a warning if some are not."""
+    known = np.isfinite(chance)
+    kept = _in_range(chance)
+    outside = chance[known & ~np.isfinite(kept)]
+    if not outside.size:
+        return (), kept
+    share = outside.size / known.sum()
+    of = "theirs" if share <= _MOST_OUTSIDE else "the window's"
+    text = (
+        f"{share:.1%} of the current predictions lie outside [0, 1], such as "
+        f"{float(outside[0]):.4g}, and none of the reference: {of} is left out of the log loss"
+    )
+    note = Note("prediction_out_of_range", prediction, text)
+    return (note,), kept if share <= _MOST_OUTSIDE else np.full(len(kept), np.nan)
 
 
 def _chance_reader(
