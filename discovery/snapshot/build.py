@@ -54,6 +54,7 @@ _ROWS_OF_A_CHOICE = 65_536  # rows that the length of a block of time is chosen 
 _LATE = (Role.TARGET, Role.LOSS)
 _MOST_REPEATS = 0.01  # share; above, rows are not known by their values
 _ROWS_LOOKED_AT = 32_768  # by a sketch, before it passes over neighbours
+_TRUTH = (("0", "1"), ("false", "true"), ("False", "True"), ("FALSE", "TRUE"))  # no and yes
 _ROWS_OF_A_NAME = 64  # rows at the beginning of a table, whose values stand for it
 
 
@@ -284,9 +285,10 @@ class _Builder:
         if labels is None:
             labels = Coded(_no_names(), np.full(self.rows, -1, dtype=np.int64))
         rows_of = np.bincount(labels.codes + 1, minlength=len(labels.names) + 1)
-        places, categories = _places(labels.names, rows_of[1:], column.categories)
+        names = _as_known(labels.names, column.categories)
+        places, categories = _places(names, rows_of[1:], column.categories)
         if OTHER in categories:
-            self.frequent[column.name] = FrequentValues.of(labels.names, rows_of[1:])
+            self.frequent[column.name] = FrequentValues.of(names, rows_of[1:])
         counts = np.bincount(places, rows_of[1:], minlength=len(categories)).astype(np.int64)
         missing = int(rows_of[0])
         self.summaries[column.name] = ColumnSummary(
@@ -463,6 +465,24 @@ def _no_names() -> pa.Array:
     import pyarrow as pa
 
     return pa.array([], type=pa.large_string())
+
+
+def _as_known(names: pa.Array, known: tuple[str, ...]) -> pa.Array:
+    """Return the names of true and false as the known categories write them; others as they are.
+
+    A table is written by one tool and read by another: the same flag is a boolean, 0 and 1, or
+    "True" and "False".
+    """
+    import pyarrow as pa
+
+    words = next((w for w in _TRUTH if known and {*known} <= {*w}), None)
+    if words is None:
+        return names
+    written = names.to_pylist()
+    meant = [next((w.index(n) for w in _TRUTH if n in w), None) for n in written]
+    if None in meant or {*written} <= {*words}:
+        return names
+    return pa.array([words[m] for m in meant if m is not None], type=names.type)
 
 
 def _places(

@@ -261,3 +261,25 @@ def test_sparse_columns_of_pandas_are_numbers_like_any_other():
     assert snapshot.schema["sparse"].kind is snapshot.schema["dense"].kind
     assert snapshot.column("sparse").tolist() == values.tolist()
     assert not snapshot.notes
+
+
+@pytest.mark.parametrize("before", [[True, False], [1, 0], ["True", "False"], ["TRUE", "FALSE"]])
+@pytest.mark.parametrize(
+    "after", [[True, False], [1, 0], [1.0, 0.0], ["true", "false"], ["True", "False"]]
+)
+def test_true_and_false_are_the_same_however_they_are_written(before, after):
+    first = Snapshot.from_frame(pd.DataFrame({"x": before * 20}))
+    then = Snapshot.from_frame(
+        pd.DataFrame({"x": pd.Series([*after * 20, None], dtype=object)}), schema=first.schema
+    )
+    (yes,), (no,) = first.column("x")[:1], first.column("x")[1:2]
+    np.testing.assert_array_equal(then.column("x")[:2], [yes, no])
+    assert then.summaries["x"].missing == 1
+
+
+def test_other_words_beside_true_and_false_stay_what_they_are():
+    first = Snapshot.from_frame(pd.DataFrame({"x": [True, False] * 20}))
+    then = Snapshot.from_frame(
+        pd.DataFrame({"x": ["True", "False", "maybe"] * 20}), schema=first.schema
+    )
+    assert {"True", "maybe"} <= {*then.schema["x"].categories}
