@@ -31,6 +31,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     FaultKind,
     ReasonCode,
     Stage,
+    Verdict,
     Window,
 )
 from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
@@ -53,6 +54,7 @@ from whydrift.monitor.diagnosis.metric import CustomLoss, RowMeasure, row_measur
 from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.prediction_row import Model, ask_model, prediction_row
+from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.remedy import choose_remedy, wants_gains
 from whydrift.monitor.diagnosis.shift_type import name_shift
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
@@ -333,6 +335,7 @@ def compare(
     columns |= gone
     estimated = _estimated(side, testing, measure, target, prediction, loss)
     open_edges = _open_edges(judgement.graph, judgement)
+    followed = _followed(side, judgement, target, prediction)
     return Diagnosis(
         id=uuid4().hex,
         stage=Stage.LABELS if side.has_labels else Stage.FEATURES,
@@ -356,6 +359,8 @@ def compare(
             open_edges=open_edges,
             groups=judgement.groups,
             model_changed=predicted.changed,
+            prediction=prediction,
+            followed=followed,
         ),
         columns=columns,
         ranking=(*gone, *judgement.ranking),
@@ -377,6 +382,7 @@ def compare(
             and judgement.judged[target].verdict is ColumnVerdict.SOURCE,
             open_edges=open_edges,
             gains=gains,
+            followed=followed,
         ),
         graph=judgement.graph,
         graph_change=edges,
@@ -446,6 +452,23 @@ class _Clock:
 
     def seconds(self) -> dict[str, float]:
         return {"total": time.perf_counter() - self._started, **self._parts}
+
+
+def _followed(
+    side: Sides, judgement: Judgement, target: str | None, prediction: str | None
+) -> tuple[str, ...]:
+    """Return the columns that moved and that the prediction follows, where no target was reached.
+
+    That the target is not found to follow does not make them harmless: the model reads them.
+    """
+    moved = judgement.ranking
+    if prediction is None or not moved or judgement.verdict is not Verdict.NONE:
+        return ()
+    if not side.reference.has(prediction):
+        return ()
+    others = [n for n in judgement.graph.nodes if n != target]
+    read = read_by_model(side.reference, prediction, others)
+    return tuple(n for n in moved if n in read)
 
 
 def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:

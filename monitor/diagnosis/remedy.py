@@ -40,6 +40,7 @@ def choose_remedy(
     is_root: bool = False,
     open_edges: Sequence[Edge] = (),
     gains: Gains | None = None,
+    followed: Sequence[str] = (),
 ) -> Remedy:
     """Choose a remedy.
 
@@ -78,6 +79,8 @@ def choose_remedy(
         Edges without a direction that keep a change from having a beginning.
     gains : Gains, optional
         What each correction would win, where the loss and labels tell.
+    followed : sequence of str
+        Columns at which a change began that the prediction follows.
     """
     if faults:
         return _fix(faults, target if conditional_shift else None)
@@ -121,6 +124,15 @@ def choose_remedy(
             )
         return Remedy(Action.NONE, text="Nothing to do.")
     if verdict is Verdict.NONE and not conditional_shift and (target is None or has_labels):
+        if followed:
+            read = joined(followed)
+            return Remedy(
+                Action.INVESTIGATE,
+                tuple(followed),
+                text=f"Look at what writes {read}: its unit, source, default. {prediction} "
+                f"follows {'it' if len(followed) == 1 else 'them'}, and {target} was not found "
+                "to: where that is so, the model errs where nothing changed.",
+            )
         return Remedy(
             Action.NONE,
             columns,

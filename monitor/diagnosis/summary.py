@@ -51,6 +51,8 @@ def summarise(
     open_edges: Sequence[Edge] = (),
     groups: Sequence[Group] = (),
     model_changed: bool = False,
+    prediction: str | None = None,
+    followed: Sequence[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -76,6 +78,10 @@ def summarise(
         Columns of which one moved, while the data cannot tell which.
     model_changed : bool
         Whether the same inputs get other predictions.
+    prediction : str, optional
+        Its column.
+    followed : sequence of str
+        Columns at which a change began that the prediction follows.
     """
     parts = []
     if faults:
@@ -113,11 +119,14 @@ def summarise(
         parts.append(f"Mechanism shift at {joined(broken)}")
     elif verdict is Verdict.NONE and (sources or upstream):
         aside = joined([*sources, *upstream])
-        parts.append(
-            f"{aside} moved, and what the inputs say of {target} with it"
-            if conditional_shift
-            else f"{aside} moved, without a way to reach {target or 'any sink'}"
-        )
+        if conditional_shift:
+            parts.append(f"{aside} moved, and what the inputs say of {target} with it")
+        elif followed:
+            read = "" if len(followed) == len(sources) + len(upstream) else f" {joined(followed)}"
+            parts.append(f"{aside} moved; {prediction} follows{read or ' that'}, {target} "
+                         "was not found to")  # fmt: skip
+        else:
+            parts.append(f"{aside} moved, without a way to reach {target or 'any sink'}")
     tied = [joined(g.columns) for g in groups if g.p_value is not None]
     parts += [
         f"How {names} depend on each other changed; the data cannot tell which of them moved"

@@ -296,7 +296,9 @@ class Testing:
         """Identities of the reference that hold in the current window too."""
         reference, current = self.repaired.reference, self.repaired.current
         names = tuple(
-            n for n in self.graph.nodes if self._is_sound(n) and reference.schema[n].kind.is_numeric
+            n
+            for n in self.graph.nodes
+            if (self._is_sound(n) or n in self._repairable) and reference.schema[n].kind.is_numeric
         )[:_MOST_COLUMNS]
         return tuple(
             i for i in find_identities(reference, names) if i.broken(current).mean() <= _MOST_BROKEN

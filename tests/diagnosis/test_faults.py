@@ -331,3 +331,26 @@ def test_a_constant_that_changed_moved_but_is_no_more_stuck_than_before():
     reference, current = (houses(400, seed).assign(unit=v) for seed, v in ((1, 1.0), (2, 5.0)))
     assert not kinds(found(reference, current)[0])
     assert whydrift.compare(reference, current).columns["unit"].verdict == "source"
+
+
+def test_miles_for_kilometres_in_one_city_are_told_by_the_fee_that_knew_better():
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+
+        def rides(rows: int, rng: np.random.Generator = rng) -> pd.DataFrame:
+            city = rng.choice(["BER", "MUC", "HAM"], rows, p=[0.5, 0.3, 0.2])
+            distance = np.round(rng.lognormal(0.8, 0.5, rows), 2)
+            fee = np.round(1.9 + 0.5 * distance, 2)  # rounded to a seventieth of its sd
+            minutes = 10 + 3.5 * distance + rng.normal(0, 5, rows)
+            return pd.DataFrame({"city": city, "km": distance, "fee": fee, "minutes": minutes})
+
+        reference, current = rides(6_000), rides(2_000)
+        current["km"] = np.where(
+            current["city"] == "HAM", np.round(0.621 * current["km"], 2), current["km"]
+        )
+        told = whydrift.compare(reference, current, target="minutes")
+        (fault,) = told.faults
+        assert (fault.kind, fault.columns) == (FaultKind.IDENTITY_BROKEN, ("km",))
+        assert "fee = 0.5·km + 1.9" in fault.evidence
+        assert "there km is 0.62" in fault.evidence
+        assert told.ranking == ("km",)

@@ -35,7 +35,7 @@ _MOST_CELLS = 1_000_000  # of tables of pairs, compared at once
 _MOST_CANDIDATES = 20_000
 _ROUNDED = 1.01  # units in the last decimal, of sums of rounded parts
 _MOST_DECIMALS = 8
-COARSE = 0.005  # sd: rounding beyond this hides too much of what breaks
+COARSE = 0.05  # sd: rounding beyond this hides too much of what breaks
 
 
 class Identity(Protocol):
@@ -327,11 +327,10 @@ def _plain_coefficients(
         plain = np.round(slopes / unit) * unit
         plain = np.array([float(f"{value:.10g}") for value in plain])  # 0.30000000000000004
         rest = result - block @ plain
-        constant = float(f"{rest.mean():.6g}")
-        if abs(constant) <= tolerance:
-            constant = 0.0
-        if np.abs(rest - constant).max() <= tolerance:
-            return plain, constant
+        for places in (0, 2, 3, 4, 6):
+            constant = float(f"{rest.mean():.{places}g}") if places else 0.0
+            if np.abs(rest - constant).max() <= tolerance:
+                return plain, constant
     return slopes, float((result - block @ slopes).mean())
 
 

@@ -18,6 +18,7 @@ _LEAST_SHARE = 0.005
 _LEAST_ROWS = 5
 _MOST_COLUMNS = 120
 _HELD = 0.995  # of the rows
+_ALIKE, _MOSTLY = 0.05, 0.9  # ratios to the middle one; the rows in which they are
 _YEARS, _MOST_YEARS = (1900, 2100), 10
 _CLEARLY = 0.1  # by so much has one column to be the better culprit than the computed one
 
@@ -98,9 +99,25 @@ def _check(suspects: Suspects, identity: Identity, count: int) -> Finding | None
     )
     is_undone = values is not None
     column = current.column(culprit)
+    if values is not None:
+        evidence += _as_factor(culprit, column[broken], values[broken])
     repaired = np.where(broken, np.nan if values is None else values, column)
     fault = Fault(FaultKind.IDENTITY_BROKEN, (culprit,), float(share), evidence, repaired=is_undone)
     return Finding(fault, {culprit: repaired}, broken, float(share_before))
+
+
+def _as_factor(name: str, recorded: FloatArray, values: FloatArray) -> str:
+    """Return how many times too large broken values are, where they all are alike, as words."""
+    with np.errstate(all="ignore"):
+        ratio = recorded / values
+    ratio = ratio[np.isfinite(ratio)]
+    if not ratio.size:
+        return ""
+    middle = float(np.median(ratio))
+    is_alike = np.abs(ratio - middle) <= _ALIKE * abs(middle)
+    if is_alike.mean() < _MOSTLY or abs(middle - 1) <= _ALIKE or not middle:
+        return ""
+    return f"; there {name} is {middle:.3g} times what the others say"
 
 
 def _counts_years(window: Snapshot, identity: Linear, rows: BoolArray) -> bool:
