@@ -115,3 +115,19 @@ def test_a_coupon_without_which_there_is_no_discount_is_not_blamed_for_it(none):
         return old, new
 
     assert right(windows, "discount", target="revenue") == len(SEEDS)
+
+
+def rentals(rng: np.random.Generator, rows: int, slope: float = 0.04) -> pd.DataFrame:
+    wave = 6 * np.sin(np.arange(rows) / 60)
+    temperature = np.round(14 + wave + 4 * rng.normal(size=rows), 1)
+    price = np.round(rng.choice([1.0, 1.5, 2.0], rows), 2)
+    rate = np.exp(0.6 + slope * temperature - 0.5 * (price - 1.5))
+    return pd.DataFrame({"temperature": temperature, "price": price, "rentals": rng.poisson(rate)})
+
+
+def test_counts_have_causes_too():
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        found = wd.compare(rentals(rng, 5_000), rentals(rng, 1_500, 0.0), target="rentals")
+        assert found.ranking == ("rentals",)
+        assert {*found.columns["rentals"].parents} == {"price", "temperature"}

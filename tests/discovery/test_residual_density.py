@@ -76,6 +76,31 @@ def test_a_number_and_a_category_are_compared_on_the_same_rows_however_many_ther
     assert np.abs(gains).max() < 20
 
 
+@pytest.mark.parametrize("made", ["a count", "many zeros", "five grades"])
+def test_what_explains_counts_zeros_and_grades_explains_more_than_nothing(made):
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=3_000)
+        if made == "a count":
+            y = rng.poisson(np.exp(0.6 + 0.3 * x)).astype(float)
+        elif made == "many zeros":
+            y = np.maximum(x + rng.normal(size=3_000), 0.0)
+        else:
+            y = np.clip(np.round(3 + 0.5 * x + rng.normal(size=3_000)), 1, 5)
+        density = ResidualDensity(np.column_stack([x, y]), (False, False), np.array([0, 3_000]))
+        assert density.local(1, (0,)) > density.local(1, ()) + 50
+
+
+def test_a_cause_of_no_effect_on_a_count_does_not_pay():
+    gains = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        values = np.column_stack([rng.normal(size=3_000), rng.poisson(2.0, 3_000)])
+        density = ResidualDensity(values, (False, False), np.array([0, 3_000]))
+        gains.append(density.local(1, (0,)) - density.local(1, ()))
+    assert max(gains) < 0
+
+
 @pytest.mark.parametrize("is_category", [True, False])
 def test_what_explains_a_series_does_not_seem_to_follow_from_it(is_category):
     preferred = []
