@@ -12,6 +12,7 @@ from whydrift.discovery.search.exact import Exact
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, decimals, find_identities
+from whydrift.monitor.diagnosis.tariffs import find_tariffs
 
 __all__ = ["with_derived"]
 
@@ -66,6 +67,12 @@ def with_derived(
         else:
             if isinstance(identity, Linear) or identity.formula.can_be_solved:
                 unsolved.append(identity)
+    discrete = tuple(n for n in names if reference.schema[n].kind.is_discrete)
+    for tariff in find_tariffs(reference, numbers, discrete):
+        extended = _extended(known, names, tariff.result, (tariff.base, tariff.category))
+        if tariff.result not in derived and extended is not None:
+            known = extended
+            derived.add(tariff.result)
     return known, tuple(_exact(identity) for identity in unsolved)
 
 

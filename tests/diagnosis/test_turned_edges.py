@@ -131,3 +131,20 @@ def test_counts_have_causes_too():
         found = wd.compare(rentals(rng, 5_000), rentals(rng, 1_500, 0.0), target="rentals")
         assert found.ranking == ("rentals",)
         assert {*found.columns["rentals"].parents} == {"price", "temperature"}
+
+
+def subscriptions(rng: np.random.Generator, rows: int, dearer: float = 1.0) -> pd.DataFrame:
+    plan = pd.Series(rng.choice(["basic", "plus", "pro"], rows, p=[0.6, 0.3, 0.1]))
+    seats = 1 + rng.poisson(plan.map({"basic": 1, "plus": 4, "pro": 15}))
+    price = plan.map({"basic": 9, "plus": 14, "pro": 22}) * dearer
+    logins = rng.poisson(8 * np.sqrt(seats))
+    days = np.round(100 + 3 * logins - 30 * (plan == "basic") + rng.normal(0, 20, rows), 1)
+    return pd.DataFrame({"plan": plan, "seats": seats, "mrr": np.round(seats * price, 2),
+                         "logins": logins, "days": days})  # fmt: skip
+
+
+def test_a_price_list_is_not_told_as_other_seats():
+    def windows(rng: np.random.Generator) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return subscriptions(rng, 6_000), subscriptions(rng, 1_500, 1.25)
+
+    assert right(windows, "mrr", target="days") == len(SEEDS)
