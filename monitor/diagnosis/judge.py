@@ -212,11 +212,11 @@ def _doubts(
     if testing.alternatives is None:
         graph = testing.graph
         known = {n: e.own for n, e in evidence.items() if e.own is not None and n in rejected}
-        origins = [n for n, own in known.items() if not floor.covers(own.components[0])]
+        origins = [n for n, own in known.items() if not floor.covers(own)]
         changed = [
             t
             for t in told_ties(ties, graph, rejected, origins, limit)
-            if not floor.covers(t.result.components[0])
+            if not floor.covers(t.result)
         ]
         groups = hidden_cause_groups(graph, rejected) + tied_groups(graph, changed)
         alone: frozenset[str] = frozenset()
@@ -276,7 +276,7 @@ def _conditional_shift(
 ) -> bool | None:
     if conditional is None or conditional.p_value is None:
         return None
-    if _CONDITIONAL in rejected and not floor.covers(conditional.components[0]):
+    if _CONDITIONAL in rejected and not floor.covers(conditional):
         return True
     return False if sees_enough(conditional, floor, level, tests) else None
 

@@ -52,8 +52,8 @@ class Floor:
         The largest floor in probability, for categories. A share p has its own sd, √(p(1 − p)):
         ``sd`` of those, where that is less.
     relative : float
-        The largest floor of a share as a part of itself: half as many frauds more are worth knowing
-        however rare they are.
+        The largest floor of an event's rate as a part of itself: half as many frauds more are worth
+        knowing however rare they are.
     worth_knowing : float
         A change of this many sd ought to have been seen, else silence is ``low_power``.
     """
@@ -68,12 +68,19 @@ class Floor:
         """Return the default floor, or one of ``sd`` with those of a probability scaled along."""
         return cls() if sd is None else cls(sd, 0.2 * sd, 2.5 * sd)
 
-    def covers(self, component: Component) -> bool:
-        """Whether the component's 95 % interval lies wholly inside the floor."""
+    def covers(self, result: MechanismTestResult) -> bool:
+        """Whether the 95 % interval of the leading change lies wholly inside the floor."""
+        component = result.components[0]
         limit = self.sd * component.scale
         if component.unit == "probability":
-            rarer = (1 - math.sqrt(max(0.0, 1 - 4 * component.scale**2))) / 2
-            limit = min(limit, self.probability, self.relative * rarer)
+            limit = min(limit, self.probability)
+            # An event's rate alone: of many levels some rare one is always off by a quarter.
+            if (
+                sum(c.unit == "probability" and " along " not in c.name for c in result.components)
+                == 1
+            ):
+                rarer = (1 - math.sqrt(max(0.0, 1 - 4 * component.scale**2))) / 2
+                limit = min(limit, self.relative * rarer)
         half = _INTERVAL * component.error
         return -limit < component.value - half and component.value + half < limit
 
@@ -208,7 +215,7 @@ def _origin(
     if own is None or own.p_value is None or not rejected:
         return None
     leading = own.components[0]
-    if floor.covers(leading):
+    if floor.covers(own):
         return None
     if item.undecided:
         return Judged(
@@ -318,7 +325,7 @@ def _follower(
     if own.untestable is Untestable.IDENTITY:
         text = f"It follows from {joined(parents)}, row by row, in this window as before."
         return Judged(ColumnVerdict.STABLE, None, text)
-    if moved and parents and not (effect and floor.covers(own.components[0])):
+    if moved and parents and not (effect and floor.covers(own)):
         return undetermined(
             ReasonCode.NO_ORIGIN,
             "Its distribution moved, but neither its own mechanism nor anything upstream did: "

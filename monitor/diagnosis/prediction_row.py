@@ -206,7 +206,7 @@ def _judged(
 def _by_emulator(judged: JudgedPrediction, floor: Floor) -> str:
     """Return the evidence that P(prediction | inputs) moved, or nothing."""
     least = Floor(max(floor.sd, Floor().sd), max(floor.probability, Floor().probability))
-    if not judged.is_rejected or least.covers(judged.test.components[0]):
+    if not judged.is_rejected or least.covers(judged.test):
         return ""
     assert judged.test.p_value is not None
     return f"compared at like inputs; {p_text(judged.test.p_value)}"

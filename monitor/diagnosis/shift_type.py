@@ -116,7 +116,7 @@ def _moved(evidence: Mapping[str, ColumnEvidence], floor: Floor, level: float) -
     """Return the columns whose own distribution moved by more than the floor."""
     marginal = {n: e.marginal for n, e in evidence.items() if e.marginal is not None}
     found = holm({n: m.p_value for n, m in marginal.items() if m.p_value is not None}, level)
-    return frozenset(n for n in found if not floor.covers(marginal[n].components[0]))
+    return frozenset(n for n in found if not floor.covers(marginal[n]))
 
 
 def _is_unexplained(judged: Judged, name: str, moved: frozenset[str]) -> bool:
@@ -144,7 +144,7 @@ def _inputs_given_target_stand(
         result = testing.given(name, given)
         # Holm's smallest p-value rejects as soon as one lies below its share of the level.
         rejected = result.p_value is not None and result.p_value <= level / len(asked)
-        if rejected and not floor.covers(result.components[0]):
+        if rejected and not floor.covers(result):
             return False
         results.append(result)
     seen = [sees_enough(r, floor, level, len(asked)) for r in results if r.p_value is not None]

@@ -17,6 +17,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 __all__ = ["with_gaps_filled"]
 
 _LEAST_MISSING = 0.02
+_BY_CHANCE = 3.0  # standard errors
 _MOST_AGAINST = 0.005  # of the rows, in which the other column says otherwise
 _MOST_LEVELS = 50
 
@@ -41,10 +42,26 @@ def with_gaps_filled(windows: Sequence[Snapshot], names: Sequence[str]) -> tuple
     filled: dict[str, None] = {}
     for name in gappy:
         missing = ~np.isfinite(_pooled(windows, name))
-        telling = [n for n, codes in tellers.items() if n != name and _says_where(codes, missing)]
+        telling = [
+            n
+            for n, codes in tellers.items()
+            if n != name and not (n in gappy and _rose(windows, n)) and _says_where(codes, missing)
+        ]
         if telling:
             filled |= dict.fromkeys([name, *(n for n in telling if n in gappy)])
     return tuple(_filled(windows, tuple(filled))) if filled else tuple(windows)
+
+
+def _rose(windows: Sequence[Snapshot], name: str) -> bool:
+    """Whether more is missing in the last window: a join that fails leaves such gaps."""
+    if len(windows) < 2:
+        return False
+    *references, current = windows
+    rows = np.array([w.rows for w in references])
+    before = float(rows @ [w.missing_share(name) for w in references]) / max(1, rows.sum())
+    rise = current.missing_share(name) - before
+    chance = np.sqrt(before * (1 - before) * (1 / max(1, rows.sum()) + 1 / max(1, current.rows)))
+    return bool(rise > max(_LEAST_MISSING, _BY_CHANCE * chance))
 
 
 def _filled(windows: Sequence[Snapshot], names: Sequence[str]) -> Iterator[Snapshot]:

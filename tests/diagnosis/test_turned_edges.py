@@ -148,3 +148,28 @@ def test_a_price_list_is_not_told_as_other_seats():
         return subscriptions(rng, 6_000), subscriptions(rng, 1_500, 1.25)
 
     assert right(windows, "mrr", target="days") == len(SEEDS)
+
+
+def joined(rng: np.random.Generator, lost: float, rise: float = 0.0) -> pd.DataFrame:
+    rows = 1_500
+    shop = rng.choice(["web", "app", "shop"], rows, p=[0.5, 0.3, 0.2])
+    x, own = rng.normal(size=(2, rows))
+    tier = np.where(x + rng.normal(size=rows) > 0, "gold", "basic").astype(object)
+    balance = x + 0.8 * (tier == "gold") + 0.6 * rng.normal(size=rows)
+    usage = 0.8 * own + 0.8 * (shop == "app") + 0.6 * rng.normal(size=rows) + rise
+    y = 0.7 * usage + 0.6 * balance + 0.5 * (tier == "gold") + 0.6 * rng.normal(size=rows)
+    is_lost = rng.random(rows) < np.where(shop == "shop", lost, 0.02)
+    tier[is_lost], balance[is_lost] = None, np.nan
+    return pd.DataFrame({"shop": shop, "x": x, "tier": tier, "balance": balance, "own": own,
+                         "usage": usage, "y": y})  # fmt: skip
+
+
+def test_a_join_that_fails_in_one_shop_is_no_change_of_shops():
+    blamed = 0
+    for seed in SEEDS:
+        rng = np.random.default_rng(seed)
+        found = wd.compare(joined(rng, 0.2), joined(rng, 0.9, 0.6), target="y")
+        assert {c for f in found.faults for c in f.columns} == {"tier", "balance"}
+        assert "usage" in found.ranking
+        blamed += "shop" in found.ranking
+    assert blamed <= 1
