@@ -60,10 +60,11 @@ def pair_worths(
             ]
         )
         series = np.flatnonzero(lags.any(axis=1))
-        products = lags[series, None] * lags[None, series] - 1 / max(1, stop - start)
-        most[np.ix_(series, series)] = np.maximum(
-            most[np.ix_(series, series)], np.maximum(products, 0.0).sum(axis=2)
-        )
+        pairs = np.ix_(series, series)
+        total = np.zeros((len(series), len(series)))
+        for lag in lags[series].T:  # one by one: there may be a thousand columns
+            total += np.maximum(np.outer(lag, lag) - 1 / max(1, stop - start), 0.0)
+        most[pairs] = np.maximum(most[pairs], total)
     out: FloatArray = 1 / (1 + 2 * most)
     return out
 
