@@ -198,7 +198,7 @@ def _measure(metric: Metric | None) -> str:
 
 
 def _is_beyond_chance(metric: Metric) -> bool:
-    """Whether the measure moved by twice its interval: one in twenty windows leaves that by chance.
+    """Whether the measure moved by twice half its interval, as by chance one in hundreds does.
 
     "Nothing changed" must not stand above a loss that doubled.
     """
