@@ -85,6 +85,14 @@ STEPS = (
         0.5,
     ),
     Step(
+        "ordinary",
+        "Tables as teams have them",
+        "ordinary_tables.py --seeds 100-119",
+        "ordinary_tables.py --seeds 100",
+        3,
+        0.3,
+    ),
+    Step(
         "onset",
         "Changes that begin in the middle of the current window",
         f"driftbench.py --suite mid --seeds 100 --onset 0.5 --methods {OURS},univariate,PSI,Chow",

@@ -1,0 +1,215 @@
+"""Tables as teams have them: the column that changed, and those that nobody touched.
+
+python benchmarks/ordinary_tables.py --seeds 100-109
+python benchmarks/ordinary_tables.py --seeds 100-109 --only "stores by day"
+
+Each table once drew a verdict on an innocent column, whose edge was learned the wrong way round.
+The graph is learned, and nothing is known but the target.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy.signal import lfilter
+from seeds import seeds_of
+
+import whydrift as wd
+
+Windows = tuple[pd.DataFrame, pd.DataFrame]
+
+
+def promotions(rng: np.random.Generator, rows: int, rise: float = 0.0) -> pd.DataFrame:
+    promo = rng.random(rows) < 0.2
+    price = np.round(9 + 0.5 * rng.normal(size=rows), 2)
+    y = 50 + 10 * (promo - 0.4 * (price - 9) + rng.normal(size=rows)) + rise
+    return pd.DataFrame({"promo": promo.astype(int), "price": price, "y": np.round(y)})
+
+
+def hours(rng: np.random.Generator, rise: float = 0.0, start: str = "2025-01-01") -> pd.DataFrame:
+    rows = 1_344
+    hour = np.arange(rows) % 24
+    promo = (rng.random(rows) < 0.15).astype(int)
+    price = np.round(10 + 0.5 * rng.normal(size=rows), 2)
+    noise = lfilter([4.0], [1.0, -0.7], rng.normal(size=rows))
+    y = 100 + 25 * np.sin(2 * np.pi * hour / 24) + 8 * promo - 6 * (price - 10) + noise + rise
+    return pd.DataFrame({"ts": pd.date_range(start, periods=rows, freq="h"), "hour": hour,
+                         "promo": promo, "price": price, "demand": np.round(y)})  # fmt: skip
+
+
+def stores(rng: np.random.Generator, rise: float = 0.0) -> pd.DataFrame:
+    each, days = 40, 35
+    usual = np.random.default_rng(11).normal(200, 40, each)
+    day = np.repeat(np.arange(days), each)
+    store = np.tile(np.arange(each), days)
+    promo = (rng.random(len(day)) < 0.2).astype(int)
+    price = np.round(9 + 0.5 * rng.normal(size=len(day)), 2)
+    visits = rng.poisson(usual[store] * (1 + 0.3 * (day % 7 >= 5)))
+    sales = visits * (0.3 + 0.05 * promo - 0.01 * (price - 9) + rise)
+    return pd.DataFrame({"weekday": day % 7, "promo": promo, "price": price, "visits": visits,
+                         "sales": np.round(sales + rng.normal(0, 4, len(day)))})  # fmt: skip
+
+
+def advertisements(rng: np.random.Generator, dearer: float = 1.0) -> pd.DataFrame:
+    rows = 3_000
+    campaign = rng.choice(["brand", "search", "social"], rows, p=[0.3, 0.4, 0.3])
+    base = pd.Series(campaign).map({"brand": 0.5, "search": 0.9, "social": 0.4}).to_numpy()
+    budget = np.round(rng.lognormal(5, 0.6, rows))
+    cost = np.round(base * dearer * rng.lognormal(0, 0.25, rows), 2)
+    clicks = np.floor(budget / cost).astype(int)
+    bought = rng.binomial(clicks, 0.05)
+    rate = np.round(bought / np.maximum(clicks, 1), 3)  # a fourteenth of its sd
+    return pd.DataFrame({"campaign": campaign, "budget": budget, "cpc": cost, "clicks": clicks,
+                         "bought": bought, "rate": rate})  # fmt: skip
+
+
+def coupons(rng: np.random.Generator, more: float = 0.0) -> pd.DataFrame:
+    rows = 4_000
+    given = rng.random(rows) < 0.3
+    coupon = np.where(given, rng.choice(["C5", "C10", "C20"], rows, p=[0.5, 0.3, 0.2]), None)
+    share = pd.Series(coupon).map({"C5": 5.0, "C10": 10.0, "C20": 20.0}).to_numpy()
+    share = np.round(share + rng.normal(more, 1.5, rows), 1)
+    basket = np.round(rng.lognormal(3.5, 0.4, rows), 2)
+    revenue = np.round(basket * (1 - np.nan_to_num(share) / 100), 2)
+    return pd.DataFrame({"basket": basket, "coupon": coupon, "discount": share,
+                         "revenue": revenue})  # fmt: skip
+
+
+def rentals(rng: np.random.Generator, rows: int, slope: float = 0.04) -> pd.DataFrame:
+    wave = 6 * np.sin(np.arange(rows) / 60)
+    temperature = np.round(14 + wave + 4 * rng.normal(size=rows), 1)
+    price = np.round(rng.choice([1.0, 1.5, 2.0], rows), 2)
+    rate = np.exp(0.6 + slope * temperature - 0.5 * (price - 1.5))
+    return pd.DataFrame({"temperature": temperature, "price": price, "rentals": rng.poisson(rate)})
+
+
+def subscriptions(rng: np.random.Generator, rows: int, dearer: float = 1.0) -> pd.DataFrame:
+    plan = pd.Series(rng.choice(["basic", "plus", "pro"], rows, p=[0.6, 0.3, 0.1]))
+    seats = 1 + rng.poisson(plan.map({"basic": 1, "plus": 4, "pro": 15}))
+    price = plan.map({"basic": 9, "plus": 14, "pro": 22}) * dearer
+    logins = rng.poisson(8 * np.sqrt(seats))
+    days = np.round(100 + 3 * logins - 30 * (plan == "basic") + rng.normal(0, 20, rows), 1)
+    return pd.DataFrame({"plan": plan, "seats": seats, "mrr": np.round(seats * price, 2),
+                         "logins": logins, "days": days})  # fmt: skip
+
+
+def joined(rng: np.random.Generator, lost: float, rise: float = 0.0) -> pd.DataFrame:
+    rows = 1_500
+    shop = rng.choice(["web", "app", "shop"], rows, p=[0.5, 0.3, 0.2])
+    x, own = rng.normal(size=(2, rows))
+    tier = np.where(x + rng.normal(size=rows) > 0, "gold", "basic").astype(object)
+    balance = x + 0.8 * (tier == "gold") + 0.6 * rng.normal(size=rows)
+    usage = 0.8 * own + 0.8 * (shop == "app") + 0.6 * rng.normal(size=rows) + rise
+    y = 0.7 * usage + 0.6 * balance + 0.5 * (tier == "gold") + 0.6 * rng.normal(size=rows)
+    is_lost = rng.random(rows) < np.where(shop == "shop", lost, 0.02)
+    tier[is_lost], balance[is_lost] = None, np.nan
+    return pd.DataFrame({"shop": shop, "x": x, "tier": tier, "balance": balance, "own": own,
+                         "usage": usage, "y": y})  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Table:
+    """One kind of table.
+
+    Parameters
+    ----------
+    windows : callable
+        From a random generator, and whether something changed, to reference and current window.
+    column : str
+        Where the change is made.
+    target : str
+    options : dict
+        Of `compare`.
+    broken : tuple of str
+        Columns whose values also broke: faults, to be told as such.
+    """
+
+    windows: Callable[[np.random.Generator, bool], Windows]
+    column: str
+    target: str
+    options: dict[str, Any] = field(default_factory=dict)
+    broken: tuple[str, ...] = ()
+
+
+TABLES = {
+    "promotions, 8,000 rows": Table(
+        lambda rng, moved: (promotions(rng, 8_000), promotions(rng, 8_000, 6.0 * moved)), "y", "y"
+    ),
+    "demand by the hour": Table(
+        lambda rng, moved: (hours(rng), hours(rng, 8.0 * moved, "2025-04-02")),
+        "demand",
+        "demand",
+        {"time_column": "ts"},
+    ),
+    "stores by day": Table(
+        lambda rng, moved: (stores(rng), stores(rng, 0.03 * moved)), "sales", "sales"
+    ),
+    "advertisements": Table(
+        lambda rng, moved: (advertisements(rng), advertisements(rng, 1 + 0.22 * moved)),
+        "cpc",
+        "bought",
+    ),
+    "coupons, missing where none": Table(
+        lambda rng, moved: (coupons(rng), coupons(rng, 3.0 * moved)), "discount", "revenue"
+    ),
+    "rentals, a count": Table(
+        lambda rng, moved: (rentals(rng, 5_000), rentals(rng, 1_500, 0.04 * (not moved))),
+        "rentals",
+        "rentals",
+    ),
+    "subscriptions, a price list": Table(
+        lambda rng, moved: (
+            subscriptions(rng, 6_000),
+            subscriptions(rng, 1_500, 1 + 0.25 * moved),
+        ),
+        "mrr",
+        "days",
+    ),
+    "a join that fails in one shop": Table(
+        lambda rng, moved: (joined(rng, 0.2), joined(rng, 0.2 + 0.7 * moved, 0.6 * moved)),
+        "usage",
+        "y",
+        broken=("tier", "balance"),
+    ),
+}
+
+
+def compared(name: str, seed: int, *, moved: bool = True) -> wd.Diagnosis:
+    """Return the diagnosis of one pair of windows."""
+    table = TABLES[name]
+    rng = np.random.default_rng(seed)
+    return wd.compare(*table.windows(rng, moved), target=table.target, **table.options)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
+    parser.add_argument("--seeds", default="100-109")
+    parser.add_argument("--only", default="", help="a table's name")
+    options = parser.parse_args()
+    seeds = seeds_of(options.seeds, most=149)
+    print("| table | changed | named alone | an innocent one named | nothing named |"
+          " quiet windows in which one is |\n|---|---|---|---|---|---|")  # fmt: skip
+    for name, table in TABLES.items():
+        if options.only not in name:
+            continue
+        right = innocent = silent = 0
+        for seed in seeds:
+            named = {*compared(name, seed).ranking} - {*table.broken}
+            right += named == {table.column}
+            innocent += bool(named - {table.column})
+            silent += not named
+        quiet = sum(bool(compared(name, seed, moved=False).ranking) for seed in seeds)
+        of = f"of {len(seeds)}"
+        print(f"| {name} | {table.column} | {right} {of} | {innocent} {of} | {silent} {of} |"
+              f" {quiet} {of} |", flush=True)  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
