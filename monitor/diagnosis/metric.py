@@ -498,13 +498,14 @@ def _served(prediction: str, chance: FloatArray) -> tuple[tuple[Note, ...], Floa
     if not outside.size:
         return (), kept
     share = outside.size / known.sum()
-    of = "theirs" if share <= _MOST_OUTSIDE else "the window's"
+    few = share <= _MOST_OUTSIDE
+    then = "these rows are left out of the log loss" if few else "no log loss is computed"
     text = (
         f"{share:.1%} of the current predictions lie outside [0, 1], such as "
-        f"{float(outside[0]):.4g}, and none of the reference: {of} is left out of the log loss"
+        f"{float(outside[0]):.4g}, and none of the reference's: {then}"
     )
     note = Note("prediction_out_of_range", prediction, text)
-    return (note,), kept if share <= _MOST_OUTSIDE else np.full(len(kept), np.nan)
+    return (note,), kept if few else np.full(len(kept), np.nan)
 
 
 def _chance_reader(
