@@ -11,7 +11,13 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.search.exact import Exact
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, decimals, find_identities
+from whydrift.monitor.diagnosis.faults.identity import (
+    Linear,
+    Pair,
+    decimals,
+    find_identities,
+    off_by_rounding,
+)
 from whydrift.monitor.diagnosis.tariffs import find_tariffs
 
 __all__ = ["with_derived"]
@@ -21,8 +27,6 @@ _CLEARLY = 0.5  # of the next correlation: which column is the computed one is a
 _COARSE = 0.25  # sd: what a column is made of shows beside more rounding than what breaks it
 _EXACT = 0.01  # of what rounding makes: nothing was rounded
 _ROUNDED = 0.1  # the same: as far off as a rounded column is
-_NEARLY_ALL = 0.995  # of the rows
-_HALF = 0.505  # of a unit in the last decimal
 _WRITTEN = 4  # decimals at most, of what is recorded and not computed
 
 
@@ -140,20 +144,12 @@ def _by_decimals(reference: Snapshot, identity: Pair) -> str | None:
 
 
 def _off(reference: Snapshot, identity: Pair, name: str, digits: int) -> float:
-    """Return how far a column is off what the others say, as a share of what rounding makes.
-
-    Rounded up, down or to the nearest; infinite where it is off by more than any of them may be.
-    """
+    """Return how far a column is off what the others say, as a share of what rounding makes."""
     values = identity.solved(reference, name)
     assert values is not None
     gap = (reference.column(name) - values) * 10.0**digits
     gap = gap[np.isfinite(gap)]
-    if not gap.size:
-        return np.inf
-    gap -= np.round(2 * np.median(gap)) / 2
-    # A few rows may be odd: the identity holds in nearly all.
-    kept = np.sort(np.abs(gap))[: max(1, int(_NEARLY_ALL * gap.size))]
-    return float(np.sqrt(12 * np.mean(kept**2))) if kept[-1] <= _HALF else np.inf
+    return off_by_rounding(gap) if gap.size else np.inf
 
 
 def _last(window: Snapshot, names: tuple[str, ...]) -> str:

@@ -75,10 +75,7 @@ class Floor:
         if component.unit == "probability":
             limit = min(limit, self.probability)
             # An event's rate alone: of many levels some rare one is always off by a quarter.
-            if (
-                sum(c.unit == "probability" and " along " not in c.name for c in result.components)
-                == 1
-            ):
+            if len(_shares(result)) == 1:
                 rarer = (1 - math.sqrt(max(0.0, 1 - 4 * component.scale**2))) / 2
                 limit = min(limit, self.relative * rarer)
         half = _INTERVAL * component.error
@@ -399,8 +396,12 @@ def _level(result: MechanismTestResult) -> Component:
     The strongest of many components would look like a finding by its own 95 % interval.
     """
     level = [c for c in result.components if c.name == "level"]
-    shares = [c for c in result.components if c.unit == "probability" and " along " not in c.name]
-    return next(iter(level or shares), result.components[0])
+    return next(iter(level or _shares(result)), result.components[0])
+
+
+def _shares(result: MechanismTestResult) -> list[Component]:
+    """Return the changes of the shares of a category's levels: one where there are two."""
+    return [c for c in result.components if c.unit == "probability" and " along " not in c.name]
 
 
 def _effect(component: Component) -> Effect | None:

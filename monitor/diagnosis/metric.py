@@ -273,8 +273,7 @@ def _loss(
         # What is served wrongly is to be diagnosed, not refused.
         notes, served = _served(prediction, pairs[1][1])
         pairs = [(pairs[0][0], _in_range(pairs[0][1])), (pairs[1][0], served)]
-        read_recorded = read_prediction
-        read_prediction = lambda f: _in_range(read_recorded(f))  # noqa: E731
+        read_prediction = _chances_of(read_prediction)
     if not were_chances and binary and not _is_numeric(column.categories):
         raise SchemaError(
             f"{prediction!r} has numbers outside [0, 1], and {target!r} the classes "
@@ -488,6 +487,12 @@ def _in_range(chance: FloatArray) -> FloatArray:
     """Return chances, and nothing where there is none, but for a last digit too many."""
     is_chance = (chance >= -_OVERSHOOT) & (chance <= 1 + _OVERSHOOT)
     return np.where(is_chance, np.clip(chance, 0.0, 1.0), np.nan)
+
+
+def _in_range_reader(
+    read: Callable[[FloatArray], FloatArray],
+) -> Callable[[FloatArray], FloatArray]:
+    return lambda values: _in_range(read(values))
 
 
 def _served(prediction: str, chance: FloatArray) -> tuple[tuple[Note, ...], FloatArray]:

@@ -159,7 +159,8 @@ def summarise(
         return f"{'. '.join(parts)}{_measure(metric)}."
     tail = f"; {len(unsure)} of {len(judged)} columns could not be decided" if unsure else ""
     if metric is not None and _is_beyond_chance(metric):
-        return f"No column is found that accounts for it{tail}{_measure(metric)}."
+        what = _measure(metric).removeprefix("; ")
+        return f"{what[0].upper()}{what[1:]}, and no column is found that accounts for it{tail}."
     return f"Nothing changed that is worth knowing{tail}."
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.faults.identity import decimals
+from whydrift.monitor.diagnosis.faults.identity import decimals, off_by_rounding
 
 __all__ = ["Tariff", "find_tariffs"]
 
@@ -19,7 +19,7 @@ _HOLDS = 0.995  # of the rows
 _MOSTLY = 0.9  # of the probes
 _OTHER_RATE = 1.01  # else it is the same multiple at all levels
 _ROUNDED = 1.01  # units in the last decimal
-_HALF = 0.51  # of a unit in the last decimal, and a little of the rate's own rounding
+_NOTHING = 1e-9  # what is left of numbers that are not rounded
 _EXACT, _OFF = 0.05, (0.8, 1.2)  # of what rounding makes: not rounded, and rounded
 
 
@@ -118,12 +118,10 @@ def _unit(values: FloatArray) -> float:
 
 
 def _off(gap: FloatArray, unit: float) -> float:
-    """Return how far off a number is, as a share of what rounding makes; infinite beyond that."""
-    kept = np.sort(np.abs(gap))[: max(1, int(_HOLDS * gap.size))]
-    if unit and kept[-1] > _HALF * unit:
-        return np.inf
-    size = float(np.sqrt(12 * np.mean(kept**2)))
-    return size / unit if unit else (0.0 if size < 1e-9 else np.inf)
+    """Return how far off a number is, as a share of what rounding makes; 0 if it was not rounded."""
+    if unit:
+        return off_by_rounding(gap / unit)
+    return 0.0 if np.abs(gap).max() < _NOTHING else np.inf
 
 
 def _spacing(values: FloatArray, unit: float) -> float:

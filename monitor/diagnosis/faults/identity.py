@@ -20,6 +20,7 @@ __all__ = [
     "Pair",
     "decimals",
     "find_identities",
+    "off_by_rounding",
     "still_follows",
 ]
 
@@ -35,6 +36,7 @@ _MOST_CELLS = 1_000_000  # of tables of pairs, compared at once
 _MOST_CANDIDATES = 20_000
 _ROUNDED = 1.01  # units in the last decimal, of sums of rounded parts
 _MOST_DECIMALS = 8
+_HALF = 0.51  # of a unit in the last decimal, and a little of what coefficients are rounded
 COARSE = 0.05  # sd: rounding beyond this hides too much of what breaks
 
 
@@ -277,6 +279,22 @@ def decimals(values: FloatArray) -> int | None:
         if (np.abs(scaled - np.round(scaled)) <= 1e-6).all():
             return places
     return None
+
+
+def off_by_rounding(gap: FloatArray) -> float:
+    """Return how far a number is off what others say, as a share of what rounding makes.
+
+    Rounded up, down or to the nearest; infinite where it is off by more than any of them may be.
+
+    Parameters
+    ----------
+    gap : ndarray of shape (n_rows,)
+        In units of the number's last decimal.
+    """
+    gap = gap - np.round(2 * np.median(gap)) / 2
+    # A few rows may be odd: the identity holds in nearly all.
+    kept = np.sort(np.abs(gap))[: max(1, int(_HOLDS * gap.size))]
+    return float(np.sqrt(12 * np.mean(kept**2))) if kept[-1] <= _HALF else np.inf
 
 
 def _sums(
