@@ -489,7 +489,7 @@ def _in_range(chance: FloatArray) -> FloatArray:
     return np.where(is_chance, np.clip(chance, 0.0, 1.0), np.nan)
 
 
-def _in_range_reader(
+def _chances_of(
     read: Callable[[FloatArray], FloatArray],
 ) -> Callable[[FloatArray], FloatArray]:
     return lambda values: _in_range(read(values))

@@ -118,7 +118,7 @@ def _unit(values: FloatArray) -> float:
 
 
 def _off(gap: FloatArray, unit: float) -> float:
-    """Return how far off a number is, as a share of what rounding makes; 0 if it was not rounded."""
+    """Return how far off a number is, as a share of what rounding makes; 0 if it is exact."""
     if unit:
         return off_by_rounding(gap / unit)
     return 0.0 if np.abs(gap).max() < _NOTHING else np.inf
