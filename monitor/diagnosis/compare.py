@@ -38,6 +38,7 @@ from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_lo
 from whydrift.monitor.diagnosis.evidence import Evidence
 from whydrift.monitor.diagnosis.expired import counts_only, with_rows
 from whydrift.monitor.diagnosis.faults.base import Finding
+from whydrift.monitor.diagnosis.faults.onset import dated
 from whydrift.monitor.diagnosis.faults.registry import FAULT_LEVEL, fault_notes, find_faults
 from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
@@ -55,12 +56,13 @@ from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.prediction_row import Model, ask_model, prediction_row
 from whydrift.monitor.diagnosis.read_by_model import read_by_model
+from whydrift.monitor.diagnosis.recalibration import recalibrated
 from whydrift.monitor.diagnosis.remedy import choose_remedy, wants_gains
 from whydrift.monitor.diagnosis.shift_type import name_shift
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.summary import summarise
 from whydrift.monitor.diagnosis.testing import Testing
-from whydrift.monitor.diagnosis.window_graph import said_to_cause, window_graph
+from whydrift.monitor.diagnosis.window_graph import WindowGraph, said_to_cause, window_graph
 from whydrift.monitor.diagnosis.words import sentence
 
 __all__ = ["compare"]
@@ -197,51 +199,66 @@ def compare(
         told = (*told, Note("few_past_windows", None, text))
     lost = unusable(findings, side)
     usable = tuple(n for n in side.names if n not in lost)
-    with clock.measure("graph"):
-        learned = window_graph(
-            side.reference,
-            repaired,
-            side.names,
-            usable,
-            graph=graph,
-            knowledge=knowledge,
-            method=method,
-            test=test,
-            score=score,
-            random_state=random_state,
-            progress=tell,
-            parts=past.parts[broken.kept],
-            clocks=side.clocks,
-            calendar=side.calendar,
-            target=target,
-            prediction=prediction,
-        )
+
+    def judged_with(
+        repaired: Snapshot, findings: tuple[Finding, ...]
+    ) -> tuple[WindowGraph, Testing, Judgement]:
+        """Learn the graph, test every column and judge them, these faults being known."""
+        with clock.measure("graph"):
+            learned = window_graph(
+                side.reference,
+                repaired,
+                side.names,
+                usable,
+                graph=graph,
+                knowledge=knowledge,
+                method=method,
+                test=test,
+                score=score,
+                random_state=random_state,
+                progress=tell,
+                parts=past.parts[broken.kept],
+                clocks=side.clocks,
+                calendar=side.calendar,
+                target=target,
+                prediction=prediction,
+            )
+        with clock.measure("tests"):
+            testing = Testing(
+                side.reference,
+                side.current,
+                repaired,
+                findings,
+                learned.graph,
+                usable,
+                side.cluster,
+                make_test,
+                tell,
+                None if days is None else days[broken.kept],
+                learned.alternatives,
+                is_given=graph is not None,
+                late=frozenset() if late.column is None else frozenset({late.column}),
+                calendar=side.calendar,
+            )
+            judgement = judge(
+                testing,
+                target=target,
+                prediction=prediction if asked.answer is None else None,
+                has_labels=side.has_labels,
+                floor=Floor.of(floor),
+                level=level,
+            )
+        return learned, testing, judgement
+
+    asked = ask_model(side, prediction, target, model)
+    learned, testing, judgement = judged_with(repaired, findings)
     with clock.measure("tests"):
-        testing = Testing(
-            side.reference,
-            side.current,
-            repaired,
-            findings,
-            learned.graph,
-            usable,
-            side.cluster,
-            make_test,
-            tell,
-            None if days is None else days[broken.kept],
-            learned.alternatives,
-            is_given=graph is not None,
-            late=frozenset() if late.column is None else frozenset({late.column}),
-            calendar=side.calendar,
-        )
-        asked = ask_model(side, prediction, target, model)
-        judgement = judge(
-            testing,
-            target=target,
-            prediction=prediction if asked.answer is None else None,
-            has_labels=side.has_labels,
-            floor=Floor.of(floor),
-            level=level,
-        )
+        rescaled = recalibrated(testing, judgement, Floor.of(floor), level)
+    if rescaled is not None:
+        findings = (*findings, dated(rescaled, repaired))
+        repaired = repaired.with_sample(rescaled.repairs)
+        learned, testing, judgement = judged_with(repaired, findings)
+    with clock.measure("tests"):
         shift = name_shift(
             testing,
             judgement.graph,
@@ -282,10 +299,11 @@ def compare(
             if testing.faulty.keys() & set(players) and not testing.reads_faults(reader, target):
                 players = tuple(n for n in players if n not in testing.faulty)
                 pair = testing.repaired
+            apart = testing.passed_over()
             attribution = attribute(
                 pair,
                 measure,
-                judgement.graph,
+                judgement.graph.with_edges(e for e in judgement.graph if (e.a, e.b) not in apart),
                 players,
                 target=target,
                 prediction=prediction,
@@ -448,7 +466,8 @@ class _Clock:
     def measure(self, part: str) -> Iterator[None]:
         started = time.perf_counter()
         yield
-        self._parts[part] = time.perf_counter() - started
+        spent = time.perf_counter() - started
+        self._parts[part] = self._parts.get(part, 0.0) + spent
 
     def seconds(self) -> dict[str, float]:
         return {"total": time.perf_counter() - self._started, **self._parts}

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
 
-from whydrift.discovery.arrays import IntArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
@@ -229,8 +229,11 @@ class Testing:
         self.alternatives = alternatives.simplest(p_values)
         self.graph = self.alternatives.graph(self.graph.nodes)
 
+    def _usable_parents(self, name: str) -> Parents:
+        return tuple(p for p in self.graph.parents(name) if p in self.usable)
+
     def _column(self, name: str) -> ColumnEvidence:
-        parents = tuple(p for p in self.graph.parents(name) if p in self.usable)
+        parents = self._usable_parents(name)
         own = self._both(name, parents)
         own, chances = self._averaged(name, own)
         undecided = tuple(p for p in self.graph.undecided_neighbours(name) if p in self.usable)
@@ -385,6 +388,23 @@ class Testing:
         """Test a column given any others, with faults undone."""
         return self._tests[id(self.repaired)](self.repaired, name, others)
 
+    def undone(
+        self, repairs: Mapping[str, FloatArray], name: str, parents: Parents
+    ) -> MechanismTestResult:
+        """Test a column given its parents, as if current values were others.
+
+        Parameters
+        ----------
+        repairs : mapping of str to ndarray of shape (n_current_sampled,)
+            Those values, by column.
+        name, parents
+            As they were tested with the values there are.
+        """
+        of = self.repaired
+        current = of.current.with_sample(repairs)
+        pair = WindowPair(of.reference, current, of.names, of.cluster, of.parts)
+        return FirstVariation(self._mechanism_test())(pair, name, parents)
+
     def conditional(
         self, target: str | None, evidence: dict[str, ColumnEvidence]
     ) -> MechanismTestResult | None:
@@ -511,6 +531,21 @@ class Testing:
         result = self.given(name, tuple(n for n in self.graph.nodes if n in sound))
         return result.p_value is None or result.p_value <= _FOLLOWS_SOUND
 
+    def passed_over(self) -> frozenset[tuple[str, str]]:
+        """Return the edges from faulty columns to those that follow their sound values.
+
+        What broke did so on its way to the record, and to the model perhaps. Of values that a
+        repair could only take away nobody knows: the rows at stake are not tested.
+        """
+        return frozenset(
+            (parent, name)
+            for name in self.graph.nodes
+            for parent in self.graph.parents(name)
+            if parent in self._repairable and not self._lacks_values(parent)
+            if self._is_sound(name)
+            and (self.given(name, self._usable_parents(name)).p_value or 0.0) > _FOLLOWS_SOUND
+        )
+
     def _lacks_values(self, name: str) -> bool:
         there = self.repaired.observed(name)
         split = self.repaired.split
@@ -540,7 +575,7 @@ class Testing:
 
     def _other_gaps(self, name: str, level: float) -> bool:
         """Whether other values are missing than before, given the column's causes."""
-        parents = tuple(p for p in self.graph.parents(name) if p in self.usable)
+        parents = self._usable_parents(name)
         if not parents or self._repairable.intersection(parents):
             return False
         pair = self.recorded

@@ -18,6 +18,7 @@ __all__ = [
     "Conversion",
     "Fit",
     "Likeliest",
+    "Ratio",
     "distance_by_chance",
     "fitting",
     "is_temperature",
@@ -37,6 +38,7 @@ _FACTORS = (
 LEAST_ROWS = 50
 _LEAST_DISTANCE = 0.2
 _KS_ONE_PERCENT = 1.63
+_INTERVAL = 1.959964  # 95 %
 # A difference between two distances that chance makes, in units of √(1/n + 1/m): both are of the
 # same values, so that it is less than either varies.
 _CLEARLY = 0.5
@@ -112,12 +114,35 @@ def likeliest(distances: Sequence[tuple[float, Conversion]], error: float) -> Li
 
 
 @dataclass(frozen=True, slots=True)
+class Ratio:
+    """Log of the ratio of two typical sizes, and its standard error."""
+
+    log: float
+    error: float
+
+    def covers(self, factor: float) -> bool:
+        """Whether its 95 % interval holds a factor."""
+        return bool(abs(self.log - np.log(factor)) <= _INTERVAL * self.error)
+
+    @property
+    def text(self) -> str:
+        """The ratio and its 95 % interval."""
+        ends = self.log + _INTERVAL * self.error * np.array([-1.0, 0.0, 1.0])
+        low, middle, high = np.exp(ends)
+        return f"typical values are {middle:.3g} times the reference's ({low:.3g} to {high:.3g})"
+
+
+@dataclass(frozen=True, slots=True)
 class Fit:
-    """A conversion that fits, and the distances to the reference as recorded and when undone."""
+    """A conversion that fits, and the distances to the reference as recorded and when undone.
+
+    ``measured`` is by what factor typical values moved.
+    """
 
     likeliest: Likeliest
     distance: float
     left: float
+    measured: Ratio | None = None
 
     @property
     def conversion(self) -> Conversion:
@@ -126,8 +151,11 @@ class Fit:
 
     @property
     def text(self) -> str:
-        """Its name, and those of others that fit as well."""
-        return self.likeliest.text
+        """Its name, those of others that fit as well, and what was measured if that is another."""
+        text, factor = self.likeliest.text, self.conversion.factor
+        if self.measured is None or self.conversion.shift or self.measured.covers(factor):
+            return text
+        return f"{text}; {self.measured.text}"
 
 
 def fitting(
@@ -164,7 +192,7 @@ def fitting(
     # Growth is not a unit: what is undone has to fit closely.
     if left > min(0.5 * distance, 0.05 + noise):
         return None
-    return Fit(best, distance, left)
+    return Fit(best, distance, left, _ratio(values, before))
 
 
 def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
@@ -186,18 +214,25 @@ def _plausible(values: FloatArray, before: FloatArray) -> list[Conversion]:
     typical sizes has to be this one, but for sampling error.
     """
     found = [c for c in CONVERSIONS if c.shift and is_temperature(c, values, before)]
+    ratio = _ratio(values, before)
+    if ratio is None:
+        return found
+    room = 0.03 + 2 * ratio.error
+    scaled = [c for c in CONVERSIONS if not c.shift and abs(ratio.log - np.log(c.factor)) < room]
+    return scaled + found
+
+
+def _ratio(values: FloatArray, before: FloatArray) -> Ratio | None:
+    """Return by how much the median of the sizes moved; None with too few of them."""
     sizes = [np.abs(v[v != 0]) for v in (values, before)]
     if min(s.size for s in sizes) < LEAST_ROWS // 2:
-        return found
+        return None
     quartiles = [np.quantile(np.log(s), [0.25, 0.5, 0.75]) for s in sizes]
-    ratio = float(quartiles[0][1] - quartiles[1][1])
     # The standard error of a median, by the spread of the middle half (1.25 · sd / √n).
     errors = [
         1.25 * (q[2] - q[0]) / 1.35 / s.size**0.5 for q, s in zip(quartiles, sizes, strict=True)
     ]
-    room = 0.03 + 2 * float(np.hypot(*errors))
-    scaled = [c for c in CONVERSIONS if not c.shift and abs(ratio - np.log(c.factor)) < room]
-    return scaled + found
+    return Ratio(float(quartiles[0][1] - quartiles[1][1]), float(np.hypot(*errors)))
 
 
 def is_temperature(conversion: Conversion, values: FloatArray, before: FloatArray) -> bool:

@@ -90,6 +90,9 @@ def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
             rest = (codes != code) & present
             if rest.sum() < LEAST_ROWS or fitting(after[rest], known) is not None:
                 continue  # no matter of this category
+            others = np.nanmedian(sizes[rest]) - np.nanmedian(sizes_before[codes_before != code])
+            if not fit.conversion.shift and abs(step - others) < abs(step) / 2:
+                continue  # nor here: the others grew as well
             rest_before = before[(codes_before != code) & np.isfinite(before)]
             # Most of the others may look converted too.
             is_alone = not rest_before.size or _MOST_OF_IT * fit.distance >= sorted_ks_distance(

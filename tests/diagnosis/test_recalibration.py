@@ -1,0 +1,101 @@
+"""Numbers recorded on another scale: one fault, not two changes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import whydrift as wd
+
+ROWS = 4_000
+GRAPH = [("age", "score"), ("score", "limit"), ("score", "default"), ("land", "default")]
+
+
+def customers(rng: np.random.Generator, moved: float = 0.0, less: float = 0.0) -> pd.DataFrame:
+    """Draw customers whose score moved in the world, or is recorded as that much less."""
+    land = rng.choice(["DE", "FR", "SE"], ROWS, p=[0.5, 0.3, 0.2])
+    age = rng.uniform(20, 70, ROWS)
+    score = 640 + age + 50 * rng.normal(size=ROWS) + moved
+    limit = 10 * score + 400 * rng.normal(size=ROWS)
+    logit = -0.02 * (score - 680) + 0.4 * (land == "SE")
+    default = (rng.random(ROWS) < 1 / (1 + np.exp(-logit))).astype(int)
+    return pd.DataFrame(
+        {"age": age, "land": land, "score": score - less, "limit": limit, "default": default}
+    )
+
+
+def told(current: pd.DataFrame, **options: object) -> wd.Diagnosis:
+    reference = customers(np.random.default_rng(0))
+    return wd.compare(reference, current, target="default", **options)  # type: ignore[arg-type]
+
+
+LAST = wd.Knowledge(tiers=(("age", "land", "score"), ("limit", "default")))
+
+
+@pytest.mark.parametrize("known", [{"graph": GRAPH}, {"knowledge": LAST}])
+def test_a_score_that_reads_less_is_one_fault_that_is_undone(known):
+    current = customers(np.random.default_rng(1), less=30)
+    diagnosis = told(current, **known)
+    assert diagnosis.ranking == ("score",)
+    assert diagnosis.verdict == "none"
+    (fault,) = diagnosis.faults
+    assert (fault.kind, fault.columns, fault.repaired) == ("offset", ("score",), True)
+    assert "less than they were" in fault.evidence
+
+
+def test_an_unusual_factor_is_told_where_hardly_a_row_is_alike():
+    current = customers(np.random.default_rng(1))
+    diagnosis = told(current.assign(score=current.score * 11.3), graph=GRAPH)
+    (fault,) = diagnosis.faults
+    assert (fault.kind, fault.columns) == ("unit_change", ("score",))
+    assert "11." in fault.evidence and diagnosis.verdict == "none"
+
+
+def test_another_scale_in_one_category_is_told_with_the_category():
+    current = customers(np.random.default_rng(1))
+    there = current.land == "SE"
+    diagnosis = told(
+        current.assign(score=current.score.where(~there, current.score - 60)), graph=GRAPH
+    )
+    (fault,) = diagnosis.faults
+    assert (fault.columns, fault.where) == (("score",), "land is 'SE'")
+    assert fault.share == pytest.approx(there.mean())
+    assert diagnosis.verdict == "none"
+
+
+def test_a_number_that_moved_and_took_others_along_is_no_fault():
+    diagnosis = told(customers(np.random.default_rng(1), moved=-30), graph=GRAPH)
+    assert not diagnosis.faults
+    assert diagnosis.ranking == ("score",) and diagnosis.verdict == "covariate"
+
+
+def test_what_one_of_two_effects_followed_speaks_against_another_scale():
+    """The limit follows the score as it is recorded, so that the label is what changed."""
+    rng = np.random.default_rng(1)
+    current = customers(rng, less=30)
+    current["limit"] = 10 * current.score + 400 * rng.normal(size=ROWS)
+    diagnosis = told(current, graph=GRAPH)
+    assert not diagnosis.faults
+    assert set(diagnosis.ranking) == {"score", "default"}
+
+
+def test_the_loss_is_charged_with_what_the_model_read_alone():
+    def predicted(rows: pd.DataFrame) -> pd.DataFrame:
+        logit = -0.02 * (rows.score - 680) + 0.4 * (rows.land == "SE")
+        return rows.assign(p=1 / (1 + np.exp(-logit)))
+
+    reference = predicted(customers(np.random.default_rng(0)))
+    sound = predicted(customers(np.random.default_rng(1)))
+    current = predicted(customers(np.random.default_rng(1), less=30))
+    diagnosis = wd.compare(reference, current, graph=GRAPH, target="default", prediction="p")
+
+    def loss(rows: pd.DataFrame) -> float:
+        return float(-np.log(np.where(rows.default == 1, rows.p, 1 - rows.p)).mean())
+
+    truth = loss(current) - loss(sound)
+    contribution = diagnosis.columns["score"].contribution
+    assert contribution is not None and contribution.low is not None
+    assert contribution.low <= truth <= (contribution.high or 0)
+    assert contribution.value == pytest.approx(truth, rel=0.3)
+    assert diagnosis.remedy.action == "fix_pipeline"
