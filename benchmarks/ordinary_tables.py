@@ -112,6 +112,49 @@ def joined(rng: np.random.Generator, lost: float, rise: float = 0.0) -> pd.DataF
                          "usage": usage, "y": y})  # fmt: skip
 
 
+def bills(rng: np.random.Generator, rows: int, dearer: float = 1.0) -> pd.DataFrame:
+    fiber, tv = (rng.random((2, rows)) < [[0.4], [0.3]]).astype(int)
+    monthly = (25 + 30 * fiber + 12 * tv + 6 * rng.normal(size=rows)) * dearer
+    months = np.clip(np.round(rng.gamma(1.4, 22, rows)), 1, 72)
+    total = monthly * months * (1 + 0.05 * rng.normal(size=rows))
+    return pd.DataFrame({"fiber": fiber, "tv": tv, "months": months,
+                         "monthly": np.round(monthly, 2), "total": np.round(total, 2)})  # fmt: skip
+
+
+def deliveries(rng: np.random.Generator, rows: int, stop: float = 3.0) -> pd.DataFrame:
+    distance = np.round(1 + rng.gamma(2.2, 6, rows), 1)
+    stops = 1 + rng.poisson(1 + 0.1 * distance)
+    traffic = np.round(1 + rng.gamma(2, 0.2, rows), 2)
+    driving = distance / 40 * 60 * traffic
+    y = np.round((driving + stop * stops) * rng.lognormal(0, 0.1, rows) + 2)
+    return pd.DataFrame({"distance": distance, "stops": stops, "traffic": traffic, "y": y,
+                         "speed": np.round(60 * distance / y, 1),
+                         "p": np.round(driving + 3 * stops + 2, 1)})  # fmt: skip
+
+
+def loans(rng: np.random.Generator, rows: int, less: float = 0.0) -> pd.DataFrame:
+    score = np.clip(np.round(rng.normal(680, 60, rows)), 300, 850)
+    income = np.round(rng.lognormal(10.3, 0.5, rows), -2)
+    debt = np.round(income ** 0.3 * rng.lognormal(6, 0.8, rows), -1)  # fmt: skip
+    age = rng.integers(20, 75, rows)
+
+    def chance(score: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(2.2 + 0.012 * (score - 680) - 1.2 * np.log1p(debt / income)))
+
+    happened = (rng.random(rows) < chance(score)).astype(int)
+    return pd.DataFrame({"score": score - less, "income": income, "debt": debt, "age": age,
+                         "default": happened, "p": chance(score - less)})  # fmt: skip
+
+
+def currencies(rng: np.random.Generator, rows: int, factor: float = 1.0) -> pd.DataFrame:
+    country = rng.choice(["DE", "FR", "SE", "ES"], rows, p=[0.4, 0.3, 0.15, 0.15])
+    seats = rng.integers(1, 12, rows)
+    price = np.exp(3.4 + 0.08 * seats + 0.8 * rng.normal(size=rows))
+    y = 0.5 * np.log(price) + 0.1 * seats + 0.4 * rng.normal(size=rows)
+    price = np.round(np.where(country == "SE", price * factor, price), 2)
+    return pd.DataFrame({"country": country, "seats": seats, "price": price, "y": y})
+
+
 @dataclass(frozen=True)
 class Table:
     """One kind of table.
@@ -175,6 +218,28 @@ TABLES = {
         "usage",
         "y",
         broken=("tier", "balance"),
+    ),
+    "bills, a price times months": Table(
+        lambda rng, moved: (bills(rng, 5_000), bills(rng, 2_500, 1 + 0.12 * moved)),
+        "monthly",
+        "total",
+    ),
+    "deliveries, with a forecast": Table(
+        lambda rng, moved: (deliveries(rng, 4_000), deliveries(rng, 2_000, 3 + 2 * moved)),
+        "y",
+        "y",
+        {"prediction": "p"},
+    ),
+    "loans, a score reads 25 less": Table(
+        lambda rng, moved: (loans(rng, 8_000), loans(rng, 8_000, 25 * moved)),
+        "score",
+        "default",
+        {"prediction": "p"},
+    ),
+    "kronor for euros in one country": Table(
+        lambda rng, moved: (currencies(rng, 8_000), currencies(rng, 8_000, 1 + 10.3 * moved)),
+        "price",
+        "y",
     ),
 }
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 
 import numpy as np
 
@@ -50,6 +51,10 @@ _LEAST_SCALE = 0.25  # of the mean scale: as in the mechanism test
 # Of its price that a varying scale must promise. On tuning seeds (driftbench mid and hard, 3) none
 # of 13,800 that promised less was worth it.
 _WORTH_TRYING = 0.3
+# Sums of logs are products: a bill is a price times an amount.
+_LEAST_FACTORS = 2
+_MOST_PRODUCTS = 300  # of two columns each
+_WIDE = 1.5  # times the tenth percentile is the ninetieth, at least, of a number that has a log
 
 
 class ResidualDensity:
@@ -57,7 +62,8 @@ class ResidualDensity:
 
     Location and scale are linear in features of the parents, and f is a kernel estimate without
     the row itself. The number is modelled as it is and by its rank, whichever explains more. Of a
-    category it is the likelihood of a multinomial logistic regression.
+    category it is the likelihood of a multinomial logistic regression. Causes may act together:
+    products of two of them are tried, and of several numbers above 0 (sums of their logs).
 
     Parameters
     ----------
@@ -105,6 +111,11 @@ class ResidualDensity:
             self._all.append(slice(start, start + block.shape[1]))
             columns.append(block)
             start += block.shape[1]
+        self._products: dict[tuple[int, int], slice] = {}
+        for pair, block in [*_products(self.discrete, of, columns[1:])]:
+            self._products[pair] = slice(start, start + block.shape[1])
+            columns.append(block)
+            start += block.shape[1]
         for place, block in apart.items():
             self._responses[place] = slice(start, start + 2)
             columns.append(block)
@@ -141,6 +152,8 @@ class ResidualDensity:
         }
         self._units: dict[int, float] = {}
         self._known: dict[tuple[int, tuple[int, ...]], float] = {}
+        self._logged: ResidualDensity | None = None
+        self._wide: frozenset[int] = frozenset()
 
     @classmethod
     def of(
@@ -176,7 +189,14 @@ class ResidualDensity:
         if all(discrete) and not _codes(values[kept], discrete):
             return None
         follows = np.diff(kept, prepend=-2) == 1
-        return cls(values[kept], discrete, bounds, carries, follows)
+        rows = values[kept]
+        density = cls(rows, discrete, bounds, carries, follows)
+        wide = _wide(rows, discrete)
+        if len(wide) > _LEAST_FACTORS:
+            rows[:, wide] = np.log(rows[:, wide])
+            density._logged = cls(rows, discrete, bounds, carries, follows)
+            density._wide = frozenset(wide)
+        return density
 
     @property
     def rows(self) -> FloatArray:
@@ -193,7 +213,11 @@ class ResidualDensity:
         if key not in self._known:
             explained = self._of_category if self.discrete[column] else self._of_number
             costs = float(self._costs[column, list(parents)].sum())
-            self._known[key] = explained(column, parents) - costs
+            score = explained(column, parents) - costs
+            factors = self._wide.intersection(parents)
+            if self._logged is not None and column in self._wide and len(factors) >= _LEAST_FACTORS:
+                score = max(score, self._logged.local(column, parents))
+            self._known[key] = score
         return self._known[key]
 
     def _of_category(self, column: int, parents: tuple[int, ...]) -> float:
@@ -232,13 +256,13 @@ class ResidualDensity:
         """Return the log-likelihood less the price of its parameters, by rank and as it is."""
         bent = tuple(self._all[p] for p in parents)
         straight = tuple(self._linear[p] for p in parents)
+        ways = [bent, straight] if bent != straight else [bent]
+        products = [self._products[pair] for pair in combinations(parents, 2)
+                    if pair in self._products]  # fmt: skip
+        if products:
+            ways.append((*straight, *products))
         best = self._regressions[column].best(
-            bent,
-            self._responses[column],
-            self._worth,
-            self._unit,
-            moved=moved,
-            fewer=() if bent == straight else straight,
+            ways, self._responses[column], self._worth, self._unit, moved=moved
         )
         by_rank, as_it_is = self._shaped(column, best, straight)
         return by_rank, as_it_is
@@ -291,6 +315,42 @@ class ResidualDensity:
         for number in np.flatnonzero(varied >= _WORTH_TRYING * price * means**2).tolist():
             scale: FloatArray = slopes[number] @ design
             yield number, np.maximum(scale, _LEAST_SCALE * means[number], out=scale)
+
+
+def _products(
+    discrete: Sequence[bool], features: Sequence[Features], blocks: Sequence[FloatArray]
+) -> Iterator[tuple[tuple[int, int], FloatArray]]:
+    """Yield products of numbers as they are with each other, and with indicators of categories.
+
+    Nothing where there are many columns.
+
+    Yields
+    ------
+    pair : tuple of int
+        The columns, in ascending order.
+    block : ndarray of shape (n_rows, n_products)
+    """
+    parts = [
+        f.linear if is_discrete else block[:, 1:2]
+        for f, block, is_discrete in zip(features, blocks, discrete, strict=True)
+    ]
+    sizes = np.array([part.shape[1] for part in parts])
+    if sizes.sum() ** 2 > 2 * _MOST_PRODUCTS:
+        return
+    for one, other in combinations(range(len(parts)), 2):
+        if not (discrete[one] and discrete[other]):
+            yield (
+                (one, other),
+                np.einsum("ri,rj->rij", parts[one], parts[other]).reshape(len(parts[one]), -1),
+            )
+
+
+def _wide(values: FloatArray, discrete: Sequence[bool]) -> list[int]:
+    """Return the numbers above 0 whose logs are no straight line of them."""
+    numbers = np.flatnonzero(~np.array(discrete)).tolist()
+    positive = [place for place in numbers if values[:, place].min() > 0]
+    ends = [np.quantile(values[:, place], [0.1, 0.9]) for place in positive]
+    return [p for p, (low, high) in zip(positive, ends, strict=True) if high > _WIDE * low]
 
 
 def _codes(values: FloatArray, discrete: Sequence[bool]) -> dict[int, IntArray]:

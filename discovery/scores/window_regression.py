@@ -105,20 +105,19 @@ class WindowRegression:
 
     def best(
         self,
-        blocks: tuple[slice, ...],
+        ways: Sequence[tuple[slice, ...]],
         responses: slice,
         worth: float,
         unit: float,
         *,
         moved: bool,
-        fewer: tuple[slice, ...] = (),
     ) -> list[Fit]:
         """Return, for each response, the fit of the greatest value.
 
         Parameters
         ----------
-        blocks : tuple of slice
-            Features to explain by.
+        ways : sequence of tuples of slice
+            Features to explain by; each way is tried. At least one.
         responses : slice
             Features to explain.
         worth : float
@@ -127,49 +126,48 @@ class WindowRegression:
             The price of a parameter.
         moved : bool
             Whether windows may differ.
-        fewer : tuple of slice, optional
-            The first features of each block, by which alone a fit may be of greater value.
         """
-        index = np.concatenate([np.arange(b.start, b.stop) for b in (*blocks, responses)])
         several = responses.stop - responses.start
-        size = len(index) - several
+        asked = [_numbers(way) for way in ways]
+        features = asked[0] if len(asked) == 1 else np.unique(np.concatenate(asked))
+        size = len(features)
+        index = np.concatenate([features, np.arange(responses.start, responses.stop)])
         every = self._centred.take(index, axis=1).take(index, axis=2)
         inner, cross = every[:, :size, :size], every[:, :size, size:]
         outer = np.diagonal(every[:, size:, size:], axis1=1, axis2=2)
-        slopes = ridge(inner, cross, self._ridge)
-        ways, sizes = [(blocks, np.arange(size))], [size] * several
-        if fewer:  # further responses, of which all other slopes are 0
-            ways.append((fewer, some := _places(blocks, fewer)))
-            own = np.zeros_like(cross)
-            own[:, some] = ridge(
-                inner.take(some, axis=1).take(some, axis=2), cross[:, some], self._ridge
-            )
-            slopes, cross, outer = (
-                np.concatenate(pair, axis=-1)
-                for pair in ((slopes, own), (cross, cross), (outer, outer))
-            )
-            sizes += [len(some)] * several
+        # Each way's responses beside the others', the slopes of what it leaves out being 0.
+        places = [np.searchsorted(features, own) for own in asked]
+        slopes = np.zeros((*cross.shape[:2], several * len(ways)))
+        for number, some in enumerate(places):
+            part = slice(number * several, (number + 1) * several)
+            if len(some) == size:
+                slopes[:, some, part] = ridge(inner, cross, self._ridge)
+            else:
+                own = inner.take(some, axis=1).take(some, axis=2)
+                slopes[:, some, part] = ridge(own, cross[:, some], self._ridge)
+        cross, outer = np.tile(cross, len(ways)), np.tile(outer, len(ways))
+        sizes = np.repeat([len(own) for own in asked], several)
         variances = self._variances(inner, cross, outer, slopes)
         prices = unit * (self._parameters @ np.array([np.ones(len(sizes)), sizes]))
         values = (-worth / 2) * (self._weights @ np.log(variances)) - prices
         out = []
         for number in range(several):
             own_values = values[: None if moved else 1, number::several].T
-            which, way = divmod(int(own_values.argmax()), own_values.shape[1])
-            (chosen_blocks, places), column = ways[which], which * several + number
-            here, shares = self._fits[way]
+            which, grouping = divmod(int(own_values.argmax()), own_values.shape[1])
+            column = which * several + number
+            here, shares = self._fits[grouping]
             groups = slice(here.start, here.stop)
             chosen = slopes[groups if shares < 0 else slice(shares, shares + 1), :, column]
             sums = self._sums[groups]
-            met = sums[:, index[size + number]] - (sums[:, index[:size]] * chosen).sum(axis=1)
+            met = sums[:, index[size + number]] - (sums[:, features] * chosen).sum(axis=1)
             first = here.start + (0 if shares < 0 else len(self._rows) - 1)
             out.append(
                 Fit(
-                    float(values[way, column]),
-                    float(prices[way, column]),
-                    chosen_blocks,
+                    float(values[grouping, column]),
+                    float(prices[grouping, column]),
+                    ways[which],
                     tuple(self._slices[groups]),
-                    chosen[:, places],
+                    chosen[:, places[which]],
                     met / self._rows[groups],
                     np.sqrt(variances[first : first + len(here), column]),
                 )
@@ -223,13 +221,9 @@ class WindowRegression:
             start = stop
 
 
-def _places(blocks: tuple[slice, ...], fewer: tuple[slice, ...]) -> IntArray:
-    """Return where the first features of each block stand among all of them."""
-    places, start = [], 0
-    for block, part in zip(blocks, fewer, strict=True):
-        places.append(np.arange(start, start + part.stop - part.start))
-        start += block.stop - block.start
-    return np.concatenate(places)
+def _numbers(blocks: Sequence[slice]) -> IntArray:
+    """Return the numbers of the features in some blocks."""
+    return np.concatenate([np.zeros(0, np.int64), *(np.arange(b.start, b.stop) for b in blocks)])
 
 
 def window_groupings(count: int) -> Groupings:

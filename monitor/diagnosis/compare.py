@@ -335,12 +335,16 @@ def compare(
                 metric,
                 is_loss=is_loss,
                 conditional_shift=judgement.conditional_shift,
+                moved=bool(judgement.ranking or judgement.groups),
                 has_faults=bool(faults),
                 model_changed=predicted.changed,
             )
         ):
             tell("measuring what a remedy wins", 0, 1)
-            inputs = tuple(n for n in usable if n != target)
+            # A model that learned from effects of the target would win, and could not be served.
+            effects = judgement.graph.descendants(target)
+            others = tuple(n for n in usable if n != target)
+            inputs = tuple(n for n in others if n not in effects) or others
             gains = measure_gains(
                 testing.recorded, measure, target=target, prediction=prediction, inputs=inputs
             )

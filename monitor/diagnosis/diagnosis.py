@@ -214,6 +214,18 @@ class Metric:
     unattributed: float = 0.0
     unexplained: float | None = None
 
+    @property
+    def is_beyond_chance(self) -> bool:
+        """Whether the measure moved by twice half its interval: by chance one in hundreds does.
+
+        Asked where nothing else was found to move. Of a loss that doubled "nothing changed" must
+        not be said; one window in twenty rises by more than half its interval for no reason.
+        """
+        change = self.change
+        if change.low is None or change.high is None:
+            return False
+        return 2 * change.low > change.value > 0 or 2 * change.high < change.value < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Remedy:

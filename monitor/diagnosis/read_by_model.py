@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from scipy.special import fdtrc
 
 from whydrift.discovery.arrays import FloatArray
-from whydrift.discovery.scores.features import category_features, number_features, rank_normal
+from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["read_by_model"]
@@ -17,6 +18,8 @@ _MOST_ROWS, _LEAST_ROWS = 4_000, 100
 _MOST_COLUMNS = 60
 _LEAST_SHARE = 0.03  # of what else the others leave of the prediction
 _LEVEL = 1e-3
+_LEAST_LEFT = 1e-6  # of the prediction's variance
+_ROWS_PER_FEATURE = 5
 _RIDGE = 1e-6
 
 
@@ -24,7 +27,9 @@ def read_by_model(reference: Snapshot, prediction: str, names: Sequence[str]) ->
     """Return the columns without which a prediction cannot be told as well.
 
     A function of its inputs depends on each of them given the others, and on nothing else given
-    all. Each column's features are left out of a regression in turn.
+    all. Each column's features are left out of a regression in turn, of the prediction as it is and
+    of its rank: what a bend or a product lacks in one of them, a column that goes with the
+    prediction (an effect of the target, say) may stand in for.
 
     Parameters
     ----------
@@ -41,36 +46,51 @@ def read_by_model(reference: Snapshot, prediction: str, names: Sequence[str]) ->
     if len(rows) < _LEAST_ROWS or not names:
         return frozenset()
     rows = rows[np.linspace(0, len(rows) - 1, min(len(rows), _MOST_ROWS)).astype(np.int64)]
-    parts = [_features(reference, n, block[rows, k]) for k, n in enumerate(names)]
-    last = _features(reference, prediction, block[rows, -1], is_result=True)
-    design = np.column_stack([np.ones(len(rows)), *parts])
-    if design.shape[1] > len(rows) // 5:
+    is_discrete = [reference.schema[n].kind.is_discrete for n in (*names, prediction)]
+    parts = [_features(values, c) for values, c in zip(block[rows].T, is_discrete, strict=True)]
+    last = parts.pop() if is_discrete[-1] else parts.pop()[:, :2]
+    # Which column each feature is of: two for a product.
+    owners = [frozenset({k}) for k, part in enumerate(parts) for _ in range(part.shape[1])]
+    design = np.column_stack([*parts, np.ones(len(rows))])
+    if design.shape[1] > len(rows) // _ROWS_PER_FEATURE:
         return frozenset()
+    numbers = [k for k in range(len(names)) if not is_discrete[k]]
+    pairs = list(combinations(numbers, 2))
+    if design.shape[1] + len(pairs) <= len(rows) // _ROWS_PER_FEATURE:
+        products = [parts[a][:, 1] * parts[b][:, 1] for a, b in pairs]
+        design = np.column_stack([*parts, *products, np.ones(len(rows))])
+        owners += [frozenset(pair) for pair in pairs]
     gram = design.T @ design + _RIDGE * len(rows) * np.eye(design.shape[1])
     inverse = np.linalg.inv(gram)
     slopes = inverse @ (design.T @ last)
-    left = ((last - design @ slopes) ** 2).sum(axis=0)
+    # Of a function that is met exactly rounding alone is left.
+    left = np.maximum(((last - design @ slopes) ** 2).sum(axis=0), _LEAST_LEFT * len(rows))
     freedom = len(rows) - design.shape[1]
-    found, start = set(), 1
-    for name, part in zip(names, parts, strict=True):
-        own = slice(start, start + part.shape[1])
-        start += part.shape[1]
-        if not part.shape[1]:
+    found = set()
+    for k, name in enumerate(names):
+        own = np.array([place for place, of in enumerate(owners) if k in of], dtype=np.int64)
+        if not own.size:
             continue
         # What leaving it out adds to the sum of squares (Wald).
-        added = np.einsum("kr,kr->r", slopes[own], np.linalg.solve(inverse[own, own], slopes[own]))
-        share = added / np.maximum(left, 1e-12 * len(rows))
-        f_value = share / part.shape[1] * freedom
-        if (share >= _LEAST_SHARE).any() and (
-            fdtrc(part.shape[1], freedom, f_value).min() <= _LEVEL / len(names)
-        ):
+        block_of = inverse[np.ix_(own, own)]
+        added = np.einsum("kr,kr->r", slopes[own], np.linalg.solve(block_of, slopes[own]))
+        share = added / left
+        is_needed = (share >= _LEAST_SHARE) & (
+            fdtrc(own.size, freedom, share / own.size * freedom) <= _LEVEL / len(names)
+        )
+        if is_needed.any() if is_discrete[-1] else is_needed.all():
             found.add(name)
     return frozenset(found)
 
 
-def _features(
-    window: Snapshot, name: str, values: FloatArray, *, is_result: bool = False
-) -> FloatArray:
-    if window.schema[name].kind.is_discrete:
+def _features(values: FloatArray, is_discrete: bool) -> FloatArray:
+    """Return indicators of levels, or a number's rank, the number itself and the bends of its rank.
+
+    The number in sd around its mean.
+    """
+    if is_discrete:
         return category_features(values).linear
-    return rank_normal(values)[:, None] if is_result else number_features(values).basis
+    spread = float(values.std())
+    itself = (values - values.mean()) / (spread if spread > 0 else 1.0)
+    basis = number_features(values).basis
+    return np.column_stack([basis[:, :1], itself, basis[:, 1:]])

@@ -84,7 +84,9 @@ def choose_remedy(
     """
     if faults:
         return _fix(faults, target if conditional_shift else None)
+    moved = bool(ranking) or bool(conditional_shift)
     rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
+    rose = rose and (moved or (metric is not None and metric.is_beyond_chance))
     if model_changed and prediction is not None:
         return _other_model(prediction, rose=rose)
     columns = tuple(ranking)
@@ -99,7 +101,6 @@ def choose_remedy(
             "More rows would not tell.",
         )
     if gains is not None and metric is not None:
-        moved = bool(ranking) or bool(conditional_shift)
         won = _by_gain(gains, metric, columns, moved=moved)
         if won is not None:
             return won
@@ -110,7 +111,7 @@ def choose_remedy(
             text="The loss rose, and no change that was found explains it: a change of a shape "
             "that these tests do not see, or in columns that are not here.",
         )
-    if not ranking and not conditional_shift:
+    if not moved:
         if verdict is Verdict.UNDETERMINED:
             return Remedy(
                 Action.INVESTIGATE,
@@ -213,13 +214,18 @@ def wants_gains(
     *,
     is_loss: bool,
     conditional_shift: bool | None,
+    moved: bool,
     has_faults: bool,
     model_changed: bool = False,
 ) -> bool:
-    """Whether the remedy hangs on what a correction would win."""
+    """Whether the remedy hangs on what a correction would win.
+
+    Where no column moved, only a rise that is no chance is worth one.
+    """
     if metric is None or not is_loss or has_faults or model_changed:
         return False
-    return _has_risen(metric) or bool(conditional_shift)
+    rose = _has_risen(metric) and (moved or metric.is_beyond_chance)
+    return rose or bool(conditional_shift)
 
 
 def _has_risen(metric: Metric) -> bool:

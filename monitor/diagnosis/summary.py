@@ -158,7 +158,7 @@ def summarise(
     if parts:
         return f"{'. '.join(parts)}{_measure(metric)}."
     tail = f"; {len(unsure)} of {len(judged)} columns could not be decided" if unsure else ""
-    if metric is not None and _is_beyond_chance(metric):
+    if metric is not None and metric.is_beyond_chance:
         what = _measure(metric).removeprefix("; ")
         return f"{what[0].upper()}{what[1:]}, and no column is found that accounts for it{tail}."
     return f"Nothing changed that is worth knowing{tail}."
@@ -196,17 +196,6 @@ def _measure(metric: Metric | None) -> str:
         return f"; the {_name(metric)} did not move measurably"
     way = "rose" if metric.change.value > 0 else "fell"
     return f"; the {_name(metric)} {way} from {metric.reference:.3g} to {metric.current:.3g}"
-
-
-def _is_beyond_chance(metric: Metric) -> bool:
-    """Whether the measure moved by twice half its interval, as by chance one in hundreds does.
-
-    "Nothing changed" must not stand above a loss that doubled.
-    """
-    change = metric.change
-    if change.low is None or change.high is None:
-        return False
-    return 2 * change.low > change.value > 0 or 2 * change.high < change.value < 0
 
 
 def _name(metric: Metric) -> str:

@@ -19,7 +19,7 @@ def regression(rng: np.random.Generator, moved: float) -> WindowRegression:
 
 
 def best(found: WindowRegression):
-    return found.best(BLOCKS, RESPONSES, 1.0, 0.5 * np.log(1000), moved=True)
+    return found.best([BLOCKS], RESPONSES, 1.0, 0.5 * np.log(1000), moved=True)
 
 
 def test_residuals_are_those_of_least_squares_with_an_intercept_of_each_group():
@@ -57,12 +57,12 @@ def test_slopes_that_changed_are_each_group_s_own():
     assert abs(np.corrcoef(residuals[700:], features[1, 700:])[0, 1]) < 1e-4
 
 
-def test_the_first_features_of_each_block_win_where_they_are_enough():
+def test_the_way_of_fewer_features_wins_where_they_are_enough():
     found = regression(np.random.default_rng(2), 3.0)
     fewer = (slice(1, 2), slice(4, 5))
     unit = 0.5 * np.log(1000)
-    wide, narrow = (found.best(b, RESPONSES, 1.0, unit, moved=True) for b in (BLOCKS, fewer))
-    both = found.best(BLOCKS, RESPONSES, 1.0, unit, moved=True, fewer=fewer)
+    wide, narrow = (found.best([b], RESPONSES, 1.0, unit, moved=True) for b in (BLOCKS, fewer))
+    both = found.best([BLOCKS, fewer], RESPONSES, 1.0, unit, moved=True)
     assert [fit.blocks for fit in both] == [fewer, BLOCKS]
     for fit, alone in zip(both, (narrow[0], wide[1]), strict=True):
         assert fit.value == pytest.approx(alone.value)
