@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -74,6 +74,7 @@ def open_groups(
     alternatives: Alternatives,
     p_values: Mapping[str, Mapping[Parents, float | None]],
     rejected: Iterable[str],
+    marginally: Collection[str],
     limit: float,
 ) -> tuple[frozenset[str], tuple[Group, ...]]:
     """Return the columns that moved by some graphs and not by others, and which exclude each other.
@@ -84,6 +85,8 @@ def open_groups(
         As in `moved_weight`.
     rejected : iterable of str
         Columns that moved whatever the graph.
+    marginally : collection of str
+        Columns whose distribution may have moved.
 
     Returns
     -------
@@ -91,6 +94,8 @@ def open_groups(
         Those that moved by half of the graphs, counted by weight.
     groups : tuple of Group
         Columns that moved by some, are joined by an edge and hardly ever moved in the same graph.
+        The distribution of one of them moved, or one did given the other: of a height that always
+        is the same part of the width neither did where a third column is what changed.
     """
     sure = set(rejected)
     moved = moved_weight(alternatives, p_values, limit)
@@ -100,10 +105,15 @@ def open_groups(
         p_value = p_values[column].get(parents)
         return p_value is not None and p_value <= limit
 
+    def given_each_other(column: str, other: str) -> bool:
+        return any(other in s and has_moved(column, s) for s in p_values[column])
+
     weights = alternatives.edge_weights()
     near: dict[str, set[str]] = {c: {c} for c in doubtful}
     for a, b in combinations(doubtful, 2):
         if weights.get((a, b), 0.0) + weights.get((b, a), 0.0) < _LEAST_JOINED:
+            continue
+        if not ({a, b} & {*marginally} or given_each_other(a, b) or given_each_other(b, a)):
             continue
         both = sum(
             g.weight

@@ -40,6 +40,7 @@ __all__ = ["JudgedPrediction", "Judgement", "judge"]
 # No column can have these names.
 _CONDITIONAL = "\x00target given inputs"
 _PREDICTION = "\x00prediction given inputs"
+_DOUBTFUL = 0.05  # p-value up to which a distribution may have moved
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,12 @@ def _doubts(
         alone: frozenset[str] = frozenset()
     else:
         by_parents = {n: e.by_parents for n, e in evidence.items() if e.by_parents}
-        alone, groups = open_groups(testing.alternatives, by_parents, rejected, limit)
+        marginally = [
+            n
+            for n, e in evidence.items()
+            if e.marginal is None or e.marginal.p_value is None or e.marginal.p_value <= _DOUBTFUL
+        ]
+        alone, groups = open_groups(testing.alternatives, by_parents, rejected, marginally, limit)
     doubtful: dict[str, Group | None] = dict.fromkeys(alone)
     return doubtful | {c: g for g in groups for c in g.columns}, groups
 

@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 _POWER = 0.8
+_NEARLY = 0.75  # of the clearest change's evidence
 _INTERVAL = 1.959964  # 95 %
 
 
@@ -69,13 +70,29 @@ class Floor:
         return cls() if sd is None else cls(sd, 0.2 * sd, 2.5 * sd)
 
     def covers(self, result: MechanismTestResult) -> bool:
-        """Whether the 95 % interval of the leading change lies wholly inside the floor."""
-        component = result.components[0]
+        """Whether no change of those that are clearest is worth knowing."""
+        return self.worth_telling(result) is None
+
+    def worth_telling(self, result: MechanismTestResult) -> Component | None:
+        """Return the clearest change whose 95 % interval reaches beyond the floor, or None.
+
+        Of changes that are about as clear as the clearest: where claims cost half as much again,
+        the mean of all rows, of which nine in ten have none, moves by little, and by much along the
+        number of claims.
+        """
+        least = _NEARLY * abs(result.components[0].z)
+        is_event = len(_shares(result)) == 1
+        return next(
+            (c for c in result.components if abs(c.z) >= least and not self._covers(c, is_event)),
+            None,
+        )
+
+    def _covers(self, component: Component, is_event: bool) -> bool:
         limit = self.sd * component.scale
         if component.unit == "probability":
             limit = min(limit, self.probability)
             # An event's rate alone: of many levels some rare one is always off by a quarter.
-            if len(_shares(result)) == 1:
+            if is_event:
                 rarer = (1 - math.sqrt(max(0.0, 1 - 4 * component.scale**2))) / 2
                 limit = min(limit, self.relative * rarer)
         half = _INTERVAL * component.error
@@ -211,8 +228,8 @@ def _origin(
     own = item.own
     if own is None or own.p_value is None or not rejected:
         return None
-    leading = own.components[0]
-    if floor.covers(own):
+    leading = floor.worth_telling(own)
+    if leading is None:
         return None
     if item.undecided:
         return Judged(

@@ -219,3 +219,44 @@ def test_a_gain_that_may_be_nothing_is_not_acted_on():
     assert remedy.action is Action.NONE
     assert "not sure" in remedy.text
     assert "harder" not in remedy.text
+
+
+def test_a_loss_that_rose_by_chance_is_let_be_where_nothing_moved():
+    """In one window of twenty the interval lies above zero for no reason."""
+
+    def asked(change: Estimate) -> Remedy:
+        return choose_remedy(
+            verdict=Verdict.NONE,
+            conditional_shift=False,
+            faults=(),
+            ranking=(),
+            target="y",
+            metric=Metric("squared_error", 1.0, 1.0 + change.value, change),
+            is_loss=True,
+            has_labels=True,
+            has_overlap=True,
+        )
+
+    assert asked(Estimate(0.5, 0.1, 0.9)).action is Action.NONE
+    assert asked(Estimate(0.5, 0.3, 0.7)).action is Action.INVESTIGATE
+
+
+def test_what_a_correction_wins_is_not_learned_from_effects_of_the_target():
+    """A speed is computed from the duration that is to be told."""
+
+    def trips(rng: np.random.Generator, stop: float) -> pd.DataFrame:
+        distance, stops = 1 + rng.gamma(2, 7, 3000), 1 + rng.poisson(2, 3000)
+        y = (2 * distance + stop * stops) * rng.lognormal(0, 0.1, 3000)
+        speed = 60 * distance / y * rng.lognormal(0, 0.02, 3000)
+        return pd.DataFrame({"distance": distance, "stops": stops, "speed": speed, "y": y,
+                             "p": 2 * distance + 3 * stops})  # fmt: skip
+
+    rng = np.random.default_rng(15)
+    graph = [("distance", "y"), ("stops", "y"), ("distance", "speed"), ("y", "speed")]
+    windows = trips(rng, 3), trips(rng, 5)
+    diagnosis = wd.compare(*windows, graph=graph, target="y", prediction="p")
+    assert diagnosis.remedy.action is Action.RETRAIN
+    # What no input tells, a tenth of the duration, remains.
+    noise = (0.1 * windows[1].y).pow(2).mean()
+    assert diagnosis.metric is not None and diagnosis.remedy.gain is not None
+    assert diagnosis.remedy.gain.value < diagnosis.metric.current - 0.8 * noise

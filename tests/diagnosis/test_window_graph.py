@@ -77,10 +77,19 @@ def test_sets_of_parents_too_light_to_count_are_left_out_and_the_others_add_up_t
 
 def test_columns_that_moved_in_turn_form_a_group_and_those_that_moved_together_do_not():
     in_turn = {"a": {(): 1e-6, ("b",): 0.7}, "b": {("a",): 0.7, (): 1e-6}}
-    _, (group,) = open_groups(BOTH_WAYS, in_turn, (), 0.01)
+    _, (group,) = open_groups(BOTH_WAYS, in_turn, (), ("a", "b"), 0.01)
     assert group.columns == ("a", "b")
     together = {"a": {(): 1e-6, ("b",): 0.7}, "b": {("a",): 1e-6, (): 0.7}}
-    assert open_groups(BOTH_WAYS, together, (), 0.01)[1] == ()
+    assert open_groups(BOTH_WAYS, together, (), ("a", "b"), 0.01)[1] == ()
+
+
+def test_columns_that_neither_moved_nor_did_given_each_other_are_no_group():
+    """A height that is the same part of the width stood, whatever both are taken to follow from."""
+    in_turn = {"a": {(): 1e-6, ("b",): 0.7}, "b": {("a",): 0.7, (): 1e-6}}
+    assert open_groups(BOTH_WAYS, in_turn, (), (), 0.01)[1] == ()
+    # Of a slope that turned no distribution need tell.
+    turned = {"a": {(): 0.7, ("b",): 1e-6}, "b": {("a",): 1e-6, (): 0.7}}
+    assert open_groups(BOTH_WAYS, turned, (), (), 0.01)[1][0].columns == ("a", "b")
 
 
 def test_moved_columns_with_a_hidden_common_cause_form_a_group():

@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 MOST_COLUMNS = 60  # are compared with each other
+_LEAST_OF_A_WINDOW = 50  # rows
 _MOST_EXACT = 5_000  # cases
 _ROLES = {Role.TIME, Role.PREDICTION, Role.CLUSTER}
 
@@ -89,6 +90,24 @@ class Suspects:
         Of the first columns only (computed once).
         """
         return stepped(self.current, self.names[:MOST_COLUMNS], self.reference.schema)
+
+    def past_values(
+        self, values: FloatArray, rows: BoolArray | None = None
+    ) -> tuple[FloatArray, ...]:
+        """Return a column's values in each past window that has fifty, where these are told apart.
+
+        Parameters
+        ----------
+        values : ndarray of shape (n_reference_sampled,)
+        rows : ndarray of bool, shape (n_reference_sampled,), optional
+            Only these.
+        """
+        if self.parts is None:
+            return ()
+        there = np.isfinite(values) if rows is None else np.isfinite(values) & rows
+        kept, own = values[there], self.parts[there]
+        first = np.flatnonzero(np.diff(own, prepend=own[:1])).tolist()
+        return tuple(part for part in np.split(kept, first) if part.size >= _LEAST_OF_A_WINDOW)
 
     @property
     def clusters(self) -> tuple[FloatArray, FloatArray] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -39,6 +39,8 @@ LEAST_ROWS = 50
 _LEAST_DISTANCE = 0.2
 _KS_ONE_PERCENT = 1.63
 _INTERVAL = 1.959964  # 95 %
+_MOST_ROOM = 0.2  # for what past windows differ by, in logs
+_FURTHER = 1.3  # times as far out as any past window another one may lie
 # A difference between two distances that chance makes, in units of √(1/n + 1/m): both are of the
 # same values, so that it is less than either varies.
 _CLEARLY = 0.5
@@ -159,7 +161,10 @@ class Fit:
 
 
 def fitting(
-    values: FloatArray, before: FloatArray, ordered: FloatArray | None = None
+    values: FloatArray,
+    before: FloatArray,
+    ordered: FloatArray | None = None,
+    past_values: Callable[[], Sequence[FloatArray]] = tuple,
 ) -> Fit | None:
     """Return the conversion that all of the values went through, or None.
 
@@ -171,6 +176,9 @@ def fitting(
         Present values in the order of rows.
     ordered : ndarray of shape (n_reference_rows,), optional
         The reference's ascending, where they are known.
+    past_values : callable
+        Returns the values of each past window, where it is known how ordinary ones differ: a day
+        that is warmer than most is so in °F as well. Called where values moved far.
     """
     if min(values.size, before.size) < LEAST_ROWS:
         return None
@@ -179,7 +187,8 @@ def fitting(
     distance = sorted_ks_distance(check, reference)
     if distance < _LEAST_DISTANCE:
         return None
-    candidates = _plausible(values, before)
+    past = past_values()
+    candidates = _plausible(values, before, past)
     if not candidates or distance < distance_by_chance(values[1::2], before):
         return None
     choose = np.sort(values[::2])
@@ -189,10 +198,21 @@ def fitting(
     )
     left = sorted_ks_distance(best.conversion.undo(check), reference)
     noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))
-    # Growth is not a unit: what is undone has to fit closely.
+    # Growth is not a unit: what is undone has to fit closely, or as past windows do.
     if left > min(0.5 * distance, 0.05 + noise):
-        return None
+        usual = max((sorted_ks_distance(np.sort(p), reference) for p in past), default=0.0)
+        if left > min(0.8 * distance, _FURTHER * usual):
+            return None
+        if not _spreads_like_one_of(best.conversion.undo(check), past):
+            return None
     return Fit(best, distance, left, _ratio(values, before))
+
+
+def _spreads_like_one_of(values: FloatArray, past: Sequence[FloatArray]) -> bool:
+    """Whether the middle half of values is about as wide as that of some past window."""
+    width = float(np.subtract(*np.quantile(values, [0.75, 0.25])))
+    widths = [float(np.subtract(*np.quantile(p, [0.75, 0.25]))) for p in past]
+    return bool(widths) and min(widths) / _FURTHER <= width <= max(widths) * _FURTHER
 
 
 def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
@@ -207,17 +227,21 @@ def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
     return float(_KS_ONE_PERCENT * np.sqrt(sum(1 / count for count in rows)))
 
 
-def _plausible(values: FloatArray, before: FloatArray) -> list[Conversion]:
+def _plausible(
+    values: FloatArray, before: FloatArray, past: Sequence[FloatArray]
+) -> list[Conversion]:
     """Return the conversions that, undone, bring the size of the values to the reference's.
 
     The conversions lie so densely that some one of them is near any growth: the ratio of the
-    typical sizes has to be this one, but for sampling error.
+    typical sizes has to be this one, but for sampling error and what past windows differ by.
     """
-    found = [c for c in CONVERSIONS if c.shift and is_temperature(c, values, before)]
+    found = [c for c in CONVERSIONS if c.shift and is_temperature(c, values, before, past)]
     ratio = _ratio(values, before)
     if ratio is None:
         return found
-    room = 0.03 + 2 * ratio.error
+    ratios = [r.log for r in (_ratio(p, before) for p in past) if r is not None]
+    usual = float(np.std(ratios)) if ratios else 0.0
+    room = 0.03 + min(2 * float(np.hypot(ratio.error, usual)), max(2 * ratio.error, _MOST_ROOM))
     scaled = [c for c in CONVERSIONS if not c.shift and abs(ratio.log - np.log(c.factor)) < room]
     return scaled + found
 
@@ -235,8 +259,16 @@ def _ratio(values: FloatArray, before: FloatArray) -> Ratio | None:
     return Ratio(float(quartiles[0][1] - quartiles[1][1]), float(np.hypot(*errors)))
 
 
-def is_temperature(conversion: Conversion, values: FloatArray, before: FloatArray) -> bool:
-    """Whether middle and spread are both the reference's once undone: each could be by chance."""
+def is_temperature(
+    conversion: Conversion,
+    values: FloatArray,
+    before: FloatArray,
+    past: Sequence[FloatArray] = (),
+) -> bool:
+    """Whether middle and spread are both the reference's once undone: each could be by chance.
+
+    Or as far from them as those of past windows are.
+    """
     undone = np.quantile(conversion.undo(values), [0.25, 0.5, 0.75])
     usual = np.quantile(before, [0.25, 0.5, 0.75])
     spread, error = usual[2] - usual[0], np.sqrt(1 / values.size + 1 / before.size)
@@ -244,6 +276,10 @@ def is_temperature(conversion: Conversion, values: FloatArray, before: FloatArra
         return False
     # In units of the middle half, 0.93 is a median's standard error times √n, 1.6 that of the
     # middle half itself (of normal values).
-    near = abs(undone[1] - usual[1]) / spread < 0.05 + 2 * 0.93 * error
-    alike = abs((undone[2] - undone[0]) / spread - 1) < 0.05 + 2 * 1.6 * error
+    off, wider = abs(undone[1] - usual[1]) / spread, abs((undone[2] - undone[0]) / spread - 1)
+    quartiles = [np.quantile(p, [0.25, 0.5, 0.75]) for p in past]
+    most_off = max((abs(q[1] - usual[1]) / spread for q in quartiles), default=0.0)
+    most_wider = max((abs((q[2] - q[0]) / spread - 1) for q in quartiles), default=0.0)
+    near = off < max(0.05 + 2 * 0.93 * error, _FURTHER * most_off)
+    alike = wider < max(0.05 + 2 * 1.6 * error, _FURTHER * most_wider)
     return bool(near and alike)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
@@ -20,7 +22,12 @@ def unit_change(suspects: Suspects) -> list[Finding]:
     for name in suspects.numbers:
         before, after = suspects.reference.column(name), suspects.current.column(name)
         ordered = suspects.reference.ascending(name)
-        fit = fitting(after[np.isfinite(after)], before[np.isfinite(before)], ordered)
+        fit = fitting(
+            after[np.isfinite(after)],
+            before[np.isfinite(before)],
+            ordered,
+            partial(suspects.past_values, before),
+        )
         if fit is None:
             continue
         known, values = before[np.isfinite(before)], after[np.isfinite(after)]

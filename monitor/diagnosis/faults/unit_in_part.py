@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -84,20 +85,23 @@ def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
             is_temperature = part_before.min() > -90 and part_before.max() < 250
             if not abs(step) > _LEAST_STEP and not is_temperature:
                 continue
-            fit = fitting(part, part_before)
+            past_values = partial(suspects.past_values, before, rows_before)
+            fit = fitting(part, part_before, past_values=past_values)
             if fit is None:
                 continue
             rest = (codes != code) & present
             if rest.sum() < LEAST_ROWS or fitting(after[rest], known) is not None:
                 continue  # no matter of this category
-            others = np.nanmedian(sizes[rest]) - np.nanmedian(sizes_before[codes_before != code])
-            if not fit.conversion.shift and abs(step - others) < abs(step) / 2:
-                continue  # nor here: the others grew as well
             rest_before = before[(codes_before != code) & np.isfinite(before)]
-            # Most of the others may look converted too.
-            is_alone = not rest_before.size or _MOST_OF_IT * fit.distance >= sorted_ks_distance(
-                np.sort(after[rest]), np.sort(rest_before)
+            others = np.sort(rest_before)
+            gap, undone = (
+                sorted_ks_distance(np.sort(v), others) if others.size else 0.0
+                for v in (after[rest], fit.conversion.undo(after[rest]))
             )
+            if undone < _MOST_OF_IT * gap:
+                continue  # nor here: the others went the same way
+            # Most of the others may look converted too.
+            is_alone = gap <= _MOST_OF_IT * fit.distance
             repaired = np.where(rows, fit.conversion.undo(after), after)
             share = float(rows.sum() / present.sum())
             where = f"{column} is {label!r}"

@@ -56,6 +56,7 @@ from whydrift.monitor.diagnosis.mechanism.design import (
     trusted,
     window_residual,
 )
+from whydrift.monitor.diagnosis.mechanism.level_of_windows import level_p_value
 from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE
 from whydrift.monitor.diagnosis.mechanism.root_effects import root_effects
@@ -84,6 +85,7 @@ _WEIGHTS = {"short": 0.45, "all": 0.25, "largest": 0.3}
 # These three are tests of the same scores: of independent normal ones the combination rejects up
 # to 1.08 times as often as it says; fitted models on some hundred rows take as much again.
 _CAUTION = 1.25
+_WEIGHT_OF_FAR = 0.1
 
 
 @dataclass
@@ -144,9 +146,15 @@ class ResidualScores:
             and design.propensity.overlap < ALIKE
         ):
             result = question.confirm(result, design, current[rows])
-        if parents or pair.is_discrete(column) or result.p_value is None:
+        if pair.is_discrete(column) or result.p_value is None:
             return result
         values = pair.values(column)[rows]
+        if pair.parts is not None and (not parents or design.propensity.overlap >= ALIKE):
+            features, own = design.matrix, pair.parts[rows[: pair.split]]
+            far = level_p_value(values, own, features, features[:, design.telling :])
+            result = replace(result, p_value=_with_far(result.p_value, far))
+        if parents:
+            return result
         clusters = None if pair.clusters is None else pair.clusters[rows]
         has_past = pair.parts is not None
         by_rows = Rows(
@@ -246,6 +254,13 @@ class _Question:
             return second
         assert result.p_value is not None
         return replace(result, p_value=max(result.p_value, second.p_value))
+
+
+def _with_far(p_value: float, far: float | None) -> float:
+    """Return a test's p-value beside that of how far out the level is, which seldom is the less."""
+    if far is None:
+        return p_value
+    return min(1.0, p_value / (1 - _WEIGHT_OF_FAR), far / _WEIGHT_OF_FAR)
 
 
 def _without_rare(
