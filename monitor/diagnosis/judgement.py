@@ -19,6 +19,8 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.mechanism.base import (
+    CLEAR,
+    FROM_ROW_TO_ROW,
     POOLED_SD,
     Component,
     MechanismTestResult,
@@ -38,6 +40,7 @@ __all__ = [
 
 _POWER = 0.8
 _INTERVAL = 1.959964  # 95 %
+_OF_ITSELF = ("level", "spread", FROM_ROW_TO_ROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,9 +228,9 @@ def _origin(
     parents = graph.parents(name)
     if parents:
         given = joined(parents)
-        text = f"Given {given}, its {_words(leading)}; {p_text(own.p_value)}."
+        text = f"Given {given}, its {_moved(own, floor)}; {p_text(own.p_value)}."
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
-    text = f"It has no known causes here, and its {_words(leading)}; {p_text(own.p_value)}."
+    text = f"It has no known causes here, and its {_moved(own, floor)}; {p_text(own.p_value)}."
     return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
 
 
@@ -411,12 +414,28 @@ def _effect(component: Component) -> Effect | None:
     return Effect(component.value, component.value - half, component.value + half, component.unit)
 
 
+def _moved(own: MechanismTestResult, floor: Floor) -> str:
+    """Return what moved in words: the leading change, and the level or spread if that is clear too.
+
+    A column that went over to another unit moved in both, and either alone misleads.
+    """
+    leading, *others = own.components
+    told = [_words(leading)]
+    if leading.name in _OF_ITSELF:
+        told += [_words(c) for c in others if c.name in _OF_ITSELF and _is_clear(c, floor)]
+    return " and its ".join(told)
+
+
+def _is_clear(component: Component, floor: Floor) -> bool:
+    """Whether a change beside the leading one is told: by its size, as ranks hide one another's."""
+    size = abs(component.value)
+    return size > CLEAR * component.error and size >= floor.sd * component.scale
+
+
 def _words(component: Component) -> str:
     """Return a component's change in words, such as ``level moved by +0.31 sd``."""
-    if component.unit == "log sd" and component.name == "spread":
-        import math
-
-        return f"spread changed by a factor of {math.exp(component.value):.2f}"
+    if component.unit == "log sd" and component.name in _OF_ITSELF:
+        return f"{component.name} changed by a factor of {math.exp(component.value):.2f}"
     if component.unit == "probability":
         return f"{component.name} moved by {100 * component.value:+.1f} points"
     name = component.name.replace("slope of ", "slope along ", 1)

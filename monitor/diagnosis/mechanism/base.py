@@ -11,6 +11,9 @@ from whydrift.monitor.diagnosis.mechanism.combination import cauchy_combination,
 from whydrift.monitor.diagnosis.pair import WindowPair
 
 __all__ = [
+    "CLEAR",
+    "FROM_ROW_TO_ROW",
+    "POOLED_SD",
     "Component",
     "MechanismTest",
     "MechanismTestResult",
@@ -34,6 +37,9 @@ class Untestable(StrEnum):
 
 # Of a column that is constant in the reference: it has no sd there to measure a change in.
 POOLED_SD: Final = "sd of both windows"
+# The name of a change in what each row adds to the one before, of which the whole shows nothing.
+FROM_ROW_TO_ROW: Final = "spread from row to row"
+CLEAR: Final = 2.575829  # |z| from which on one of two components is told by itself: 1 %
 
 
 @dataclass(frozen=True, slots=True)

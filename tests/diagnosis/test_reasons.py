@@ -1,0 +1,59 @@
+"""What a column's reason says is what the evidence shows."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import whydrift as wd
+
+
+def series(rng: np.random.Generator, rows: int, rho: float, sd: float) -> np.ndarray:
+    """A first-order autoregression of this standard deviation."""
+    noise = sd * math.sqrt(1 - rho**2) * rng.normal(size=rows + 200)
+    for i in range(1, rows + 200):
+        noise[i] += rho * noise[i - 1]
+    return noise[200:]
+
+
+def column(reference: np.ndarray, current: np.ndarray):
+    frames = pd.DataFrame({"x": reference}), pd.DataFrame({"x": current})
+    return wd.compare(*frames, graph=[]).columns["x"]
+
+
+# ---- level and spread --------------------------------------------------------------------------
+@pytest.mark.parametrize("louder", [0.5, 2.0])
+def test_a_series_whose_steps_alone_spread_otherwise_is_told_by_these(louder):
+    rng = np.random.default_rng(3)
+    slow = [series(rng, 2_000, 0.98, 1.0) for _ in range(2)]
+    # Over the whole window the other noise is lost in the slow waves.
+    found = column(
+        slow[0] + 0.15 * rng.normal(size=2_000), slow[1] + louder * 0.15 * rng.normal(size=2_000)
+    )
+    assert found.verdict == "source"
+    assert "its spread from row to row changed by a factor of" in found.reason
+    assert found.effect.unit == "log sd"
+    assert (found.effect.low if louder > 1 else -found.effect.high) > 0
+
+
+def test_of_a_column_that_moved_in_level_and_spread_both_are_told():
+    rng = np.random.default_rng(4)
+    for reference, current in (
+        (series(rng, 1_500, 0.9, 1.0), 9 + series(rng, 1_500, 0.9, 0.3)),
+        (rng.normal(size=1_500), rng.normal(2.0, 0.5, 1_500)),
+    ):
+        found = column(reference, current)
+        assert found.verdict == "source"
+        assert "spread changed by a factor of 0." in found.reason
+        assert "level moved by +" in found.reason
+
+
+def test_what_did_not_move_clearly_is_not_told_beside_what_did():
+    rng = np.random.default_rng(5)
+    found = column(rng.normal(size=1_500), rng.normal(1.0, 1.0, 1_500))
+    assert "level moved by +" in found.reason and "spread" not in found.reason
+    found = column(rng.normal(size=1_500), rng.normal(0.0, 2.0, 1_500))
+    assert "spread changed by" in found.reason and "level" not in found.reason
