@@ -196,6 +196,7 @@ def judge_columns(
             upstream = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
             judged[name] = _follower(
                 item,
+                name in rejected,
                 name in marginally_rejected,
                 upstream,
                 graph.parents(name),
@@ -261,6 +262,7 @@ def _in_common(name: str, group: Group, p_value: float) -> Judged:
 
 def _follower(
     item: ColumnEvidence,
+    rejected: bool,
     moved: bool,
     upstream: list[str],
     parents: tuple[str, ...],
@@ -270,6 +272,8 @@ def _follower(
 ) -> Judged:
     own = item.own
     effect = _effect(_level(own)) if own is not None and own.components else None
+    slightly = "moved by less than is worth knowing"  # so it is no origin, and not as before either
+    said = "" if own is None or own.p_value is None else f" ({p_text(own.p_value)})"
 
     def undetermined(code: ReasonCode, text: str) -> Judged:
         return Judged(ColumnVerdict.UNDETERMINED, code, text, effect)
@@ -309,18 +313,19 @@ def _follower(
                 "It moved, and an edge of open direction "
                 f"may lead to it from {', '.join(upstream)}.",
             )
-        said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
+        behaves = slightly if rejected else "behaves as before"
         text = (
-            f"Its distribution moved, but given {joined(parents)} it behaves as before{said}; "
+            f"Its distribution moved, but given {joined(parents)} it {behaves}{said}; "
             f"the change began at {joined(upstream)}."
         )
         return Judged(ColumnVerdict.INHERITED, None, text, effect)
     # Before the graph is doubted: a column whose gaps follow other rows moves with them.
     if item.missingness_moved:
+        behave = slightly if rejected else "behave as before"
         return undetermined(
             ReasonCode.MISSINGNESS_CHANGED,
-            "How many of its values are missing, or which, changed; those that are there behave as "
-            f"before{' given ' + joined(parents) if parents else ''}.",
+            "How many of its values are missing, or which, changed; those that are there "
+            f"{behave}{' given ' + joined(parents) if parents else ''}.",
         )
     if own.untestable is Untestable.IDENTITY:
         text = f"It follows from {joined(parents)}, row by row, in this window as before."
@@ -339,12 +344,11 @@ def _follower(
         seen = (
             "hardly any change" if detectable is None else f"a change below {detectable:.2g}{unit}"
         )
+        found = f"It {slightly}{said}" if rejected else "Nothing was found"
         return undetermined(
             ReasonCode.LOW_POWER,
-            f"Nothing was found, but {seen} would{'' if detectable is None else ' not'} have been "
-            "seen.",
+            f"{found}, but {seen} would{'' if detectable is None else ' not'} have been seen.",
         )
-    said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
     return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
 
 

@@ -57,3 +57,34 @@ def test_what_did_not_move_clearly_is_not_told_beside_what_did():
     assert "level moved by +" in found.reason and "spread" not in found.reason
     found = column(rng.normal(size=1_500), rng.normal(0.0, 2.0, 1_500))
     assert "spread changed by" in found.reason and "level" not in found.reason
+
+
+# ---- what moved by less than is worth knowing --------------------------------------------------
+def houses(
+    rng: np.random.Generator, *, income: float = 0.0, price: float = 0.0, guess: float = 0.0
+):
+    rows = 16_000
+    x = income + rng.normal(size=rows)
+    frame = pd.DataFrame({"income": x, "price": 0.8 * x + 0.6 * rng.normal(size=rows)})
+    frame["price"] += price
+    return frame.assign(guess=0.8 * x + 0.6 * rng.normal(size=rows) + guess)
+
+
+@pytest.mark.parametrize("income", [0.0, 0.5])
+def test_predictions_that_moved_a_little_for_certain_are_not_called_as_before(income):
+    rng = np.random.default_rng(6)
+    frames = houses(rng), houses(rng, income=income, guess=0.04)
+    asked = {"graph": [("income", "price")], "target": "price", "prediction": "guess"}
+    row = wd.compare(*frames, **asked).columns["guess"]
+    assert row.verdict == ("inherited" if income else "stable")
+    assert row.p_value < 1e-4 and 0 < row.effect.low < row.effect.high < 0.1
+    assert "moved by less than is worth knowing (p = " in row.reason
+    assert "as before" not in row.reason
+
+
+def test_a_column_that_moved_a_little_given_its_parents_does_not_behave_as_before():
+    rng = np.random.default_rng(7)
+    frames = (f.drop(columns="guess") for f in (houses(rng), houses(rng, income=0.5, price=0.04)))
+    row = wd.compare(*frames, graph=[("income", "price")]).columns["price"]
+    assert (row.verdict, row.p_value < 1e-4) == ("inherited", True)
+    assert "given income it moved by less than is worth knowing" in row.reason
