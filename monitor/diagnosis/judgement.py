@@ -26,7 +26,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     MechanismTestResult,
     Untestable,
 )
-from whydrift.monitor.diagnosis.words import joined, p_text
+from whydrift.monitor.diagnosis.words import is_conceivable, joined, p_text
 
 __all__ = [
     "ColumnEvidence",
@@ -338,18 +338,29 @@ def _follower(
         )
     if own.untestable is Untestable.CONSTANT:
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
+    if own.untestable is Untestable.ALIKE_IN_CLUSTERS:
+        text = "Each cluster has the same values of it as often, in both windows."
+        return Judged(ColumnVerdict.STABLE, None, text)
     if sees_enough(own, floor, level, tests) is False:
-        detectable = detectable_effect(own, level, tests)
-        unit = " sd" if own.level is None else f" {own.level.unit}".replace(" probability", "")
-        seen = (
-            "hardly any change" if detectable is None else f"a change below {detectable:.2g}{unit}"
-        )
+        seen = _not_seen(own, detectable_effect(own, level, tests))
         found = f"It {slightly}{said}" if rejected else "Nothing was found"
         return undetermined(
             ReasonCode.LOW_POWER,
-            f"{found}, but {seen} would{'' if detectable is None else ' not'} have been seen.",
+            f"{found}, but {seen}.",
         )
     return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
+
+
+def _not_seen(own: MechanismTestResult, detectable: float | None) -> str:
+    """Return which changes of a column would have gone unseen."""
+    if detectable is None:
+        return "hardly any change would have been seen"
+    unit = "sd" if own.level is None else own.level.unit
+    is_share = unit == "probability"
+    if not is_conceivable(detectable, is_share=is_share):
+        return "no change could have been seen"
+    size = f"{detectable:.2g}" if is_share else f"{detectable:.2g} {unit}"
+    return f"a change below {size} would not have been seen"
 
 
 def judge_target(

@@ -88,3 +88,40 @@ def test_a_column_that_moved_a_little_given_its_parents_does_not_behave_as_befor
     row = wd.compare(*frames, graph=[("income", "price")]).columns["price"]
     assert (row.verdict, row.p_value < 1e-4) == ("inherited", True)
     assert "given income it moved by less than is worth knowing" in row.reason
+
+
+# ---- what could not be tested, or not be seen --------------------------------------------------
+def stores(rng: np.random.Generator, count: int) -> pd.DataFrame:
+    """Fourteen hours of each store: its format stays, its promotion is of the day."""
+    number = np.repeat(np.arange(count), 14)
+    promo = rng.random(count) < 0.3
+    promo[:2] = True, False
+    temperature = rng.normal(size=count)
+    return pd.DataFrame(
+        {
+            "store": [f"S{n:02d}" for n in number],
+            "format": np.array(["city", "mall", "village"])[number % 3],
+            "promo": promo[number].astype(int),
+            "temperature": temperature[number],
+            "units": rng.normal(size=len(number)),
+        }
+    )
+
+
+def test_what_each_cluster_has_in_both_windows_is_not_called_constant():
+    rng = np.random.default_rng(8)
+    frames = stores(rng, 30), stores(rng, 30)
+    row = wd.compare(*frames, graph=[], cluster="store").columns["format"]
+    assert (row.verdict, row.p_value) == ("stable", None)
+    assert row.reason == "Each cluster has the same values of it as often, in both windows."
+
+
+def test_a_change_that_is_not_possible_is_not_said_to_be_what_would_have_been_seen():
+    rng = np.random.default_rng(9)
+    found = wd.compare(stores(rng, 4), stores(rng, 4), graph=[], cluster="store", level=1e-4)
+    for name, most in (("promo", 1.0), ("temperature", 10.0)):
+        row = found.columns[name]
+        assert row.reason_code == "low_power" and row.detectable_effect > most
+        assert row.reason == "Nothing was found, but no change could have been seen."
+    many = wd.compare(stores(rng, 100), stores(rng, 100), graph=[], cluster="store", level=1e-4)
+    assert "a change below 0." in many.columns["promo"].reason

@@ -30,6 +30,7 @@ class Untestable(StrEnum):
     TOO_RARE = "too_rare"  # a category whose rows but the commonest level's are a handful
     NO_OVERLAP = "no_overlap"
     CONSTANT = "constant"
+    ALIKE_IN_CLUSTERS = "alike_in_clusters"  # each has the same values as often in both windows
     CALENDAR = "calendar"  # the row's time says what it is in both windows
     IDENTITY = "identity"  # its parents say what it is, by an identity that holds in both windows
     TOO_DEPENDENT = "too_dependent"  # one stretch of rows: how rare such stretches are is not known

@@ -688,7 +688,10 @@ def _judge(
     usable = spread > 1e-10 * max(1.0, float(spread.max(initial=0.0)))
     usable &= (moments.telling >= _LEAST_TELLING) | (np.arange(len(spread)) < scores.leading)
     if not usable.any():
-        return MechanismTestResult(None, Untestable.CONSTANT, overlap, rows)
+        # A cluster's total is nothing where it has the same values as often in both windows.
+        has_clusters = work.rows.clusters is not None
+        why = Untestable.ALIKE_IN_CLUSTERS if has_clusters else Untestable.CONSTANT
+        return MechanismTestResult(None, why, overlap, rows)
     divisor = np.where(usable, spread, 1.0)
     z = np.where(usable, moments.standardised(divisor), 0.0)
     correlation = moments.variance / np.outer(divisor, divisor)
