@@ -149,8 +149,9 @@ def compare(
             remedy=f"The reference has {_listed(before.names)}; the current one has "
             f"{_listed(after.names)}. Give windows of the same table",
         )
-    kinds = dict.fromkeys(_ignored(ignore, roles, before), ColumnKind.IGNORED)
-    # Each window is read with the schema of the one before, so that categories keep their codes.
+    kinds = _kinds_of_first((*earlier, before, after))
+    kinds |= dict.fromkeys(_ignored(ignore, roles, before), ColumnKind.IGNORED)
+    # Each window is read with the schema of the one before, so that kinds are the same in all.
     references: list[Snapshot] = []
     tell = progress or silent
     for window in (*earlier, before):
@@ -304,6 +305,17 @@ def _roles(named: Mapping[str, str | None], before: Window, after: Window) -> di
             after.require(name, role)
         roles[name] = role
     return roles
+
+
+def _kinds_of_first(windows: Sequence[Window]) -> dict[str, ColumnKind]:
+    """Return the kinds that the first window is read with: those of the first Snapshot given.
+
+    Of a Snapshot the rows are gone: its kinds cannot become those that a table suggests.
+    """
+    given = next((w.given for w in windows if w.given is not None), None)
+    if given is None or windows[0].given is not None:
+        return {}
+    return {c.name: c.kind for c in given.schema if c.name in windows[0].names}
 
 
 def _ignored(ignore: Sequence[str], roles: Mapping[str, str], before: Window) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class Window:
         Raises
         ------
         SchemaError
-            If it came as a Snapshot of another schema, or with other kinds.
+            If it came as a Snapshot with other columns or kinds.
         """
         if self.given is not None:
             for name, kind in (kinds or {}).items():
@@ -113,7 +113,7 @@ class Window:
                         remedy=f"Build it with from_frame(…, kinds={{{name!r}: {kind.value!r}}})",
                     )
             if schema is not None:
-                self._check_codes(self.given, schema)
+                self._check_kinds(self.given, schema)
             here = {name: role for name, role in roles.items() if name in self.given.schema}
             for name, role in here.items():
                 self._check_role(self.given, name, role)
@@ -156,17 +156,21 @@ class Window:
                 remedy=f"Build it with from_frame(…, roles={{{name!r}: 'cluster'}})",
             )
 
-    def _check_codes(self, given: Snapshot, schema: Schema) -> None:
-        """Raise where a Snapshot has another schema than the reference: codes would not match."""
-        mine = {column.name: column for column in given.schema}
+    def _check_kinds(self, given: Snapshot, schema: Schema) -> None:
+        """Raise where a Snapshot lacks a column of the reference, or has one of another kind.
+
+        Categories may differ: which of them came, and in what order they are listed, is no matter.
+        """
         for theirs in schema:
-            own = mine.get(theirs.name)
-            known = theirs.categories
-            if own and own.kind is theirs.kind and own.categories[: len(known)] == known:
+            if theirs.name not in given.schema:
+                told = f"has no column {theirs.name!r}, which the reference has"
+            elif theirs.kind not in {given.schema[theirs.name].kind, ColumnKind.IGNORED}:
+                own = given.schema[theirs.name].kind
+                told = f"holds column {theirs.name!r} as {own}, and the reference as {theirs.kind}"
+            else:
                 continue
             raise SchemaError(
-                "this Snapshot was not built with the reference's schema "
-                f"(column {theirs.name!r} differs)",
+                f"the Snapshot {told}",
                 where=self.where,
                 remedy="Read it with the reference's: read_snapshot(data, schema=reference.schema)"
                 " or Snapshot.from_frame(frame, schema=reference.schema)",

@@ -42,6 +42,7 @@ from whydrift.discovery.snapshot.snapshot import OTHER, Snapshot, sample_limit
 from whydrift.discovery.snapshot.summary import ColumnSummary
 from whydrift.discovery.snapshot.timeline import Timeline, bins
 from whydrift.discovery.snapshot.totals import CoMissing, Totals
+from whydrift.discovery.snapshot.truth import in_words, truth_words
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -54,7 +55,6 @@ _ROWS_OF_A_CHOICE = 65_536  # rows that the length of a block of time is chosen 
 _LATE = (Role.TARGET, Role.LOSS)
 _MOST_REPEATS = 0.01  # share; above, rows are not known by their values
 _ROWS_LOOKED_AT = 32_768  # by a sketch, before it passes over neighbours
-_TRUTH = (("0", "1"), ("false", "true"), ("False", "True"), ("FALSE", "TRUE"))  # no and yes
 _ROWS_OF_A_NAME = 64  # rows at the beginning of a table, whose values stand for it
 
 
@@ -468,21 +468,11 @@ def _no_names() -> pa.Array:
 
 
 def _as_known(names: pa.Array, known: tuple[str, ...]) -> pa.Array:
-    """Return the names of true and false as the known categories write them; others as they are.
-
-    A table is written by one tool and read by another: the same flag is a boolean, 0 and 1, or
-    "True" and "False".
-    """
+    """Return the names of true and false as the known categories write them; others as they are."""
     import pyarrow as pa
 
-    words = next((w for w in _TRUTH if known and {*known} <= {*w}), None)
-    if words is None:
-        return names
-    written = names.to_pylist()
-    meant = [next((w.index(n) for w in _TRUTH if n in w), None) for n in written]
-    if None in meant or {*written} <= {*words}:
-        return names
-    return pa.array([words[m] for m in meant if m is not None], type=names.type)
+    words = truth_words(known)
+    return names if words is None else pa.array(in_words(names.to_pylist(), words), names.type)
 
 
 def _places(

@@ -10,6 +10,7 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray, IntArray, read_only
 from whydrift.discovery.errors import OptionError, SchemaError
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.recode import in_common_codes
 from whydrift.discovery.snapshot.schema import Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.discovery.snapshot.summary import merged_summary
@@ -47,12 +48,12 @@ def pool(
     most_times: float | None = None,
     importance: Sequence[float] | None = None,
 ) -> Pooled:
-    """Join windows whose category codes mean the same.
+    """Join windows of the same columns.
 
     Parameters
     ----------
     windows : sequence of Snapshot
-        At least one, in the order of time. Each was built with the schema of the one before it.
+        At least one, in the order of time. Categories may stand in any order in each.
     most_rows : int, optional
         Most rows of the joined sample: each window's is thinned to an equal share, by whole
         blocks of neighbouring rows.
@@ -65,12 +66,13 @@ def pool(
     Raises
     ------
     SchemaError
-        If there is no window, or one has other columns, kinds or categories.
+        If there is no window, or one has other columns or kinds.
     OptionError
         If the importance does not fit the windows.
     """
     if not windows:
         raise SchemaError("there are no windows", where="reference", remedy="Give at least one")
+    windows = in_common_codes(windows)
     schema = _common_schema(windows)
     for number, window in enumerate(windows, start=1):
         lost = [n for n in window.absent if n not in windows[0].absent]
@@ -185,10 +187,9 @@ def _common_schema(windows: Sequence[Snapshot]) -> Schema:
                     remedy="Build it with Snapshot.from_frame(…, schema=first.schema)",
                 )
             other = window.schema[column.name]
-            short, long = sorted((column.categories, other.categories), key=len)
-            if other.kind is not column.kind or long[: len(short)] != short:
+            if other.kind is not column.kind:
                 raise SchemaError(
-                    f"column {column.name!r} is of another kind, or has other categories",
+                    f"column {column.name!r} is of another kind",
                     where=where,
                     remedy="Build each window with the schema of the one before it: "
                     "Snapshot.from_frame(…, schema=previous.schema)",

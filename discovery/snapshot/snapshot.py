@@ -251,10 +251,17 @@ class Snapshot:
         Raises
         ------
         SchemaError
-            If columns or kinds differ, or the samples were chosen by different rules.
+            If columns or kinds differ, the samples were chosen by different rules, or the other
+            is no Snapshot.
         """
         from whydrift.discovery.snapshot.merge import merge
 
+        if not isinstance(other, Snapshot):
+            raise SchemaError(
+                f"a {type(other).__name__} is no Snapshot",
+                where="merge",
+                remedy="Read it first: Snapshot.from_frame(frame, schema=first.schema)",
+            )
         return merge([self, other])
 
     def to_bytes(self) -> bytes:

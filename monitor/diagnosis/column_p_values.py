@@ -10,6 +10,7 @@ import numpy as np
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import silent
 from whydrift.discovery.snapshot.pool import Pooled, pool
+from whydrift.discovery.snapshot.recode import in_common_codes
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.copied_rows import each_row_once
 from whydrift.monitor.diagnosis.expired import with_rows
@@ -46,7 +47,8 @@ def column_p_values(
     SchemaError
         If the windows have no usable column in common, or a named column is absent.
     """
-    given, _, _ = with_rows(tuple(reference), None)
+    *reference, current = in_common_codes((*reference, current))
+    given, _, _ = with_rows(reference, None)
     if not given or not current.has_sample or not current.rows:
         return {}
     counted = each_row_once(given, current)

@@ -17,6 +17,7 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.pool import Pooled, pool
+from whydrift.discovery.snapshot.recode import in_common_codes
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
@@ -103,7 +104,7 @@ def compare(
         where the graph is learned. From fourteen on, each of the length of the current one, it is
         also learned how much ordinary windows differ.
     current : Snapshot
-        Built with the (last) reference's schema.
+        Of the same kinds of columns.
     reference_weights : sequence of float, optional
         What a row of each past window counts for beside one of another; alike by default.
     graph : Graph, optional
@@ -160,8 +161,10 @@ def compare(
     check_numbers(level, floor, random_state)
     check_numbers(fault_level, floor, random_state)
     make_test = registered(mechanism_test)
-    all_given = (reference,) if isinstance(reference, Snapshot) else tuple(reference)
+    all_given: Sequence[Snapshot]
+    all_given = (reference,) if isinstance(reference, Snapshot) else reference
     _require_rows(all_given, current)
+    *all_given, current = in_common_codes((*all_given, current))
     given, reference_weights, expired = with_rows(all_given, reference_weights)
     if all_given and not (given and current.has_sample):
         return counts_only(

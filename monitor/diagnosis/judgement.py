@@ -19,12 +19,14 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.mechanism.base import (
+    CLEAR,
+    FROM_ROW_TO_ROW,
     POOLED_SD,
     Component,
     MechanismTestResult,
     Untestable,
 )
-from whydrift.monitor.diagnosis.words import joined, p_text
+from whydrift.monitor.diagnosis.words import is_conceivable, joined, p_text
 
 __all__ = [
     "ColumnEvidence",
@@ -39,6 +41,7 @@ __all__ = [
 _POWER = 0.8
 _NEARLY = 0.75  # of the clearest change's evidence
 _INTERVAL = 1.959964  # 95 %
+_OF_ITSELF = ("level", "spread", FROM_ROW_TO_ROW)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,6 +213,7 @@ def judge_columns(
             upstream = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
             judged[name] = _follower(
                 item,
+                name in rejected,
                 name in marginally_rejected,
                 upstream,
                 graph.parents(name),
@@ -242,9 +246,9 @@ def _origin(
     parents = graph.parents(name)
     if parents:
         given = joined(parents)
-        text = f"Given {given}, its {_words(leading)}; {p_text(own.p_value)}."
+        text = f"Given {given}, its {_moved(own, floor)}; {p_text(own.p_value)}."
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
-    text = f"It has no known causes here, and its {_words(leading)}; {p_text(own.p_value)}."
+    text = f"It has no known causes here, and its {_moved(own, floor)}; {p_text(own.p_value)}."
     return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
 
 
@@ -275,6 +279,7 @@ def _in_common(name: str, group: Group, p_value: float) -> Judged:
 
 def _follower(
     item: ColumnEvidence,
+    rejected: bool,
     moved: bool,
     upstream: list[str],
     parents: tuple[str, ...],
@@ -284,6 +289,8 @@ def _follower(
 ) -> Judged:
     own = item.own
     effect = _effect(_level(own)) if own is not None and own.components else None
+    slightly = "moved by less than is worth knowing"  # so it is no origin, and not as before either
+    said = "" if own is None or own.p_value is None else f" ({p_text(own.p_value)})"
 
     def undetermined(code: ReasonCode, text: str) -> Judged:
         return Judged(ColumnVerdict.UNDETERMINED, code, text, effect)
@@ -323,18 +330,19 @@ def _follower(
                 "It moved, and an edge of open direction "
                 f"may lead to it from {', '.join(upstream)}.",
             )
-        said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
+        behaves = slightly if rejected else "behaves as before"
         text = (
-            f"Its distribution moved, but given {joined(parents)} it behaves as before{said}; "
+            f"Its distribution moved, but given {joined(parents)} it {behaves}{said}; "
             f"the change began at {joined(upstream)}."
         )
         return Judged(ColumnVerdict.INHERITED, None, text, effect)
     # Before the graph is doubted: a column whose gaps follow other rows moves with them.
     if item.missingness_moved:
+        behave = slightly if rejected else "behave as before"
         return undetermined(
             ReasonCode.MISSINGNESS_CHANGED,
-            "How many of its values are missing, or which, changed; those that are there behave as "
-            f"before{' given ' + joined(parents) if parents else ''}.",
+            "How many of its values are missing, or which, changed; those that are there "
+            f"{behave}{' given ' + joined(parents) if parents else ''}.",
         )
     if own.untestable is Untestable.IDENTITY:
         text = f"It follows from {joined(parents)}, row by row, in this window as before."
@@ -347,19 +355,29 @@ def _follower(
         )
     if own.untestable is Untestable.CONSTANT:
         return Judged(ColumnVerdict.STABLE, None, "It is constant in both windows.")
+    if own.untestable is Untestable.ALIKE_IN_CLUSTERS:
+        text = "Each cluster has the same values of it as often, in both windows."
+        return Judged(ColumnVerdict.STABLE, None, text)
     if sees_enough(own, floor, level, tests) is False:
-        detectable = detectable_effect(own, level, tests)
-        unit = " sd" if own.level is None else f" {own.level.unit}".replace(" probability", "")
-        seen = (
-            "hardly any change" if detectable is None else f"a change below {detectable:.2g}{unit}"
-        )
+        seen = _not_seen(own, detectable_effect(own, level, tests))
+        found = f"It {slightly}{said}" if rejected else "Nothing was found"
         return undetermined(
             ReasonCode.LOW_POWER,
-            f"Nothing was found, but {seen} would{'' if detectable is None else ' not'} have been "
-            "seen.",
+            f"{found}, but {seen}.",
         )
-    said = "" if own.p_value is None else f" ({p_text(own.p_value)})"
     return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
+
+
+def _not_seen(own: MechanismTestResult, detectable: float | None) -> str:
+    """Return which changes of a column would have gone unseen."""
+    if detectable is None:
+        return "hardly any change would have been seen"
+    unit = "sd" if own.level is None else own.level.unit
+    is_share = unit == "probability"
+    if not is_conceivable(detectable, is_share=is_share):
+        return "no change could have been seen"
+    size = f"{detectable:.2g}" if is_share else f"{detectable:.2g} {unit}"
+    return f"a change below {size} would not have been seen"
 
 
 def judge_target(
@@ -428,12 +446,28 @@ def _effect(component: Component) -> Effect | None:
     return Effect(component.value, component.value - half, component.value + half, component.unit)
 
 
+def _moved(own: MechanismTestResult, floor: Floor) -> str:
+    """Return what moved in words: the leading change, and the level or spread if that is clear too.
+
+    A column that went over to another unit moved in both, and either alone misleads.
+    """
+    leading, *others = own.components
+    told = [_words(leading)]
+    if leading.name in _OF_ITSELF:
+        told += [_words(c) for c in others if c.name in _OF_ITSELF and _is_clear(c, floor)]
+    return " and its ".join(told)
+
+
+def _is_clear(component: Component, floor: Floor) -> bool:
+    """Whether a change beside the leading one is told: by its size, as ranks hide one another's."""
+    size = abs(component.value)
+    return size > CLEAR * component.error and size >= floor.sd * component.scale
+
+
 def _words(component: Component) -> str:
     """Return a component's change in words, such as ``level moved by +0.31 sd``."""
-    if component.unit == "log sd" and component.name == "spread":
-        import math
-
-        return f"spread changed by a factor of {math.exp(component.value):.2f}"
+    if component.unit == "log sd" and component.name in _OF_ITSELF:
+        return f"{component.name} changed by a factor of {math.exp(component.value):.2f}"
     if component.unit == "probability":
         return f"{component.name} moved by {100 * component.value:+.1f} points"
     name = component.name.replace("slope of ", "slope along ", 1)

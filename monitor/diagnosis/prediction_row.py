@@ -23,6 +23,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict, Effect, ReasonCode
 from whydrift.monitor.diagnosis.judge import JudgedPrediction
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.words import joined, p_text, sentence
@@ -175,15 +176,17 @@ def _judged(
             return PredictionRow({prediction: row}, (*asked.notes, note))
     if changed:
         row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{MODEL_CHANGED} ({changed}).")
-        if given is not None and given.components[0].unit == "sd":
-            top = given.components[0]
-            low, high = top.value - 1.96 * top.error, top.value + 1.96 * top.error
-            row = replace(row, effect=Effect(top.value, low, high, top.unit))
+        row = replace(row, effect=_size(given))
         text = f"{MODEL_CHANGED[0].lower()}{MODEL_CHANGED[1:]}: {prediction!r}, {changed}"
         note = Note("model_changed", prediction, text)
         return PredictionRow({prediction: row}, (*asked.notes, note))
-    if marginal.p_value is None or marginal.p_value > level / max(1, tests):
-        row = replace(row, reason="The predictions are distributed as before.")
+    slight = "" if judged is None or not judged.is_rejected else _slightly(judged.test)
+    if slight:
+        row = replace(row, effect=_size(given))
+    is_quiet = marginal.p_value is None or marginal.p_value > level / max(1, tests)
+    if is_quiet or (slight and not has_origin and floor.covers(marginal)):
+        reason = slight or "The predictions are distributed as before."
+        row = replace(row, reason=reason)
     elif asked.answer is not None:
         reason = "The model gives for the inputs what was recorded; they moved with the inputs."
         row = replace(row, verdict=ColumnVerdict.INHERITED, reason=reason)
@@ -191,6 +194,8 @@ def _judged(
         reason = "The predictions moved with the model's inputs."
         if given is None or given.p_value is None:
             reason += " Whether the model changed as well cannot be told."
+        elif slight:
+            reason += f" {slight}"
         row = replace(row, verdict=ColumnVerdict.INHERITED, reason=reason)
     else:
         reason = "The predictions moved, but none of the inputs did: was the model replaced?"
@@ -210,6 +215,24 @@ def _by_emulator(judged: JudgedPrediction, floor: Floor) -> str:
         return ""
     assert judged.test.p_value is not None
     return f"compared at like inputs; {p_text(judged.test.p_value)}"
+
+
+def _slightly(given: MechanismTestResult) -> str:
+    """Return the sentence of predictions that moved for certain, and not so far that it matters."""
+    assert given.p_value is not None
+    return (
+        "At like inputs the predictions moved by less than is worth knowing "
+        f"({p_text(given.p_value)})."
+    )
+
+
+def _size(given: MechanismTestResult | None) -> Effect | None:
+    """Return how far predictions that are numbers moved at like inputs."""
+    if given is None or given.components[0].unit != "sd":
+        return None
+    top = given.components[0]
+    low, high = top.value - 1.96 * top.error, top.value + 1.96 * top.error
+    return Effect(top.value, low, high, top.unit)
 
 
 def ask_model(

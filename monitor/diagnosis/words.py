@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 
-__all__ = ["columns_by_kind", "joined", "p_text", "sentence"]
+__all__ = ["columns_by_kind", "is_conceivable", "joined", "p_text", "sentence"]
 
+_MOST_SHARE, _MOST_SD = 0.99, 10.0
 # Of which a sentence can name the columns of several at once.
 _TOLD_TOGETHER = frozenset({FaultKind.NULL_SPIKE, FaultKind.COLUMN_MISSING})
 
@@ -29,6 +30,11 @@ def sentence(evidence: str) -> str:
 def p_text(value: float) -> str:
     """Return ``p = 0.012``: two digits, and a bound for those that underflow."""
     return "p < 1e-300" if value < 1e-300 else f"p = {value:.2g}"
+
+
+def is_conceivable(change: float, *, is_share: bool) -> bool:
+    """Whether a share, or else a level in sd, can change by so much: else none would be seen."""
+    return change <= (_MOST_SHARE if is_share else _MOST_SD)
 
 
 def columns_by_kind(faults: Sequence[Fault]) -> list[tuple[FaultKind, tuple[str, ...], str]]:

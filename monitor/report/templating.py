@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from whydrift.discovery.plain_text import clean
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, Effect, Estimate
-from whydrift.monitor.diagnosis.words import p_text, sentence
+from whydrift.monitor.diagnosis.words import is_conceivable, p_text, sentence
 from whydrift.monitor.report.axes import rounded
 
 if TYPE_CHECKING:
@@ -99,7 +99,10 @@ def _seen(column: ColumnResult) -> str:
     size = column.detectable_effect
     if size is None:
         return "–"
-    return f"{100 * size:.2g} points" if ColumnKind(column.kind).is_discrete else f"{size:.2g} sd"
+    is_share = ColumnKind(column.kind).is_discrete
+    if not is_conceivable(size, is_share=is_share):
+        return "none"
+    return f"{100 * size:.2g} points" if is_share else f"{size:.2g} sd"
 
 
 def _estimate(value: Estimate | None) -> str:

@@ -9,7 +9,7 @@ from functools import reduce
 from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import OptionError, nearest
-from whydrift.discovery.snapshot.schema import Column, Role
+from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Window
 from whydrift.monitor.store.records import SnapshotRecord
@@ -144,7 +144,7 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
     found = compared(
         monitor,
         past,
-        _with_categories(window, past[-1]),
+        window,
         VisitKind.LABELS if own is None else VisitKind(own["stage"]),
         graph,
         _LEVEL if own is None else float(own["error_control"]["level"]),
@@ -169,6 +169,7 @@ def with_pictures(config: Config, store: Store, diagnosis: Diagnosis) -> Diagnos
         If they cannot be read.
     """
     from whydrift.discovery.snapshot.pool import pool
+    from whydrift.discovery.snapshot.recode import in_common_codes
     from whydrift.monitor.diagnosis.evidence import Evidence
     from whydrift.monitor.service.references import CachedStore
 
@@ -186,7 +187,7 @@ def with_pictures(config: Config, store: Store, diagnosis: Diagnosis) -> Diagnos
     past = _by_rule(config, store, monitor, side, current).snapshots(reading)
     window = reduce(Snapshot.merge, current.snapshots(reading))
     reference = pool([w for w in past if w.has_sample] or past, most_rows=_MOST_DRAWN).snapshot
-    return replace(diagnosis, evidence=Evidence(reference, _with_categories(window, reference)))
+    return replace(diagnosis, evidence=Evidence(*in_common_codes((reference, window))))
 
 
 # ---- which windows -----------------------------------------------------------------------------
@@ -384,19 +385,3 @@ def _alike(windows: list[Snapshot], size: int) -> list[Snapshot]:
     ends = [len(windows) - size * (whole - 1 - k) for k in range(whole)]
     groups = [windows[a:b] for a, b in zip([0, *ends], ends, strict=False)]
     return [reduce(Snapshot.merge, group) for group in groups]
-
-
-def _with_categories(window: Snapshot, reference: Snapshot) -> Snapshot:
-    """Return a window that knows the categories which came to the reference after it was read."""
-
-    def longest(column: Column) -> Column:
-        if column.name not in reference.schema:
-            return column
-        other = reference.schema[column.name].categories
-        own = column.categories
-        if len(other) <= len(own) or other[: len(own)] != own:
-            return column
-        return replace(column, categories=other)
-
-    columns = tuple(longest(column) for column in window.schema.columns)
-    return replace(window, schema=replace(window.schema, columns=columns))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import reduce
 
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import whydrift as wd
 from whydrift.discovery import SchemaError, Snapshot
@@ -114,3 +117,79 @@ def test_a_window_larger_than_its_sample_is_judged_by_its_sample_and_all_its_cou
     assert found.columns["price"].verdict == "mechanism"
     assert found.columns["income"].verdict == "stable"
     assert found.current.rows == 40_000
+
+
+# ---- categories that came on some days only ----------------------------------------------------
+SALES = pd.concat([month(600, seed).drop(columns=["at", "user"]) for seed in range(3)])
+DAYS = [SALES[k * 600 : (k + 1) * 600].reset_index(drop=True) for k in range(3)]
+FAIR = np.arange(600) % 40 == 0
+AT_FAIRS = [day.assign(region=np.where(FAIR, "fair", day["region"])) for day in DAYS]
+PLAIN_SCHEMA = Snapshot.from_frame(DAYS[0]).schema
+SIMPLE = {"graph": EDGES, "target": "price"}
+orders = st.permutations(["north", "south", "west", "fair"])
+few = settings(max_examples=10, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def listed(schema: wd.Schema, categories: list[str]) -> wd.Schema:
+    """Return the schema with the regions in this order."""
+    columns = (
+        replace(c, categories=tuple(categories)) if c.name == "region" else c for c in schema
+    )
+    return replace(schema, columns=tuple(columns))
+
+
+def rounded(value):
+    """Return figures to six digits: sums in another order differ in the last ones."""
+    if isinstance(value, dict):
+        return {key: rounded(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [rounded(v) for v in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
+
+
+@pytest.mark.parametrize("days", [DAYS, AT_FAIRS[:2] + DAYS[2:], DAYS[:2] + AT_FAIRS[2:]])
+def test_days_read_with_one_schema_are_compared_whichever_had_the_rare_category(days):
+    *past, last = (Snapshot.from_frame(day, schema=PLAIN_SCHEMA) for day in days)
+    whole = pd.concat(days[:2], ignore_index=True)
+    for before, rows in ((past[0], days[0]), (past[1].merge(past[0]), whole), (past, days[:2])):
+        assert told(wd.compare(before, last, **SIMPLE)) == told(wd.compare(rows, days[2], **SIMPLE))
+
+
+@few
+@given(orders, orders)
+def test_it_does_not_matter_in_what_order_a_snapshot_lists_its_categories(first, second):
+    before, after = AT_FAIRS[0], DAYS[1].assign(price=DAYS[1]["price"] * 1.6)
+    expected = wd.compare(before, after, **SIMPLE)
+    assert expected.ranking[0] == "price"
+    windows = [
+        Snapshot.from_frame(frame, schema=listed(PLAIN_SCHEMA, order))
+        for frame, order in ((before, first), (after, second))
+    ]
+    found = wd.compare(*windows, **SIMPLE)
+    assert rounded(told(found)) == rounded(told(expected))
+    assert found.evidence.current.frequent_values("region") == windows[1].frequent_values("region")
+
+
+@pytest.mark.parametrize("reference", ["rows", "rows and a snapshot"])
+def test_rows_are_compared_with_a_snapshot_that_lists_other_categories_and_kinds(reference):
+    before = DAYS[0].assign(grade=np.arange(600) % 2)  # by itself two values, and no numbers
+    after = AT_FAIRS[1].assign(grade=np.arange(600) % 3)
+    current = Snapshot.from_frame(after, kinds={"grade": "count"})
+    given = before if reference == "rows" else [before, Snapshot.from_frame(
+        before, kinds={"grade": "count"})]  # fmt: skip
+    found = wd.compare(given, current, **SIMPLE)
+    assert found.evidence.reference.schema["grade"].kind == "count"
+
+
+def test_a_flag_is_the_same_as_text_and_as_a_number_in_two_snapshots():
+    flag = np.arange(600) % 3 == 0
+    written = [Snapshot.from_frame(DAYS[0].assign(flag=f)) for f in (flag, flag.astype(int))]
+    for before, after in (written, written[::-1]):
+        found = wd.compare(before, after, **SIMPLE)
+        assert (found.faults, found.columns["flag"].verdict) == ((), "stable")
+
+
+def test_a_table_is_not_merged_and_the_way_out_is_named():
+    first = Snapshot.from_frame(DAYS[0])
+    with pytest.raises(SchemaError, match=r"merge: a DataFrame is no Snapshot.*from_frame"):
+        first.merge(DAYS[1])

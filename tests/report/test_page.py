@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -196,6 +197,11 @@ def test_a_verdict_is_told_with_how_sure_it_is_and_what_would_have_been_seen(
     assert region.detectable_effect is not None
     assert f"{income.confidence:.0%}" in text
     assert f"{100 * region.detectable_effect:.2g} points" in text
+    # More than a share can move: so no change would have been seen.
+    blind = replace(
+        both, columns={**both.columns, "region": replace(region, detectable_effect=1.1)}
+    )
+    assert "110 points" not in Page(render_html(blind)).text
 
 
 def test_a_fault_is_told_with_its_share_of_rows() -> None:

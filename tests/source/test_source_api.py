@@ -59,10 +59,14 @@ def test_frames_snapshots_and_files_give_one_answer(tmp_path):
         assert answer(compare(reference, current, **options)) == expected
 
 
-def test_a_snapshot_with_other_codes_is_refused():
-    other = CURRENT.assign(colour=np.repeat(["green", "red", "blue"], [200, 60, 40]))
-    with pytest.raises(SchemaError, match=r"schema=reference\.schema"):
-        compare(Snapshot.from_frame(REFERENCE), Snapshot.from_frame(other), graph=PAIRS)
+def test_a_snapshot_of_other_kinds_or_columns_is_refused():
+    reference = Snapshot.from_frame(REFERENCE)
+    for other in (
+        Snapshot.from_frame(CURRENT, kinds={"colour": "id"}),
+        Snapshot.from_frame(CURRENT.drop(columns="colour")),
+    ):
+        with pytest.raises(SchemaError, match=r"'colour'.*schema=reference\.schema"):
+            compare(reference, other, graph=PAIRS)
 
 
 def test_what_is_no_table_is_refused_by_name():

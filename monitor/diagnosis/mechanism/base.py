@@ -11,6 +11,9 @@ from whydrift.monitor.diagnosis.mechanism.combination import cauchy_combination,
 from whydrift.monitor.diagnosis.pair import WindowPair
 
 __all__ = [
+    "CLEAR",
+    "FROM_ROW_TO_ROW",
+    "POOLED_SD",
     "Component",
     "MechanismTest",
     "MechanismTestResult",
@@ -27,6 +30,7 @@ class Untestable(StrEnum):
     TOO_RARE = "too_rare"  # a category whose rows but the commonest level's are a handful
     NO_OVERLAP = "no_overlap"
     CONSTANT = "constant"
+    ALIKE_IN_CLUSTERS = "alike_in_clusters"  # each has the same values as often in both windows
     CALENDAR = "calendar"  # the row's time says what it is in both windows
     IDENTITY = "identity"  # its parents say what it is, by an identity that holds in both windows
     TOO_DEPENDENT = "too_dependent"  # one stretch of rows: how rare such stretches are is not known
@@ -34,6 +38,9 @@ class Untestable(StrEnum):
 
 # Of a column that is constant in the reference: it has no sd there to measure a change in.
 POOLED_SD: Final = "sd of both windows"
+# The name of a change in what each row adds to the one before, of which the whole shows nothing.
+FROM_ROW_TO_ROW: Final = "spread from row to row"
+CLEAR: Final = 2.575829  # |z| from which on one of two components is told by itself: 1 %
 
 
 @dataclass(frozen=True, slots=True)

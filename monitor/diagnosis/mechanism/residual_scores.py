@@ -31,6 +31,8 @@ from whydrift.discovery.scores.features import rank_normal
 from whydrift.effects.cholesky import solved
 from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.mechanism.base import (
+    CLEAR,
+    FROM_ROW_TO_ROW,
     POOLED_SD,
     Component,
     MechanismTestResult,
@@ -77,6 +79,7 @@ _LEAST_PRODUCTS, _ROWS_PER_PRODUCT = 6, 20
 _LEAST_LAG = 2.0  # lag-1 correlation × √n of a residual that is taken out
 _MOST_RHO = 0.998  # a walk without an anchor has no level that could move
 _LEAST_TELLING = 8.0  # rows of equal weight that a score must rest on: fewer are not normal
+_INTERVAL = 1.959964  # 95 %
 _EXTREMES = "share of extreme values"
 _FAR_OUT, _LEAST_FAR_OUT = 0.01, 20  # share of the rows, and rows, that are called far out
 _KNOWN_BEFORE = 2.5  # standard errors of a dependence that the reference has already
@@ -162,7 +165,10 @@ class ResidualScores:
         )
         sizes = root_effects(values, counts[0], by_rows.spread_of)
         return replace(
-            result, components=tuple(_resized(c, sizes.get(c.name)) for c in result.components)
+            result,
+            components=tuple(
+                _resized(c, sizes.get(c.name), in_order=result.in_order) for c in result.components
+            ),
         )
 
     def _design(self, pair: WindowPair, parents: tuple[str, ...]) -> Design:
@@ -697,7 +703,10 @@ def _judge(
     usable = spread > 1e-10 * max(1.0, float(spread.max(initial=0.0)))
     usable &= (moments.telling >= _LEAST_TELLING) | (np.arange(len(spread)) < scores.leading)
     if not usable.any():
-        return MechanismTestResult(None, Untestable.CONSTANT, overlap, rows)
+        # A cluster's total is nothing where it has the same values as often in both windows.
+        has_clusters = work.rows.clusters is not None
+        why = Untestable.ALIKE_IN_CLUSTERS if has_clusters else Untestable.CONSTANT
+        return MechanismTestResult(None, why, overlap, rows)
     divisor = np.where(usable, spread, 1.0)
     z = np.where(usable, moments.standardised(divisor), 0.0)
     correlation = moments.variance / np.outer(divisor, divisor)
@@ -823,7 +832,18 @@ def _components(
     ]
 
 
-def _resized(component: Component, size: tuple[float, float] | None) -> Component:
+def _resized(
+    component: Component, size: tuple[float, float] | None, *, in_order: bool
+) -> Component:
+    """Return a root's component with the size of the change in its values, where they show it.
+
+    The evidence is of ranks or, in order, of what each row adds to the one before: a machine that
+    shakes more at the same load spreads no wider over a day. Then the size is that of the evidence.
+    """
     if size is None:
         return component
-    return replace(component, value=size[0], error=component.wider * size[1])
+    value, error = size[0], component.wider * size[1]
+    if abs(component.z) >= CLEAR and value * np.sign(component.z) < _INTERVAL * error:
+        told = FROM_ROW_TO_ROW if in_order and component.name == "spread" else component.name
+        return replace(component, name=told)
+    return replace(component, value=value, error=error)
