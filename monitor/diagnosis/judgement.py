@@ -243,12 +243,12 @@ def _origin(
             "direction yet.",
             _effect(leading),
         )
-    parents = graph.parents(name)
+    parents, moved = graph.parents(name), _moved(leading, own, floor)
     if parents:
         given = joined(parents)
-        text = f"Given {given}, its {_moved(own, floor)}; {p_text(own.p_value)}."
+        text = f"Given {given}, its {moved}; {p_text(own.p_value)}."
         return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
-    text = f"It has no known causes here, and its {_moved(own, floor)}; {p_text(own.p_value)}."
+    text = f"It has no known causes here, and its {moved}; {p_text(own.p_value)}."
     return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
 
 
@@ -446,12 +446,12 @@ def _effect(component: Component) -> Effect | None:
     return Effect(component.value, component.value - half, component.value + half, component.unit)
 
 
-def _moved(own: MechanismTestResult, floor: Floor) -> str:
+def _moved(leading: Component, own: MechanismTestResult, floor: Floor) -> str:
     """Return what moved in words: the leading change, and the level or spread if that is clear too.
 
     A column that went over to another unit moved in both, and either alone misleads.
     """
-    leading, *others = own.components
+    others = [c for c in own.components if c is not leading]
     told = [_words(leading)]
     if leading.name in _OF_ITSELF:
         told += [_words(c) for c in others if c.name in _OF_ITSELF and _is_clear(c, floor)]
