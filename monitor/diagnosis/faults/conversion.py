@@ -40,6 +40,7 @@ _LEAST_DISTANCE = 0.2
 _KS_ONE_PERCENT = 1.63
 _INTERVAL = 1.959964  # 95 %
 _MOST_ROOM = 0.2  # for what past windows differ by, in logs
+_FAR_BEYOND = 5.0  # times as far as any past window, of what may be a conversion on an odd day
 _FURTHER = 1.3  # times as far out as any past window another one may lie
 # A difference between two distances that chance makes, in units of √(1/n + 1/m): both are of the
 # same values, so that it is less than either varies.
@@ -280,6 +281,11 @@ def is_temperature(
     quartiles = [np.quantile(p, [0.25, 0.5, 0.75]) for p in past]
     most_off = max((abs(q[1] - usual[1]) / spread for q in quartiles), default=0.0)
     most_wider = max((abs((q[2] - q[0]) / spread - 1) for q in quartiles), default=0.0)
-    near = off < max(0.05 + 2 * 0.93 * error, _FURTHER * most_off)
-    alike = wider < max(0.05 + 2 * 1.6 * error, _FURTHER * most_wider)
+    near = off < 0.05 + 2 * 0.93 * error
+    alike = wider < 0.05 + 2 * 1.6 * error
+    # What days differ by excuses little of a conversion that is hardly farther than that.
+    moved = abs(float(np.median(values)) - usual[1]) / spread
+    if moved > _FAR_BEYOND * most_off:
+        near = near or off < _FURTHER * most_off
+        alike = alike or wider < _FURTHER * most_wider
     return bool(near and alike)
