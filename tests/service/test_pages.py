@@ -135,7 +135,7 @@ def test_a_monitor_shows_its_windows_alerts_segments_and_what_to_do(there: Serve
     assert len(boxes) >= 2
     assert "release, 2026-05-11T00:00:00Z: model <12> (tests)" in text
     assert "Left out of the reference" in text
-    assert "2026-05-12 to 2026-05-13: it lies in an episode" in text
+    assert "2026-05-12 to 2026-05-13: it lies within an alert that nobody accepted" in text
 
 
 def test_a_segment_has_a_page_of_its_own(there: Served):
