@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
+from whydrift.monitor.diagnosis.diagnosis import told_slow
 from whydrift.monitor.diagnosis.headline import has_other_model
 from whydrift.monitor.store.state import AlertRecord, AlertState
 
@@ -92,5 +93,5 @@ def _shows_something(said: Mapping[str, Any] | None) -> bool:
         or said["conditional_shift"]
         or has_other_model(said)
         or said["graph_change"]
-        or said.get("slow", {}).get("scales")
+        or told_slow(said)
     )

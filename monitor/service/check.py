@@ -321,7 +321,7 @@ class _Work:
             If somebody accepted what came before it was written.
         """
         judged = judge_window(self.history, interval, check.kind, records, cancel=self.cancel)
-        whole = judged.diagnoses.get(WHOLE)
+        whole = judged.whole
         lacks_labels = whole is not None and whole.stage.value != check.kind.value
         if whole is None or (lacks_labels and len(stages_of(self.monitor)) == 2):
             summary = judged.reason or "no labels have come for it: judged on its features alone"
@@ -415,7 +415,7 @@ class _Work:
 
 
 def _outcome(whole: Diagnosis, alerting: Alerting) -> CheckOutcome:
-    if whole.found or alerting.opened:
+    if whole.found or whole.slow or alerting.opened:
         return CheckOutcome.DRIFT
     if whole.verdict is Verdict.UNDETERMINED:
         return CheckOutcome.UNDETERMINED

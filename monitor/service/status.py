@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.snapshot.segments import REST
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE
-from whydrift.monitor.diagnosis.diagnosis import Verdict
-from whydrift.monitor.diagnosis.headline import has_other_model, words_for
+from whydrift.monitor.diagnosis.headline import stored_headline
 from whydrift.monitor.service.judging import alarm_budget
 from whydrift.monitor.service.schedule import next_due
 from whydrift.monitor.store.state import (
@@ -176,10 +175,4 @@ def _headline(result: Mapping[str, Any]) -> str:
     """Return the first words of a stored report; empty without one."""
     if not result:
         return ""
-    words = words_for(
-        Verdict(result["verdict"]),
-        fault=result["fault"],
-        conditional_shift=result["conditional_shift"],
-        model_changed=has_other_model(result),
-    )
-    return " + ".join(word.text for word in words)
+    return " + ".join(word.text for word in stored_headline(result))

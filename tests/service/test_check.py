@@ -461,7 +461,7 @@ def test_a_faint_change_that_stays_is_told_over_many_windows(tmp_path: Path) -> 
         (alert,) = s.store.list_alerts()
         assert (alert.key.kind.value, alert.state.value) == ("covariate", "firing")
         assert alert.details["columns"] == ["a"] and alert.details["slow"] == {"a": 7}
-        assert "Slowly, over 7 windows" in alert.details["summary"]
+        assert "Slowly, over the last 7 windows: a" in alert.details["summary"]
         assert s.steps() == [("opened", "covariate")]
 
 
