@@ -43,6 +43,12 @@ def test_drift_opens_an_alert_once_and_two_quiet_windows_close_it(tmp_path: Path
         assert alert.fired == FIRST + timedelta(days=9)
         assert alert.resolved == FIRST + timedelta(days=12)
         assert alert.episode.columns == {"a"}
+        # It keeps what it was about, and leads to the last window that showed it.
+        assert "beginning at a" in alert.details["summary"]
+        assert alert.details["verdict"] == "covariate" and alert.details["columns"] == ["a"]
+        assert alert.result == s.result(9)["id"]
+        assert "Nothing changed" in alert.details["closed"]["summary"]
+        assert alert.details["closed"]["diagnosis"] == s.result(11)["id"]
         result = s.result(8)
         assert result["verdict"] == "covariate" and result["monitor"] == "m"
         assert result["segment"] is None
@@ -201,6 +207,10 @@ def test_what_is_accepted_becomes_usual_and_its_alerts_end(tmp_path: Path) -> No
         assert event.window.start == FIRST + timedelta(days=8)
         assert s.alerts() == [("", "covariate", "resolved")]
         assert s.steps() == [("opened", "covariate"), ("resolved", "covariate")]
+        (alert,) = s.store.list_alerts()
+        assert "beginning at a" in alert.details["summary"]
+        assert alert.details["accepted"] == "new price list"
+        assert alert.details["closed"]["summary"] == "Accepted as the new normal: new price list"
         reports = s.until(12.1)
         assert outcomes(reports) == ["ok", "ok"]
         assert s.result(10)["windows"]["reference"]["start"] == "2026-03-09T00:00:00Z"
