@@ -18,6 +18,7 @@ from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 from whydrift.monitor.diagnosis.episode import Episode, Step, advance
 from whydrift.monitor.diagnosis.slow_drift import slow_kind, slow_remedy, slow_sentence
 from whydrift.monitor.service.judging import Judged, SlowDrift
+from whydrift.monitor.service.work import AlertNews
 from whydrift.monitor.store.state import AlertChange, Decision, Spending
 from whydrift.monitor.window.interval import Interval
 
@@ -29,6 +30,7 @@ __all__ = ["Alerting", "decide", "details_of", "rejected"]
 # What an alert of a segment needs the monitor's combined p-value for; a fault shows itself.
 _GATED: Final = frozenset((AlertKind.MECHANISM, AlertKind.COVARIATE, AlertKind.CONDITIONAL))
 _TOLD: Final = frozenset((Step.OPENED, Step.UPDATED, Step.WIDENED, Step.CLOSED))
+_NEWS: Final = (Step.OPENED, Step.WIDENED, Step.CLOSED)
 # What an alert is about, where a diagnosis speaks of something else first.
 _SAYS: Final = {
     AlertKind.COVARIATE: "its own distribution moved",
@@ -60,6 +62,20 @@ class Alerting:
     def opened(self) -> tuple[AlertKey, ...]:
         """The alerts that began to fire."""
         return tuple(change.key for change in self.changes if change.step is Step.OPENED)
+
+    @property
+    def news(self) -> tuple[AlertNews, ...]:
+        """The alerts that began to fire, reached more columns, or ended."""
+        found = []
+        for change in self.changes:
+            before = self.before.get(change.key)
+            known = frozenset() if before is None else before.columns
+            named = known if change.episode is None else change.episode.columns
+            if change.step is Step.WIDENED:
+                named -= known
+            if change.step in _NEWS:
+                found.append(AlertNews(change.step, change.key, tuple(sorted(named))))
+        return tuple(found)
 
 
 def decide(

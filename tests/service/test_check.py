@@ -42,6 +42,14 @@ def test_drift_opens_an_alert_once_and_two_quiet_windows_close_it(tmp_path: Path
         (alert,) = s.store.list_alerts()
         assert alert.fired == FIRST + timedelta(days=9)
         assert alert.resolved == FIRST + timedelta(days=12)
+        first, last = reports[8], reports[11]
+        assert first.summary.endswith("Alerts opened: covariate")
+        assert last.summary.endswith("Alerts resolved: covariate")
+        told = {"kind": "covariate", "target": "y", "segment": "", "columns": ["a"]}
+        assert [news.to_dict() for r in reports for news in r.alerts] == [
+            {"step": "opened", **told},
+            {"step": "resolved", **told},
+        ]
         assert alert.episode.columns == {"a"}
         # It keeps what it was about, and leads to the last window that showed it.
         assert "beginning at a" in alert.details["summary"]
