@@ -21,6 +21,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.building.build import build, build_segments, count_values
 from whydrift.monitor.building.cluster import Cancel, Cluster
 from whydrift.monitor.building.one_process import OneProcess
+from whydrift.monitor.past_alerts import alerts_over
 from whydrift.monitor.source.base import Part, Rows, Source
 from whydrift.monitor.source.reading import batches_of, in_tables, never
 from whydrift.monitor.source.registry import open_source
@@ -213,6 +214,9 @@ class History:
     ) -> tuple[Reference, tuple[SnapshotRecord, ...]]:
         """Return the past windows that a window is judged against, by the monitor's rule.
 
+        Where an alert lasts so long that no other window is left, those within it count that show
+        nothing by themselves.
+
         Parameters
         ----------
         interval : Interval
@@ -241,6 +245,12 @@ class History:
                 {window.interval for window in found.windows}
             ):
                 break  # all that the rule wants, or it does not count windows
+        if not found.windows:  # an alert as long as the reference: nobody would be judged again
+            past = [replace(window, alerts=()) for window in past]
+            found = choose_reference(
+                rule, interval, past, zone=self.monitor.window.timezone, version=version,
+                accepted_from=accepted_from,
+            )  # fmt: skip
         return found, tuple(records[w.interval, w.version or ""] for w in found.windows)
 
     def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
@@ -310,16 +320,23 @@ class History:
             monitor=self.monitor.name, segment=segment, start=since, end=interval.start
         )
         records = {(r.key.interval, r.part): r for r in kept}
+        spans = {span for span, _ in records}
         told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
+        over = {}
+        if not isinstance(rule, FixedReference):
+            over = alerts_over(self.store, self.monitor.name, segment, spans)
+        known = {
+            span: replace(told.get(span, PastWindow(span, 0)), alerts=over.get(span, ()))
+            for span in spans
+        }
         if accepted is not None:
-            told = {
-                w: replace(past, has_drift=False)
-                if accepted.start <= w.start and w.end <= accepted.end
-                else past
-                for w, past in told.items()
+            known |= {
+                span: replace(past, has_drift=False, alerts=())
+                for span, past in known.items()
+                if accepted.start <= span.start and span.end <= accepted.end
             }
         past = [
-            replace(told.get(span, PastWindow(span, 0)), rows=r.rows, version=part or None)
+            replace(known[span], rows=r.rows, version=part or None)
             for (span, part), r in records.items()
         ]
         return records, past

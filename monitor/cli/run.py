@@ -206,7 +206,8 @@ def _value(done: RunReport) -> dict[str, Any]:
         "schema": "whydrift/run/1",
         "checks": [
             {**_check(r.check), "outcome": r.outcome.value, "rows": r.rows,
-             "seconds": round(r.seconds, 3), "summary": r.summary}
+             "seconds": round(r.seconds, 3), "summary": r.summary,
+             "alerts": [news.to_dict() for news in r.alerts]}
             for r in done.reports
         ],
         "refused": [{"monitor": name, "reason": why} for name, why in done.refused],
@@ -240,8 +241,9 @@ def _show(done: RunReport) -> None:
     for title in ("monitor", "window", "kind", "outcome", "rows", "summary"):
         table.add_column(title, justify="right" if title == "rows" else "left")
     recorded = [r for r in done.reports if r.check.kind.value == "record"]
+    in_vain = {(r.check.monitor, r.check.interval) for r in done.reports if _found_nothing_late(r)}
     for report in done.reports:
-        if report in recorded and report.outcome.value == "ok":
+        if _found_nothing_late(report) or (report in recorded and report.outcome.value == "ok"):
             continue
         check = report.check
         table.add_row(
@@ -252,6 +254,16 @@ def _show(done: RunReport) -> None:
         screen.print(table)
     if recorded:
         screen.print(f"{len(recorded)} windows were recorded as what is usual")
+    if in_vain:
+        windows = "1 window" if len(in_vain) == 1 else f"{len(in_vain)} windows"
+        screen.print(f"no rows came late for {windows}")
+
+
+def _found_nothing_late(report: CheckReport) -> bool:
+    """Whether a window was looked at for late rows in vain, as nearly always."""
+    from whydrift.monitor.service.work import NOTHING_LATE
+
+    return report.outcome.value == "ok" and report.summary == NOTHING_LATE
 
 
 def _window(check: Check) -> str:

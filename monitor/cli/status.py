@@ -29,6 +29,8 @@ def status(
 ) -> int:
     """Show how each monitor stands: last window, verdict, alerts, when the next result is due.
 
+    A window is named by its start. Where labels come later, the newest window that has them is
+    told beside the newest one; and what each alert says that fires.
     The store alone is asked, beside a daemon or without one. *Budget* is what the last month's
     decisions spent of the false alarms that are granted a month: near 100 % where every window
     was judged.
@@ -82,7 +84,7 @@ def _show(found: Sequence[MonitorStatus], now: datetime) -> None:
         window = each.window
         table.add_row(
             clean(each.state.monitor, 40),
-            "none yet" if window is None else f"{window.end:%Y-%m-%d %H:%M}Z",
+            "none yet" if window is None else _start(window.start),
             _verdict(each),
             ", ".join(sorted({a.key.kind.value for a in each.alerts})) or "–",
             _due(each, now),
@@ -97,8 +99,41 @@ def _show(found: Sequence[MonitorStatus], now: datetime) -> None:
             screen.print(clean(f"{name}: failed {times}: {each.state.last_error}"))
         elif each.outcome == "undetermined" and not each.verdict:
             screen.print(f"{name}: learning: {each.reference_windows} windows are kept so far")
-        elif each.alerts:
-            screen.print(clean(f"{name}: {each.summary}"))
+        for line in _lines(each):
+            screen.print(clean(f"{name}: {line}"))
+
+
+def _lines(each: MonitorStatus) -> list[str]:
+    """Return what the newest window says, with labels an earlier one, and what each alert says.
+
+    What says the same of the same window is one line.
+    """
+    from whydrift.monitor.diagnosis.words import joined
+
+    stages: dict[tuple[str, str], str] = {}
+    if each.alerts and each.judged is not None:
+        stages[_start(each.judged.start), each.summary] = each.stage
+    if each.labelled is not None:
+        stages[_start(each.labelled.window.start), each.labelled.summary] = each.labelled.stage
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for alert in each.alerts:
+        window, key = alert.details.get("window"), alert.key
+        start = _start(datetime.fromisoformat(window["start"])) if window else "unknown"
+        said = start, str(alert.details.get("summary", ""))
+        segment = f" of {key.segment}" if key.segment else ""
+        kinds.setdefault(said, []).append(f"{key.kind.value}{segment}")
+    lines = []
+    for start, summary in dict.fromkeys([*stages, *kinds]):
+        words = [stages[start, summary]] if (start, summary) in stages else []
+        if (start, summary) in kinds:
+            words.append(f"firing {joined(sorted(kinds[start, summary]))}")
+        lines.append(f"window {start}, {', '.join(words)}: {summary}")
+    return lines
+
+
+def _start(moment: datetime) -> str:
+    """Name a window by its start, as `run` and `report` do."""
+    return f"{moment:%Y-%m-%d %H:%M}Z"
 
 
 def _verdict(each: MonitorStatus) -> str:

@@ -39,6 +39,7 @@ __all__ = [
     "TargetResult",
     "Verdict",
     "Window",
+    "told_slow",
 ]
 
 DIAGNOSIS_SCHEMA = "whydrift/diagnosis/1"
@@ -262,8 +263,10 @@ class ErrorControl:
 class Diagnosis:
     """Why a current window differs from its reference.
 
-    The attributes are those of the JSON contract (``to_dict``); ``evidence`` holds what pictures
-    are drawn from and is not part of it (None after ``from_dict``).
+    The attributes are those of the JSON contract (``to_dict``); ``slow`` is what the windows
+    before it show together with this one: by column, over how many windows it moved (None where
+    that is not known). ``evidence`` holds what pictures are drawn from and is not part of it (None
+    after ``from_dict``).
     """
 
     id: str
@@ -290,6 +293,7 @@ class Diagnosis:
     graph_change: tuple[GraphChange, ...] = ()
     monitor: str | None = None
     segment: str | None = None
+    slow: Mapping[str, int] | None = None
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -396,6 +400,7 @@ class Diagnosis:
                 "past_windows": self.error_control.past_windows,
             },
             "warnings": [w.to_dict() for w in self.warnings],
+            "slow": None if self.slow is None else {"scales": dict(self.slow)},
             "seconds": dict(self.seconds),
             "whydrift": {"version": self.version},
         }
@@ -523,6 +528,15 @@ def _column_from_dict(row: Mapping[str, Any]) -> ColumnResult:
     )
 
 
+def told_slow(value: Mapping[str, Any]) -> dict[str, int] | None:
+    """Return which columns the JSON says to have moved slowly, and over how many windows.
+
+    What a monitor keeps names those apart of which it told, as they reach the target.
+    """
+    slow = value.get("slow")
+    return None if slow is None else dict(slow.get("told", slow.get("scales", {})))
+
+
 def _graph_part(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return what this version knows of a graph, which of itself refuses unknown keys."""
     known = {key: value[key] for key in ("schema", "nodes", "stability") if key in value}
@@ -599,4 +613,5 @@ def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
         warnings=tuple(Note(r["code"], r["column"], r["text"]) for r in value["warnings"]),
         seconds=dict(value["seconds"]),
         version=value["whydrift"]["version"],
+        slow=told_slow(value),
     )

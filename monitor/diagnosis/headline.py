@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Verdict
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Verdict, told_slow
 
 if TYPE_CHECKING:
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 
-__all__ = ["Word", "has_other_model", "headline", "words_for"]
+__all__ = ["Word", "has_other_model", "headline", "stored_headline", "words_for"]
 
 _WORDS = {
     Verdict.NONE: "no shift",
@@ -39,7 +39,7 @@ class Word:
 
 
 def headline(diagnosis: Diagnosis) -> tuple[Word, ...]:
-    """Return a word for broken data, one for what moved, and one for a changed model.
+    """Return a word each for broken data, what moved, a changed model and what moved slowly.
 
     Parameters
     ----------
@@ -52,11 +52,28 @@ def headline(diagnosis: Diagnosis) -> tuple[Word, ...]:
         fault=diagnosis.fault,
         conditional_shift=diagnosis.conditional_shift,
         model_changed=diagnosis.model_changed,
+        slow=bool(diagnosis.slow),
+    )
+
+
+def stored_headline(stored: Mapping[str, Any]) -> tuple[Word, ...]:
+    """Return the words of :func:`headline` from a diagnosis as its JSON."""
+    return words_for(
+        Verdict(stored["verdict"]),
+        fault=bool(stored["fault"]),
+        conditional_shift=stored["conditional_shift"],
+        model_changed=has_other_model(stored),
+        slow=bool(told_slow(stored)),
     )
 
 
 def words_for(
-    verdict: Verdict, *, fault: bool, conditional_shift: bool | None, model_changed: bool
+    verdict: Verdict,
+    *,
+    fault: bool,
+    conditional_shift: bool | None,
+    model_changed: bool,
+    slow: bool,
 ) -> tuple[Word, ...]:
     """Return the words of :func:`headline` from what a list of diagnoses knows of each."""
     words = [Word("fault", "fault")] if fault else []
@@ -67,6 +84,8 @@ def words_for(
         words.append(Word(_WORDS[verdict], verdict.value))
     if model_changed:
         words.append(Word("model or serving changed", Verdict.MECHANISM.value))
+    if slow:
+        words.append(Word("slow drift", Verdict.COVARIATE.value))
     return tuple(words or [Word(_WORDS[Verdict.NONE], Verdict.NONE.value)])
 
 

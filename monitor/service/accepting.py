@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -115,7 +116,8 @@ def _accept(
     before = {a.key: a.episode for a in alerts}
     page = one_page(changes, alerts, stretch.end)
     messages = messages_of(config, monitor, page.told, before, judged[-1], "accepted")
+    closing = tuple(replace(change, details=details) for change in page.changes)
     return store.accept(
         monitor.name, reason, at=at, actor=actor, window=stretch, alerts_seen=alerts,
-        changes=page.changes, messages=messages,
+        changes=closing, messages=messages,
     )  # fmt: skip

@@ -16,8 +16,9 @@ from whydrift.monitor.diagnosis.alert import (
 )
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis
 from whydrift.monitor.diagnosis.episode import Episode, Step, advance
-from whydrift.monitor.diagnosis.words import joined
+from whydrift.monitor.diagnosis.slow_drift import slow_kind, slow_remedy, slow_sentence
 from whydrift.monitor.service.judging import Judged, SlowDrift
+from whydrift.monitor.service.work import AlertNews
 from whydrift.monitor.store.state import AlertChange, Decision, Spending
 from whydrift.monitor.window.interval import Interval
 
@@ -29,6 +30,7 @@ __all__ = ["Alerting", "decide", "details_of", "rejected"]
 # What an alert of a segment needs the monitor's combined p-value for; a fault shows itself.
 _GATED: Final = frozenset((AlertKind.MECHANISM, AlertKind.COVARIATE, AlertKind.CONDITIONAL))
 _TOLD: Final = frozenset((Step.OPENED, Step.UPDATED, Step.WIDENED, Step.CLOSED))
+_NEWS: Final = (Step.OPENED, Step.WIDENED, Step.CLOSED)
 # What an alert is about, where a diagnosis speaks of something else first.
 _SAYS: Final = {
     AlertKind.COVARIATE: "its own distribution moved",
@@ -60,6 +62,20 @@ class Alerting:
     def opened(self) -> tuple[AlertKey, ...]:
         """The alerts that began to fire."""
         return tuple(change.key for change in self.changes if change.step is Step.OPENED)
+
+    @property
+    def news(self) -> tuple[AlertNews, ...]:
+        """The alerts that began to fire, reached more columns, or ended."""
+        found = []
+        for change in self.changes:
+            before = self.before.get(change.key)
+            known = frozenset() if before is None else before.columns
+            named = known if change.episode is None else change.episode.columns
+            if change.step is Step.WIDENED:
+                named -= known
+            if change.step in _NEWS:
+                found.append(AlertNews(change.step, change.key, tuple(sorted(named))))
+        return tuple(found)
 
 
 def decide(
@@ -142,11 +158,7 @@ def details_of(
     current = diagnosis.current
     remedy = diagnosis.remedy.text
     if slowly and not set(columns) - set(slowly):  # of the last window alone it would be none
-        remedy = (
-            f"Look at the course of {', '.join(sorted(slowly))} over the last "
-            f"{max(slowly.values())} windows: what is found there is to be mended at its source, "
-            "or accepted as the new normal."
-        )
+        remedy = slow_remedy(slowly).text
     return {
         "summary": _summary(diagnosis, key, columns, slowly),
         "verdict": diagnosis.verdict.value,
@@ -168,20 +180,8 @@ def _summary(
         if own is None:
             return diagnosis.summary
         return f"{', '.join(columns)}: {own}. In the same window: {diagnosis.summary}"
-    named = joined([f"{c}{_last_of(diagnosis, c)}" for c in sorted(slowly)])
-    what = "the mechanism of " if key.kind is AlertKind.MECHANISM else ""
-    over = max(slowly.values())
-    return (
-        f"Slowly, over {over} windows, {what}{named} moved; none of these windows shows it alone. "
-        f"Of the last one: {diagnosis.summary}"
-    )
-
-
-def _last_of(diagnosis: Diagnosis, column: str) -> str:
-    """Return how far a column was from the reference in the last window."""
-    judged = diagnosis.columns.get(column)
-    effect = None if judged is None else judged.effect
-    return "" if effect is None else f" ({effect.value:+.2g} {effect.unit} in the last one)"
+    said = slow_sentence(diagnosis, slowly)
+    return f"{said} Of the last one alone: {diagnosis.summary}"
 
 
 def _findings(
@@ -206,28 +206,13 @@ def _findings(
             found[key] = AlertFinding(Outcome.REJECTED, frozenset({diagnosis.prediction}))
     if segment == WHOLE:
         for column in slow.scales:
-            moved = _kind_of(column, diagnosis, target)
+            moved = slow_kind(column, diagnosis, target)
             if moved is not None:
                 key = AlertKey(target, moved, segment)
                 finding = found[key]
                 named = finding.columns if finding.outcome is Outcome.REJECTED else frozenset()
                 found[key] = AlertFinding(Outcome.REJECTED, named | {column})
     return found
-
-
-def _kind_of(column: str, diagnosis: Diagnosis, target: str) -> AlertKind | None:
-    """Return which kind of drift a column's own change is; None where the target is out of reach.
-
-    Nobody is told of a change that does not reach the target.
-    """
-    if not target or diagnosis.target is None:
-        parents = diagnosis.graph.parents(column) if column in diagnosis.graph.nodes else ()
-        return AlertKind.MECHANISM if parents and not target else AlertKind.COVARIATE
-    if column == target:
-        return AlertKind.MECHANISM
-    if target not in diagnosis.graph.nodes:  # judged on its features: it may depend on any
-        return AlertKind.COVARIATE
-    return AlertKind.COVARIATE if column in diagnosis.graph.ancestors(target) else None
 
 
 def _least_p(diagnosis: Diagnosis) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget
 from whydrift.monitor.diagnosis.alert import AlertKey
-from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Stage
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Stage, told_slow
 from whydrift.monitor.diagnosis.headline import has_other_model
 from whydrift.monitor.service.schedule import next_due, stages_of
 from whydrift.monitor.store.information import size
@@ -102,6 +102,8 @@ class ResultNumbers:
         Of the graph.
     edges_changed : mapping of str to int
         By kind of change.
+    slow : mapping of str to int
+        Columns that moved slowly, by themselves in none of the windows, and over how many.
     """
 
     id: str
@@ -122,6 +124,7 @@ class ResultNumbers:
     loss: LossNumbers | None
     edges: int
     edges_changed: Mapping[str, int]
+    slow: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def order(self) -> tuple[datetime, bool]:
@@ -510,6 +513,7 @@ def _numbers(record: ResultRecord, diagnosis: Mapping[str, Any], limits: Metrics
             _loss(diagnosis["metric"]),
             len(diagnosis["graph"]["edges"]),
             changed,
+            told_slow(diagnosis) or {},
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise StoreError(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final
 
 from whydrift.discovery.errors import LeaseLost, NoRows, Overtaken, WhydriftError
@@ -15,6 +16,8 @@ from whydrift.monitor.config.redact import monitor_text
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.alert import AlertKey
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Verdict
+from whydrift.monitor.diagnosis.episode import Step
+from whydrift.monitor.diagnosis.words import joined
 from whydrift.monitor.history import History
 from whydrift.monitor.service.alerting import Alerting, decide, rejected
 from whydrift.monitor.service.clock import Clock
@@ -32,7 +35,7 @@ from whydrift.monitor.service.schedule import (
     left_behind,
     stages_of,
 )
-from whydrift.monitor.service.work import Check, CheckReport
+from whydrift.monitor.service.work import NOTHING_LATE, AlertNews, Check, CheckReport
 from whydrift.monitor.source.reading import never
 from whydrift.monitor.store.records import SnapshotRecord, WindowKey
 from whydrift.monitor.store.state import (
@@ -59,6 +62,13 @@ __all__ = ["perform"]
 
 _INSTANT: Final = timedelta(microseconds=1)
 _MOST_BY_ROWS: Final = 100  # windows by rows that one check looks at; the next ones come after
+_NEWS: Final = MappingProxyType(
+    {
+        Step.OPENED: "Alerts opened",
+        Step.WIDENED: "Alerts widened",
+        Step.CLOSED: "Alerts resolved",
+    }
+)
 _GRAVEST: Final = (
     CheckOutcome.ERROR, CheckOutcome.DRIFT, CheckOutcome.UNDETERMINED, CheckOutcome.OK,
     CheckOutcome.NO_DATA, CheckOutcome.SKIPPED,
@@ -243,7 +253,12 @@ class _Work:
             self.store.put_next_look(self.monitor.name, now + LOOK_EVERY)
             return CheckReport(check, CheckOutcome.OK, 0.0, summary="no more windows are complete")
         worst = min(reports, key=lambda r: _GRAVEST.index(r.outcome))
-        return replace(worst, check=reports[-1].check, rows=sum(r.rows for r in reports))
+        return replace(
+            worst,
+            check=reports[-1].check,
+            rows=sum(r.rows for r in reports),
+            alerts=tuple(news for report in reports for news in report.alerts),
+        )
 
     # ---- late rows -----------------------------------------------------------------------------
     def _late(self, check: Check, interval: Interval) -> CheckReport:
@@ -253,12 +268,15 @@ class _Work:
         plan = Plan.of(self.monitor, windows)
         # As at the moment when it was to be done, or just before the allowance has passed.
         found = self.history.refresh(interval, plan.ready(interval, check.kind) - _INSTANT)
-        report = CheckReport(check, CheckOutcome.OK, 0.0, summary="no rows came late")
+        report = CheckReport(check, CheckOutcome.OK, 0.0, summary=NOTHING_LATE)
         if found.arrival is Arrival.RECOMPUTE:
             records = self._kept(interval)
+            news: list[AlertNews] = []
             for kind in self._judged_stages(interval):
                 report = self._judge(Check(check.monitor, interval, kind, True), interval, records)
-            report = replace(report, check=check, summary=f"{found.text}: {report.summary}")
+                news += report.alerts
+            summary = f"{found.text}: {report.summary}"
+            report = replace(report, check=check, summary=summary, alerts=tuple(news))
         self._settle(check, interval, report.outcome)
         return report
 
@@ -321,7 +339,7 @@ class _Work:
             If somebody accepted what came before it was written.
         """
         judged = judge_window(self.history, interval, check.kind, records, cancel=self.cancel)
-        whole = judged.diagnoses.get(WHOLE)
+        whole = judged.whole
         lacks_labels = whole is not None and whole.stage.value != check.kind.value
         if whole is None or (lacks_labels and len(stages_of(self.monitor)) == 2):
             summary = judged.reason or "no labels have come for it: judged on its features alone"
@@ -345,7 +363,8 @@ class _Work:
             check, interval, outcome, rows=rows, last_row=last_row, judged=judged,
             alerting=alerting, lasting=lasting, stage=whole.stage.value,
         )  # fmt: skip
-        return CheckReport(check, outcome, 0.0, rows, _summary(whole, alerting))
+        news = alerting.news
+        return CheckReport(check, outcome, 0.0, rows, _summary(whole, news), news)
 
     def _said_before(self, check: Check, interval: Interval) -> frozenset[AlertKey]:
         """Return what the first stage of a window rejected already: the second says it not anew."""
@@ -415,18 +434,25 @@ class _Work:
 
 
 def _outcome(whole: Diagnosis, alerting: Alerting) -> CheckOutcome:
-    if whole.found or alerting.opened:
+    if whole.found or whole.slow or alerting.opened:
         return CheckOutcome.DRIFT
     if whole.verdict is Verdict.UNDETERMINED:
         return CheckOutcome.UNDETERMINED
     return CheckOutcome.OK
 
 
-def _summary(whole: Diagnosis, alerting: Alerting) -> str:
-    if not alerting.opened:
-        return whole.summary
-    names = ", ".join(
-        f"{key.kind.value} ({key.segment})" if key.segment else key.kind.value
-        for key in alerting.opened
-    )
-    return f"{whole.summary} Alerts opened: {names}"
+def _summary(whole: Diagnosis, news: Sequence[AlertNews]) -> str:
+    """Return what a window says, and what that does to alerts."""
+    said = [whole.summary]
+    for step, words in _NEWS.items():
+        done = [one for one in news if one.step is step]
+        if done:
+            said.append(f"{words}: {', '.join(_alert_words(one) for one in done)}")
+    return " ".join(said)
+
+
+def _alert_words(news: AlertNews) -> str:
+    kind = news.key.kind.value
+    if news.step is Step.WIDENED:
+        kind = f"{kind} by {joined(news.columns)}"
+    return f"{kind} ({news.key.segment})" if news.key.segment else kind

@@ -20,9 +20,10 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget, Purpose
 from whydrift.monitor.diagnosis.column_p_values import column_p_values
 from whydrift.monitor.diagnosis.compare import compare
-from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Window
+from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Window, told_slow
 from whydrift.monitor.diagnosis.faults.registry import DETECTORS, FAULT_LEVEL
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
+from whydrift.monitor.diagnosis.slow_drift import slow_kind, told_slowly
 from whydrift.monitor.diagnosis.slow_scale import SLOW_SCALES, slow_scale
 from whydrift.monitor.history import History
 from whydrift.monitor.service.graphs import MonitorGraph, monitor_graph
@@ -61,6 +62,8 @@ class SlowDrift:
     ----------
     scales : mapping of str to int
         By column, the windows over which its p-values add up to a rejection.
+    told : mapping of str to int
+        Of these, the columns that reach the target: of which people are told.
     p_values : mapping of str to float
         Of this window beside the anchor, of columns that it does not name by itself.
     anchor : tuple of Interval
@@ -70,11 +73,13 @@ class SlowDrift:
     scales: Mapping[str, int] = field(default_factory=dict)
     p_values: Mapping[str, float] = field(default_factory=dict)
     anchor: tuple[Interval, ...] = ()
+    told: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as results keep it, under the key ``slow``."""
         return {
             "scales": dict(self.scales),
+            "told": dict(self.told),
             "p_values": dict(self.p_values),
             "anchor": [[w.start.isoformat(), w.end.isoformat()] for w in self.anchor],
         }
@@ -82,9 +87,10 @@ class SlowDrift:
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> SlowDrift:
         """Read what a result says of it; nothing where it says nothing."""
-        told = result.get("slow", {})
-        anchor = tuple((start, end) for start, end in told.get("anchor", ()))
-        return cls(told.get("scales", {}), told.get("p_values", {}), _intervals(anchor))
+        said = result.get("slow") or {}
+        anchor = tuple((start, end) for start, end in said.get("anchor", ()))
+        told = told_slow(result) or {}
+        return cls(said.get("scales", {}), said.get("p_values", {}), _intervals(anchor), told)
 
 
 _MOST_TOLD: Final = 300_000  # p-values kept in one process, in some 30 MB
@@ -98,7 +104,8 @@ class Judged:
     Parameters
     ----------
     diagnoses : mapping of str to Diagnosis
-        By segment, empty for the whole; without the whole nothing could be judged.
+        Of the window alone, by segment, empty for the whole; without the whole nothing could be
+        judged.
     slow : SlowDrift
         Of the whole.
     graph : MonitorGraph, optional
@@ -116,14 +123,21 @@ class Judged:
     reason: str = ""
     acceptance: int = 0
 
+    @property
+    def whole(self) -> Diagnosis | None:
+        """That of the whole, with what the windows before show together with it."""
+        found = self.diagnoses.get(WHOLE)
+        return None if found is None else told_slowly(found, self.slow.told)
+
     def results(self) -> dict[str, dict[str, Any]]:
         """Return the diagnoses as the store keeps them.
 
-        That of the whole has two keys more than ``compare`` writes: ``slow``, and
+        That of the whole says more than ``compare`` writes: in ``slow``, and in
         ``graph_learned``, what its graph was learned on.
         """
         found = {name: diagnosis.to_dict() for name, diagnosis in self.diagnoses.items()}
-        if WHOLE in found:
+        if self.whole is not None:
+            found[WHOLE] = self.whole.to_dict()
             found[WHOLE]["slow"] = self.slow.to_dict()
             if self.graph is not None and self.graph.learned is not None:
                 found[WHOLE]["graph_learned"] = self.graph.learned.to_dict()
@@ -461,7 +475,8 @@ def _slow(
             if found is not None and found <= level:
                 scales[name] = windows
                 break
-    return SlowDrift(scales, quiet, tuple(anchor))
+    reaching = {n: w for n, w in scales.items() if slow_kind(n, diagnosis, target or "")}
+    return SlowDrift(scales, quiet, tuple(anchor), reaching)
 
 
 def _beside_anchor(

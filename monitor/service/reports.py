@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 from whydrift.discovery.errors import OptionError, nearest
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.diagnosis import Window
+from whydrift.monitor.diagnosis.diagnosis import Window, told_slow
+from whydrift.monitor.diagnosis.slow_drift import told_slowly
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import VisitKind
 from whydrift.monitor.window.interval import Interval
@@ -149,6 +150,10 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
         graph,
         _LEVEL if own is None else float(own["error_control"]["level"]),
     )
+    if own is not None and not current.segment and request.current.version is None:
+        # Other windows than these show it; what was found then is all that can be known.
+        slow = told_slow(own)
+        found = found if slow is None else told_slowly(found, slow)
     return replace(
         found,
         monitor=monitor.name,

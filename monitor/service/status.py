@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.snapshot.segments import REST
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE
-from whydrift.monitor.diagnosis.diagnosis import Verdict
-from whydrift.monitor.diagnosis.headline import has_other_model, words_for
+from whydrift.monitor.diagnosis.headline import stored_headline
 from whydrift.monitor.service.judging import alarm_budget
 from whydrift.monitor.service.schedule import next_due
 from whydrift.monitor.store.state import (
@@ -24,11 +23,43 @@ from whydrift.monitor.store.state import (
 if TYPE_CHECKING:
     from whydrift.monitor.config.monitor import Monitor
     from whydrift.monitor.store import Store
+    from whydrift.monitor.store.records import ResultRecord
     from whydrift.monitor.window.interval import Interval
 
-__all__ = ["MonitorStatus", "monitor_status"]
+__all__ = ["MonitorStatus", "StageStatus", "monitor_status"]
 
 _LATELY = timedelta(days=400)  # of visits: the newest of any monitor is younger
+
+
+@dataclass(frozen=True, slots=True)
+class StageStatus:
+    """What one stage of a window said.
+
+    Parameters
+    ----------
+    window : Interval
+    stage, verdict : str
+    headline : str
+        The first words of its report.
+    summary : str
+        One sentence.
+    """
+
+    window: Interval
+    stage: str
+    verdict: str
+    headline: str
+    summary: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        return {
+            "window": _window(self.window),
+            "stage": self.stage,
+            "verdict": self.verdict,
+            "headline": self.headline,
+            "summary": self.summary,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +82,11 @@ class MonitorStatus:
         no "no shift".
     summary : str
         One sentence.
+    judged : Interval, optional
+        The window that these are about: the newest one may be without rows.
+    labelled : StageStatus, optional
+        The newest result with labels, where it is of an earlier window: labels come later, and
+        speak of what features cannot show.
     alerts : tuple of AlertRecord
         That fire.
     next_due : datetime, optional
@@ -71,6 +107,8 @@ class MonitorStatus:
     fault: bool
     headline: str
     summary: str
+    judged: Interval | None
+    labelled: StageStatus | None
     alerts: tuple[AlertRecord, ...]
     next_due: datetime | None
     granted: float
@@ -86,15 +124,15 @@ class MonitorStatus:
         state = self.state
         return {
             "monitor": state.monitor,
-            "window": None
-            if self.window is None
-            else {"start": self.window.start.isoformat(), "end": self.window.end.isoformat()},
+            "window": None if self.window is None else _window(self.window),
             "outcome": self.outcome or None,
             "stage": self.stage or None,
             "verdict": self.verdict or None,
             "fault": self.fault,
             "headline": self.headline or None,
             "summary": self.summary,
+            "judged": None if self.judged is None else _window(self.judged),
+            "labelled": None if self.labelled is None else self.labelled.to_dict(),
             "alerts": [
                 {
                     "kind": a.key.kind.value,
@@ -102,6 +140,8 @@ class MonitorStatus:
                     "segment": a.key.segment,
                     "columns": sorted(a.episode.columns),
                     "since": None if a.fired is None else a.fired.isoformat(),
+                    "window": a.details.get("window"),
+                    "summary": a.details.get("summary"),
                 }
                 for a in self.alerts
             ],
@@ -164,6 +204,8 @@ def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) 
         fault=bool(result.get("fault")),
         headline=_headline(result),
         summary=str(result.get("summary", "")),
+        judged=None if record is None else record.key.interval,
+        labelled=_labelled(store, results, record),
         alerts=store.list_alerts(monitor=name, states={AlertState.FIRING}),
         next_due=next_due(monitor, store, now, most=most),
         granted=monitor.false_alarms_per_month,
@@ -172,14 +214,26 @@ def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) 
     )
 
 
+def _window(window: Interval) -> dict[str, str]:
+    return {"start": window.start.isoformat(), "end": window.end.isoformat()}
+
+
+def _labelled(
+    store: Store, results: Sequence[ResultRecord], newest: ResultRecord | None
+) -> StageStatus | None:
+    """Return the newest result with labels, where the newest of all is of a later window."""
+    found = [r for r in results if r.stage == VisitKind.LABELS.value]
+    record = max(found, key=lambda r: r.key.interval.end, default=None)
+    if record is None or newest is None or record.key.interval == newest.key.interval:
+        return None
+    result = store.get_result(record.id) or {}
+    summary = str(result.get("summary", ""))
+    window = record.key.interval
+    return StageStatus(window, record.stage, record.verdict, _headline(result), summary)
+
+
 def _headline(result: Mapping[str, Any]) -> str:
     """Return the first words of a stored report; empty without one."""
     if not result:
         return ""
-    words = words_for(
-        Verdict(result["verdict"]),
-        fault=result["fault"],
-        conditional_shift=result["conditional_shift"],
-        model_changed=has_other_model(result),
-    )
-    return " + ".join(word.text for word in words)
+    return " + ".join(word.text for word in stored_headline(result))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Final
 
+from whydrift.monitor.diagnosis.alert import AlertKey
+from whydrift.monitor.diagnosis.episode import Step
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
 from whydrift.monitor.window.interval import Interval
 
-__all__ = ["Check", "CheckReport"]
+__all__ = ["NOTHING_LATE", "AlertNews", "Check", "CheckReport"]
+
+NOTHING_LATE: Final = "no rows came late"  # the summary of nearly all looks for late rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +40,34 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class AlertNews:
+    """What a check did to an alert: it opened, reached more columns, or was resolved.
+
+    Parameters
+    ----------
+    step : Step
+        ``opened``, ``widened`` or ``closed``.
+    key : AlertKey
+    columns : tuple of str
+        What it is about; of one that widened those that joined.
+    """
+
+    step: Step
+    key: AlertKey
+    columns: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON holds it; ``resolved`` is the word of all who are told of an end."""
+        return {
+            "step": "resolved" if self.step is Step.CLOSED else self.step.value,
+            "kind": self.key.kind.value,
+            "target": self.key.target,
+            "segment": self.key.segment,
+            "columns": list(self.columns),
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """How a check ended; what it found is in the store by then.
 
@@ -48,7 +81,9 @@ class CheckReport:
     rows : int
         Read.
     summary : str
-        One sentence: of the diagnosis, or of what went wrong (secrets masked).
+        One sentence: of the diagnosis, or of what went wrong (secrets masked); and what became of
+        alerts.
+    alerts : tuple of AlertNews
     """
 
     check: Check
@@ -56,3 +91,4 @@ class CheckReport:
     seconds: float
     rows: int = 0
     summary: str = ""
+    alerts: tuple[AlertNews, ...] = ()

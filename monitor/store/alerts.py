@@ -27,12 +27,9 @@ def change(connection: sa.Connection, monitor: str, done: AlertChange, *, at: da
     The episode as it is afterwards is written, so that doing it twice does no more than once.
     """
     is_it = sa.and_(_of_key(monitor, done.key), _IS_OPEN)
-    row = connection.execute(sa.select(_TABLE.c.id, _TABLE.c.state).where(is_it)).first()
+    columns = (_TABLE.c.id, _TABLE.c.state, _TABLE.c.details)
+    row = connection.execute(sa.select(*columns).where(is_it)).first()
     said: dict[str, Any] = {"at": at}
-    if done.result is not None:
-        said["result"] = done.result
-    if done.details:
-        said["details"] = written(done.details)
     if done.episode is None:
         if row is None:
             return
@@ -40,9 +37,16 @@ def change(connection: sa.Connection, monitor: str, done: AlertChange, *, at: da
         if row.state == AlertState.PENDING.value:  # nobody was told of it
             connection.execute(sa.delete(_TABLE).where(is_row))
             return
+        # What it was about, and the diagnosis that showed it, stay: the end shows little of it.
+        about = read_json(row.details, f"alert {row.id}")
+        said["details"] = written({**about, **_closed(done)})
         said |= {"state": AlertState.RESOLVED.value, "resolved": done.end}
         connection.execute(sa.update(_TABLE).where(is_row).values(**said))
         return
+    if done.result is not None:
+        said["result"] = done.result
+    if done.details:
+        said["details"] = written(done.details)
     said |= _fields(done.episode)
     if done.step is Step.OPENED:
         said["fired"] = done.end
@@ -58,6 +62,12 @@ def change(connection: sa.Connection, monitor: str, done: AlertChange, *, at: da
         "kind": done.key.kind.value,
     }
     connection.execute(sa.insert(_TABLE).values(**key, **({"details": "{}"} | said)))
+
+
+def _closed(done: AlertChange) -> dict[str, Any]:
+    """Return what is kept of the end: of the window that resolved it, or why it was accepted."""
+    reason = {key: done.details[key] for key in ("accepted",) if key in done.details}
+    return {**reason, "closed": {**done.details, "diagnosis": done.result}}
 
 
 def listed(

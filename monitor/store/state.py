@@ -236,9 +236,11 @@ class AlertRecord:
     fired, resolved : datetime, optional
         End of the window that made it fire, or resolved it.
     result : str, optional
-        Id of the diagnosis that last spoke of it.
+        Id of the diagnosis that showed it last; the one of the window that resolved it is in
+        ``details``.
     details : mapping
-        What annotations show: ``summary``, ``columns``, ``faults``, ``remedy``, ``verdict``, …
+        What annotations show: ``summary``, ``columns``, ``faults``, ``remedy``, ``verdict``, …;
+        of one that is over ``closed`` too: the same of the window that resolved it.
     at : datetime
         When it was written last.
     """

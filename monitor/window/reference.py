@@ -19,7 +19,7 @@ __all__ = [
 
 
 class Exclusion(StrEnum):
-    """What keeps a past window out of a reference."""
+    """What keeps a past window out of a reference: what it shows, and the alerts over it."""
 
     FAULT = "fault"
     DRIFT = "drift"
@@ -44,7 +44,9 @@ class PastWindow:
     has_fault : bool
         Its recorded values were broken.
     has_drift : bool
-        It lies in an episode that nobody has accepted.
+        It shows a drift that nobody has accepted.
+    alerts : tuple of str
+        Kinds of the alerts that it lies within and that nobody has accepted.
     version : str, optional
         Of the model, where the window is a part of one version.
     """
@@ -53,6 +55,7 @@ class PastWindow:
     rows: int
     has_fault: bool = False
     has_drift: bool = False
+    alerts: tuple[str, ...] = ()
     version: str | None = None
 
 
@@ -209,6 +212,13 @@ def _reason(window: PastWindow, rule: ReferenceRule, accepted_from: datetime | N
         return "it lies before the change that was accepted"
     if Exclusion.FAULT in rule.exclude and window.has_fault:
         return "its values were broken"
+    kinds = [kind for kind in window.alerts if _exclusion(kind) in rule.exclude]
+    if kinds:
+        return f"it lies within an alert that nobody accepted ({', '.join(kinds)})"
     if Exclusion.DRIFT in rule.exclude and window.has_drift:
-        return "it lies in an episode that is open or was never accepted"
+        return "it shows a drift that nobody accepted"
     return None
+
+
+def _exclusion(alert: str) -> Exclusion:
+    return Exclusion.FAULT if alert == Exclusion.FAULT.value else Exclusion.DRIFT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -19,9 +20,17 @@ from whydrift.discovery.errors import ConfigError, NoRows, SourceError
 from whydrift.monitor import history as history_module
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Reference
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.diagnosis.episode import Episode, Step
 from whydrift.monitor.history import History
 from whydrift.monitor.store import Store, WindowKey
-from whydrift.monitor.store.state import CheckOutcome, Visit, VisitKind
+from whydrift.monitor.store.state import (
+    AlertChange,
+    CheckOutcome,
+    Settlement,
+    Visit,
+    VisitKind,
+)
 from whydrift.monitor.window.interval import Interval
 from whydrift.monitor.window.late import Arrival
 
@@ -384,3 +393,102 @@ def test_the_last_good_windows_are_found_however_far_back_they_lie(
         assert [w.interval for w in chosen[spare].windows] == list(windows[:3]) and len(past) == 3
     assert chosen[2] == chosen[4] == chosen[1000]
     assert len(chosen[2].left_out) == 8
+
+
+# ---- alerts over past windows -------------------------------------------------------------------
+def firing(
+    store: Store, window: Interval, *, last: Interval | None = None, segment: str = ""
+) -> None:
+    """Keep an alert that a window opened; with ``last`` one that this window resolved."""
+    key = AlertKey("y", AlertKind.MECHANISM, segment)
+    end = window.end.timestamp()
+    episode = Episode(end, end, counted=end, is_firing=True, columns=frozenset({"p"}))
+    changes = [AlertChange(key, Step.OPENED, episode, window.end, "o", {"summary": "p changed"})]
+    if last is not None:
+        changes.append(AlertChange(key, Step.CLOSED, None, last.end, "c", {"summary": "nothing"}))
+    digest = store.put_config("prices", "version: 1")
+    for n, change in enumerate(changes):
+        kind = (VisitKind.FEATURES, VisitKind.LABELS)[n]
+        outcome = CheckOutcome.DRIFT
+        store.settle(Settlement("prices", window, kind, outcome, digest, alerts=(change,)), None)
+
+
+def chosen(found: History, windows: Sequence[Interval], **how: object) -> list[int]:
+    reference, _ = found.reference(windows[-1], **how)  # type: ignore[arg-type]
+    return [windows.index(window.interval) for window in reference.windows]
+
+
+def test_windows_within_an_alert_are_no_reference_whatever_they_show_by_themselves(
+    folder: Path, store: Store
+) -> None:
+    """As of a model that changed, a slow drift, or a window that could not be decided."""
+    found = history(folder, store)
+    windows = days(found, 6)
+    for window in windows:
+        found.record(window)
+    firing(store, windows[3])
+    assert chosen(found, windows) == [0, 1, 2]
+    reference, _ = found.reference(windows[-1])
+    assert [reason for _, reason in reference.left_out] == [
+        "it lies within an alert that nobody accepted (mechanism)"
+    ] * 2
+    accepted = {"accepted_from": windows[3].start, "accepted_until": windows[4].end}
+    assert chosen(found, windows, **accepted) == [3, 4]
+
+
+def test_what_came_after_an_alert_is_a_reference_again(folder: Path, store: Store) -> None:
+    found = history(folder, store)
+    windows = days(found, 6)
+    for window in windows:
+        found.record(window)
+    firing(store, windows[1], last=windows[3])
+    assert chosen(found, windows) == [0, 3, 4]
+
+
+def test_an_alert_of_a_segment_leaves_the_whole_alone_and_one_of_the_whole_no_segment(
+    folder: Path, store: Store
+) -> None:
+    found = history(folder, store, more="    segments: {by: [land], top: 2, min_rows: 100}")
+    windows = days(found, 5)
+    for window in windows:
+        found.record(window)
+    firing(store, windows[3], segment="DE")
+    assert chosen(found, windows) == [0, 1, 2, 3]
+    assert chosen(found, windows, segment="DE") == [0, 1, 2]
+    firing(store, windows[2])
+    assert chosen(found, windows, segment="FR") == [0, 1]
+
+
+def test_an_alert_as_long_as_the_reference_does_not_starve_it(folder: Path, store: Store) -> None:
+    """What shows nothing by itself counts then: else no window would be judged ever again."""
+    found = history(folder, store)
+    windows = days(found, 8)
+    for window in windows:
+        found.record(window)
+    firing(store, windows[1])
+    rules = store.put_config("prices", "floor: 0.1")
+    loud = diagnosis("loud", "covariate")
+    store.put_result(WindowKey("prices", windows[4]), loud, config_hash=rules)
+    assert chosen(found, windows[:6]) == [0]  # of the last five days
+    assert chosen(found, windows) == [2, 3, 5, 6]
+    reference, _ = found.reference(windows[-1])
+    assert [reason for _, reason in reference.left_out] == ["it shows a drift that nobody accepted"]
+
+
+def test_a_window_within_an_alert_that_was_mended_is_a_reference_again(
+    folder: Path, store: Store
+) -> None:
+    found = history(folder, store)
+    windows = days(found, 6)
+    for window in windows:
+        found.record(window)
+    firing(store, windows[2])
+    rules = store.put_config("prices", "floor: 0.1")
+    whole = {"fault": False, "conditional_shift": None, "prediction": None, "graph_change": []}
+    for number, window in enumerate(windows[2:5]):
+        said = {**diagnosis(f"d{number}", "mechanism" if number == 0 else "none"), **whole}
+        store.put_result(WindowKey("prices", window), said, config_hash=rules)
+    assert chosen(found, windows) == [0, 1]
+    mended = {**diagnosis("again"), **whole}
+    store.put_result(WindowKey("prices", windows[2]), mended, config_hash=rules)
+    assert chosen(found, windows) == [0, 1, 2]

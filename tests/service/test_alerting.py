@@ -204,7 +204,7 @@ def test_a_slow_change_opens_an_alert_that_names_the_column() -> None:
     assert opened(found) == [("", "covariate")]
     (change,) = found.changes
     assert change.details["slow"] == {"a": 30}
-    assert "Slowly, over 30 windows, a" in change.details["summary"]
+    assert "Slowly, over the last 30 windows: a" in change.details["summary"]
     assert opened(decided(diagnosis(), slow=SlowDrift({"c": 7}))) == []  # does not reach y
     assert opened(decided(diagnosis(), slow=SlowDrift({"y": 7}))) == [("", "mechanism")]
 

@@ -13,6 +13,7 @@ import pytest
 from tests.service.stream import FIRST, rows, stream
 from tests.service.world import BEGIN, HOUR, configuration, querying
 from whydrift.monitor.config.load import parse_config
+from whydrift.monitor.history import History
 from whydrift.monitor.service.accepting import accept
 from whydrift.monitor.service.check import perform
 from whydrift.monitor.service.run import Asked, plan_run
@@ -20,6 +21,7 @@ from whydrift.monitor.service.schedule import due_checks, next_due
 from whydrift.monitor.service.status import monitor_status
 from whydrift.monitor.store import Store, open_store
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
+from whydrift.monitor.window.interval import Interval
 
 NOW = BEGIN + 6 * HOUR
 
@@ -40,7 +42,21 @@ def test_drift_opens_an_alert_once_and_two_quiet_windows_close_it(tmp_path: Path
         (alert,) = s.store.list_alerts()
         assert alert.fired == FIRST + timedelta(days=9)
         assert alert.resolved == FIRST + timedelta(days=12)
+        first, last = reports[8], reports[11]
+        assert first.summary.endswith("Alerts opened: covariate")
+        assert last.summary.endswith("Alerts resolved: covariate")
+        told = {"kind": "covariate", "target": "y", "segment": "", "columns": ["a"]}
+        assert [news.to_dict() for r in reports for news in r.alerts] == [
+            {"step": "opened", **told},
+            {"step": "resolved", **told},
+        ]
         assert alert.episode.columns == {"a"}
+        # It keeps what it was about, and leads to the last window that showed it.
+        assert "beginning at a" in alert.details["summary"]
+        assert alert.details["verdict"] == "covariate" and alert.details["columns"] == ["a"]
+        assert alert.result == s.result(9)["id"]
+        assert "Nothing changed" in alert.details["closed"]["summary"]
+        assert alert.details["closed"]["diagnosis"] == s.result(11)["id"]
         result = s.result(8)
         assert result["verdict"] == "covariate" and result["monitor"] == "m"
         assert result["segment"] is None
@@ -49,8 +65,9 @@ def test_drift_opens_an_alert_once_and_two_quiet_windows_close_it(tmp_path: Path
         }  # fmt: skip
         assert result["windows"]["reference"]["start"] == "2026-03-03T00:00:00Z"
         assert result["error_control"]["level"] < 0.005  # what the alarm budget leaves
-        # What drifted is no part of later references.
-        assert s.result(11)["windows"]["reference"]["rows"] == 4 * 150
+        # What drifted is no part of later references, nor is what came until it was over.
+        assert s.result(11)["windows"]["reference"]["rows"] == 3 * 150
+        assert s.result(12)["windows"]["reference"]["rows"] == 3 * 150
         status = monitor_status(s.monitor, s.store, s.now, most=100)
         assert (status.verdict, status.alerts) == ("none", ())
         assert status.headline == "no shift"
@@ -198,6 +215,10 @@ def test_what_is_accepted_becomes_usual_and_its_alerts_end(tmp_path: Path) -> No
         assert event.window.start == FIRST + timedelta(days=8)
         assert s.alerts() == [("", "covariate", "resolved")]
         assert s.steps() == [("opened", "covariate"), ("resolved", "covariate")]
+        (alert,) = s.store.list_alerts()
+        assert "beginning at a" in alert.details["summary"]
+        assert alert.details["accepted"] == "new price list"
+        assert alert.details["closed"]["summary"] == "Accepted as the new normal: new price list"
         reports = s.until(12.1)
         assert outcomes(reports) == ["ok", "ok"]
         assert s.result(10)["windows"]["reference"]["start"] == "2026-03-09T00:00:00Z"
@@ -458,8 +479,44 @@ def test_a_faint_change_that_stays_is_told_over_many_windows(tmp_path: Path) -> 
         (alert,) = s.store.list_alerts()
         assert (alert.key.kind.value, alert.state.value) == ("covariate", "firing")
         assert alert.details["columns"] == ["a"] and alert.details["slow"] == {"a": 7}
-        assert "Slowly, over 7 windows" in alert.details["summary"]
+        assert "Slowly, over the last 7 windows: a" in alert.details["summary"]
         assert s.steps() == [("opened", "covariate")]
+
+
+def test_windows_of_a_slow_drift_are_no_reference_until_it_is_accepted(tmp_path: Path) -> None:
+    with stream(tmp_path, since="2026-03-15", reference="last: 14") as s:
+        for day in range(25):
+            s.write(day, rows(day, count=500, shift=0.23 if day >= 14 else 0.0))
+        s.until(24.1)
+        assert s.alerts() == [("", "covariate", "firing")]
+        opened = FIRST + timedelta(days=21)
+        history = History.of(s.config, "m", s.store)
+        window = Interval(FIRST + timedelta(days=24), FIRST + timedelta(days=25))
+        found, _ = history.choice(window)
+        assert max(w.interval.end for w in found.windows) == opened
+        assert len(found.windows) == 14
+        assert [(w.interval.start, reason) for w, reason in found.left_out] == [
+            (
+                opened + timedelta(days=day),
+                "it lies within an alert that nobody accepted (covariate)",
+            )
+            for day in range(3)
+        ]
+
+
+def test_a_model_that_stays_changed_stays_an_alert(tmp_path: Path) -> None:
+    """Its windows have no verdict that says so: a reference must not learn them all the same."""
+    with stream(tmp_path, columns=", prediction: p, ignore: [id, land]") as s:
+        for day in range(14):
+            table = rows(day)
+            bias = 1.0 if day >= 8 else 0.0
+            noise = np.random.default_rng([1, day]).normal(0, 0.3, len(table))
+            said = table["a"].to_numpy() + table["b"].to_numpy() + noise + bias
+            s.write(day, table.append_column("p", pa.array(said)))
+        s.until(14.1)
+        assert [s.result(day)["verdict"] for day in range(8, 14)] == ["none"] * 6
+        assert s.alerts() == [("", "mechanism", "firing")]
+        assert s.result(13)["windows"]["reference"]["end"] == "2026-03-09T00:00:00Z"
 
 
 # ---- other references, other windows ------------------------------------------------------------

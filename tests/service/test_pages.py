@@ -18,6 +18,7 @@ import pytest
 import whydrift as wd
 from tests.service.asking import Served, served
 from tests.service.browser import chromium
+from tests.service.stream import rows, stream
 from tests.service.watched import FIRST, NOW, FakeDaemon, empty, settings, watched
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
@@ -135,7 +136,7 @@ def test_a_monitor_shows_its_windows_alerts_segments_and_what_to_do(there: Serve
     assert len(boxes) >= 2
     assert "release, 2026-05-11T00:00:00Z: model <12> (tests)" in text
     assert "Left out of the reference" in text
-    assert "2026-05-12 to 2026-05-13: it lies in an episode" in text
+    assert "2026-05-12 to 2026-05-13: it lies within an alert that nobody accepted" in text
 
 
 def test_a_segment_has_a_page_of_its_own(there: Served):
@@ -212,6 +213,23 @@ def test_before_anything_was_read_the_overview_teaches(tmp_path: Path):
         assert "Nothing has been judged yet" in page(new, "/monitors/prices").text
         assert "Nothing is kept of prices yet" in page(new, "/compare?monitor=prices").text
         assert "Nothing fires" in page(new, "/alerts").text
+
+
+def test_an_alert_that_is_over_says_what_it_was_about_and_leads_there(tmp_path: Path):
+    with stream(tmp_path, 13) as s:
+        for day in (8, 9):
+            s.write(day, rows(day, shift=3.0))
+        s.until(13.1)
+        showed = s.result(9)["id"]
+        daemon = FakeDaemon(s.config, open_store(s.config.store.url.get_secret_value()), now=s.now)
+    with served(daemon) as own:
+        for path in ("/alerts", "/monitors/m"):
+            found = page(own, path)
+            resolved = found.text.partition("Resolved")[2]
+            assert "beginning at a" in resolved.partition("What causes what")[0], path
+            assert f"/diagnoses/{showed}" in found.links()
+        (alert,) = own.client.get("/api/v1/alerts?state=resolved").json()["alerts"]
+        assert alert["diagnosis"].endswith(showed)
 
 
 def test_what_is_wrong_with_the_service_stands_on_every_page(there: Served):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyarrow.compute as pc
 import pytest
 
 from tests.service.receiver import receiver
@@ -88,6 +90,37 @@ def test_a_stretch_of_the_past_is_judged_beside_what_lies_before(files, capsys) 
     status, out, _ = told(capsys, *words, "--recompute")
     again = json.loads(out)["checks"]
     assert [(c["outcome"], c["recomputed"]) for c in again] == [("ok", True), ("drift", True)]
+
+
+def test_a_run_says_when_an_alert_opens_widens_and_is_resolved(tmp_path: Path, capsys) -> None:
+    start = TODAY - timedelta(days=12)
+    with stream(tmp_path) as made:
+        for day in range(12):
+            table = rows(day, shift=3.0 if day in (7, 8) else 0.0, start=start)
+            if day == 8:
+                place = table.schema.get_field_index("b")
+                table = table.set_column(place, "b", pc.add(table["b"], 3.0))
+            made.write(day, table)
+    (tmp_path / "w.db").unlink()
+    late = f"    since: {(start + timedelta(days=6)).isoformat()}\n    late: {{allow: 1d}}"
+    (tmp_path / "w.yaml").write_text(CONFIG.format(folder=tmp_path, more=late))
+    words = ("run", "-c", tmp_path / "w.yaml", "--json", tmp_path / "run.json")
+    status, out, err = told(capsys, *words)
+    assert (status, err) == (0, "")
+    for day, said in ((7, "Alerts opened: covariate"), (8, "Alerts widened: covariate by b"),
+                      (10, "Alerts resolved: covariate")):  # fmt: skip
+        begins = f"{start + timedelta(days=day):%Y-%m-%d %H:%M}Z–"
+        (line,) = [line for line in out.splitlines() if begins in line]
+        assert line.endswith(said)
+    # The newest one is looked at from six in the morning on.
+    assert "late_" not in out and re.search("no rows came late for [56] windows\n", out)
+    checks = json.loads((tmp_path / "run.json").read_text())["checks"]
+    steps = [(news["step"], news["kind"], news["columns"]) for c in checks for news in c["alerts"]]
+    assert steps == [
+        ("opened", "covariate", ["a"]),
+        ("widened", "covariate", ["b"]),
+        ("resolved", "covariate", ["a", "b"]),
+    ]
 
 
 def test_what_came_is_accepted_and_events_are_noted(files, capsys) -> None:

@@ -10,6 +10,7 @@ from whydrift.discovery.errors import ConfigError
 from whydrift.monitor.window.duration import Duration
 from whydrift.monitor.window.interval import Interval
 from whydrift.monitor.window.reference import (
+    Exclusion,
     FixedReference,
     LastWindows,
     PastWindow,
@@ -59,8 +60,18 @@ def test_windows_in_an_open_episode_or_with_a_fault_are_no_reference() -> None:
     assert [(w.interval.start - FIRST).days for w in found.windows] == [16, 19]
     assert [reason for _, reason in found.left_out] == [
         "its values were broken",
-        "it lies in an episode that is open or was never accepted",
+        "it shows a drift that nobody accepted",
     ]
+
+
+def test_an_alert_keeps_windows_out_as_what_it_is_about_does() -> None:
+    windows = past(30)
+    windows[18] = replace(windows[18], alerts=("mechanism",))
+    windows[19] = replace(windows[19], alerts=("fault",))
+    last = Duration.parse("3d")
+    assert chosen(LastWindows(last), windows, 20) == [17]
+    assert chosen(LastWindows(last, exclude=frozenset({Exclusion.FAULT})), windows, 20) == [17, 18]
+    assert chosen(LastWindows(last, exclude=frozenset({Exclusion.DRIFT})), windows, 20) == [17, 19]
 
 
 def test_of_the_last_good_windows_those_left_out_are_made_up_for() -> None:

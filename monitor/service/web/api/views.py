@@ -44,6 +44,7 @@ def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
         "fault": None if newest is None else newest.fault,
         "conditional_shift": None if newest is None else newest.conditional_shift,
         "model_changed": None if newest is None else newest.model_changed,
+        "slow": {} if newest is None else dict(newest.slow),
         "summary": None if newest is None else newest.summary,
         "newest": None if newest is None else _newest(newest, links),
         "segments": {

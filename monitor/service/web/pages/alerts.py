@@ -61,6 +61,11 @@ class ShownAlert:
         said = str(self.record.details.get("summary", ""))
         return said.removeprefix(f"{', '.join(self.columns)}: ")
 
+    @property
+    def accepted(self) -> str:
+        """Why it was accepted; empty where it was not."""
+        return str(self.record.details.get("accepted", ""))
+
 
 def shown_alerts(
     records: Iterable[AlertRecord], state: AlertState, links: Links, configured: Iterable[str]

@@ -15,8 +15,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from whydrift.effects.words import joined
-from whydrift.monitor.diagnosis.diagnosis import Verdict
-from whydrift.monitor.diagnosis.headline import has_other_model, words_for
+from whydrift.monitor.diagnosis.headline import stored_headline
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.event_beside import BesideOthers
@@ -176,7 +175,7 @@ def _page(
         row=row_of(view, now),
         segment=segment,
         diagnosis=said,
-        words=() if said is None else _words(said),
+        words=() if said is None else stored_headline(said),
         newest=newest,
         timeline=timeline_svg(lanes, [_mark(e) for e in seen.events], f"Windows of {name}", zone),
         zone=zone,
@@ -285,18 +284,9 @@ def _said(stored: Mapping[str, Any]) -> _Said:
         for name, column in stored["columns"].items()
         if column["verdict"] not in {"stable", "inherited"}
     }
-    words = _words(stored)
+    words = stored_headline(stored)
     kind = "fault" if stored["fault"] else words[0].kind
     return _Said(kind, ", ".join(w.text for w in words), str(stored["summary"]), columns)
-
-
-def _words(stored: Mapping[str, Any]) -> tuple[Any, ...]:
-    return words_for(
-        Verdict(stored["verdict"]),
-        fault=bool(stored["fault"]),
-        conditional_shift=stored["conditional_shift"],
-        model_changed=has_other_model(stored),
-    )
 
 
 def _mark(event: EventRecord) -> Mark:

@@ -85,7 +85,9 @@ def row_of(view: MonitorView, now: datetime) -> Row:
             state = "late"
         case _ if newest is None:
             state = "new"
-        case _ if newest.fault or newest.model_changed or newest.verdict != Verdict.NONE:
+        case _ if newest.fault or newest.model_changed or newest.slow:
+            state = "open"
+        case _ if newest.verdict != Verdict.NONE:
             state = "open"
         case _ if view.empty is not None:
             state = "open"
@@ -102,6 +104,7 @@ def result_words(found: ResultNumbers) -> tuple[Word, ...]:
         fault=found.fault,
         conditional_shift=found.conditional_shift,
         model_changed=found.model_changed,
+        slow=bool(found.slow),
     )
 
 
