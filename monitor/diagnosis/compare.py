@@ -296,17 +296,18 @@ def compare(
         if measure is not None and target is not None:
             tell("attributing the change", 0, 1)
             together = tuple(g.columns for g in judgement.groups)
-            players = _players(judgement.ranking, together, judgement.graph, target, measure)
+            apart = testing.passed_over()
+            ways = judgement.graph.with_edges(e for e in judgement.graph if (e.a, e.b) not in apart)
+            players = _players(judgement.ranking, together, ways, target, measure)
             reader = prediction if measure.is_loss and prediction is not None else target
             pair = testing.recorded
             if testing.faulty.keys() & set(players) and not testing.reads_faults(reader, target):
                 players = tuple(n for n in players if n not in testing.faulty)
                 pair = testing.repaired
-            apart = testing.passed_over()
             attribution = attribute(
                 pair,
                 measure,
-                judgement.graph.with_edges(e for e in judgement.graph if (e.a, e.b) not in apart),
+                ways,
                 players,
                 target=target,
                 prediction=prediction,

@@ -99,3 +99,10 @@ def test_the_loss_is_charged_with_what_the_model_read_alone():
     assert contribution.low <= truth <= (contribution.high or 0)
     assert contribution.value == pytest.approx(truth, rel=0.3)
     assert diagnosis.remedy.action == "fix_pipeline"
+
+
+def test_what_the_target_did_not_follow_moves_nothing_of_its_mean():
+    diagnosis = told(customers(np.random.default_rng(1), less=30), graph=GRAPH)
+    contribution = diagnosis.columns["score"].contribution
+    assert contribution is not None and contribution.value == 0
+    assert diagnosis.metric is not None and diagnosis.metric.name == "mean of default"
