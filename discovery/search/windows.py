@@ -22,6 +22,7 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.orientation import dag_to_cpdag
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.snapshot.note import Note
+from whydrift.discovery.snapshot.recode import in_common_codes
 from whydrift.discovery.snapshot.schema import Column, ColumnKind, Role, Schema
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
@@ -52,7 +53,7 @@ def read_windows(frames: Sequence[Any], *, random_state: int = 0) -> tuple[Snaps
     Raises
     ------
     SchemaError
-        If there is no window, one lacks a column of the first, or Snapshots have other categories.
+        If there is no window, or one lacks a column of the first.
     """
     if not frames:
         raise SchemaError("there are no windows", where="data", remedy="Give at least one")
@@ -81,15 +82,8 @@ def read_windows(frames: Sequence[Any], *, random_state: int = 0) -> tuple[Snaps
                         where=where,
                         remedy="Give windows with the same columns",
                     )
-                own = window.schema[column.name].categories
-                if own[: len(column.categories)] != column.categories:
-                    raise SchemaError(
-                        f"column {column.name!r} has other categories than in the first window",
-                        where=where,
-                        remedy="Build it with Snapshot.from_frame(…, schema=first.schema)",
-                    )
         windows.append(window)
-    return tuple(windows)
+    return in_common_codes(windows)
 
 
 def pooled(windows: Sequence[Snapshot]) -> Snapshot:

@@ -198,10 +198,19 @@ def test_windows_that_do_not_fit_together_or_the_method_are_refused():
         discover([frames[0], frames[1].drop(columns="b")])
     with pytest.raises(SchemaError, match="there are no windows"):
         discover([])
-    text = [pd.DataFrame({"x": list("ab") * 50, "y": list("pqqp") * 25}),
-            pd.DataFrame({"x": list("bba") * 40, "y": list("qqp") * 40})]  # fmt: skip
-    with pytest.raises(SchemaError, match="other categories than in the first window"):
-        discover([Snapshot.from_frame(frame) for frame in text])
+
+
+def test_windows_may_list_their_categories_in_any_order():
+    rng = np.random.default_rng(0)
+    frames = []
+    for names in ("ab", "cba"):
+        x = rng.choice([*names], 800)
+        y = np.where(rng.random(800) < 0.8, x == "a", rng.random(800) < 0.5)
+        frames.append(pd.DataFrame({"x": x, "y": y.astype(int)}))
+    apart = discover([Snapshot.from_frame(frame) for frame in frames])
+    together = discover(frames)
+    assert [(e.a, e.mark, e.b) for e in apart] == [(e.a, e.mark, e.b) for e in together]
+    assert [{e.a, e.b} for e in apart] == [{"x", "y"}]
 
 
 # ---- bad input --------------------------------------------------------------------------------
