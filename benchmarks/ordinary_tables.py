@@ -155,6 +155,31 @@ def currencies(rng: np.random.Generator, rows: int, factor: float = 1.0) -> pd.D
     return pd.DataFrame({"country": country, "seats": seats, "price": price, "y": y})
 
 
+def calls(rng: np.random.Generator, rows: int, held: float = 1.0) -> pd.DataFrame:
+    queue = rng.choice(["sales", "care", "tech"], rows, p=[0.4, 0.4, 0.2])
+    usual = pd.Series(queue).map({"sales": 240, "care": 300, "tech": 480}).to_numpy()
+    talk = np.round(usual * rng.lognormal(0, 0.5, rows))
+    hold = np.round((rng.random(rows) < 0.35) * rng.gamma(2, 30, rows) * held)
+    after = np.round(20 + 0.1 * talk + rng.gamma(2, 10, rows))
+    rating = np.clip(np.round(4.2 - 0.004 * hold + 0.8 * rng.normal(size=rows)), 1, 5)
+    return pd.DataFrame({"queue": queue, "talk": talk, "hold": hold, "after": after,
+                         "handle": talk + hold + after, "rating": rating})  # fmt: skip
+
+
+def clicks(rng: np.random.Generator, rows: int, bias: float = 0.3) -> pd.DataFrame:
+    relevance = np.round(1 / (1 + np.exp(-rng.normal(size=rows))), 3)
+    place = 5 - 6 * (relevance - 0.5) + 2.5 * rng.normal(size=rows)
+    position = np.clip(np.round(place), 1, 10).astype(int)
+
+    def chance(bias: float) -> np.ndarray:
+        return 1 / (1 + np.exp(0.8 - 2 * (relevance - 0.5) + bias * (position - 1)))
+
+    click = (rng.random(rows) < chance(bias)).astype(int)
+    stay = np.where(click == 1, np.round(rng.lognormal(3, 0.8, rows), 1), np.nan)
+    return pd.DataFrame({"relevance": relevance, "position": position, "click": click,
+                         "stay": stay, "p": np.round(chance(0.3), 4)})  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Table:
     """One kind of table.
@@ -234,6 +259,15 @@ TABLES = {
         lambda rng, moved: (loans(rng, 8_000), loans(rng, 8_000, 25 * moved)),
         "score",
         "default",
+        {"prediction": "p"},
+    ),
+    "calls, a total of three parts": Table(
+        lambda rng, moved: (calls(rng, 5_000), calls(rng, 2_500, 1 + moved)), "hold", "rating"
+    ),
+    "clicks, and a time of stay": Table(
+        lambda rng, moved: (clicks(rng, 8_000), clicks(rng, 4_000, 0.3 + 0.25 * moved)),
+        "click",
+        "click",
         {"prediction": "p"},
     ),
     "kronor for euros in one country": Table(

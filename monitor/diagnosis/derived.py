@@ -27,6 +27,8 @@ _CLEARLY = 0.5  # of the next correlation: which column is the computed one is a
 _COARSE = 0.25  # sd: what a column is made of shows beside more rounding than what breaks it
 _EXACT = 0.01  # of what rounding makes: nothing was rounded
 _ROUNDED = 0.1  # the same: as far off as a rounded column is
+_LEAST_PARTS = 3  # of a total
+_UNIT = 1e-6  # of a factor of 1
 _WRITTEN = 4  # decimals at most, of what is recorded and not computed
 
 
@@ -105,6 +107,9 @@ def _results(reference: Snapshot, identity: Linear | Pair) -> Iterator[str]:
         if by_decimals is not None:
             yield by_decimals
             return
+    elif (total := _total(reference, identity)) is not None:
+        yield total
+        return
     scores = np.column_stack([reference.rank_scores(name) for name in names])
     complete = scores[np.isfinite(scores).all(axis=1)]
     goes_with = np.abs(np.corrcoef(complete, rowvar=False)) - np.eye(len(names))
@@ -114,6 +119,24 @@ def _results(reference: Snapshot, identity: Linear | Pair) -> Iterator[str]:
     computed = names[0] if isinstance(identity, Pair) else _last(reference, names)
     if made == computed and largest[order[0]] <= _CLEARLY * largest[order[1]]:
         yield made
+
+
+def _total(reference: Snapshot, identity: Linear) -> str | None:
+    """Return the column that three or more parts of no less than 0 add up to, or None.
+
+    Who divides a total into that many parts records all but one and the rest; who has the parts
+    adds them up, which is by far the commoner. Of two parts one may as well be the rest.
+    """
+    signs = {identity.result: -1.0, **dict(identity.terms)}
+    if identity.constant or any(abs(abs(sign) - 1) > _UNIT for sign in signs.values()):
+        return None
+    positive = [name for name, sign in signs.items() if sign > 0]
+    negative = [name for name, sign in signs.items() if sign < 0]
+    alone, parts = (negative, positive) if len(negative) == 1 else (positive, negative)
+    if len(alone) != 1 or len(parts) < _LEAST_PARTS:
+        return None
+    values = reference.columns(tuple(parts))
+    return alone[0] if not np.any(values < 0) else None
 
 
 def _by_decimals(reference: Snapshot, identity: Pair) -> str | None:

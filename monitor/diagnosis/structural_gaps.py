@@ -7,14 +7,16 @@ learned as if values were missing by chance joins them to whatever else moved.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["with_gaps_filled"]
+__all__ = ["structural_gaps", "with_gaps_filled", "with_gaps_known"]
 
 _LEAST_MISSING = 0.02
 _BY_CHANCE = 3.0  # standard errors
@@ -22,11 +24,10 @@ _MOST_AGAINST = 0.005  # of the rows, in which the other column says otherwise
 _MOST_LEVELS = 50
 
 
-def with_gaps_filled(windows: Sequence[Snapshot], names: Sequence[str]) -> tuple[Snapshot, ...]:
-    """Return windows whose structurally missing values have a value of their own.
-
-    A category gets a level, also one whose own gaps say where others have some, and a number the
-    middle of all: beside the column that says where they are missing any one value does.
+def structural_gaps(
+    windows: Sequence[Snapshot], names: Sequence[str]
+) -> dict[str, tuple[str, ...]]:
+    """Return the columns whose values are missing where there can be none, and what says where.
 
     Parameters
     ----------
@@ -35,21 +36,62 @@ def with_gaps_filled(windows: Sequence[Snapshot], names: Sequence[str]) -> tuple
     names : sequence of str
         Columns looked at.
     """
-    gappy = [n for n in names if any(w.missing_share(n) >= _LEAST_MISSING for w in windows)]
+    gappy = [n for n in names if _has_gaps(windows, n)]
     if not gappy:
-        return tuple(windows)
+        return {}
     tellers = {n: v for n in names if (v := _levels(windows, n)) is not None}
-    filled: dict[str, None] = {}
+    found = {}
     for name in gappy:
         missing = ~np.isfinite(_pooled(windows, name))
-        telling = [
+        telling = tuple(
             n
             for n, codes in tellers.items()
             if n != name and not (n in gappy and _rose(windows, n)) and _says_where(codes, missing)
-        ]
+        )
         if telling:
-            filled |= dict.fromkeys([name, *(n for n in telling if n in gappy)])
-    return tuple(_filled(windows, tuple(filled))) if filled else tuple(windows)
+            found[name] = telling
+    return found
+
+
+def with_gaps_filled(
+    windows: Sequence[Snapshot], gaps: Mapping[str, Collection[str]]
+) -> tuple[Snapshot, ...]:
+    """Return windows whose structurally missing values have a value of their own.
+
+    A category gets a level, also one whose own gaps say where others have some, and a number the
+    middle of all: beside the column that says where they are missing any one value does.
+
+    Parameters
+    ----------
+    windows : sequence of Snapshot
+    gaps : mapping of str to collection of str
+        See `structural_gaps`.
+    """
+    if not gaps:
+        return tuple(windows)
+    columns = dict.fromkeys(n for name, telling in gaps.items() for n in (name, *telling))
+    return tuple(_filled(windows, [n for n in columns if _has_gaps(windows, n)]))
+
+
+def with_gaps_known(known: Knowledge, gaps: Mapping[str, Collection[str]]) -> Knowledge:
+    """Return what is known, and that no column causes what says whether it has a value.
+
+    There is a time of stay where somebody clicked: however much it tells of the click, it came
+    after, and after all that the click is known not to cause. Of columns that both have gaps
+    nothing is said, nor against what is required.
+    """
+    edges: list[tuple[str, str]] = []
+    for name, telling in gaps.items():
+        for teller in (t for t in telling if t not in gaps):
+            edges.append((name, teller))
+            edges += ((name, n) for t, n in known.forbidden if t == teller and n != name)
+    said = {*known.required}
+    kept = (edge for edge in edges if edge not in said)
+    return replace(known, forbidden=tuple(dict.fromkeys((*known.forbidden, *kept))))
+
+
+def _has_gaps(windows: Sequence[Snapshot], name: str) -> bool:
+    return any(w.missing_share(name) >= _LEAST_MISSING for w in windows)
 
 
 def _rose(windows: Sequence[Snapshot], name: str) -> bool:

@@ -21,7 +21,11 @@ from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, P
 from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.derived import with_derived
 from whydrift.monitor.diagnosis.read_by_model import read_by_model
-from whydrift.monitor.diagnosis.structural_gaps import with_gaps_filled
+from whydrift.monitor.diagnosis.structural_gaps import (
+    structural_gaps,
+    with_gaps_filled,
+    with_gaps_known,
+)
 from whydrift.monitor.diagnosis.words import joined
 
 if TYPE_CHECKING:
@@ -155,7 +159,8 @@ def window_graph(
     known, is_last = with_assumed(known, varying, target, inputs, calendar)
     if both:
         known, exact = with_derived(reference, varying, known)
-        windows = with_gaps_filled(windows, varying)
+        gaps = structural_gaps(windows, varying)
+        windows, known = with_gaps_filled(windows, gaps), with_gaps_known(known, gaps)
     alternatives = None
     if method == "boss":
         from whydrift.discovery.search.order_mcmc import supported_graphs

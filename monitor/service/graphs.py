@@ -19,7 +19,11 @@ from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.clocks import calendar_names
 from whydrift.monitor.diagnosis.derived import with_derived
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
-from whydrift.monitor.diagnosis.structural_gaps import with_gaps_filled
+from whydrift.monitor.diagnosis.structural_gaps import (
+    structural_gaps,
+    with_gaps_filled,
+    with_gaps_known,
+)
 from whydrift.monitor.service.references import Usual
 from whydrift.monitor.window.interval import Interval
 
@@ -161,7 +165,8 @@ def _learn(monitor: Monitor, windows: Sequence[Snapshot], columns: tuple[str, ..
     method = monitor.graph.method
     stretches = _stretches(windows) if method in {"auto", "boss"} else (_pooled(windows),)
     knowledge = _known(monitor, windows, stretches, columns)
-    stretches = with_gaps_filled(stretches, columns)
+    gaps = structural_gaps(stretches, columns)
+    stretches, knowledge = with_gaps_filled(stretches, gaps), with_gaps_known(knowledge, gaps)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)
