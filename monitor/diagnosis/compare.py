@@ -620,7 +620,12 @@ def _estimated(
         measure = replace(known, current=unknown)
     broken = {c for f in testing.findings for c in f.fault.columns}
     inputs = tuple(n for n in testing.graph.nodes if n in testing.usable - broken - {target})
-    return estimate_loss(testing.recorded, measure, prediction, inputs)
+    estimated = estimate_loss(testing.recorded, measure, prediction, inputs)
+    if not broken:
+        return estimated
+    # What broke makes the loss another one: no sign that what the inputs say has changed.
+    told = tuple(n for n in estimated.notes if n.code != "estimated_loss_off")
+    return replace(estimated, notes=told)
 
 
 def _within(window: Window, repaired: Snapshot, findings: tuple[Finding, ...]) -> Window:

@@ -172,6 +172,7 @@ class Fault:
     first_seen: str | None = None
     repaired: bool = False
     where: str | None = None  # in which rows, such as ``city is 'Rome'``; None: all of them
+    scale: str | None = None  # what became of values that read otherwise, such as ``25 less``
 
 
 @dataclass(frozen=True, slots=True)
@@ -361,6 +362,7 @@ class Diagnosis:
                     "share": f.share,
                     "first_seen": f.first_seen,
                     **({} if f.where is None else {"where": f.where}),
+                    **({} if f.scale is None else {"scale": f.scale}),
                     "evidence": f.evidence,
                     "repaired": f.repaired,
                 }
@@ -574,6 +576,7 @@ def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
                 row["first_seen"],
                 row["repaired"],
                 row.get("where"),
+                row.get("scale"),
             )
             for row in value["faults"]
         ),

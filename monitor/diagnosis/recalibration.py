@@ -82,13 +82,17 @@ class _Scale:
     @property
     def text(self) -> str:
         """What became of the values."""
-        ends = self.added - _INTERVAL * self.error, self.added + _INTERVAL * self.error
         if self.is_factor:
-            low, middle, high = np.exp([ends[0], self.added, ends[1]])
-            return f"{middle:.4g} times what they were ({low:.4g} to {high:.4g})"
-        low, high = sorted(abs(end) for end in ends)
+            return f"{np.exp(self.added):.4g} times what it did"
         way = "more" if self.added > 0 else "less"
-        return f"{abs(self.added):.4g} {way} than they were ({low:.4g} to {high:.4g})"
+        return f"{abs(self.added):.4g} {way} than it did"
+
+    @property
+    def interval(self) -> str:
+        """Between what and what, at 95 %."""
+        ends = [self.added - _INTERVAL * self.error, self.added + _INTERVAL * self.error]
+        low, high = sorted(np.exp(ends) if self.is_factor else np.abs(ends))
+        return f"{low:.4g} to {high:.4g}"
 
 
 def recalibrated(
@@ -261,9 +265,17 @@ def _finding(
         where = f"where {scale.where} ({share:.1%} of the rows), "
     verb = "is" if len(torn) == 1 else "are"
     evidence = (
-        f"{where}values look recorded on another scale: {scale.text}; that undone, {name} is as "
-        f"before, and so {verb} {joined(torn)} given it ({p_text(least)}); as recorded, all moved"
+        f"{where}it reads about {scale.text} ({scale.interval}): only with that undone {name} is "
+        f"as before, and so {verb} {joined(torn)} given it ({p_text(least)})"
     )
     kind = FaultKind.UNIT_CHANGE if scale.is_factor else FaultKind.OFFSET
-    fault = Fault(kind, (name,), share, evidence, repaired=True, where=scale.where)
+    fault = Fault(
+        kind,
+        (name,),
+        share,
+        evidence,
+        repaired=True,
+        where=scale.where,
+        scale=f"about {scale.text}",
+    )
     return Finding(fault, undone, scale.rows)

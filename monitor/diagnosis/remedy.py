@@ -15,7 +15,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.gain import Gains
-from whydrift.monitor.diagnosis.words import columns_by_kind, joined
+from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined
 
 __all__ = ["TOLERANCE", "choose_remedy", "wants_gains"]
 
@@ -316,12 +316,15 @@ _WORDS = {
 }
 
 
+def _step(fault: FaultyColumns) -> str:
+    named = joined(fault.columns)
+    if fault.scale is not None:
+        return f"find out why {named} reads {fault.scale}, and set that back{fault.where}"
+    return f"{_WORDS[fault.kind]} {named}".strip() + fault.where
+
+
 def _fix(faults: Sequence[Fault], moved: str | None) -> Remedy:
-    steps = [
-        f"{_WORDS[kind]} {joined(columns)}".strip() + where
-        for kind, columns, where in columns_by_kind(faults)
-    ]
-    text = "; ".join(steps)
+    text = "; ".join(map(_step, columns_by_kind(faults)))
     columns = tuple(dict.fromkeys(c for f in faults for c in f.columns))
     text = f"Mend the pipeline: {text}. Then compare again."
     if moved is not None and moved in columns:

@@ -16,7 +16,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.prediction_row import MODEL_CHANGED
-from whydrift.monitor.diagnosis.words import columns_by_kind, joined
+from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined
 
 __all__ = ["summarise"]
 
@@ -85,11 +85,7 @@ def summarise(
     """
     parts = []
     if faults:
-        said = [
-            _FAULT_WORDS[kind].format(joined(c)) + where
-            for kind, c, where in columns_by_kind(faults)
-        ]
-        parts.append(f"Broken data: {'; '.join(said)}")
+        parts.append(f"Broken data: {'; '.join(map(_broken, columns_by_kind(faults)))}")
     faulty = {c for fault in faults for c in fault.columns}
     sources = [c for c in ranking if judged[c].verdict is ColumnVerdict.SOURCE]
     broken = [c for c in ranking if judged[c].verdict is ColumnVerdict.MECHANISM]
@@ -187,6 +183,13 @@ def _without_direction(
 def _in_doubt(judged: Mapping[str, Judged]) -> list[str]:
     """Return columns that moved by themselves or after another one: which is not known."""
     return [c for c, j in judged.items() if j.reason_code is ReasonCode.UNDECIDED_EDGE]
+
+
+def _broken(fault: FaultyColumns) -> str:
+    named = joined(fault.columns)
+    if fault.scale is not None:
+        return f"{named} reads {fault.scale}{fault.where}"
+    return _FAULT_WORDS[fault.kind].format(named) + fault.where
 
 
 def _measure(metric: Metric | None) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 
-__all__ = ["columns_by_kind", "is_conceivable", "joined", "p_text", "sentence"]
+__all__ = ["FaultyColumns", "columns_by_kind", "is_conceivable", "joined", "p_text", "sentence"]
 
 _MOST_SHARE, _MOST_SD = 0.99, 10.0
 # Of which a sentence can name the columns of several at once.
@@ -37,14 +38,25 @@ def is_conceivable(change: float, *, is_share: bool) -> bool:
     return change <= (_MOST_SHARE if is_share else _MOST_SD)
 
 
-def columns_by_kind(faults: Sequence[Fault]) -> list[tuple[FaultKind, tuple[str, ...], str]]:
-    """Return each fault's kind, columns, and words for where it is, if not everywhere.
+@dataclass(frozen=True, slots=True)
+class FaultyColumns:
+    """Columns that one sentence can name, where they broke, and by what scale, if that is known."""
+
+    kind: FaultKind
+    columns: tuple[str, ...]
+    where: str
+    scale: str | None
+
+
+def columns_by_kind(faults: Sequence[Fault]) -> list[FaultyColumns]:
+    """Return each fault's columns, with words for where it is, if not everywhere.
 
     Columns that went or emptied are told as one.
     """
-    where = {number: f" where {fault.where}" for number, fault in enumerate(faults) if fault.where}
-    out: dict[tuple[FaultKind, int], tuple[str, ...]] = {}
+    out: dict[tuple[FaultKind, int], FaultyColumns] = {}
     for number, fault in enumerate(faults):
         key = fault.kind, -1 if fault.kind in _TOLD_TOGETHER else number
-        out[key] = (*out.get(key, ()), *fault.columns)
-    return [(kind, columns, where.get(number, "")) for (kind, number), columns in out.items()]
+        before = out[key].columns if key in out else ()
+        where = f" where {fault.where}" if fault.where and key[1] >= 0 else ""
+        out[key] = FaultyColumns(fault.kind, (*before, *fault.columns), where, fault.scale)
+    return list(out.values())

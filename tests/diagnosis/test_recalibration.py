@@ -41,7 +41,9 @@ def test_a_score_that_reads_less_is_one_fault_that_is_undone(known):
     assert diagnosis.verdict == "none"
     (fault,) = diagnosis.faults
     assert (fault.kind, fault.columns, fault.repaired) == ("offset", ("score",), True)
-    assert "less than they were" in fault.evidence
+    assert "less than it did" in fault.evidence
+    assert "Broken data: score reads about" in diagnosis.summary
+    assert "set that back" in diagnosis.remedy.text
 
 
 def test_an_unusual_factor_is_told_where_hardly_a_row_is_alike():
