@@ -181,7 +181,7 @@ def choose_remedy(
             Action.NONE,
             columns,
             text=f"Inputs moved at {named}, and the loss did not "
-            "rise: nothing to mend in the model.",
+            "rise measurably: nothing to mend in the model.",
         )
     if not has_overlap:
         return Remedy(
@@ -262,7 +262,8 @@ def _by_gain(
         return Remedy(
             Action.NONE,
             columns,
-            text=f"{named} moved, and the loss did not rise: nothing to mend in the model.",
+            text=f"{named} moved, and the loss did not rise measurably: nothing to mend in the "
+            "model.",
         )
     if not moved:
         return None
