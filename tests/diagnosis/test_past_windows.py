@@ -397,18 +397,30 @@ def test_a_level_beyond_anything_seen_is_told_however_much_days_differ(added):
     assert p_value is not None and p_value < 1e-6
 
 
-def test_the_highest_day_of_a_month_is_one_in_a_month():
+def share_of_low_levels(days_differ: float, rows: int, now: int) -> float:
+    """Return how often the level of a window like twenty others has a p-value below .05."""
     rng = np.random.default_rng(4)
-    p_values = []
+    parts = np.repeat(np.arange(20), rows)
+    count = len(parts) + now
+    low = 0
     for _ in range(400):
-        levels = rng.normal(size=21)
-        values = np.concatenate([level + rng.normal(size=30) for level in levels])
-        parts = np.repeat(np.arange(20), 30)
-        p = level_p_value(values, parts, np.ones((630, 1)), np.empty((630, 0)))
+        levels = np.repeat(days_differ * rng.normal(size=21), [*[rows] * 20, now])
+        values = levels + rng.normal(size=count)
+        p = level_p_value(values, parts, np.ones((count, 1)), np.empty((count, 0)))
         assert p is not None
-        p_values.append(p)
-    below = np.mean(np.array(p_values) < 0.05)
+        low += p < 0.05
+    return low / 400
+
+
+def test_the_highest_day_of_a_month_is_one_in_a_month():
+    below = share_of_low_levels(1.0, 30, 30)
     assert binom.cdf(round(400 * below), 400, 0.05) > 1e-3
+    assert binom.sf(round(400 * below) - 1, 400, 0.05) > 1e-3
+
+
+@pytest.mark.parametrize("days_differ", [0.0, 1.0])
+def test_a_short_window_is_not_judged_as_if_it_were_as_long_as_the_others(days_differ):
+    below = share_of_low_levels(days_differ, 300, 30)
     assert binom.sf(round(400 * below) - 1, 400, 0.05) > 1e-3
 
 

@@ -39,7 +39,6 @@ LEAST_ROWS = 50
 _LEAST_DISTANCE = 0.2
 _KS_ONE_PERCENT = 1.63
 _INTERVAL = 1.959964  # 95 %
-_MOST_ROOM = 0.2  # for what past windows differ by, in logs
 _FAR_BEYOND = 5.0  # times as far as any past window, of what may be a conversion on an odd day
 _FURTHER = 1.3  # times as far out as any past window another one may lie
 # A difference between two distances that chance makes, in units of √(1/n + 1/m): both are of the
@@ -201,6 +200,8 @@ def fitting(
     noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))
     # Growth is not a unit: what is undone has to fit closely, or as past windows do.
     if left > min(0.5 * distance, 0.05 + noise):
+        if not best.conversion.shift:  # a day of ten times the sales is not rare enough
+            return None
         usual = max((sorted_ks_distance(np.sort(p), reference) for p in past), default=0.0)
         if left > min(0.8 * distance, _FURTHER * usual):
             return None
@@ -234,15 +235,14 @@ def _plausible(
     """Return the conversions that, undone, bring the size of the values to the reference's.
 
     The conversions lie so densely that some one of them is near any growth: the ratio of the
-    typical sizes has to be this one, but for sampling error and what past windows differ by.
+    typical sizes has to be this one, but for sampling error. So has the middle of temperatures, but
+    for what past windows differ by.
     """
     found = [c for c in CONVERSIONS if c.shift and is_temperature(c, values, before, past)]
     ratio = _ratio(values, before)
     if ratio is None:
         return found
-    ratios = [r.log for r in (_ratio(p, before) for p in past) if r is not None]
-    usual = float(np.std(ratios)) if ratios else 0.0
-    room = 0.03 + min(2 * float(np.hypot(ratio.error, usual)), max(2 * ratio.error, _MOST_ROOM))
+    room = 0.03 + 2 * ratio.error
     scaled = [c for c in CONVERSIONS if not c.shift and abs(ratio.log - np.log(c.factor)) < room]
     return scaled + found
 

@@ -56,7 +56,10 @@ def level_p_value(
     rest = levels - levels.mean()
     if freedom < _LEAST_FREEDOM or not rest.any():
         return None
-    spread = float(np.sqrt(rest @ rest / freedom * (1 + 1 / len(windows))))
+    # All that windows differ by may be chance, of which a shorter one has more.
+    usual_rows = len(windows) / sum(1 / (w.stop - w.start) for w in windows)
+    shorter = max(1.0, usual_rows / (len(values) - past))
+    spread = float(np.sqrt(rest @ rest / freedom * (shorter + 1 / len(windows))))
     far = abs(_middle(left[past:]) - float(levels.mean())) / spread
     return float(2 * stdtr(freedom, -far))
 
