@@ -45,7 +45,7 @@ from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.gain import measure_gains
 from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.graph_check import missing_edges, reversed_edges
-from whydrift.monitor.diagnosis.judge import Judgement, judge
+from whydrift.monitor.diagnosis.judge import Judgement, judge, retold
 from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
 from whydrift.monitor.diagnosis.late_labels import late_labels
 from whydrift.monitor.diagnosis.limits import check_numbers
@@ -257,10 +257,13 @@ def compare(
     learned, testing, judgement = judged_with(repaired, findings)
     with clock.measure("tests"):
         rescaled = recalibrated(testing, judgement, Floor.of(floor), level)
-    if rescaled is not None:
-        findings = (*findings, dated(rescaled, repaired))
-        repaired = repaired.with_sample(rescaled.repairs)
+    if rescaled is not None and rescaled.is_fault:
+        findings = (*findings, dated(rescaled.finding, repaired))
+        repaired = repaired.with_sample(rescaled.finding.repairs)
         learned, testing, judgement = judged_with(repaired, findings)
+        rescaled = None
+    elif rescaled is not None:
+        judgement = retold(judgement, rescaled.told(judgement.judged), target)
     with clock.measure("tests"):
         shift = name_shift(
             testing,
@@ -297,6 +300,8 @@ def compare(
             tell("attributing the change", 0, 1)
             together = tuple(g.columns for g in judgement.groups)
             apart = testing.passed_over()
+            if rescaled is not None:
+                apart |= {(rescaled.column, n) for n in rescaled.others}
             ways = judgement.graph.with_edges(e for e in judgement.graph if (e.a, e.b) not in apart)
             players = _players(judgement.ranking, together, ways, target, measure)
             reader = prediction if measure.is_loss and prediction is not None else target
@@ -387,6 +392,7 @@ def compare(
             model_changed=predicted.changed,
             prediction=prediction,
             followed=followed,
+            rescaled=None if rescaled is None else rescaled.text,
         ),
         columns=columns,
         ranking=(*gone, *judgement.ranking),
@@ -409,6 +415,7 @@ def compare(
             open_edges=open_edges,
             gains=gains,
             followed=followed,
+            rescaled=rescaled,
         ),
         graph=judgement.graph,
         graph_change=edges,
@@ -434,6 +441,7 @@ def compare(
             *estimated.notes,
             *population_notes(judgement.judged, judgement.ranking),
             *(() if judgement.choice is None else (judgement.choice.note,)),
+            *(() if rescaled is None else (rescaled.note,)),
         ),
         seconds=clock.seconds(),
         version=_version(),

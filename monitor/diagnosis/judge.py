@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.confidence import confidence
@@ -35,7 +35,7 @@ from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
 from whydrift.monitor.diagnosis.words import joined, p_text
 
-__all__ = ["JudgedPrediction", "Judgement", "judge"]
+__all__ = ["JudgedPrediction", "Judgement", "judge", "retold"]
 
 # No column can have these names.
 _CONDITIONAL = "\x00target given inputs"
@@ -198,6 +198,31 @@ def judge(
         None
         if predicted is None
         else JudgedPrediction(predicted, _PREDICTION in rejected, q_values.get(_PREDICTION)),
+    )
+
+
+def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | None) -> Judgement:
+    """Return what follows for ranking, targets and verdict if some columns are judged otherwise.
+
+    Parameters
+    ----------
+    judgement : Judgement
+    instead : mapping of str to Judged
+        Those columns.
+    target : str, optional
+        The target.
+    """
+    judged = {**judgement.judged, **instead}
+    targets = _targets(
+        target, judged, judgement.graph, judgement.conditional_shift, judgement.groups
+    )
+    return replace(
+        judgement,
+        judged=judged,
+        ranking=_ranking(judged, judgement.evidence),
+        targets=targets,
+        verdict=_worst([t.verdict for t in targets.values()], is_open=_is_open(judged)),
+        confidence={n: c for n, c in judgement.confidence.items() if n not in instead},
     )
 
 

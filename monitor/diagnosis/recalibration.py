@@ -1,9 +1,11 @@
-"""A number that is recorded on another scale: what else moved did so because of that.
+"""A number that reads otherwise, by a constant or a factor, while what follows from it does not.
 
 A vendor's score reads 25 less, amounts come in another currency, a sensor was mounted anew. By a
 graph the number moved, and so did what follows from it, since that follows from the number as it
 was. Where undoing one shift or factor makes the number what it was given its causes, and everything
-that follows from it what it was given the number, that is the simpler explanation.
+that follows from it what it was given the number, that is the simpler explanation: one column, and
+not two. A rate that rose while nobody reacted looks the same: it is called broken only where
+several columns say so, or where values are such as never were.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.alternatives import Parents
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Fault, FaultKind, ReasonCode
@@ -25,7 +28,7 @@ from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.words import joined, p_text
 
-__all__ = ["recalibrated"]
+__all__ = ["Rescaled", "recalibrated"]
 
 _NUMBERS = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT})
 _MOVED = frozenset({ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM})
@@ -39,6 +42,7 @@ _INTERVAL = 1.959964  # 95 %
 _WELL = 0.3  # fits so well that no other need be tried
 _LEAST_ROWS = 50
 _MOST_SEGMENTING, _MOST_LEVELS = 20, 12  # columns and categories looked at
+_FAR = float(np.log(2))
 _CLEAR, _STAYED = 6.0, 3.0  # standard errors, of rows that moved and of the others
 
 
@@ -95,9 +99,64 @@ class _Scale:
         return f"{low:.4g} to {high:.4g}"
 
 
+@dataclass(frozen=True)
+class Rescaled:
+    """A number that reads otherwise, and what did not follow.
+
+    Parameters
+    ----------
+    column : str
+    finding : Finding
+        As a fault.
+    others : tuple of str
+        Columns that follow from it by the graph, and are as before only if that is undone.
+    p_value : float
+        The least of "as before", of any column, then.
+    is_fault : bool
+        Whether it must be the record: two columns or more did not follow, the values have twice
+        their size or half of it, or none is like those that there were.
+    """
+
+    column: str
+    finding: Finding
+    others: tuple[str, ...]
+    p_value: float
+    is_fault: bool
+
+    @property
+    def scale(self) -> str:
+        """What became of the values, and in which rows."""
+        fault = self.finding.fault
+        return f"{fault.scale}{f' where {fault.where}' if fault.where else ''}"
+
+    def told(self, judged: Mapping[str, Judged]) -> dict[str, Judged]:
+        """Return the verdicts on the others, where this alone is said to have changed."""
+        text = (
+            f"Given {self.column} it moved, but not once that is undone of {self.column} by which "
+            f"it reads {self.scale} ({p_text(self.p_value)})."
+        )
+        return {
+            name: replace(judged[name], verdict=ColumnVerdict.STABLE, reason_code=None, reason=text)
+            for name in self.others
+        }
+
+    @property
+    def text(self) -> str:
+        """What is known, and what is not."""
+        return (
+            f"{self.column} reads {self.scale}, and {joined(self.others)} did not follow: it is "
+            "recorded on another scale, or it moved and nothing came of that"
+        )
+
+    @property
+    def note(self) -> Note:
+        """The same as a warning."""
+        return Note("rescaled", self.column, self.text)
+
+
 def recalibrated(
     testing: Testing, judgement: Judgement, floor: Floor, level: float
-) -> Finding | None:
+) -> Rescaled | None:
     """Return the number whose new scale explains what else moved with it, or None.
 
     What followed the number as it is recorded speaks against it, and so does what still moved once
@@ -115,7 +174,7 @@ def recalibrated(
     """
     judged, graph, pair = judgement.judged, judgement.graph, testing.repaired
     moved = [name for name, found in judged.items() if found.verdict in _MOVED]
-    best: tuple[float, Finding] | None = None
+    best: Rescaled | None = None
 
     def sees(result: MechanismTestResult) -> bool:
         return bool(sees_enough(result, floor, level, judgement.tests))
@@ -131,6 +190,7 @@ def recalibrated(
             n: tuple(p for p in graph.parents(n) if p in testing.usable) for n in (name, *below)
         }
         recorded = max(_p_value(judgement, n) for n in (name, *torn))
+        is_unlike = any(judged[c].reason_code is ReasonCode.NO_OVERLAP for c in torn)
         for likeliest in (
             *_scales(pair, name, parents[name]),
             *_in_part(pair, name, parents[name]),
@@ -139,11 +199,18 @@ def recalibrated(
                 scale = likeliest.near(errors)
                 undone = {name: scale.undo(pair.current.column(name))}
                 least = _least_p(testing, undone, parents, (name, *torn), sees)
-                if least > max(_LEAST_P, _LIKELIER * recorded, best[0] if best else 0.0):
-                    best = least, _finding(name, scale, undone, torn, least)
+                if least > max(_LEAST_P, _LIKELIER * recorded, best.p_value if best else 0.0):
+                    is_far = scale.is_factor and abs(scale.added) >= _FAR
+                    best = Rescaled(
+                        name,
+                        _finding(name, scale, undone, torn, least),
+                        torn,
+                        least,
+                        is_fault=len(torn) > 1 or is_unlike or is_far,
+                    )
                 if least < _LIKELY or least > _WELL:
                     break
-    return None if best is None else best[1]
+    return best
 
 
 def _least_p(

@@ -15,6 +15,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.gain import Gains
+from whydrift.monitor.diagnosis.recalibration import Rescaled
 from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined
 
 __all__ = ["TOLERANCE", "choose_remedy", "wants_gains"]
@@ -41,6 +42,7 @@ def choose_remedy(
     open_edges: Sequence[Edge] = (),
     gains: Gains | None = None,
     followed: Sequence[str] = (),
+    rescaled: Rescaled | None = None,
 ) -> Remedy:
     """Choose a remedy.
 
@@ -81,6 +83,8 @@ def choose_remedy(
         What each correction would win, where the loss and labels tell.
     followed : sequence of str
         Columns at which a change began that the prediction follows.
+    rescaled : Rescaled, optional
+        A number that reads otherwise while what follows from it does not.
     """
     if faults:
         return _fix(faults, target if conditional_shift else None)
@@ -89,6 +93,8 @@ def choose_remedy(
     rose = rose and (moved or (metric is not None and metric.is_beyond_chance))
     if model_changed and prediction is not None:
         return _other_model(prediction, rose=rose)
+    if rescaled is not None:
+        return _look_at(rescaled, gains)
     columns = tuple(ranking)
     named = joined(ranking)
     if open_edges and verdict is Verdict.UNDETERMINED and not conditional_shift:
@@ -198,14 +204,26 @@ def choose_remedy(
     )
 
 
+def _look_at(rescaled: Rescaled, gains: Gains | None) -> Remedy:
+    name, others = rescaled.column, joined(rescaled.others)
+    return Remedy(
+        Action.INVESTIGATE,
+        (name,),
+        None if gains is None else gains.of.get(Action.RETRAIN),
+        f"Find out why {name} reads {rescaled.scale}. If it is recorded otherwise (another unit, "
+        f"source or version), set that back. If it moved of itself, {others} did not follow: what "
+        f"a model learned of {name} no longer holds, and it has to be trained on current rows.",
+    )
+
+
 def _other_model(prediction: str, *, rose: bool) -> Remedy:
     cost = "The loss rose. " if rose else ""
     return Remedy(
         Action.INVESTIGATE,
         (prediction,),
-        text=f"{cost}Find out what makes {prediction} now. Was no other model released, then mend "
-        "what serves it: what it reads, in which unit, how predictions are joined to rows. Was one "
-        "released, then compare with rows of its own, and go back to the old one if it is worse.",
+        text=f"{cost}Find out what makes {prediction} now. If no other model was released, mend "
+        "what serves it: what it reads, in which unit, how predictions are joined to rows. If one "
+        "was, compare with rows of its own, and go back to the old one if it is worse.",
     )
 
 

@@ -53,6 +53,7 @@ def summarise(
     model_changed: bool = False,
     prediction: str | None = None,
     followed: Sequence[str] = (),
+    rescaled: str | None = None,
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -82,6 +83,8 @@ def summarise(
         Its column.
     followed : sequence of str
         Columns at which a change began that the prediction follows.
+    rescaled : str, optional
+        What is told of a number that reads otherwise while what follows from it does not.
     """
     parts = []
     if faults:
@@ -149,6 +152,8 @@ def summarise(
         parts.append(f"The data cannot tell whether {what} moved")
     elif moved := _in_doubt(judged):
         parts.append(f"{joined(moved)} moved; the data cannot tell where it began")
+    if rescaled is not None:
+        parts.append(f"{rescaled[0].upper()}{rescaled[1:]}")
     if model_changed:
         parts.append(MODEL_CHANGED)
     if parts:

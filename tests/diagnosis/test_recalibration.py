@@ -108,3 +108,19 @@ def test_what_the_target_did_not_follow_moves_nothing_of_its_mean():
     contribution = diagnosis.columns["score"].contribution
     assert contribution is not None and contribution.value == 0
     assert diagnosis.metric is not None and diagnosis.metric.name == "mean of default"
+
+
+def test_where_one_column_alone_did_not_follow_both_readings_are_told():
+    """A rate that rose while nobody reacted yet looks like one that is recorded otherwise."""
+    reference, current = (
+        customers(np.random.default_rng(seed), less=less).drop(columns="limit")
+        for seed, less in ((0, 0), (1, 30))
+    )
+    diagnosis = wd.compare(reference, current, graph=[("score", "default"), ("land", "default")],
+                           target="default")  # fmt: skip
+    assert not diagnosis.faults
+    assert diagnosis.ranking == ("score",) and diagnosis.verdict == "covariate"
+    assert diagnosis.columns["default"].verdict == "stable"
+    assert "less than it did, and default did not follow" in diagnosis.summary
+    assert diagnosis.remedy.action == "investigate" and diagnosis.remedy.columns == ("score",)
+    assert [w.column for w in diagnosis.warnings if w.code == "rescaled"] == ["score"]
