@@ -367,6 +367,9 @@ def compare(
     estimated = _estimated(side, testing, measure, target, prediction, loss)
     open_edges = _open_edges(judgement.graph, judgement)
     followed = _followed(side, judgement, target, prediction)
+    # What the inputs say of the target moved with the number that reads otherwise.
+    is_told = rescaled is not None and target in rescaled.others
+    explained = {"graph_contradicts_data", "estimated_loss_off"} if is_told else set()
     return Diagnosis(
         id=uuid4().hex,
         stage=Stage.LABELS if side.has_labels else Stage.FEATURES,
@@ -436,9 +439,9 @@ def compare(
             *learned.notes,
             *doubts,
             *testing.notes,
-            *shift.notes,
+            *(n for n in shift.notes if n.code not in explained),
             *predicted.notes,
-            *estimated.notes,
+            *(n for n in estimated.notes if n.code not in explained),
             *population_notes(judgement.judged, judgement.ranking),
             *(() if judgement.choice is None else (judgement.choice.note,)),
             *(() if rescaled is None else (rescaled.note,)),

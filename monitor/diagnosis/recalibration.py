@@ -87,9 +87,9 @@ class _Scale:
     def text(self) -> str:
         """What became of the values."""
         if self.is_factor:
-            return f"{np.exp(self.added):.4g} times what it did"
+            return f"{np.exp(self.added):.3g} times what it did"
         way = "more" if self.added > 0 else "less"
-        return f"{abs(self.added):.4g} {way} than it did"
+        return f"{abs(self.added):.3g} {way} than it did"
 
     @property
     def interval(self) -> str:
@@ -144,8 +144,8 @@ class Rescaled:
     def text(self) -> str:
         """What is known, and what is not."""
         return (
-            f"{self.column} reads {self.scale}, and {joined(self.others)} did not follow: it is "
-            "recorded on another scale, or it moved and nothing came of that"
+            f"{self.column} reads {self.scale}, and {joined(self.others)} did not follow: another "
+            "scale, or a move that nothing came of"
         )
 
     @property
