@@ -181,6 +181,15 @@ class MonitorView:
         found = self.results.get(segment, ())
         return found[-1] if found else None
 
+    def labelled(self, segment: str = WHOLE) -> ResultNumbers | None:
+        """Return the newest result with labels, where the newest of all is of a later window.
+
+        Labels come later, and speak of what features cannot show.
+        """
+        results = self.results.get(segment, ())
+        found = next((r for r in results if r.stage is Stage.LABELS), None)
+        return None if found is None or found.end == results[-1].end else found
+
     def newest_with_loss(self, segment: str = WHOLE) -> ResultNumbers | None:
         """Return the newest result that knows the loss: where labels are late, an older window."""
         found = (r for r in reversed(self.results.get(segment, ())) if r.loss is not None)

@@ -18,7 +18,7 @@ import pytest
 import whydrift as wd
 from tests.service.asking import Served, served
 from tests.service.browser import chromium
-from tests.service.stream import rows, stream
+from tests.service.stream import late_labels, rows, stream
 from tests.service.watched import FIRST, NOW, FakeDaemon, empty, settings, watched
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
@@ -73,6 +73,16 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A monitor whose labels come after three days, and of which y follows another rule by then."""
+    folder = tmp_path_factory.mktemp("late")
+    with late_labels(folder) as s:
+        daemon = FakeDaemon(s.config, open_store(s.config.store.url.get_secret_value()), now=s.now)
+    with served(daemon) as found:
+        yield found
+
+
 def page(there: Served, path: str, status: int = 200) -> Page:
     answer = there.client.get(path, headers=HTML)
     assert answer.status_code == status, answer.text
@@ -119,7 +129,8 @@ def test_every_link_of_every_page_leads_somewhere(there: Served):
 
 def test_the_overview_says_what_fires_and_where(there: Served):
     text = page(there, "/").text
-    assert "1 firing" in text
+    fires = len(there.daemon.board().monitors["prices"].firing)
+    assert f"1 monitor firing, {fires} alerts" in text
     assert "covariate and mechanism shift" in text
     assert "beginning at income" in text
     assert "mechanism: price" in text
@@ -230,6 +241,25 @@ def test_an_alert_that_is_over_says_what_it_was_about_and_leads_there(tmp_path: 
             assert f"/diagnoses/{showed}" in found.links()
         (alert,) = own.client.get("/api/v1/alerts?state=resolved").json()["alerts"]
         assert alert["diagnosis"].endswith(showed)
+
+
+def test_late_labels_that_page_stand_beside_a_newer_window_at_rest(late: Served):
+    """The newest window, without labels, looks as always; no green word may stand over an alert."""
+    for path in ("/", "/monitors/m"):
+        found = page(late, path)
+        chips = [a["class"] for _, a in found.elements if "badge-word" in a.get("class", "")]
+        assert "badge-word v-quiet" in chips and "badge-word v-mechanism" in chips, path
+        assert "badge-word v-none" not in chips, path
+        assert "no shift" in found.text and "mechanism shift" in found.text, path
+        assert "what leads to y has changed" in found.text, path
+    assert "with labels, window of 2026-03-09" in page(late, "/").text
+    assert "newest window with labels, from 2026-03-09 to 2026-03-10" in found.text
+    (said,) = late.client.get("/api/v1/monitors").json()["monitors"]
+    assert (said["verdict"], said["newest"]["stage"]) == ("none", "features")
+    labelled = said["labelled"]
+    assert (labelled["stage"], labelled["verdict"]) == ("labels", "mechanism")
+    assert labelled["window"]["start"] == "2026-03-09T00:00:00Z"
+    assert "what leads to y has changed" in labelled["summary"]
 
 
 def test_what_is_wrong_with_the_service_stands_on_every_page(there: Served):

@@ -34,7 +34,7 @@ def interval_view(interval: Interval | None) -> dict[str, str] | None:
 
 def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
     """Return what is known of a monitor now."""
-    state, newest = view.state, view.newest()
+    state, newest, labelled = view.state, view.newest(), view.labelled()
     return {
         "name": view.name,
         "target": view.target or None,
@@ -47,6 +47,7 @@ def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
         "slow": {} if newest is None else dict(newest.slow),
         "summary": None if newest is None else newest.summary,
         "newest": None if newest is None else _newest(newest, links),
+        "labelled": None if labelled is None else _labelled(labelled, links),
         "segments": {
             name: _newest(results[-1], links) for name, results in view.results.items() if name
         },
@@ -68,6 +69,15 @@ def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
         "holder": view.holder,
         "url": links.api("monitors", view.name),
         "page": links.whole_page("monitors", view.name),
+    }
+
+
+def _labelled(found: ResultNumbers, links: Links) -> dict[str, Any]:
+    return {
+        **_newest(found, links),
+        "conditional_shift": found.conditional_shift,
+        "model_changed": found.model_changed,
+        "summary": found.summary,
     }
 
 

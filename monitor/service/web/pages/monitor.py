@@ -15,7 +15,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from whydrift.effects.words import joined
-from whydrift.monitor.diagnosis.headline import stored_headline
+from whydrift.monitor.diagnosis.headline import Word, stored_headline
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.event_beside import BesideOthers
@@ -26,7 +26,7 @@ from whydrift.monitor.service.web.effects import effects_told
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
 from whydrift.monitor.service.web.pages.alerts import shown_alerts
-from whydrift.monitor.service.web.pages.overview import row_of
+from whydrift.monitor.service.web.pages.overview import beside_alerts, row_of
 from whydrift.monitor.service.web.pages.shell import page
 from whydrift.monitor.service.web.pages.timeline import Cell, Lane, Mark, timeline_svg
 from whydrift.monitor.service.web.problems import Problem, Refused
@@ -166,7 +166,14 @@ def _page(
     newest = next(iter(_by_window(told)), None)
     graph = store.get_graph(name)
     said = None if newest is None else store.get_result(newest.id)
-    verdicts = {} if said is None else {n: c["verdict"] for n, c in said["columns"].items()}
+    labelled = None if is_past else view.labelled(segment)
+    said_later = None if labelled is None else store.get_result(labelled.id)
+    verdicts = {  # of the target only labels speak
+        name: column["verdict"]
+        for found in (said_later, said)
+        if found is not None
+        for name, column in found["columns"].items()
+    }
     return page(
         service,
         "monitor.html.j2",
@@ -175,8 +182,11 @@ def _page(
         row=row_of(view, now),
         segment=segment,
         diagnosis=said,
-        words=() if said is None else stored_headline(said),
+        words=_words(said, view),
         newest=newest,
+        labelled=labelled,
+        labelled_diagnosis=said_later,
+        labelled_words=_words(said_later, view),
         timeline=timeline_svg(lanes, [_mark(e) for e in seen.events], f"Windows of {name}", zone),
         zone=zone,
         older=_older(links, name, segment, told),
@@ -198,6 +208,11 @@ def _page(
         has_effects=settings.columns.prediction is not None
         and any(e.kind in EVENT_KINDS for e in shown),
     )  # fmt: skip
+
+
+def _words(said: Mapping[str, Any] | None, view: MonitorView) -> tuple[Word, ...]:
+    words = () if said is None else stored_headline(said)
+    return beside_alerts(words, is_firing=bool(view.firing))
 
 
 def _told(store: Store, name: str, segment: str, before: str | None) -> tuple[ResultRecord, ...]:
@@ -358,9 +373,11 @@ def _segments(store: Store, view: MonitorView, links: Links) -> list[dict[str, A
     for name, record in sorted(newest.items()):
         if not name:
             continue
-        said = _MEMORY.of(store, record.id)
+        said, labelled = _MEMORY.of(store, record.id), view.labelled(name)
         rows.append(
             {"name": name, "said": said, "is_firing": name in firing,
+             "labelled": None if labelled is None else _MEMORY.of(store, labelled.id),
+             "labelled_diagnosis": labelled and links.page("diagnoses", labelled.id),
              "page": links.page("monitors", view.name, segment=name),
              "diagnosis": links.page("diagnoses", record.id)}
         )  # fmt: skip
