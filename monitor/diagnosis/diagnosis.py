@@ -21,6 +21,7 @@ from whydrift.monitor.diagnosis.short_window import how_unusual
 
 __all__ = [
     "DIAGNOSIS_SCHEMA",
+    "ESTIMATED",
     "Action",
     "ColumnResult",
     "ColumnVerdict",
@@ -43,6 +44,7 @@ __all__ = [
 ]
 
 DIAGNOSIS_SCHEMA = "whydrift/diagnosis/1"
+ESTIMATED = " (estimated)"  # ends the name of a measure of rows that have no labels yet
 
 
 class ColumnVerdict(StrEnum):
