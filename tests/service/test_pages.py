@@ -23,6 +23,8 @@ from tests.service.watched import FIRST, NOW, FakeDaemon, empty, settings, watch
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
 from whydrift.monitor.diagnosis.episode import Episode, Step
+from whydrift.monitor.service.references import Choice
+from whydrift.monitor.service.web.pages.monitor import _left_out
 from whydrift.monitor.service.web.pages.shell import ago, when
 from whydrift.monitor.store import open_store
 from whydrift.monitor.store.records import WindowKey
@@ -148,6 +150,8 @@ def test_a_monitor_shows_its_windows_alerts_segments_and_what_to_do(there: Serve
     assert "release, 2026-05-11T00:00:00Z: model <12> (tests)" in text
     assert "Left out of the reference" in text
     assert "2026-05-12 to 2026-05-13: it lies within an alert that nobody accepted" in text
+    assert "Of the last 12 windows 11 count for the newest one; the others are left out." in text
+    assert "11 of 12 windows; the others are left out" in text
 
 
 def test_a_segment_has_a_page_of_its_own(there: Served):
@@ -369,6 +373,14 @@ def test_what_events_did_to_the_loss_is_told_on_the_page_when_asked_for(there: S
     asked = page(there, link.partition("#")[0])
     assert "the mean went from" in asked.text or "cannot be said" in asked.text
     assert "the mean went from" not in shown.text and "cannot be said" not in shown.text
+
+
+def test_windows_left_out_long_ago_are_counted_by_reason():
+    windows = [Interval(FIRST + day * DAY, FIRST + (day + 1) * DAY) for day in range(25)]
+    reasons = ["its values were broken", *["it shows a drift"] * 24]
+    shown, earlier = _left_out(Choice((), tuple(zip(windows, reasons, strict=True))))
+    assert [interval for interval, _ in shown] == windows[5:]
+    assert earlier == [("it shows a drift", 4), ("its values were broken", 1)]
 
 
 # ---- words -------------------------------------------------------------------------------------

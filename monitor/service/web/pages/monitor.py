@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,7 +20,7 @@ from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.event_beside import BesideOthers
 from whydrift.monitor.service.event_effects import EVENT_KINDS, EventEffect
-from whydrift.monitor.service.references import accepted_for
+from whydrift.monitor.service.references import Choice, chosen_for
 from whydrift.monitor.service.schedule import stages_of
 from whydrift.monitor.service.web.effects import effects_told
 from whydrift.monitor.service.web.links import Links
@@ -164,6 +164,12 @@ def _page(
     first = stages_of(settings)[0].value
     lanes = _lanes(store, told, visits if not segment else (), links, first)
     newest = next(iter(_by_window(told)), None)
+    reference = (
+        Choice()
+        if newest is None
+        else chosen_for(settings, store, newest.key.interval, segment=segment)
+    )
+    left_out, earlier = _left_out(reference)
     graph = store.get_graph(name)
     said = None if newest is None else store.get_result(newest.id)
     labelled = None if is_past else view.labelled(segment)
@@ -199,7 +205,9 @@ def _page(
             graph[1], verdicts, settings.columns.target, standalone=False
         ),
         graph_record=None if graph is None else graph[0],
-        left_out=_left_out(service, name, segment, newest),
+        reference=reference,
+        left_out=left_out,
+        left_out_earlier=earlier,
         failures=[v for v in visits if v.outcome is CheckOutcome.ERROR],
         events=shown,
         effects=None if effects is None else {
@@ -384,21 +392,7 @@ def _segments(store: Store, view: MonitorView, links: Links) -> list[dict[str, A
     return sorted(rows, key=lambda r: not r["is_firing"])
 
 
-def _left_out(
-    service: Service, name: str, segment: str, newest: ResultRecord | None
-) -> list[tuple[Interval, str]]:
-    """Return the past windows that do not count for the newest one, and why."""
-    from whydrift.monitor.history import History
-
-    if newest is None:
-        return []
-    interval, store = newest.key.interval, service.store
-    accepted = accepted_for(interval, store.list_events(monitor=name, kinds=("accept",)))
-    found, _ = History.of(service.config(), name, store).choice(
-        interval,
-        segment=segment,
-        accepted_from=None if accepted is None else accepted.start,
-        accepted_until=None if accepted is None else accepted.until,
-    )
-    told = dict.fromkeys((window.interval, reason) for window, reason in found.left_out)
-    return list(told)[-_MOST_LEFT_OUT:]  # a window has several versions of the model
+def _left_out(found: Choice) -> tuple[list[tuple[Interval, str]], list[tuple[str, int]]]:
+    """Return the newest windows that do not count, and of those before them how many and why."""
+    earlier = Counter(reason for _, reason in found.left_out[:-_MOST_LEFT_OUT])
+    return list(found.left_out[-_MOST_LEFT_OUT:]), earlier.most_common()
