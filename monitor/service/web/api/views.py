@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.snapshot.schema import Schema
-from whydrift.monitor.service.alert_names import ALERT_NAMES
+from whydrift.monitor.service.alert_names import ALERT_NAMES, alert_severity
 from whydrift.monitor.service.event_beside import BesideOthers
 from whydrift.monitor.service.event_effects import EventEffect
 from whydrift.monitor.service.web.links import Links
@@ -113,7 +113,15 @@ def result_view(record: ResultRecord, links: Links) -> dict[str, Any]:
 
 
 def alert_view(record: AlertRecord, severity: str | None, links: Links) -> dict[str, Any]:
-    """Return an episode; ``severity`` is None where its monitor is no longer configured."""
+    """Return an episode.
+
+    Parameters
+    ----------
+    record : AlertRecord
+    severity : str, optional
+        Of its monitor's alerts; None where that is no longer configured.
+    links : Links
+    """
     episode = record.episode
     return {
         "id": record.id,
@@ -122,7 +130,7 @@ def alert_view(record: AlertRecord, severity: str | None, links: Links) -> dict[
         "segment": record.key.segment,
         "target": record.key.target,
         "kind": record.key.kind.value,
-        "severity": severity,
+        "severity": None if severity is None else alert_severity(record.key.kind, severity),
         "state": record.state.value,
         "since": written(_moment(episode.opened)),
         "last": written(_moment(episode.last)),
