@@ -242,6 +242,8 @@ def test_an_alert_that_is_over_says_what_it_was_about_and_leads_there(tmp_path: 
             found = page(own, path)
             resolved = found.text.partition("Resolved")[2]
             assert "beginning at a" in resolved.partition("What causes what")[0], path
+            # Windows are named by their start: those of the days 8 and 11.
+            assert re.search(r"all rows 2026-03-09 \d+ 2026-03-12 ", resolved), path
             assert f"/diagnoses/{showed}" in found.links()
         (alert,) = own.client.get("/api/v1/alerts?state=resolved").json()["alerts"]
         assert alert["diagnosis"].endswith(showed)

@@ -158,7 +158,7 @@ def _page(
     visits = store.list_visits(name, start=seen.start)
     records = store.list_alerts(monitor=name)
     firing, pending, resolved = (
-        shown_alerts(records, state, links, (name,))
+        shown_alerts(records, state, links, {name: settings}, store)
         for state in (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
     )
     first = stages_of(settings)[0].value
