@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from whydrift.effects.words import joined
+from whydrift.monitor.diagnosis.diagnosis import told_slow
 from whydrift.monitor.diagnosis.headline import Word, stored_headline
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
@@ -69,7 +70,7 @@ class _Said:
     words : str
     summary : str
     columns : mapping of str to str
-        Verdicts of the columns that moved.
+        Verdicts of the columns that moved; ``slow`` where only many windows show it.
     """
 
     kind: str
@@ -264,7 +265,8 @@ def _lanes(
     for record in _by_window(told):
         said = _MEMORY.of(store, record.id)
         for column, verdict in (said.columns if said else {}).items():
-            title = f"{column}: {verdict}, {record.key.interval}"
+            word = "slow drift" if verdict == "slow" else verdict
+            title = f"{column}: {word}, {record.key.interval}"
             link = links.page("diagnoses", record.id)
             columns.setdefault(column, []).append(Cell(record.key.interval, verdict, title, link))
     # What was a cause most often first; what was only undetermined comes last.
@@ -274,7 +276,7 @@ def _lanes(
 
 
 def _is_cause(kind: str) -> bool:
-    return kind in {"source", "mechanism", "fault"}
+    return kind in {"source", "mechanism", "fault", "slow"}
 
 
 def _cell(store: Store, record: ResultRecord, links: Links) -> Cell:
@@ -307,6 +309,9 @@ def _said(stored: Mapping[str, Any]) -> _Said:
         for name, column in stored["columns"].items()
         if column["verdict"] not in {"stable", "inherited"}
     }
+    for name in told_slow(stored) or ():
+        if not _is_cause(columns.get(name, "")):
+            columns[name] = "slow"
     words = stored_headline(stored)
     kind = "fault" if stored["fault"] else words[0].kind
     return _Said(kind, ", ".join(w.text for w in words), str(stored["summary"]), columns)
