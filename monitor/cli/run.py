@@ -52,7 +52,12 @@ def run(
         ),
     ] = None,
     end: Annotated[
-        str | None, typer.Option("--to", metavar="TIME", help="Where that stretch ends; now.")
+        str | None,
+        typer.Option(
+            "--to",
+            metavar="TIME",
+            help="Where that stretch ends; now. Alone: what is due up to then.",
+        ),
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what is to be done, and do nothing.")

@@ -98,7 +98,7 @@ def _show(found: Sequence[MonitorStatus], now: datetime) -> None:
             times = "once" if count == 1 else f"{count} times in a row"
             screen.print(clean(f"{name}: failed {times}: {each.state.last_error}"))
         elif each.outcome == "undetermined" and not each.verdict:
-            screen.print(f"{name}: learning: {each.reference_windows} windows are kept so far")
+            screen.print(f"{name}: learning: {each.kept_windows} windows are kept so far")
         for line in _lines(each):
             screen.print(clean(f"{name}: {line}"))
 

@@ -21,6 +21,7 @@ from whydrift.monitor.diagnosis.short_window import how_unusual
 
 __all__ = [
     "DIAGNOSIS_SCHEMA",
+    "ESTIMATED",
     "Action",
     "ColumnResult",
     "ColumnVerdict",
@@ -39,10 +40,12 @@ __all__ = [
     "TargetResult",
     "Verdict",
     "Window",
+    "slow_p_values",
     "told_slow",
 ]
 
 DIAGNOSIS_SCHEMA = "whydrift/diagnosis/1"
+ESTIMATED = " (estimated)"  # ends the name of a measure of rows that have no labels yet
 
 
 class ColumnVerdict(StrEnum):
@@ -266,8 +269,8 @@ class Diagnosis:
 
     The attributes are those of the JSON contract (``to_dict``); ``slow`` is what the windows
     before it show together with this one: by column, over how many windows it moved (None where
-    that is not known). ``evidence`` holds what pictures are drawn from and is not part of it (None
-    after ``from_dict``).
+    that is not known), and ``slow_p_values`` how likely that is by chance. ``evidence`` holds what
+    pictures are drawn from and is not part of it (None after ``from_dict``).
     """
 
     id: str
@@ -295,6 +298,7 @@ class Diagnosis:
     monitor: str | None = None
     segment: str | None = None
     slow: Mapping[str, int] | None = None
+    slow_p_values: Mapping[str, float] = field(default_factory=dict)
     evidence: Evidence | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -402,7 +406,9 @@ class Diagnosis:
                 "past_windows": self.error_control.past_windows,
             },
             "warnings": [w.to_dict() for w in self.warnings],
-            "slow": None if self.slow is None else {"scales": dict(self.slow)},
+            "slow": None
+            if self.slow is None
+            else {"scales": dict(self.slow), "combined": dict(self.slow_p_values)},
             "seconds": dict(self.seconds),
             "whydrift": {"version": self.version},
         }
@@ -539,6 +545,13 @@ def told_slow(value: Mapping[str, Any]) -> dict[str, int] | None:
     return None if slow is None else dict(slow.get("told", slow.get("scales", {})))
 
 
+def slow_p_values(value: Mapping[str, Any]) -> dict[str, float]:
+    """Return the p-values of what moved slowly, over all its windows; older results keep none."""
+    slow = value.get("slow") or {}
+    told = told_slow(value) or {}
+    return {name: float(p) for name, p in slow.get("combined", {}).items() if name in told}
+
+
 def _graph_part(value: Mapping[str, Any]) -> dict[str, Any]:
     """Return what this version knows of a graph, which of itself refuses unknown keys."""
     known = {key: value[key] for key in ("schema", "nodes", "stability") if key in value}
@@ -617,4 +630,5 @@ def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
         seconds=dict(value["seconds"]),
         version=value["whydrift"]["version"],
         slow=told_slow(value),
+        slow_p_values=slow_p_values(value),
     )

@@ -27,7 +27,7 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.stability import row_groups
 from whydrift.effects.propensity import expit, fit_propensity, logistic_ridge
-from whydrift.monitor.diagnosis.diagnosis import Estimate, Metric
+from whydrift.monitor.diagnosis.diagnosis import ESTIMATED, Estimate, Metric
 from whydrift.monitor.diagnosis.metric import LOSSES, RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
 
@@ -120,7 +120,7 @@ def estimate_loss(
     change = Estimate(
         value - mean, value - mean - quantile * moved, value - mean + quantile * moved
     )
-    metric = Metric(f"{measure.name} (estimated)", mean, value, change, value - mean, None)
+    metric = Metric(f"{measure.name}{ESTIMATED}", mean, value, change, value - mean, None)
     there = np.isfinite(measure.current[after])
     if there.any():
         return EstimatedLoss(

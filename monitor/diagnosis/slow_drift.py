@@ -35,7 +35,9 @@ def slow_kind(column: str, diagnosis: Diagnosis, target: str) -> AlertKind | Non
     return AlertKind.COVARIATE if column in diagnosis.graph.ancestors(target) else None
 
 
-def told_slowly(diagnosis: Diagnosis, slow: Mapping[str, int]) -> Diagnosis:
+def told_slowly(
+    diagnosis: Diagnosis, slow: Mapping[str, int], p_values: Mapping[str, float]
+) -> Diagnosis:
     """Return a diagnosis that says what its window and those before it show together.
 
     Parameters
@@ -44,15 +46,18 @@ def told_slowly(diagnosis: Diagnosis, slow: Mapping[str, int]) -> Diagnosis:
         Of the last window alone.
     slow : mapping of str to int
         By column, over how many windows it moved.
+    p_values : mapping of str to float
+        Of these columns, over these windows, as far as they are known.
     """
     if not slow:
-        return replace(diagnosis, slow={})
+        return replace(diagnosis, slow={}, slow_p_values={})
+    known = {name: p for name, p in p_values.items() if name in slow}
+    diagnosis = replace(diagnosis, slow=dict(slow), slow_p_values=known)
     sentence = slow_sentence(diagnosis, slow)
     if diagnosis.found or diagnosis.conditional_shift:
-        return replace(diagnosis, slow=dict(slow), summary=f"{diagnosis.summary} {sentence}")
+        return replace(diagnosis, summary=f"{diagnosis.summary} {sentence}")
     return replace(
         diagnosis,
-        slow=dict(slow),
         summary=f"{sentence} Of the last one alone: {diagnosis.summary}",
         remedy=slow_remedy(slow),
     )

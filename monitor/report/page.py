@@ -55,11 +55,14 @@ class Place:
         Of pages that tell more of the same.
     pictures : str, optional
         Address of the same page with pictures of the windows, where this one has none.
+    course : str, optional
+        Address of the course of the monitor's columns, window by window.
     """
 
     up: tuple[tuple[str, str], ...] = ()
     more: tuple[tuple[str, str], ...] = ()
     pictures: str | None = None
+    course: str | None = None
 
 
 @cache

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from whydrift.discovery.errors import StoreError
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget
 from whydrift.monitor.diagnosis.alert import AlertKey
-from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Stage, told_slow
+from whydrift.monitor.diagnosis.diagnosis import ESTIMATED, ColumnVerdict, Stage, told_slow
 from whydrift.monitor.diagnosis.headline import has_other_model
 from whydrift.monitor.service.schedule import next_due, stages_of
 from whydrift.monitor.store.information import size
@@ -64,7 +64,7 @@ class ColumnNumbers:
 
 @dataclass(frozen=True, slots=True)
 class LossNumbers:
-    """The loss on both sides, and its change with a 95 % interval."""
+    """The loss on both sides, of rows with labels, and its change with a 95 % interval."""
 
     reference: float
     current: float
@@ -181,10 +181,24 @@ class MonitorView:
         found = self.results.get(segment, ())
         return found[-1] if found else None
 
+    def labelled(self, segment: str = WHOLE) -> ResultNumbers | None:
+        """Return the newest result with labels, where the newest of all is of a later window.
+
+        Labels come later, and speak of what features cannot show.
+        """
+        results = self.results.get(segment, ())
+        found = next((r for r in results if r.stage is Stage.LABELS), None)
+        return None if found is None or found.end == results[-1].end else found
+
     def newest_with_loss(self, segment: str = WHOLE) -> ResultNumbers | None:
         """Return the newest result that knows the loss: where labels are late, an older window."""
         found = (r for r in reversed(self.results.get(segment, ())) if r.loss is not None)
         return next(found, None)
+
+    def newest_with_conditional(self, segment: str = WHOLE) -> ResultNumbers | None:
+        """Return the newest result that knows whether the target moved given its inputs."""
+        found = reversed(self.results.get(segment, ()))
+        return next((r for r in found if r.conditional_shift is not None), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -537,6 +551,8 @@ def _column(name: str, row: Mapping[str, Any]) -> ColumnNumbers:
 def _loss(metric: Mapping[str, Any] | None) -> LossNumbers | None:
     if metric is None or metric["reference"] is None or metric["current"] is None:
         return None
+    if metric["name"].endswith(ESTIMATED):
+        return None  # without labels: no number to draw or alert on beside one that was measured
     change = metric["change"] or {"value": None, "low": None, "high": None}
     return LossNumbers(
         metric["reference"], metric["current"], change["value"], change["low"], change["high"]

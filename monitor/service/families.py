@@ -46,10 +46,11 @@ _ROWS: Final = (
            "Verdict on the newest window that finished the stage: 1 for the one that holds.",
            ("monitor", "segment", "stage", "target", "verdict")),
     Family("whydrift_conditional_shift", "gauge",
-           "Whether P(target given the inputs) moved in the newest window.",
+           "Whether P(target given the inputs) moved in the newest window with labels.",
            ("monitor", "segment", "target")),
     Family("whydrift_column_shift", "gauge",
-           "Whether a change begins at the column in the newest window, and of what kind.",
+           "Whether a change begins at the column in the newest window (at the target: the newest "
+           "with labels), and of what kind.",
            ("column", "kind", "monitor", "segment")),
     Family("whydrift_column_effect_size", "gauge",
            "How far the column's own mechanism moved: reference sd, or probability.", _COLUMN),

@@ -126,7 +126,11 @@ def monitor_graph(
         return MonitorGraph(Graph(columns), None)
     start, end = reference.intervals[0].start, reference.intervals[-1].end
     count = len(reference.intervals)
-    text = f"{count} windows, {Interval(start, end)}"
+    span = Interval(start, end)
+    is_broken = any(a.end < b.start for a, b in pairwise(reference.intervals))
+    text = f"{count} windows, {span}"
+    if is_broken:
+        text = f"{count} windows within {span}, the others left out"
     record = store.put_graph(monitor.name, graph, learned_from=text)
     return MonitorGraph(graph, Learned(record.version, start, end, count))
 

@@ -68,18 +68,22 @@ class SlowDrift:
         Of this window beside the anchor, of columns that it does not name by itself.
     anchor : tuple of Interval
         The past windows that all are judged beside; empty where there are too few yet.
+    combined : mapping of str to float
+        By column of ``scales``, the p-value of all its windows together.
     """
 
     scales: Mapping[str, int] = field(default_factory=dict)
     p_values: Mapping[str, float] = field(default_factory=dict)
     anchor: tuple[Interval, ...] = ()
     told: Mapping[str, int] = field(default_factory=dict)
+    combined: Mapping[str, float] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as results keep it, under the key ``slow``."""
         return {
             "scales": dict(self.scales),
             "told": dict(self.told),
+            "combined": dict(self.combined),
             "p_values": dict(self.p_values),
             "anchor": [[w.start.isoformat(), w.end.isoformat()] for w in self.anchor],
         }
@@ -90,7 +94,13 @@ class SlowDrift:
         said = result.get("slow") or {}
         anchor = tuple((start, end) for start, end in said.get("anchor", ()))
         told = told_slow(result) or {}
-        return cls(said.get("scales", {}), said.get("p_values", {}), _intervals(anchor), told)
+        return cls(
+            said.get("scales", {}),
+            said.get("p_values", {}),
+            _intervals(anchor),
+            told,
+            said.get("combined", {}),
+        )
 
 
 _MOST_TOLD: Final = 300_000  # p-values kept in one process, in some 30 MB
@@ -127,7 +137,7 @@ class Judged:
     def whole(self) -> Diagnosis | None:
         """That of the whole, with what the windows before show together with it."""
         found = self.diagnoses.get(WHOLE)
-        return None if found is None else told_slowly(found, self.slow.told)
+        return None if found is None else told_slowly(found, self.slow.told, self.slow.combined)
 
     def results(self) -> dict[str, dict[str, Any]]:
         """Return the diagnoses as the store keeps them.
@@ -467,16 +477,16 @@ def _slow(
     # The target too, where this stage does not know it: the other one decides on it.
     columns = {*diagnosis.columns, *(() if target is None else (target,))}
     level = budget.level(Purpose.SLOW) / max(1, len(columns))
-    scales = {}
+    scales, combined = {}, {}
     for name, p_value in quiet.items():
         series = [slow.p_values[name] for slow in told if name in slow.p_values]
         for windows in SLOW_SCALES:
             found = slow_scale([*series, p_value], windows, anchor=len(anchor))
             if found is not None and found <= level:
-                scales[name] = windows
+                scales[name], combined[name] = windows, found
                 break
     reaching = {n: w for n, w in scales.items() if slow_kind(n, diagnosis, target or "")}
-    return SlowDrift(scales, quiet, tuple(anchor), reaching)
+    return SlowDrift(scales, quiet, tuple(anchor), reaching, combined)
 
 
 def _beside_anchor(

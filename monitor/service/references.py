@@ -4,20 +4,27 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Generic, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.history import History
+from whydrift.monitor.source.base import Part, Rows, Tell, untold
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import EventRecord
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.interval import Interval
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from whydrift.monitor.config.monitor import Monitor
+
 __all__ = [
-    "Accepted", "CachedStore", "LastUsed", "Usual", "accepted_for", "kept_windows", "usual",
+    "Accepted", "CachedStore", "Choice", "LastUsed", "Usual", "accepted_for", "chosen_for",
+    "kept_windows", "usual",
 ]  # fmt: skip
 
 _Value = TypeVar("_Value")
@@ -183,3 +190,57 @@ def kept_windows(store: Store, monitor: str, intervals: Iterable[Interval]) -> U
             whole = whole.merge(piece)
         snapshots.append(whole)
     return Usual(tuple(parts), tuple(snapshots))
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Which past windows count for a window, as the store knows them now.
+
+    Parameters
+    ----------
+    windows : tuple of Interval
+        Those that count, by time.
+    left_out : tuple of (Interval, str)
+        Those that the rule names and that do not, by time, each with the reason.
+    """
+
+    windows: tuple[Interval, ...] = ()
+    left_out: tuple[tuple[Interval, str], ...] = ()
+
+    @property
+    def named(self) -> int:
+        """How many the rule names."""
+        return len(self.windows) + len(self.left_out)
+
+
+class _Unread:
+    """Stands for the source where the store alone is asked."""
+
+    where = "the store"
+    time_column = None
+
+    def schema(self) -> pa.Schema:
+        raise AssertionError("no source is asked")
+
+    def parts(self, rows: Rows, tell: Tell = untold) -> Sequence[Part]:
+        raise AssertionError("no source is asked")
+
+
+def chosen_for(monitor: Monitor, store: Store, interval: Interval, *, segment: str = "") -> Choice:
+    """Return which past windows count for a window, and why others do not; no source is asked.
+
+    Raises
+    ------
+    StoreError
+    """
+    accepted = accepted_for(interval, store.list_events(monitor=monitor.name, kinds=("accept",)))
+    found, _ = History(monitor, _Unread(), store).choice(
+        interval,
+        segment=segment,
+        accepted_from=None if accepted is None else accepted.start,
+        accepted_until=None if accepted is None else accepted.until,
+    )
+    # A window has several versions of the model.
+    windows = tuple(dict.fromkeys(window.interval for window in found.windows))
+    told = {w.interval: reason for w, reason in found.left_out if w.interval not in windows}
+    return Choice(windows, tuple(told.items()))

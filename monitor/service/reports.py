@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from whydrift.discovery.errors import OptionError, nearest
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.diagnosis import Window, told_slow
+from whydrift.monitor.diagnosis.diagnosis import Window, slow_p_values, told_slow
 from whydrift.monitor.diagnosis.slow_drift import told_slowly
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import VisitKind
@@ -153,7 +153,7 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
     if own is not None and not current.segment and request.current.version is None:
         # Other windows than these show it; what was found then is all that can be known.
         slow = told_slow(own)
-        found = found if slow is None else told_slowly(found, slow)
+        found = found if slow is None else told_slowly(found, slow, slow_p_values(own))
     return replace(
         found,
         monitor=monitor.name,

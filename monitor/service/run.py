@@ -17,7 +17,7 @@ from whydrift.discovery.errors import OptionError, WhydriftError
 from whydrift.discovery.progress import Progress, silent
 from whydrift.monitor.service.check import perform
 from whydrift.monitor.service.clock import Clock
-from whydrift.monitor.service.schedule import backfill_checks, due_checks
+from whydrift.monitor.service.schedule import backfill_checks, began_at, due_checks
 from whydrift.monitor.service.work import Check, CheckReport
 from whydrift.monitor.source.reading import never
 from whydrift.monitor.store.state import CheckOutcome, Lease
@@ -107,11 +107,21 @@ def plan_run(
             remedy="Run without --from, --to and --recompute: all complete windows are looked at",
         )
     asked = asked.within(monitor.window.timezone)
-    began = store.get_state(monitor.name).began
-    start = asked.start or began
+    start = _starts(monitor, store, now, asked)
     if start is None:
         return ()  # nothing was judged, so that nothing can be judged again
     return backfill_checks(monitor, store, start, asked.end or now, now, recompute=asked.recompute)
+
+
+def _starts(monitor: Monitor, store: Store, now: datetime, asked: Asked) -> datetime | None:
+    """Return from when on windows are asked for: by default from where judging began, or begins.
+
+    None where windows are to be judged again, and none was judged.
+    """
+    began = asked.start or store.get_state(monitor.name).began
+    if began is None and asked.end is not None and not asked.recompute:
+        return began_at(monitor, min(asked.end, now))
+    return began
 
 
 def run_checks(
@@ -186,10 +196,12 @@ def _run_monitor(
     asked: Asked,
     progress: Progress,
 ) -> Iterator[CheckReport]:
-    if asked.start is not None:
+    within = asked.within(monitor.window.timezone)
+    start = within.start
+    if start is None and not isinstance(monitor.window.cut(), RowWindows):
+        start = _starts(monitor, store, clock(), within)
+    if start is not None and asked.is_backfill:
         # What lies before is what the first of them is judged beside.
-        start = asked.within(monitor.window.timezone).start
-        assert start is not None
         store.begin(monitor.name, start)
     tried: set[Check] = set()
     done = 0

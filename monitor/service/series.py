@@ -172,9 +172,10 @@ def _of_segment(monitor: MonitorView, segment: str) -> Iterator[Series]:
             labels = (name, segment, found.stage.value, found.target, verdict.value)
             yield Series("whydrift_verdict", labels, found.verdict == verdict.value)
     newest = monitor.results[segment][-1]
-    if newest.conditional_shift is not None:
-        whose = (name, segment, newest.target)
-        yield Series("whydrift_conditional_shift", whose, newest.conditional_shift)
+    told = monitor.newest_with_conditional(segment)
+    if told is not None and told.conditional_shift is not None:
+        whose = (name, segment, told.target)
+        yield Series("whydrift_conditional_shift", whose, told.conditional_shift)
     if segment != WHOLE or monitor.empty is None:
         rows, end = "whydrift_window_rows", "whydrift_window_end_timestamp_seconds"
         yield Series(rows, (name, segment, "reference"), newest.reference_rows)
@@ -195,11 +196,18 @@ def _of_segment(monitor: MonitorView, segment: str) -> Iterator[Series]:
 
 
 def _columns(monitor: MonitorView, newest: ResultNumbers) -> Iterator[Block]:
-    """Yield a block for each column; what it contributes comes from where the loss does."""
+    """Yield a block for each column; what it contributes comes from where the loss does.
+
+    Of the target only labels speak: where they come late it is as in the newest window with them.
+    """
     segment = newest.segment
     with_loss = monitor.newest_with_loss(segment)
     shares = {} if with_loss is None else {c.name: c.contribution for c in with_loss.columns}
-    for column in newest.columns:
+    known = {column.name for column in newest.columns}
+    labelled = monitor.labelled(segment)
+    later = () if labelled is None else labelled.columns
+    target = (c for c in later if c.name == monitor.target and c.name not in known)
+    for column in (*newest.columns, *target):
         rank = Rank.STABLE if column.verdict is ColumnVerdict.STABLE else Rank.ORIGIN
         series = _of_column(monitor.name, segment, column, shares.get(column.name))
         yield Block(rank, tuple(series))

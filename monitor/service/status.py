@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.snapshot.segments import REST
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE
 from whydrift.monitor.diagnosis.headline import stored_headline
 from whydrift.monitor.service.judging import alarm_budget
+from whydrift.monitor.service.references import Choice, chosen_for
 from whydrift.monitor.service.schedule import next_due
 from whydrift.monitor.store.state import (
     AlertRecord,
@@ -19,16 +20,18 @@ from whydrift.monitor.store.state import (
     MonitorState,
     VisitKind,
 )
+from whydrift.monitor.window.by_rows import RowWindows
+from whydrift.monitor.window.interval import Interval
 
 if TYPE_CHECKING:
     from whydrift.monitor.config.monitor import Monitor
     from whydrift.monitor.store import Store
     from whydrift.monitor.store.records import ResultRecord
-    from whydrift.monitor.window.interval import Interval
 
 __all__ = ["MonitorStatus", "StageStatus", "monitor_status"]
 
-_LATELY = timedelta(days=400)  # of visits: the newest of any monitor is younger
+_LATELY: Final = timedelta(days=400)  # of visits: the newest of any monitor is younger
+_INSTANT: Final = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,10 @@ class MonitorStatus:
     spent : float
         Of that, what the last month's decisions spent, as a share.
     reference_windows : int
+        Past windows of the whole that the next window is judged by, as far as is known.
+    reference_left_out : int
+        Those that the rule names, and that do not count: a fault or an unaccepted drift.
+    kept_windows : int
         Past windows of the whole that are kept and have rows.
     """
 
@@ -114,6 +121,8 @@ class MonitorStatus:
     granted: float
     spent: float
     reference_windows: int
+    reference_left_out: int
+    kept_windows: int
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether a result that was due is not there."""
@@ -154,6 +163,8 @@ class MonitorStatus:
             "paused": state.is_paused,
             "began": None if state.began is None else state.began.isoformat(),
             "reference_windows": self.reference_windows,
+            "reference_left_out": self.reference_left_out,
+            "kept_windows": self.kept_windows,
             "consecutive_failures": state.consecutive_failures,
             "last_success": None if state.last_success is None else state.last_success.isoformat(),
             "last_error": state.last_error if state.consecutive_failures else None,
@@ -195,6 +206,8 @@ def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) 
     budget = alarm_budget(monitor, segments, sorted(whole)[-30:])
     since = now - timedelta(days=DAYS_PER_MONTH)
     ratio = store.spent(name, since).ratio(now.timestamp(), budget)
+    end = max([w.end for w in whole] + ([] if last is None else [last.interval.end]), default=None)
+    reference = Choice() if end is None else chosen_for(monitor, store, _following(monitor, end))
     return MonitorStatus(
         state,
         window=None if last is None else last.interval,
@@ -210,8 +223,18 @@ def monitor_status(monitor: Monitor, store: Store, now: datetime, *, most: int) 
         next_due=next_due(monitor, store, now, most=most),
         granted=monitor.false_alarms_per_month,
         spent=ratio,
-        reference_windows=len(whole),
+        reference_windows=len(reference.windows),
+        reference_left_out=len(reference.left_out),
+        kept_windows=len(whole),
     )
+
+
+def _following(monitor: Monitor, end: datetime) -> Interval:
+    """Return the window after the one that ends then; of windows by rows only where it begins."""
+    plan = monitor.window.cut()
+    if isinstance(plan, RowWindows):
+        return Interval(end, end + _INSTANT)
+    return plan.ending(plan.next_end(end))
 
 
 def _window(window: Interval) -> dict[str, str]:

@@ -150,3 +150,21 @@ def stream(
         for day in range(days):
             made.write(day)
         yield made
+
+
+LATE = {
+    "window": "every: 1d, delay: 1h, label_delay: 3d",
+    "more": "    labels: {source: labels, join: [id]}",
+}
+
+
+@contextmanager
+def late_labels(folder: Path) -> Iterator[Stream]:
+    """Twelve days whose labels come three days later; from the eighth on y follows another rule."""
+    with stream(folder, **LATE) as made:
+        for day in range(12):
+            table = rows(day, slope=4.0 if day >= 7 else 1.0)
+            made.write(day, table.drop_columns(["y"]))
+            pq.write_table(table.select(["id", "y"]), folder / f"labels-{day:03}.parquet")
+        made.until(12.1)
+        yield made

@@ -21,6 +21,11 @@ from jsonschema import Draft202012Validator
 from tests.service.asking import Served, served
 from tests.service.watched import DAYS, FIRST, NOW, SHIFT, auth, watched
 from whydrift.discovery.graph import Graph
+from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.diagnosis.episode import Episode
+from whydrift.monitor.service.web.api.views import alert_view
+from whydrift.monitor.service.web.links import Links
+from whydrift.monitor.store.state import AlertRecord, AlertState
 from whydrift.monitor.window.interval import Interval
 
 DAY = timedelta(days=1)
@@ -258,6 +263,20 @@ def test_alerts_lead_to_their_diagnoses(there: Served):
     assert alert["columns"] == ["price"]
     assert there.client.get(alert["diagnosis"]).status_code == 200
     assert read(there, "/alerts", state="resolved")["alerts"] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "severity"), [("fault", "critical"), ("graph", "info"), ("mechanism", "warning")]
+)
+def test_an_alert_is_as_grave_as_the_rules_for_prometheus_say(there: Served, kind, severity):
+    end = FIRST.timestamp()
+    key = AlertKey("price", AlertKind(kind))
+    record = AlertRecord(
+        1, "prices", key, Episode(end, end), AlertState.FIRING, FIRST, None, None, {}, FIRST
+    )
+    links = Links.of(there.daemon.config().web)
+    assert alert_view(record, "warning", links)["severity"] == severity
+    assert alert_view(record, None, links)["severity"] is None  # no longer configured
 
 
 # ---- asking for something ----------------------------------------------------------------------

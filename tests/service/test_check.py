@@ -16,6 +16,8 @@ from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.history import History
 from whydrift.monitor.service.accepting import accept
 from whydrift.monitor.service.check import perform
+from whydrift.monitor.service.graphs import monitor_graph
+from whydrift.monitor.service.references import kept_windows
 from whydrift.monitor.service.run import Asked, plan_run
 from whydrift.monitor.service.schedule import due_checks, next_due
 from whydrift.monitor.service.status import monitor_status
@@ -72,7 +74,26 @@ def test_drift_opens_an_alert_once_and_two_quiet_windows_close_it(tmp_path: Path
         assert (status.verdict, status.alerts) == ("none", ())
         assert status.headline == "no shift"
         assert 0 < status.spent < 1
+        # Of the six days before the next window; all thirteen are kept.
+        assert (status.reference_windows, status.reference_left_out) == (3, 3)
+        assert status.to_dict()["kept_windows"] == 13
         assert status.next_due == FIRST + timedelta(days=14, hours=1)
+
+
+def test_a_graph_says_that_its_windows_are_no_unbroken_span(tmp_path: Path) -> None:
+    with stream(tmp_path, 6) as s:
+        one = timedelta(days=1)
+        days = [Interval(FIRST + day * one, FIRST + (day + 1) * one) for day in range(6)]
+        for day in days:
+            History.of(s.config, "m", s.store).record(day)
+        reference = kept_windows(s.store, "m", [*days[:2], *days[4:]])
+        assert reference is not None
+        monitor_graph(s.monitor, s.store, reference, own=None, previous=None)
+        record, _ = s.store.get_graph("m") or (None, None)
+        assert record is not None
+        assert record.learned_from == (
+            "4 windows within 2026-03-01T00:00:00Z/2026-03-07T00:00:00Z, the others left out"
+        )
 
 
 def test_the_graph_is_learned_on_the_reference_and_again_when_it_is_due(tmp_path: Path) -> None:

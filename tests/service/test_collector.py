@@ -207,6 +207,37 @@ def test_what_is_unknown_has_no_series_and_nothing_is_nan(store):
     assert not any(np.isnan(v) for v in samples(collector).values())
 
 
+def test_what_labels_alone_show_is_told_of_the_newest_window_with_them(store):
+    """The newest window has an estimate of its loss, and no target: neither may stand in for it."""
+    settle(store, "a", 0, {"": "mechanism"}, firing=[SHIFT])
+    newest = diagnosis("f", stage="features", conditional_shift=None)
+    newest["metric"]["name"] += " (estimated)"
+    newest["metric"]["current"] = 1e6
+    for name, column in list(newest["columns"].items()):
+        column["contribution"] = None
+        if name == "y":
+            del newest["columns"][name]
+    settle(store, "a", 1, results={"": newest}, kind=VisitKind.FEATURES)
+    _, collector = told(store, "a", monitor="labels: {source: {files: l.parquet}, join: x}")
+    whole = {"monitor": "a", "segment": ""}
+    assert value(collector, "loss", window="current", **whole) < 1e3
+    assert value(collector, "loss_change_low", **whole) > 0
+    assert value(collector, "conditional_shift", target="y", **whole) == 1
+    assert value(collector, "column_shift", column="y", kind="mechanism", **whole) == 1
+    assert value(collector, "column_effect_size", column="y", **whole) is not None
+    assert value(collector, "column_contribution", column="y", **whole) > 0
+    assert value(collector, "column_contribution", column="x", **whole) is not None
+    assert value(collector, "window_end_timestamp_seconds", **whole) == day(1).end.timestamp()
+
+
+def test_an_estimated_loss_has_no_series(store):
+    newest = diagnosis("f", stage="features")
+    newest["metric"]["name"] += " (estimated)"
+    settle(store, "a", 0, results={"": newest}, kind=VisitKind.FEATURES)
+    _, collector = told(store, "a")
+    assert "loss" not in {key[0] for key in samples(collector)}
+
+
 def test_odd_names_come_back_as_they_were(store):
     odd = 'a "b"\\c\nd{},= ü\u2028'
     found = diagnosis("d", "covariate", stage="labels", target=odd)

@@ -18,11 +18,13 @@ import pytest
 import whydrift as wd
 from tests.service.asking import Served, served
 from tests.service.browser import chromium
-from tests.service.stream import rows, stream
+from tests.service.stream import late_labels, rows, stream
 from tests.service.watched import FIRST, NOW, FakeDaemon, empty, settings, watched
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
 from whydrift.monitor.diagnosis.episode import Episode, Step
+from whydrift.monitor.service.references import Choice
+from whydrift.monitor.service.web.pages.monitor import _left_out
 from whydrift.monitor.service.web.pages.shell import ago, when
 from whydrift.monitor.store import open_store
 from whydrift.monitor.store.records import WindowKey
@@ -73,6 +75,16 @@ def there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
         yield found
 
 
+@pytest.fixture(scope="module")
+def late(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A monitor whose labels come after three days, and of which y follows another rule by then."""
+    folder = tmp_path_factory.mktemp("late")
+    with late_labels(folder) as s:
+        daemon = FakeDaemon(s.config, open_store(s.config.store.url.get_secret_value()), now=s.now)
+    with served(daemon) as found:
+        yield found
+
+
 def page(there: Served, path: str, status: int = 200) -> Page:
     answer = there.client.get(path, headers=HTML)
     assert answer.status_code == status, answer.text
@@ -119,7 +131,8 @@ def test_every_link_of_every_page_leads_somewhere(there: Served):
 
 def test_the_overview_says_what_fires_and_where(there: Served):
     text = page(there, "/").text
-    assert "1 firing" in text
+    fires = len(there.daemon.board().monitors["prices"].firing)
+    assert f"1 monitor firing, {fires} alerts" in text
     assert "covariate and mechanism shift" in text
     assert "beginning at income" in text
     assert "mechanism: price" in text
@@ -137,6 +150,8 @@ def test_a_monitor_shows_its_windows_alerts_segments_and_what_to_do(there: Serve
     assert "release, 2026-05-11T00:00:00Z: model <12> (tests)" in text
     assert "Left out of the reference" in text
     assert "2026-05-12 to 2026-05-13: it lies within an alert that nobody accepted" in text
+    assert "Of the last 12 windows 11 count for the newest one; the others are left out." in text
+    assert "11 of 12 windows; the others are left out" in text
 
 
 def test_a_segment_has_a_page_of_its_own(there: Served):
@@ -227,9 +242,30 @@ def test_an_alert_that_is_over_says_what_it_was_about_and_leads_there(tmp_path: 
             found = page(own, path)
             resolved = found.text.partition("Resolved")[2]
             assert "beginning at a" in resolved.partition("What causes what")[0], path
+            # Windows are named by their start: those of the days 8 and 11.
+            assert re.search(r"all rows 2026-03-09 \d+ 2026-03-12 ", resolved), path
             assert f"/diagnoses/{showed}" in found.links()
         (alert,) = own.client.get("/api/v1/alerts?state=resolved").json()["alerts"]
         assert alert["diagnosis"].endswith(showed)
+
+
+def test_late_labels_that_page_stand_beside_a_newer_window_at_rest(late: Served):
+    """The newest window, without labels, looks as always; no green word may stand over an alert."""
+    for path in ("/", "/monitors/m"):
+        found = page(late, path)
+        chips = [a["class"] for _, a in found.elements if "badge-word" in a.get("class", "")]
+        assert "badge-word v-quiet" in chips and "badge-word v-mechanism" in chips, path
+        assert "badge-word v-none" not in chips, path
+        assert "no shift" in found.text and "mechanism shift" in found.text, path
+        assert "what leads to y has changed" in found.text, path
+    assert "with labels, window of 2026-03-09" in page(late, "/").text
+    assert "newest window with labels, from 2026-03-09 to 2026-03-10" in found.text
+    (said,) = late.client.get("/api/v1/monitors").json()["monitors"]
+    assert (said["verdict"], said["newest"]["stage"]) == ("none", "features")
+    labelled = said["labelled"]
+    assert (labelled["stage"], labelled["verdict"]) == ("labels", "mechanism")
+    assert labelled["window"]["start"] == "2026-03-09T00:00:00Z"
+    assert "what leads to y has changed" in labelled["summary"]
 
 
 def test_what_is_wrong_with_the_service_stands_on_every_page(there: Served):
@@ -339,6 +375,14 @@ def test_what_events_did_to_the_loss_is_told_on_the_page_when_asked_for(there: S
     asked = page(there, link.partition("#")[0])
     assert "the mean went from" in asked.text or "cannot be said" in asked.text
     assert "the mean went from" not in shown.text and "cannot be said" not in shown.text
+
+
+def test_windows_left_out_long_ago_are_counted_by_reason():
+    windows = [Interval(FIRST + day * DAY, FIRST + (day + 1) * DAY) for day in range(25)]
+    reasons = ["its values were broken", *["it shows a drift"] * 24]
+    shown, earlier = _left_out(Choice((), tuple(zip(windows, reasons, strict=True))))
+    assert [interval for interval, _ in shown] == windows[5:]
+    assert earlier == [("it shows a drift", 4), ("its values were broken", 1)]
 
 
 # ---- words -------------------------------------------------------------------------------------

@@ -92,6 +92,23 @@ def test_a_stretch_of_the_past_is_judged_beside_what_lies_before(files, capsys) 
     assert [(c["outcome"], c["recomputed"]) for c in again] == [("ok", True), ("drift", True)]
 
 
+@pytest.mark.parametrize(("since", "days"), [("", [2]), (3, [3, 2])])
+def test_the_end_of_a_stretch_alone_judges_what_is_due_up_to_then(files, capsys, since, days):
+    """From where judging begins by the configuration, of a monitor that nobody looked at yet."""
+    more = f"    since: {(TODAY - timedelta(days=since)).isoformat()}" if since else ""
+    config = files / "w.yaml"
+    config.write_text(CONFIG.format(folder=files, more=more))
+    end = TODAY - timedelta(days=1)
+    status, out, _ = told(capsys, "run", "-c", config, "--to", end.isoformat(), "--json", "-")
+    checks = json.loads(out)["checks"]
+    judged = [c["window"]["start"] for c in checks if c["kind"] == "labels"]
+    assert status == 0
+    assert judged == [(TODAY - timedelta(days=day)).isoformat() for day in days]
+    status, out, _ = told(capsys, "run", "-c", config, "--json", "-")  # and then the rest
+    judged = [c["window"]["start"] for c in json.loads(out)["checks"] if c["kind"] == "labels"]
+    assert judged == [end.isoformat()]
+
+
 def test_a_run_says_when_an_alert_opens_widens_and_is_resolved(tmp_path: Path, capsys) -> None:
     start = TODAY - timedelta(days=12)
     with stream(tmp_path) as made:

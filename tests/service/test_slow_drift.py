@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -78,7 +79,8 @@ def test_a_report_of_a_judged_window_says_what_was_found_with_it(
     config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = json.loads(told(capsys, "report", "-c", config, "--json", "-"))
-    assert found["slow"] == {"scales": {"a": 7}}
+    assert found["slow"]["scales"] == {"a": 7}
+    assert 0 < found["slow"]["combined"]["a"] < 0.01
     assert SAID in found["summary"] and found["remedy"]["action"] == "investigate"
     assert [word.text for word in headline(Diagnosis.from_dict(found))] == ["slow drift"]
     two = f"{TODAY - timedelta(days=2):%Y-%m-%d}..{TODAY:%Y-%m-%d}"
@@ -100,5 +102,12 @@ def test_all_pages_say_it_and_the_alert_leads_to_one_that_does(there: FakeDaemon
             assert answer.status_code == 200
             assert SAID in unescape(answer.text), path
         assert "Nothing to mend" not in answer.text and "slow drift" in answer.text
+        assert re.search(r"<b>a</b> over the last 7 windows: p = [\d.e<\u2009 −-]+; ", answer.text)
+        assert '"/monitors/m#windows"' in answer.text
+        course = site.client.get("/monitors/m", headers={"Accept": "text/html"}).text
+        assert 'id="windows"' in course
+        days = [f"{TODAY - timedelta(days=day):%Y-%m-%d}T00:00:00Z/" for day in (2, 1)]
+        assert all(f"a: slow drift, {day}" in course for day in days)
+        assert course.count('class="t-slow"') == 2 + 1  # and the key
         (found,) = site.client.get("/api/v1/monitors").json()["monitors"]
         assert found["slow"] == {"a": 7} and SAID in found["summary"]

@@ -3,12 +3,11 @@
 import json
 
 import numpy as np
-import pyarrow.parquet as pq
 import pytest
 
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
-from tests.service.stream import CONFIG, rows, stream
+from tests.service.stream import CONFIG, LATE, late_labels
 from whydrift.monitor.cli.entry import run as whydrift
 from whydrift.monitor.service.status import _headline
 
@@ -28,19 +27,11 @@ def test_without_a_result_there_are_no_words():
 
 def test_late_labels_are_told_beside_a_newer_window_that_has_none_yet(tmp_path, capsys):
     """The newest window looks as always: that the target's rule changed only labels can show."""
-    settings = {
-        "window": "every: 1d, delay: 1h, label_delay: 3d",
-        "more": "    labels: {source: labels, join: [id]}",
-    }
-    with stream(tmp_path, **settings) as s:
-        for day in range(12):
-            table = rows(day, slope=4.0 if day >= 7 else 1.0)
-            s.write(day, table.drop_columns(["y"]))
-            pq.write_table(table.select(["id", "y"]), tmp_path / f"labels-{day:03}.parquet")
-        s.until(12.1)
+    with late_labels(tmp_path):
+        pass
     path = tmp_path / "w.yaml"
     more = {"since": "2026-03-07", "reference": "last: 6d", "columns": ", ignore: [id, land]"}
-    path.write_text(CONFIG.format(folder=tmp_path, files="rows-*.parquet", **settings, **more))
+    path.write_text(CONFIG.format(folder=tmp_path, files="rows-*.parquet", **LATE, **more))
     assert whydrift(["status", "-c", str(path)]) == 0
     _, row, *lines = capsys.readouterr().out.splitlines()
     assert row.split()[:3] == ["m", "2026-03-12", "00:00Z"]  # by its start, as everywhere

@@ -21,7 +21,7 @@ def diagnosis_place(
     if monitor is not None:
         more.append(("compare other windows", links.page("compare", monitor=monitor)))
     pictures = None if has_pictures else links.page("diagnoses", identity, pictures="yes")
-    return Place(_up(links, monitor), tuple(more), pictures)
+    return Place(_up(links, monitor), tuple(more), pictures, _course(links, monitor))
 
 
 def report_place(job: ReportJob, links: Links) -> Place:
@@ -30,7 +30,12 @@ def report_place(job: ReportJob, links: Links) -> Place:
         ("as JSON", links.api("reports", job.id)),
         ("compare other windows", links.page("compare", monitor=job.request.monitor)),
     )
-    return Place(_up(links, job.request.monitor), more)
+    monitor = job.request.monitor
+    return Place(_up(links, monitor), more, course=_course(links, monitor))
+
+
+def _course(links: Links, monitor: str | None) -> str | None:
+    return None if monitor is None else links.page("monitors", monitor) + "#windows"
 
 
 def _up(links: Links, monitor: str | None) -> tuple[tuple[str, str], ...]:

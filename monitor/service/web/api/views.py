@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from whydrift.discovery.snapshot.schema import Schema
-from whydrift.monitor.service.alert_names import ALERT_NAMES
+from whydrift.monitor.service.alert_names import ALERT_NAMES, alert_severity
 from whydrift.monitor.service.event_beside import BesideOthers
 from whydrift.monitor.service.event_effects import EventEffect
 from whydrift.monitor.service.web.links import Links
@@ -34,7 +34,7 @@ def interval_view(interval: Interval | None) -> dict[str, str] | None:
 
 def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
     """Return what is known of a monitor now."""
-    state, newest = view.state, view.newest()
+    state, newest, labelled = view.state, view.newest(), view.labelled()
     return {
         "name": view.name,
         "target": view.target or None,
@@ -47,6 +47,7 @@ def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
         "slow": {} if newest is None else dict(newest.slow),
         "summary": None if newest is None else newest.summary,
         "newest": None if newest is None else _newest(newest, links),
+        "labelled": None if labelled is None else _labelled(labelled, links),
         "segments": {
             name: _newest(results[-1], links) for name, results in view.results.items() if name
         },
@@ -68,6 +69,15 @@ def monitor_view(view: MonitorView, links: Links) -> dict[str, Any]:
         "holder": view.holder,
         "url": links.api("monitors", view.name),
         "page": links.whole_page("monitors", view.name),
+    }
+
+
+def _labelled(found: ResultNumbers, links: Links) -> dict[str, Any]:
+    return {
+        **_newest(found, links),
+        "conditional_shift": found.conditional_shift,
+        "model_changed": found.model_changed,
+        "summary": found.summary,
     }
 
 
@@ -103,7 +113,15 @@ def result_view(record: ResultRecord, links: Links) -> dict[str, Any]:
 
 
 def alert_view(record: AlertRecord, severity: str | None, links: Links) -> dict[str, Any]:
-    """Return an episode; ``severity`` is None where its monitor is no longer configured."""
+    """Return an episode.
+
+    Parameters
+    ----------
+    record : AlertRecord
+    severity : str, optional
+        Of its monitor's alerts; None where that is no longer configured.
+    links : Links
+    """
     episode = record.episode
     return {
         "id": record.id,
@@ -112,7 +130,7 @@ def alert_view(record: AlertRecord, severity: str | None, links: Links) -> dict[
         "segment": record.key.segment,
         "target": record.key.target,
         "kind": record.key.kind.value,
-        "severity": severity,
+        "severity": None if severity is None else alert_severity(record.key.kind, severity),
         "state": record.state.value,
         "since": written(_moment(episode.opened)),
         "last": written(_moment(episode.last)),

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -14,6 +14,11 @@ from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.pages.shell import page
 from whydrift.monitor.service.web.requests import LinksOf, ServiceOf
 from whydrift.monitor.store.state import AlertRecord, AlertState
+from whydrift.monitor.window.by_rows import RowWindows
+
+if TYPE_CHECKING:
+    from whydrift.monitor.config.monitor import Monitor
+    from whydrift.monitor.store.store import Store
 
 __all__ = ["ShownAlert", "router", "shown_alerts"]
 
@@ -31,18 +36,39 @@ class ShownAlert:
     record : AlertRecord
     page : str, optional
         Where its report is.
-    is_configured : bool
-        Whether its monitor is.
+    monitor : Monitor, optional
+        None where it is no longer configured.
+    store : Store
+        Asked where windows begin that are not cut by time.
     """
 
     record: AlertRecord
     page: str | None
-    is_configured: bool
+    monitor: Monitor | None
+    store: Store
+
+    @property
+    def is_configured(self) -> bool:
+        """Whether its monitor is."""
+        return self.monitor is not None
 
     @property
     def opened(self) -> datetime:
-        """End of the first window that rejected."""
-        return datetime.fromtimestamp(self.record.episode.opened, UTC)
+        """Start of the first window that rejected: windows have their names from it."""
+        return self._start(datetime.fromtimestamp(self.record.episode.opened, UTC))
+
+    @property
+    def resolved(self) -> datetime | None:
+        """Start of the window that resolved it."""
+        end = self.record.resolved
+        return None if end is None else self._start(end)
+
+    def _start(self, end: datetime) -> datetime:
+        plan = None if self.monitor is None else self.monitor.window.cut()
+        if plan is not None and not isinstance(plan, RowWindows):
+            return plan.ending(end).start
+        found = self.store.page_windows(self.record.monitor, "", end=end, limit=1)
+        return found[0].start if found and found[0].end == end else end
 
     @property
     def columns(self) -> list[str]:
@@ -68,15 +94,16 @@ class ShownAlert:
 
 
 def shown_alerts(
-    records: Iterable[AlertRecord], state: AlertState, links: Links, configured: Iterable[str]
-) -> list[ShownAlert]:
+    records: Iterable[AlertRecord], state: AlertState, links: Links,
+    configured: Mapping[str, Monitor], store: Store,
+) -> list[ShownAlert]:  # fmt: skip
     """Return those of a state, the newest first."""
     chosen = [r for r in records if r.state is state]
     chosen.sort(key=lambda r: (-r.episode.last, r.monitor, r.key.segment))
-    known, shown = set(configured), []
+    shown = []
     for record in chosen:
         page = None if record.result is None else links.page("diagnoses", record.result)
-        shown.append(ShownAlert(record, page, record.monitor in known))
+        shown.append(ShownAlert(record, page, configured.get(record.monitor), store))
     return shown
 
 
@@ -88,7 +115,7 @@ def alerts(service: ServiceOf, links: LinksOf) -> Response:
         *store.list_alerts(states=(AlertState.FIRING, AlertState.PENDING)),
         *store.list_alerts(states=(AlertState.RESOLVED,), since=since),
     )
-    names = [m.name for m in service.config().monitors]
+    known = {m.name: m for m in service.config().monitors}
     order = (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
-    groups = [(state.value, shown_alerts(records, state, links, names)) for state in order]
+    groups = [(state.value, shown_alerts(records, state, links, known, store)) for state in order]
     return page(service, "alerts.html.j2", title="Alerts", groups=groups)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,18 +15,19 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from whydrift.effects.words import joined
-from whydrift.monitor.diagnosis.headline import stored_headline
+from whydrift.monitor.diagnosis.diagnosis import told_slow
+from whydrift.monitor.diagnosis.headline import Word, stored_headline
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.event_beside import BesideOthers
 from whydrift.monitor.service.event_effects import EVENT_KINDS, EventEffect
-from whydrift.monitor.service.references import accepted_for
+from whydrift.monitor.service.references import Choice, chosen_for
 from whydrift.monitor.service.schedule import stages_of
 from whydrift.monitor.service.web.effects import effects_told
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.moments import read_moment, written
 from whydrift.monitor.service.web.pages.alerts import shown_alerts
-from whydrift.monitor.service.web.pages.overview import row_of
+from whydrift.monitor.service.web.pages.overview import beside_alerts, row_of
 from whydrift.monitor.service.web.pages.shell import page
 from whydrift.monitor.service.web.pages.timeline import Cell, Lane, Mark, timeline_svg
 from whydrift.monitor.service.web.problems import Problem, Refused
@@ -69,7 +70,7 @@ class _Said:
     words : str
     summary : str
     columns : mapping of str to str
-        Verdicts of the columns that moved.
+        Verdicts of the columns that moved; ``slow`` where only many windows show it.
     """
 
     kind: str
@@ -158,15 +159,28 @@ def _page(
     visits = store.list_visits(name, start=seen.start)
     records = store.list_alerts(monitor=name)
     firing, pending, resolved = (
-        shown_alerts(records, state, links, (name,))
+        shown_alerts(records, state, links, {name: settings}, store)
         for state in (AlertState.FIRING, AlertState.PENDING, AlertState.RESOLVED)
     )
     first = stages_of(settings)[0].value
     lanes = _lanes(store, told, visits if not segment else (), links, first)
     newest = next(iter(_by_window(told)), None)
+    reference = (
+        Choice()
+        if newest is None
+        else chosen_for(settings, store, newest.key.interval, segment=segment)
+    )
+    left_out, earlier = _left_out(reference)
     graph = store.get_graph(name)
     said = None if newest is None else store.get_result(newest.id)
-    verdicts = {} if said is None else {n: c["verdict"] for n, c in said["columns"].items()}
+    labelled = None if is_past else view.labelled(segment)
+    said_later = None if labelled is None else store.get_result(labelled.id)
+    verdicts = {  # of the target only labels speak
+        name: column["verdict"]
+        for found in (said_later, said)
+        if found is not None
+        for name, column in found["columns"].items()
+    }
     return page(
         service,
         "monitor.html.j2",
@@ -175,8 +189,11 @@ def _page(
         row=row_of(view, now),
         segment=segment,
         diagnosis=said,
-        words=() if said is None else stored_headline(said),
+        words=_words(said, view),
         newest=newest,
+        labelled=labelled,
+        labelled_diagnosis=said_later,
+        labelled_words=_words(said_later, view),
         timeline=timeline_svg(lanes, [_mark(e) for e in seen.events], f"Windows of {name}", zone),
         zone=zone,
         older=_older(links, name, segment, told),
@@ -189,7 +206,9 @@ def _page(
             graph[1], verdicts, settings.columns.target, standalone=False
         ),
         graph_record=None if graph is None else graph[0],
-        left_out=_left_out(service, name, segment, newest),
+        reference=reference,
+        left_out=left_out,
+        left_out_earlier=earlier,
         failures=[v for v in visits if v.outcome is CheckOutcome.ERROR],
         events=shown,
         effects=None if effects is None else {
@@ -198,6 +217,11 @@ def _page(
         has_effects=settings.columns.prediction is not None
         and any(e.kind in EVENT_KINDS for e in shown),
     )  # fmt: skip
+
+
+def _words(said: Mapping[str, Any] | None, view: MonitorView) -> tuple[Word, ...]:
+    words = () if said is None else stored_headline(said)
+    return beside_alerts(words, is_firing=bool(view.firing))
 
 
 def _told(store: Store, name: str, segment: str, before: str | None) -> tuple[ResultRecord, ...]:
@@ -241,7 +265,8 @@ def _lanes(
     for record in _by_window(told):
         said = _MEMORY.of(store, record.id)
         for column, verdict in (said.columns if said else {}).items():
-            title = f"{column}: {verdict}, {record.key.interval}"
+            word = "slow drift" if verdict == "slow" else verdict
+            title = f"{column}: {word}, {record.key.interval}"
             link = links.page("diagnoses", record.id)
             columns.setdefault(column, []).append(Cell(record.key.interval, verdict, title, link))
     # What was a cause most often first; what was only undetermined comes last.
@@ -251,7 +276,7 @@ def _lanes(
 
 
 def _is_cause(kind: str) -> bool:
-    return kind in {"source", "mechanism", "fault"}
+    return kind in {"source", "mechanism", "fault", "slow"}
 
 
 def _cell(store: Store, record: ResultRecord, links: Links) -> Cell:
@@ -284,6 +309,9 @@ def _said(stored: Mapping[str, Any]) -> _Said:
         for name, column in stored["columns"].items()
         if column["verdict"] not in {"stable", "inherited"}
     }
+    for name in told_slow(stored) or ():
+        if not _is_cause(columns.get(name, "")):
+            columns[name] = "slow"
     words = stored_headline(stored)
     kind = "fault" if stored["fault"] else words[0].kind
     return _Said(kind, ", ".join(w.text for w in words), str(stored["summary"]), columns)
@@ -358,30 +386,18 @@ def _segments(store: Store, view: MonitorView, links: Links) -> list[dict[str, A
     for name, record in sorted(newest.items()):
         if not name:
             continue
-        said = _MEMORY.of(store, record.id)
+        said, labelled = _MEMORY.of(store, record.id), view.labelled(name)
         rows.append(
             {"name": name, "said": said, "is_firing": name in firing,
+             "labelled": None if labelled is None else _MEMORY.of(store, labelled.id),
+             "labelled_diagnosis": labelled and links.page("diagnoses", labelled.id),
              "page": links.page("monitors", view.name, segment=name),
              "diagnosis": links.page("diagnoses", record.id)}
         )  # fmt: skip
     return sorted(rows, key=lambda r: not r["is_firing"])
 
 
-def _left_out(
-    service: Service, name: str, segment: str, newest: ResultRecord | None
-) -> list[tuple[Interval, str]]:
-    """Return the past windows that do not count for the newest one, and why."""
-    from whydrift.monitor.history import History
-
-    if newest is None:
-        return []
-    interval, store = newest.key.interval, service.store
-    accepted = accepted_for(interval, store.list_events(monitor=name, kinds=("accept",)))
-    found, _ = History.of(service.config(), name, store).choice(
-        interval,
-        segment=segment,
-        accepted_from=None if accepted is None else accepted.start,
-        accepted_until=None if accepted is None else accepted.until,
-    )
-    told = dict.fromkeys((window.interval, reason) for window, reason in found.left_out)
-    return list(told)[-_MOST_LEFT_OUT:]  # a window has several versions of the model
+def _left_out(found: Choice) -> tuple[list[tuple[Interval, str]], list[tuple[str, int]]]:
+    """Return the newest windows that do not count, and of those before them how many and why."""
+    earlier = Counter(reason for _, reason in found.left_out[:-_MOST_LEFT_OUT])
+    return list(found.left_out[-_MOST_LEFT_OUT:]), earlier.most_common()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Final
 
@@ -18,7 +19,7 @@ from whydrift.monitor.service.web.requests import ServiceOf
 if TYPE_CHECKING:
     from whydrift.monitor.service.board import MonitorView, ResultNumbers
 
-__all__ = ["Row", "firing_words", "result_words", "router", "row_of"]
+__all__ = ["Row", "beside_alerts", "firing_words", "result_words", "router", "row_of"]
 
 router: Final = APIRouter()
 
@@ -35,6 +36,10 @@ class Row:
     newest : ResultNumbers, optional
     words : tuple of Word
         Of the newest diagnosis.
+    labelled : ResultNumbers, optional
+        The newest one with labels, where it is of an earlier window.
+    labelled_words : tuple of Word
+        Of that one.
     firing : tuple of str
         Each kind that fires, where, and of which columns; what is most urgent first.
     is_late : bool
@@ -46,6 +51,8 @@ class Row:
     view: MonitorView
     newest: ResultNumbers | None
     words: tuple[Word, ...]
+    labelled: ResultNumbers | None
+    labelled_words: tuple[Word, ...]
     firing: tuple[str, ...]
     is_late: bool
     state: str
@@ -67,12 +74,17 @@ def overview(service: ServiceOf) -> Response:
     rows = [row_of(view, now) for view in service.board().monitors.values()]
     rows.sort(key=_rank)
     counts = {state: sum(row.state == state for row in rows) for state in _ORDER}
-    return page(service, "overview.html.j2", title="Monitors", rows=rows, counts=counts)
+    alerts = sum(len(row.view.firing) for row in rows)
+    zones = {m.name: m.window.timezone for m in service.config().monitors}
+    return page(
+        service, "overview.html.j2", title="Monitors", rows=rows, counts=counts, alerts=alerts,
+        zones=zones,
+    )  # fmt: skip
 
 
 def row_of(view: MonitorView, now: datetime) -> Row:
     """Return what the table shows of a monitor."""
-    newest = view.newest()
+    newest, labelled = view.newest(), view.labelled()
     is_late = view.next_due is not None and now - view.next_due > _LATE
     match view:
         case _ if view.firing:
@@ -85,16 +97,31 @@ def row_of(view: MonitorView, now: datetime) -> Row:
             state = "late"
         case _ if newest is None:
             state = "new"
-        case _ if newest.fault or newest.model_changed or newest.slow:
-            state = "open"
-        case _ if newest.verdict != Verdict.NONE:
+        case _ if _is_open(newest) or (labelled is not None and _is_open(labelled)):
             state = "open"
         case _ if view.empty is not None:
             state = "open"
         case _:
             state = "well"
-    words = () if newest is None else result_words(newest)
-    return Row(view, newest, words, firing_words(view), is_late and state != "paused", state)
+    words, labelled_words = (
+        () if found is None else beside_alerts(result_words(found), is_firing=bool(view.firing))
+        for found in (newest, labelled)
+    )
+    is_told_late = is_late and state != "paused"
+    return Row(
+        view, newest, words, labelled, labelled_words, firing_words(view), is_told_late, state
+    )
+
+
+def _is_open(found: ResultNumbers) -> bool:
+    is_moved = found.fault or found.model_changed or bool(found.slow)
+    return is_moved or found.verdict != Verdict.NONE
+
+
+def beside_alerts(words: Iterable[Word], *, is_firing: bool) -> tuple[Word, ...]:
+    """Return first words without the colour of "all is well" where an alert says otherwise."""
+    quiet = Verdict.NONE.value
+    return tuple(replace(w, kind="quiet") if is_firing and w.kind == quiet else w for w in words)
 
 
 def result_words(found: ResultNumbers) -> tuple[Word, ...]:

@@ -22,6 +22,7 @@ _MOST_DATES: Final = 8
 _LETTERS: Final = {
     "covariate": "S", "source": "S", "mechanism": "M", "both": "B", "fault": "F",
     "undetermined": "?", "inherited": "i", "error": "!", "empty": "0",
+    "slow": "~",
 }  # fmt: skip
 
 
@@ -33,7 +34,8 @@ class Cell:
     ----------
     interval : Interval
     kind : str
-        A verdict, ``fault``, ``error``, ``empty``, ``skipped`` or ``recorded``: colour and letter.
+        A verdict, ``fault``, ``slow``, ``error``, ``empty``, ``skipped`` or ``recorded``: colour
+        and letter.
     title : str
         Said when somebody points at it.
     link : str, optional
