@@ -171,7 +171,14 @@ def _shares(evidence: Evidence, name: str) -> Markup:
     rest = len(there) - len(shown)
     height = 10 + len(shown) * row
     if rest:
-        parts.append(tag("text", f"{rest} more categories", x=label_width, y=height + 8))
+        parts.append(
+            tag(
+                "text",
+                f"{rest} more {'category' if rest == 1 else 'categories'}",
+                x=label_width,
+                y=height + 8,
+            )
+        )
         height += 14
     return picture(_WIDTH, height, f"Shares of the categories of {name}, before and after", *parts)
 
