@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -43,6 +44,27 @@ class WindowPair:
     _features: dict[str, Features] = field(default_factory=dict, repr=False, compare=False)
     _observed: dict[str, BoolArray] = field(default_factory=dict, repr=False, compare=False)
     _lags: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
+
+    def with_current(self, values: Mapping[str, FloatArray]) -> WindowPair:
+        """Return the windows with other current values of some columns.
+
+        What was worked out of the other columns is kept.
+
+        Parameters
+        ----------
+        values : mapping of str to ndarray of shape (n_current_sampled,)
+        """
+        kept = WindowPair(
+            self.reference,
+            self.current.with_sample(values),
+            self.names,
+            self.cluster,
+            self.parts,
+        )
+        kept._features.update((n, f) for n, f in self._features.items() if n not in values)
+        kept._observed.update((n, o) for n, o in self._observed.items() if n not in values)
+        kept._lags.update((n, r) for n, r in self._lags.items() if n not in values)
+        return kept
 
     @cached_property
     def split(self) -> int:

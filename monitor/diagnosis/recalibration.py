@@ -224,9 +224,9 @@ def _least_p(
 
     It is 0 where a change of one of the doubted columns might have been missed.
     """
-    least = 1.0
+    least, tested = 1.0, testing.undone(undone)
     for name, given in parents.items():
-        result = testing.undone(undone, name, given)
+        result = tested(name, given)
         if result.p_value is None or (name in doubted and not sees(result)):
             return 0.0
         least = min(least, result.p_value)

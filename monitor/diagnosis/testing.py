@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -389,21 +389,18 @@ class Testing:
         return self._tests[id(self.repaired)](self.repaired, name, others)
 
     def undone(
-        self, repairs: Mapping[str, FloatArray], name: str, parents: Parents
-    ) -> MechanismTestResult:
-        """Test a column given its parents, as if current values were others.
+        self, repairs: Mapping[str, FloatArray]
+    ) -> Callable[[str, Parents], MechanismTestResult]:
+        """Return what tests a column given its parents, as if current values were others.
 
         Parameters
         ----------
         repairs : mapping of str to ndarray of shape (n_current_sampled,)
             Those values, by column.
-        name, parents
-            As they were tested with the values there are.
         """
-        of = self.repaired
-        current = of.current.with_sample(repairs)
-        pair = WindowPair(of.reference, current, of.names, of.cluster, of.parts)
-        return FirstVariation(self._mechanism_test())(pair, name, parents)
+        pair = self.repaired.with_current(repairs)
+        test = FirstVariation(self._mechanism_test())
+        return partial(test, pair)
 
     def conditional(
         self, target: str | None, evidence: dict[str, ColumnEvidence]
