@@ -3,7 +3,8 @@
 python benchmarks/ordinary_tables.py --seeds 100-109
 python benchmarks/ordinary_tables.py --seeds 100-109 --only "stores by day"
 
-Each table once drew a verdict on an innocent column, whose edge was learned the wrong way round.
+Each table once drew a verdict on an innocent column, most of them by an edge that was learned the
+wrong way round.
 The graph is learned, and nothing is known but the target.
 """
 

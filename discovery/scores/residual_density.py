@@ -112,7 +112,7 @@ class ResidualDensity:
             columns.append(block)
             start += block.shape[1]
         self._products: dict[tuple[int, int], slice] = {}
-        for pair, block in [*_products(self.discrete, of, columns[1:])]:
+        for pair, block in _products(self.discrete, of, columns[1:]):
             self._products[pair] = slice(start, start + block.shape[1])
             columns.append(block)
             start += block.shape[1]

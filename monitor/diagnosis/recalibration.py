@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -191,10 +192,11 @@ def recalibrated(
         }
         recorded = max(_p_value(judgement, n) for n in (name, *torn))
         is_unlike = any(judged[c].reason_code is ReasonCode.NO_OVERLAP for c in torn)
-        for likeliest in (
-            *_scales(pair, name, parents[name]),
-            *_in_part(pair, name, parents[name]),
+        for likeliest in chain(
+            _scales(pair, name, parents[name]), _in_part(pair, name, parents[name])
         ):
+            if best is not None and best.column == name and likeliest.rows is not None:
+                break  # all rows went the same way: no matter of a category
             for errors in _AROUND:
                 scale = likeliest.near(errors)
                 undone = {name: scale.undo(pair.current.column(name))}

@@ -200,21 +200,12 @@ def fitting(
     noise = 1.36 * float(np.sqrt(1 / check.size + 1 / before.size))
     # Growth is not a unit: what is undone has to fit closely, or as past windows do.
     if left > min(0.5 * distance, 0.05 + noise):
-        if not best.conversion.shift:  # a day of ten times the sales is not rare enough
-            return None
-        usual = max((sorted_ks_distance(np.sort(p), reference) for p in past), default=0.0)
+        # Of temperatures alone: a day of ten times the sales is not rare enough.
+        others = past if best.conversion.shift else ()
+        usual = max((sorted_ks_distance(np.sort(p), reference) for p in others), default=0.0)
         if left > min(0.8 * distance, _FURTHER * usual):
             return None
-        if not _spreads_like_one_of(best.conversion.undo(check), past):
-            return None
     return Fit(best, distance, left, _ratio(values, before))
-
-
-def _spreads_like_one_of(values: FloatArray, past: Sequence[FloatArray]) -> bool:
-    """Whether the middle half of values is about as wide as that of some past window."""
-    width = float(np.subtract(*np.quantile(values, [0.75, 0.25])))
-    widths = [float(np.subtract(*np.quantile(p, [0.75, 0.25]))) for p in past]
-    return bool(widths) and min(widths) / _FURTHER <= width <= max(widths) * _FURTHER
 
 
 def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
