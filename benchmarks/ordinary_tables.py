@@ -181,6 +181,19 @@ def clicks(rng: np.random.Generator, rows: int, bias: float = 0.3) -> pd.DataFra
                          "stay": stay, "p": np.round(chance(0.3), 4)})  # fmt: skip
 
 
+def panels(rng: np.random.Generator, rows: int, start: int, left: float = 1.0) -> pd.DataFrame:
+    hour = (np.arange(rows) + start) % 24
+    weather = lfilter([np.sqrt(1 - 0.9**2)], [1, -0.9], rng.normal(size=rows + 300))[300:]
+    cloud = np.clip(0.5 + 0.35 * weather, 0, 1)
+    day = np.clip(np.sin(np.pi * (hour - 6) / 12), 0, None)
+    power = left * 300 * day * (1 - 0.7 * cloud) * np.exp(0.05 * rng.normal(size=rows))
+    load = (
+        500 + 80 * np.sin(2 * np.pi * (hour - 12) / 24) - 0.2 * power + 15 * rng.normal(size=rows)
+    )
+    return pd.DataFrame({"hour": hour, "cloud": np.round(cloud, 2), "solar": np.round(power, 1),
+                         "load": np.round(load, 1)})  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Table:
     """One kind of table.
@@ -275,6 +288,11 @@ TABLES = {
         lambda rng, moved: (currencies(rng, 8_000), currencies(rng, 8_000, 1 + 10.3 * moved)),
         "price",
         "y",
+    ),
+    "solar power, an hour's bend times clouds": Table(
+        lambda rng, moved: (panels(rng, 2_016, 0), panels(rng, 1_344, 2_016, 1 - 0.4 * moved)),
+        "solar",
+        "load",
     ),
 }
 

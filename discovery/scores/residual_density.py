@@ -22,12 +22,8 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.category_likelihood import MOST_LEVELS, CategoryLikelihood
-from whydrift.discovery.scores.features import (
-    Features,
-    category_features,
-    number_features,
-    rank_normal,
-)
+from whydrift.discovery.scores.density_features import density_features
+from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.discovery.scores.kernel_density import leave_one_out_log_likelihood
 from whydrift.discovery.scores.memory import common_worth, memory_costs, pair_worths
 from whydrift.discovery.scores.moments import LEAST_COMPLETE
@@ -45,15 +41,12 @@ _LEAST_REMEMBERED = 20  # rows of a window of which some have no row before them
 _MOST_ROWS = 6000  # what a direction shows at all shows in so many
 _RIDGE = 1e-6
 _LEAST_SPREAD = 1e-12
-_NORMAL_QUARTILES = 1.349  # between a normal's quartiles, in sd
-_MOST_ALIKE = 0.01  # of the rows with one value, of a number that has a density
 _LEAST_SCALE = 0.25  # of the mean scale: as in the mechanism test
 # Of its price that a varying scale must promise. On tuning seeds (driftbench mid and hard, 3) none
 # of 13,800 that promised less was worth it.
 _WORTH_TRYING = 0.3
 # Sums of logs are products: a bill is a price times an amount.
 _LEAST_FACTORS = 2
-_MOST_PRODUCTS = 300  # of two columns each
 _WIDE = 1.5  # times the tenth percentile is the ninetieth, at least, of a number that has a log
 
 
@@ -63,7 +56,8 @@ class ResidualDensity:
     Location and scale are linear in features of the parents, and f is a kernel estimate without
     the row itself. The number is modelled as it is and by its rank, whichever explains more. Of a
     category it is the likelihood of a multinomial logistic regression. Causes may act together:
-    products of two of them are tried, and of several numbers above 0 (sums of their logs).
+    products of two of them are tried, of several numbers above 0 (sums of their logs), and of
+    whatever bends each cause has by itself.
 
     Parameters
     ----------
@@ -79,6 +73,12 @@ class ResidualDensity:
         neighbours, all count for less.
     follows : ndarray of bool, shape (n_rows,), optional
         Rows just before which there is the row before in time; all but the first of each window.
+    logs : (ResidualDensity, frozenset of int), optional
+        The same rows with some columns as their logs, and which: their sums are products.
+
+    References
+    ----------
+    Tukey (1949), One degree of freedom for non-additivity.
     """
 
     def __init__(
@@ -88,42 +88,14 @@ class ResidualDensity:
         bounds: IntArray,
         carries: Sequence[float] | None = None,
         follows: BoolArray | None = None,
+        logs: tuple[ResidualDensity, frozenset[int]] | None = None,
     ) -> None:
         self.discrete = tuple(discrete)
-        columns, start = [np.ones((len(values), 1))], 1
-        self._linear: list[slice] = []  # features by column: straight lines only
-        self._all: list[slice] = []
-        self._responses: list[slice] = []  # as a number is to be explained: by rank, and as it is
-        apart: dict[int, FloatArray] = {}
-        of: list[Features] = []
-        for place, is_discrete in enumerate(self.discrete):
-            column = values[:, place]
-            of.append((category_features if is_discrete else number_features)(column))
-            block, straight = of[-1].basis, of[-1].linear.shape[1]
-            if not is_discrete:
-                block = np.column_stack([block[:, :1], _robust(column), block[:, 1:]])
-                straight = 2
-                smooth = _without_atoms(column)
-                if smooth is not None:
-                    apart[place] = np.column_stack([rank_normal(smooth), _robust(smooth)])
-            self._responses.append(slice(start, start + 2))
-            self._linear.append(slice(start, start + straight))
-            self._all.append(slice(start, start + block.shape[1]))
-            columns.append(block)
-            start += block.shape[1]
-        self._products: dict[tuple[int, int], slice] = {}
-        for pair, block in _products(self.discrete, of, columns[1:]):
-            self._products[pair] = slice(start, start + block.shape[1])
-            columns.append(block)
-            start += block.shape[1]
-        for place, block in apart.items():
-            self._responses[place] = slice(start, start + 2)
-            columns.append(block)
-            start += 2
-        stacked = np.column_stack(columns)
-        stacked[:, 1:] -= stacked[:, 1:].mean(axis=0)
-        spread = stacked.std(axis=0)
-        stacked /= np.where(spread > 0, spread, 1.0)
+        of = [
+            (category_features if is_discrete else number_features)(column)
+            for column, is_discrete in zip(values.T, discrete, strict=True)
+        ]
+        stacked, self._places = density_features(values, discrete, of)
         own = [0.0] * len(self.discrete) if carries is None else list(carries)
         worths = pair_worths(of, bounds, own)
         kept, bounds = _kept(bounds, carries, follows)
@@ -152,8 +124,7 @@ class ResidualDensity:
         }
         self._units: dict[int, float] = {}
         self._known: dict[tuple[int, tuple[int, ...]], float] = {}
-        self._logged: ResidualDensity | None = None
-        self._wide: frozenset[int] = frozenset()
+        self._logs = logs
 
     @classmethod
     def of(
@@ -189,14 +160,13 @@ class ResidualDensity:
         if all(discrete) and not _codes(values[kept], discrete):
             return None
         follows = np.diff(kept, prepend=-2) == 1
-        rows = values[kept]
-        density = cls(rows, discrete, bounds, carries, follows)
+        rows, logs = values[kept], None
         wide = _wide(rows, discrete)
         if len(wide) > _LEAST_FACTORS:
-            rows[:, wide] = np.log(rows[:, wide])
-            density._logged = cls(rows, discrete, bounds, carries, follows)
-            density._wide = frozenset(wide)
-        return density
+            logged = rows.copy()
+            logged[:, wide] = np.log(rows[:, wide])
+            logs = cls(logged, discrete, bounds, carries, follows), frozenset(wide)
+        return cls(rows, discrete, bounds, carries, follows, logs)
 
     @property
     def rows(self) -> FloatArray:
@@ -214,9 +184,10 @@ class ResidualDensity:
             explained = self._of_category if self.discrete[column] else self._of_number
             costs = float(self._costs[column, list(parents)].sum())
             score = explained(column, parents) - costs
-            factors = self._wide.intersection(parents)
-            if self._logged is not None and column in self._wide and len(factors) >= _LEAST_FACTORS:
-                score = max(score, self._logged.local(column, parents))
+            if self._logs is not None:
+                logged, wide = self._logs
+                if column in wide and len(wide.intersection(parents)) >= _LEAST_FACTORS:
+                    score = max(score, logged.local(column, parents))
             self._known[key] = score
         return self._known[key]
 
@@ -235,10 +206,12 @@ class ResidualDensity:
 
     def _of(self, parent: int, bent: bool) -> IntArray:
         """Return the features by which a category may follow a parent: a number's by its rank."""
-        block = np.arange(self._all[parent].start, self._all[parent].stop)
+        straight, whole = self._places.straight[parent], self._places.bent[parent]
         if self.discrete[parent]:
-            return block
-        return np.delete(block, 1) if bent else block[:1]
+            return np.arange(whole.start, whole.stop)
+        rank, as_it_is = straight.start, straight.start + 1
+        block = np.arange(whole.start, whole.stop)
+        return block[block != as_it_is] if bent else np.array([rank])
 
     def _per_rank(self, column: int) -> float:
         """Return what turns a density per unit of the number into one per unit of its rank score.
@@ -254,25 +227,39 @@ class ResidualDensity:
         self, column: int, parents: tuple[int, ...], *, moved: bool = True
     ) -> tuple[float, float]:
         """Return the log-likelihood less the price of its parameters, by rank and as it is."""
-        bent = tuple(self._all[p] for p in parents)
-        straight = tuple(self._linear[p] for p in parents)
-        ways = [bent, straight] if bent != straight else [bent]
-        products = [self._products[pair] for pair in combinations(parents, 2)
-                    if pair in self._products]  # fmt: skip
+        straight, bent, stepped = (
+            tuple(of[p] for p in parents)
+            for of in (self._places.straight, self._places.bent, self._places.stepped)
+        )
+        pairs = combinations(parents, 2)
+        products = [self._places.products[p] for p in pairs if p in self._places.products]
+        ways = [bent]
+        if straight != bent:
+            ways.append(straight)
         if products:
             ways.append((*straight, *products))
-        best = self._regressions[column].best(
-            ways, self._responses[column], self._worth, self._unit, moved=moved
-        )
-        by_rank, as_it_is = self._shaped(column, best, straight)
+        # Steps alone may promise little, and much once they act together: asked by themselves.
+        asked = [ways, [stepped]] if stepped != bent else [ways]
+        found = []
+        for some in asked:
+            fits = self._regressions[column].best(
+                some, self._places.responses[column], self._worth, self._unit, moved=moved
+            )
+            found.append(self._shaped(column, fits, straight))
+        by_rank, as_it_is = (max(values) for values in zip(*found, strict=True))
         return by_rank, as_it_is
 
     def _shaped(self, column: int, fits: list[Fit], straight: tuple[slice, ...]) -> list[float]:
         """Return the log-likelihoods by the residuals' own density, with even or varying scale."""
         worth, regression = self._worth, self._regressions[column]
+        first = self._places.responses[column].start
         standard = np.empty((len(fits), self._rows))
         log_spreads = [
-            regression.residuals(fit, self._responses[column].start + number, standard[number])
+            regression.residuals(fit, first + number, standard[number])
+            for number, fit in enumerate(fits)
+        ]
+        prices = [
+            fit.price + self._acting_together(column, first + number, fit, standard[number])
             for number, fit in enumerate(fits)
         ]
         values = [
@@ -289,7 +276,42 @@ class ResidualDensity:
                 even = leave_one_out_log_likelihood(again, _deviation(again) / spread, spread)
                 cost = log_scale + self._rows * math.log(spread) + log_spreads[number]
                 values[number] = max(values[number], even - cost - price)
-        return [worth * value - fit.price for value, fit in zip(values, fits, strict=True)]
+        return [worth * value - price for value, price in zip(values, prices, strict=True)]
+
+    def _acting_together(self, column: int, response: int, fit: Fit, standard: FloatArray) -> float:
+        """Take off residuals what the square of the fit explains, and return what that costs.
+
+        Causes that multiply have bends each by itself, and leave the products of these, all in one
+        proportion. Nothing where it is not worth its parameter.
+
+        Parameters
+        ----------
+        response : int
+            Which feature is explained.
+        standard : ndarray of shape (n_rows,)
+            The residuals, in sd of their group; changed in place.
+        """
+        if len(fit.blocks) < _LEAST_FACTORS:
+            return 0.0
+        regression = self._regressions[column]
+        square = regression.features[response].copy()
+        for rows, spread in zip(fit.groups, fit.spreads.tolist(), strict=True):
+            square[rows] -= spread * standard[rows]
+        square -= square.mean()
+        square *= square
+        price = self._unit / self._worth
+        left = float(standard @ standard)
+        if _gain(standard, square - square.mean(), left) < _WORTH_TRYING * price:
+            return 0.0
+        index = np.concatenate([[0], *(np.arange(b.start, b.stop) for b in fit.blocks)])
+        design = regression.features[index]
+        inner = regression.gram[index[:, None], index]
+        square -= ridge(inner, (design @ square)[:, None], _RIDGE * self._rows)[:, 0] @ design
+        if _gain(standard, square, left) <= price:
+            return 0.0
+        square *= float(standard @ square) / float(square @ square)
+        standard -= square
+        return self._unit
 
     def _scales(
         self, sizes: FloatArray, straight: tuple[slice, ...], price: float
@@ -317,32 +339,13 @@ class ResidualDensity:
             yield number, np.maximum(scale, _LEAST_SCALE * means[number], out=scale)
 
 
-def _products(
-    discrete: Sequence[bool], features: Sequence[Features], blocks: Sequence[FloatArray]
-) -> Iterator[tuple[tuple[int, int], FloatArray]]:
-    """Yield products of numbers as they are with each other, and with indicators of categories.
-
-    Nothing where there are many columns.
-
-    Yields
-    ------
-    pair : tuple of int
-        The columns, in ascending order.
-    block : ndarray of shape (n_rows, n_products)
-    """
-    parts = [
-        f.linear if is_discrete else block[:, 1:2]
-        for f, block, is_discrete in zip(features, blocks, discrete, strict=True)
-    ]
-    sizes = np.array([part.shape[1] for part in parts])
-    if sizes.sum() ** 2 > 2 * _MOST_PRODUCTS:
-        return
-    for one, other in combinations(range(len(parts)), 2):
-        if not (discrete[one] and discrete[other]):
-            yield (
-                (one, other),
-                np.einsum("ri,rj->rij", parts[one], parts[other]).reshape(len(parts[one]), -1),
-            )
+def _gain(residuals: FloatArray, feature: FloatArray, left: float) -> float:
+    """Return by how much a feature raises the normal log-likelihood of residuals of size `left`."""
+    size = float(feature @ feature)
+    if size <= _LEAST_SPREAD or left <= _LEAST_SPREAD:
+        return 0.0
+    shared = float(residuals @ feature) ** 2 / (size * left)
+    return -0.5 * len(residuals) * math.log1p(-min(shared, 1 - _LEAST_SPREAD))
 
 
 def _wide(values: FloatArray, discrete: Sequence[bool]) -> list[int]:
@@ -390,34 +393,6 @@ def _news(features: FloatArray, rows: IntArray, carry: float) -> FloatArray:
     if carry:
         out -= carry * features[rows - 1].T
         out[0] = 1.0
-    return out
-
-
-def _without_atoms(values: FloatArray) -> FloatArray | None:
-    """Return a number of which many rows are equal, each spread over its place; None for others.
-
-    The density of counts, or of many zeros, is as high as a kernel is narrow: whatever blurs them,
-    such as taking off what a cause says, would seem to explain less than nothing. Values lie
-    anywhere between the middles to their neighbours (dequantization; Theis, van den Oord & Bethge
-    2016, A note on the evaluation of generative models).
-    """
-    distinct, place, counts = np.unique(values, return_inverse=True, return_counts=True)
-    if len(distinct) < 2 or counts.max() <= _MOST_ALIKE * len(values):
-        return None
-    middles = (distinct[1:] + distinct[:-1]) / 2
-    low = np.append(2 * distinct[0] - middles[0], middles)
-    high = np.append(middles, 2 * distinct[-1] - middles[-1])
-    share = np.random.default_rng(0).random(len(values))
-    out: FloatArray = low[place] + share * (high - low)[place]
-    return out
-
-
-def _robust(values: FloatArray) -> FloatArray:
-    """Return a number less its median, in robust sd."""
-    low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
-    # Where half of the rows are alike, their quartiles say nothing of the spread.
-    spread = max((high - low) / _NORMAL_QUARTILES, 0.2 * float(values.std())) or 1.0
-    out: FloatArray = (values - middle) / spread
     return out
 
 

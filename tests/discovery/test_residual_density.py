@@ -44,6 +44,18 @@ def test_normal_numbers_in_a_straight_line_have_no_direction():
     assert np.mean(sizes) < 4
 
 
+def test_causes_that_act_together_are_told_from_effects_by_what_each_bends_by_itself():
+    # Solar power: the hour's bend, less what clouds leave of it.
+    rng = np.random.default_rng(0)
+    hour, cloud = np.arange(1600) % 24.0, rng.random(1600)
+    day = np.clip(np.sin(np.pi * (hour - 6) / 12), 0, None)
+    power = day * (1 - 0.7 * cloud) * np.exp(0.05 * rng.normal(size=1600))
+    columns = np.column_stack([hour, cloud, power])
+    density = ResidualDensity(columns, (False, False, False), np.array([0, 1600]))
+    forward = density.local(1, ()) + density.local(2, (0, 1))
+    assert forward > density.local(2, (0,)) + density.local(1, (0, 2)) + 100
+
+
 def test_a_mechanism_that_changed_is_cheaper_in_its_own_direction():
     rng = np.random.default_rng(0)
     x = np.concatenate([rng.normal(0, 1, 800), rng.normal(1, 1, 800)])
