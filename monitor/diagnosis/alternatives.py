@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -50,11 +50,14 @@ class Alternatives:
         Edges that all of them have since knowledge requires them.
     untested : Alternatives, optional
         The same before the tests of mechanisms had their say.
+    settled : frozenset of (cause, effect)
+        Pairs that knowledge does not allow the other way round.
     """
 
     graphs: tuple[Alternative, ...]
     required: frozenset[tuple[str, str]] = frozenset()
     untested: Alternatives | None = None
+    settled: frozenset[tuple[str, str]] = frozenset()
 
     def parent_sets(self, column: str, least: float = 0.0) -> dict[Parents, float]:
         """Return a column's sets of parents of at least some weight, heaviest first.
@@ -129,7 +132,20 @@ class Alternatives:
             Alternative(graph.parents, weight / total)
             for graph, weight in zip(self.graphs, weights, strict=True)
         )
-        return Alternatives(tuple(graphs), self.required, self)
+        return replace(self, graphs=tuple(graphs), untested=self.untested or self)
+
+    def turned(self, edges: frozenset[tuple[str, str]]) -> Alternatives:
+        """Return the same graphs with some edges turned around, left out where that is a cycle.
+
+        Parameters
+        ----------
+        edges : frozenset of (cause, effect)
+            As they are.
+        """
+        graphs = (
+            Alternative(_with_turned(graph.parents, edges), graph.weight) for graph in self.graphs
+        )
+        return replace(self, graphs=tuple(graphs), untested=self.untested or self)
 
     def graph(self, nodes: Parents) -> Graph:
         """Return the most typical graph: that whose columns' parents have most weight in all.
@@ -161,6 +177,32 @@ class Alternatives:
                 confidence = 1.0 if is_known else _confidence(weight)
                 edges.append(Edge.of(cause, "-->", effect, confidence=confidence, origin=origin))
         return Graph(nodes, tuple(edges))
+
+
+def _with_turned(
+    parents: Mapping[str, Parents], edges: frozenset[tuple[str, str]]
+) -> Mapping[str, Parents]:
+    there = sorted((a, b) for a, b in edges if a in parents[b])
+    if not there:
+        return parents
+    out = {name: set(own) for name, own in parents.items()}
+    for cause, effect in there:
+        out[effect].discard(cause)
+    for cause, effect in there:
+        if cause not in _ancestors(out, effect):
+            out[cause].add(effect)
+    return {name: tuple(p for p in parents if p in own) for name, own in out.items()}
+
+
+def _ancestors(parents: Mapping[str, Collection[str]], name: str) -> set[str]:
+    found: set[str] = set()
+    ahead = list(parents[name])
+    while ahead:
+        above = ahead.pop()
+        if above not in found:
+            found.add(above)
+            ahead += parents[above]
+    return found
 
 
 def _confidence(weight: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -20,6 +20,7 @@ from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
+from whydrift.monitor.diagnosis.fewer_changes import edges_to_turn
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
@@ -221,13 +222,21 @@ class Testing:
     def _weigh(self, alternatives: Alternatives) -> None:
         """Test every column with all parents that count, and take the simplest explanation."""
         columns = [n for n in self.graph.nodes if n in self.usable and n not in self.faulty]
+        self.alternatives = self._simplest(alternatives, columns)
+        self.graph = self.alternatives.graph(self.graph.nodes)
+        turned = edges_to_turn(self.graph, self.p_value, alternatives.settled)
+        if turned:
+            self.alternatives = self._simplest(self.alternatives.turned(turned), columns)
+            self.graph = self.alternatives.graph(self.graph.nodes)
+
+    def _simplest(self, alternatives: Alternatives, columns: Sequence[str]) -> Alternatives:
+        """Return the graphs with weights by how much changed in each."""
         p_values: dict[tuple[str, Parents], float | None] = {}
         for done, name in enumerate(columns):
             self.progress("testing mechanisms", done, len(columns))
             for parents in alternatives.parent_sets(name, _LEAST_WEIGHT):
                 p_values[name, parents] = self._both(name, parents).p_value
-        self.alternatives = alternatives.simplest(p_values)
-        self.graph = self.alternatives.graph(self.graph.nodes)
+        return alternatives.simplest(p_values)
 
     def _usable_parents(self, name: str) -> Parents:
         return tuple(p for p in self.graph.parents(name) if p in self.usable)

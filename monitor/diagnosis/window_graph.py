@@ -243,6 +243,9 @@ def _named(
             for graph in graphs
         ),
         frozenset(knowledge.required),
+        settled=frozenset(
+            (a, b) for a in varying for b in varying if a != b and not knowledge.allows(b, a)
+        ),
     )
 
 

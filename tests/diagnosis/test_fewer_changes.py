@@ -1,0 +1,80 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+import whydrift as wd
+from whydrift.discovery.graph import Edge, Graph
+from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives
+from whydrift.monitor.diagnosis.fewer_changes import edges_to_turn
+
+CHAIN = Graph(("t", "o"), (Edge.of("t", "-->", "o"),))
+# Both moved by the chain; turned around, t alone did.
+ONE_CHANGE = {("t", ()): 1e-9, ("o", ("t",)): 1e-12, ("o", ()): 0.6, ("t", ("o",)): 1e-20}
+
+
+def turned(p_values, graph=CHAIN, settled=frozenset()):
+    def p_value(name, parents):
+        return p_values[name, tuple(sorted(parents))]
+
+    return edges_to_turn(graph, p_value, settled)
+
+
+def test_an_edge_is_turned_where_one_change_then_explains_both():
+    assert turned(ONE_CHANGE) == {("t", "o")}
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        {("o", ()): 0.01},  # o moved by itself, too
+        {("o", ("t",)): 0.3},  # o merely inherits
+        {("t", ()): 0.3},  # o alone moved
+        {("t", ("o",)): 0.3},  # nothing would be left that moved
+    ],
+)
+def test_an_edge_stays_where_that_explains_nothing(instead):
+    assert turned(ONE_CHANGE | instead) == frozenset()
+
+
+def test_what_knowledge_says_stays():
+    assert turned(ONE_CHANGE, settled=frozenset({("t", "o")})) == frozenset()
+
+
+def test_edges_are_turned_in_every_graph_that_has_them_and_left_out_where_that_is_a_cycle():
+    one = Alternative({"t": (), "m": ("t",), "o": ("t",)}, 0.5)
+    other = Alternative({"t": (), "m": ("t",), "o": ("t", "m")}, 0.3)
+    without = Alternative({"t": (), "m": (), "o": ()}, 0.2)
+    found = Alternatives((one, other, without)).turned(frozenset({("t", "o")}))
+    assert [dict(g.parents) for g in found.graphs] == [
+        {"t": ("o",), "m": ("t",), "o": ()},
+        {"t": (), "m": ("t",), "o": ("m",)},
+        {"t": (), "m": (), "o": ()},
+    ]
+
+
+def turbines(rng: np.random.Generator, rows: int, left: float = 1.0) -> pd.DataFrame:
+    """A curve steeper than what is fitted to it: what is left over reads as anything."""
+    wind = np.round(8 * rng.weibull(2, rows), 1)
+    turbulence = np.round(0.08 + 0.25 / (1 + wind) + 0.025 * rng.normal(size=rows), 3)
+    curve = 3000 / (1 + np.exp(-0.9 * (wind - 8.3))) * (1 - 0.6 * (turbulence - 0.12))
+    power = np.clip(left * curve + 40 * rng.normal(size=rows), 0, 3000).round()
+    return pd.DataFrame({"wind": wind, "turbulence": turbulence, "power": power})
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_cause_is_not_blamed_with_its_effect_for_a_relation_that_is_not_fitted_closely(seed):
+    rng = np.random.default_rng(seed)
+    diagnosis = wd.compare(turbines(rng, 6000), turbines(rng, 4000, 0.88), target="power")
+    assert diagnosis.ranking == ("power",)
+
+
+def test_two_changes_stay_two():
+    rng = np.random.default_rng(0)
+
+    def windows(rows: int, level: float, slope: float) -> pd.DataFrame:
+        x = rng.exponential(1.0, rows) + level
+        y = slope * x + rng.exponential(1.0, rows)
+        return pd.DataFrame({"x": x, "y": y, "z": y + rng.normal(size=rows)})
+
+    diagnosis = wd.compare(windows(3000, 0.0, 1.0), windows(3000, 0.4, 1.4), target="z")
+    assert set(diagnosis.ranking) == {"x", "y"}
