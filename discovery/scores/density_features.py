@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.scores.features import Features, rank_normal
 
 __all__ = ["FeaturePlaces", "density_features"]
 
 _NORMAL_QUARTILES = 1.349  # between a normal's quartiles, in sd
 _MOST_ALIKE = 0.01  # of the rows with one value, of a number that has a density
+_WIDE = 1.5  # times the tenth percentile is the ninetieth, at least, of a number that has a log
+_SEED = 194_917  # unlike those that people draw their own data from
 _MOST_PRODUCTS = 300  # of two columns each
 # An hour, a weekday, a month: with so many values each may have a level of its own.
 _FEWEST_STEPS, _MOST_STEPS = 7, 31
@@ -27,7 +30,10 @@ class FeaturePlaces:
     Parameters
     ----------
     straight : tuple of slice
-        Straight lines: of a number by its rank and as it is, of a category its levels.
+        Straight lines: of a number by its rank and as it is, of a category its levels; and whether
+        there is a value, where some are missing.
+    logged : tuple of slice
+        The log of a wide number above 0; else as `straight`.
     bent : tuple of slice
         Hinges of a number's rank, and the same.
     stepped : tuple of slice
@@ -35,24 +41,30 @@ class FeaturePlaces:
     products : mapping of (int, int) to slice
         Of two columns, by their places in ascending order; none where columns are many.
     responses : tuple of slice
-        A number as it is to be explained: by its rank, and as it is.
+        A number as it is to be explained: by its rank, as it is, and its log if it has one.
+    log_rises : tuple of float, optional
+        Of a number explained by its log, too: mean log of how fast it rises with that, as features.
     """
 
     straight: tuple[slice, ...]
+    logged: tuple[slice, ...]
     bent: tuple[slice, ...]
     stepped: tuple[slice, ...]
     products: Mapping[tuple[int, int], slice]
     responses: tuple[slice, ...]
+    log_rises: tuple[float | None, ...]
 
 
 def density_features(
-    values: FloatArray, discrete: Sequence[bool], of: Sequence[Features]
+    values: FloatArray, missing: BoolArray, discrete: Sequence[bool], of: Sequence[Features]
 ) -> tuple[FloatArray, FeaturePlaces]:
     """Return a constant and all columns' features, each around 0 and of spread 1, and their places.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_columns)
+    missing : ndarray of bool, of the same shape
+        Where a value stands for one that is missing.
     discrete : sequence of bool
         Which columns are categories.
     of : sequence of Features
@@ -64,27 +76,57 @@ def density_features(
     FeaturePlaces
     """
     stack = _Stack(np.ones((len(values), 1)))
-    straight, bent, stepped, as_they_are = [], [], [], []
-    for features, column, is_discrete in zip(of, values.T, discrete, strict=True):
+    straight, logged, bent, stepped, as_they_are = [], [], [], [], []
+    for place, is_discrete in enumerate(discrete):
+        column, gap = values[:, place], missing[:, [place]]
+        gaps = [gap.astype(np.float64)] if gap.any() else []
         if is_discrete:
-            lines, bends, steps = [features.linear], [], []
+            lines, bends, steps, logs = [of[place].linear], [], [], []
         else:
-            lines = [features.linear, _robust(column)[:, None]]
-            bends, steps = [features.basis[:, 1:]], _steps(column)
+            lines = [of[place].linear, _robust(column)[:, None]]
+            bends, steps, logs = [of[place].basis[:, 1:]], _steps(column), _logs(column)
         as_they_are.append(lines[-1])
         # Those of each way lie together, so that none is copied.
-        first, second, third = (stack.add(*blocks) for blocks in (bends, lines, steps))
+        first, second, third = (stack.add(*b) for b in (bends, [*lines, *gaps], steps))
         straight.append(second)
         bent.append(slice(first.start, second.stop))
         stepped.append(slice(second.start, third.stop) if steps else bent[-1])
+        logged.append(stack.add(*logs, *gaps) if logs else second)
     products = {pair: stack.add(block) for pair, block in _products(discrete, as_they_are)}
-    responses = list(straight)
+    responses: list[slice] = []
+    log_rises: list[float | None] = []
     for place, is_discrete in enumerate(discrete):
-        smooth = None if is_discrete else _without_atoms(values[:, place])
-        if smooth is not None:
-            responses[place] = stack.add(np.column_stack([rank_normal(smooth), _robust(smooth)]))
-    places = FeaturePlaces(tuple(straight), tuple(bent), tuple(stepped), products, tuple(responses))
+        response, column = slice(straight[place].start, straight[place].start + 2), values[:, place]
+        smooth = column if is_discrete else _without_atoms(column)
+        logs = [] if is_discrete else _logs(smooth)
+        if logs or smooth is not column:
+            whole = np.column_stack([rank_normal(smooth), _robust(smooth), *logs])
+            response = stack.add(whole)
+        responses.append(response)
+        log_rises.append(_rise(smooth, logs[0]) if logs else None)
+    places = FeaturePlaces(
+        tuple(straight),
+        tuple(logged),
+        tuple(bent),
+        tuple(stepped),
+        products,
+        tuple(responses),
+        tuple(log_rises),
+    )
     return stack.standardised(), places
+
+
+def _logs(values: FloatArray) -> list[FloatArray]:
+    """Return the log of a number above 0 of which it is no straight line, or nothing."""
+    if values.min() <= 0:
+        return []
+    low, high = np.quantile(values, [0.1, 0.9])
+    return [np.log(values)[:, None]] if high > _WIDE * low else []
+
+
+def _rise(values: FloatArray, log: FloatArray) -> float:
+    """Return the mean log of d(a number) / d(its log), each in its sd."""
+    return float(log.mean()) + math.log(float(log.std()) / float(values.std()))
 
 
 class _Stack:
@@ -142,8 +184,8 @@ def _products(
             )
 
 
-def _without_atoms(values: FloatArray) -> FloatArray | None:
-    """Return a number of which many rows are equal, each spread over its place; None for others.
+def _without_atoms(values: FloatArray) -> FloatArray:
+    """Return a number, each of many equal values spread over its place.
 
     The density of counts, or of many zeros, is as high as a kernel is narrow: whatever blurs them,
     such as taking off what a cause says, would seem to explain less than nothing. Values lie
@@ -152,11 +194,11 @@ def _without_atoms(values: FloatArray) -> FloatArray | None:
     """
     distinct, place, counts = np.unique(values, return_inverse=True, return_counts=True)
     if len(distinct) < 2 or counts.max() <= _MOST_ALIKE * len(values):
-        return None
+        return values
     middles = (distinct[1:] + distinct[:-1]) / 2
     low = np.append(2 * distinct[0] - middles[0], middles)
     high = np.append(middles, 2 * distinct[-1] - middles[-1])
-    share = np.random.default_rng(0).random(len(values))
+    share = np.random.default_rng(_SEED).random(len(values))
     out: FloatArray = low[place] + share * (high - low)[place]
     return out
 

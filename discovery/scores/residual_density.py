@@ -45,24 +45,22 @@ _LEAST_SCALE = 0.25  # of the mean scale: as in the mechanism test
 # Of its price that a varying scale must promise. On tuning seeds (driftbench mid and hard, 3) none
 # of 13,800 that promised less was worth it.
 _WORTH_TRYING = 0.3
-# Sums of logs are products: a bill is a price times an amount.
-_LEAST_FACTORS = 2
-_WIDE = 1.5  # times the tenth percentile is the ninetieth, at least, of a number that has a log
 
 
 class ResidualDensity:
     """``Σ log f(residual / scale) − Σ log scale − parameters · log(rows)/2`` of a number.
 
     Location and scale are linear in features of the parents, and f is a kernel estimate without
-    the row itself. The number is modelled as it is and by its rank, whichever explains more. Of a
-    category it is the likelihood of a multinomial logistic regression. Causes may act together:
-    products of two of them are tried, of several numbers above 0 (sums of their logs), and of
-    whatever bends each cause has by itself.
+    the row itself. The number is modelled as it is, by its rank and by its log, whichever explains
+    more. Of a category it is the likelihood of a multinomial logistic regression. Causes may act
+    together: sums of logs are products, products of two are tried, and those of whatever bends each
+    cause has by itself.
 
     Parameters
     ----------
     values : ndarray of shape (n_rows, n_columns)
-        Complete rows of all windows, one window after the other.
+        Rows of all windows, one window after the other. Columns with missing values (NaN) explain,
+        and are not explained.
     discrete : sequence of bool
         Which columns are categories.
     bounds : ndarray of int, shape (n_windows + 1,)
@@ -73,8 +71,6 @@ class ResidualDensity:
         neighbours, all count for less.
     follows : ndarray of bool, shape (n_rows,), optional
         Rows just before which there is the row before in time; all but the first of each window.
-    logs : (ResidualDensity, frozenset of int), optional
-        The same rows with some columns as their logs, and which: their sums are products.
 
     References
     ----------
@@ -88,14 +84,16 @@ class ResidualDensity:
         bounds: IntArray,
         carries: Sequence[float] | None = None,
         follows: BoolArray | None = None,
-        logs: tuple[ResidualDensity, frozenset[int]] | None = None,
     ) -> None:
         self.discrete = tuple(discrete)
+        missing = np.isnan(values)
+        self._incomplete = frozenset(np.flatnonzero(missing.any(axis=0)).tolist())
+        values = _filled(values, missing)
         of = [
             (category_features if is_discrete else number_features)(column)
             for column, is_discrete in zip(values.T, discrete, strict=True)
         ]
-        stacked, self._places = density_features(values, discrete, of)
+        stacked, self._places = density_features(values, missing, discrete, of)
         own = [0.0] * len(self.discrete) if carries is None else list(carries)
         worths = pair_worths(of, bounds, own)
         kept, bounds = _kept(bounds, carries, follows)
@@ -121,10 +119,10 @@ class ResidualDensity:
                 self._worth,
             )
             for place, codes in _codes(values[kept], self.discrete).items()
+            if place not in self._incomplete
         }
-        self._units: dict[int, float] = {}
+        self._units: dict[int, list[float]] = {}
         self._known: dict[tuple[int, tuple[int, ...]], float] = {}
-        self._logs = logs
 
     @classmethod
     def of(
@@ -135,8 +133,9 @@ class ResidualDensity:
     ) -> ResidualDensity | None:
         """Return the score over some columns, or None where it has nothing to go by.
 
-        That is where all columns are categories of many levels, and where many rows have missing
-        values: sets of parents would be compared on different rows.
+        That is where all columns are categories of one level, and where windows are short. Rows
+        are those in which all columns have a value but such that miss many: sets of parents would
+        else be compared on different rows.
 
         Parameters
         ----------
@@ -148,25 +147,15 @@ class ResidualDensity:
         discrete = [windows[0].schema[name].kind.is_discrete for name in names]
         values = np.concatenate([w.columns(names) for w in windows])
         window = np.repeat(np.arange(len(windows)), [len(w.sample) for w in windows])
-        complete = np.isfinite(values).all(axis=1)
-        if complete.mean() < LEAST_COMPLETE:
-            return None
-        kept = np.flatnonzero(complete)
+        kept = np.flatnonzero(_complete(np.isfinite(values)))
         if carries is None and len(kept) > _MOST_ROWS:
             kept = kept[np.linspace(0, len(kept) - 1, _MOST_ROWS).astype(np.int64)]
         bounds = np.searchsorted(window[kept], np.arange(len(windows) + 1)).astype(np.int64)
         if np.diff(bounds).min() < (2 if carries is None else _LEAST_REMEMBERED):
             return None
-        if all(discrete) and not _codes(values[kept], discrete):
-            return None
         follows = np.diff(kept, prepend=-2) == 1
-        rows, logs = values[kept], None
-        wide = _wide(rows, discrete)
-        if len(wide) > _LEAST_FACTORS:
-            logged = rows.copy()
-            logged[:, wide] = np.log(rows[:, wide])
-            logs = cls(logged, discrete, bounds, carries, follows), frozenset(wide)
-        return cls(rows, discrete, bounds, carries, follows, logs)
+        density = cls(values[kept], discrete, bounds, carries, follows)
+        return density if any(map(density.serves, range(len(names)))) else None
 
     @property
     def rows(self) -> FloatArray:
@@ -174,8 +163,10 @@ class ResidualDensity:
         return np.full(len(self.discrete), self._rows * self._worth)
 
     def serves(self, column: int) -> bool:
-        """Whether a column has a score: a number, or a category of few levels."""
-        return not self.discrete[column] or column in self._categories
+        """Whether a column has a score: one with all values, and a category with two of them."""
+        if self.discrete[column]:
+            return column in self._categories
+        return column not in self._incomplete
 
     def local(self, column: int, parents: tuple[int, ...]) -> float:
         """Return the score of a column given parents (positions, in ascending order)."""
@@ -183,12 +174,7 @@ class ResidualDensity:
         if key not in self._known:
             explained = self._of_category if self.discrete[column] else self._of_number
             costs = float(self._costs[column, list(parents)].sum())
-            score = explained(column, parents) - costs
-            if self._logs is not None:
-                logged, wide = self._logs
-                if column in wide and len(wide.intersection(parents)) >= _LEAST_FACTORS:
-                    score = max(score, logged.local(column, parents))
-            self._known[key] = score
+            self._known[key] = explained(column, parents) - costs
         return self._known[key]
 
     def _of_category(self, column: int, parents: tuple[int, ...]) -> float:
@@ -201,41 +187,48 @@ class ResidualDensity:
         )
 
     def _of_number(self, column: int, parents: tuple[int, ...]) -> float:
-        by_rank, as_it_is = self._log_densities(column, parents)
-        return max(by_rank, as_it_is + self._per_rank(column))
+        ways = self._log_densities(column, parents)
+        return max(v + unit for v, unit in zip(ways, self._per_rank(column), strict=True))
 
     def _of(self, parent: int, bent: bool) -> IntArray:
         """Return the features by which a category may follow a parent: a number's by its rank."""
         straight, whole = self._places.straight[parent], self._places.bent[parent]
-        if self.discrete[parent]:
-            return np.arange(whole.start, whole.stop)
-        rank, as_it_is = straight.start, straight.start + 1
-        block = np.arange(whole.start, whole.stop)
-        return block[block != as_it_is] if bent else np.array([rank])
+        block = (
+            np.arange(whole.start, whole.stop) if bent else np.arange(straight.start, straight.stop)
+        )
+        as_it_is = straight.start + 1
+        return block if self.discrete[parent] else block[block != as_it_is]
 
-    def _per_rank(self, column: int) -> float:
-        """Return what turns a density per unit of the number into one per unit of its rank score.
+    def _per_rank(self, column: int) -> list[float]:
+        """Return what turns densities per unit of each response into those per unit of rank score.
 
-        It is the same for all parents: what the two differ by when there are none.
+        It is the same for all parents: what they differ by when there are none. Between a number
+        and its log it is known: a kernel as wide everywhere tells a skewed number badly.
         """
         if column not in self._units:
-            by_rank, as_it_is = self._log_densities(column, (), moved=False)
-            self._units[column] = by_rank - as_it_is
+            values = self._log_densities(column, (), moved=False)
+            units = [values[0] - value for value in values]
+            rise = self._places.log_rises[column]
+            if rise is not None:
+                units[1] = units[2] + self._worth * self._rows * rise
+            self._units[column] = units
         return self._units[column]
 
     def _log_densities(
         self, column: int, parents: tuple[int, ...], *, moved: bool = True
-    ) -> tuple[float, float]:
-        """Return the log-likelihood less the price of its parameters, by rank and as it is."""
-        straight, bent, stepped = (
+    ) -> list[float]:
+        """Return the log-likelihood of each response, less the price of its parameters."""
+        places = self._places
+        straight, logged, bent, stepped = (
             tuple(of[p] for p in parents)
-            for of in (self._places.straight, self._places.bent, self._places.stepped)
+            for of in (places.straight, places.logged, places.bent, places.stepped)
         )
         pairs = combinations(parents, 2)
-        products = [self._places.products[p] for p in pairs if p in self._places.products]
+        products = [places.products[p] for p in pairs if p in places.products]
         ways = [bent]
-        if straight != bent:
-            ways.append(straight)
+        for other in (straight, logged):
+            if other not in ways:
+                ways.append(other)
         if products:
             ways.append((*straight, *products))
         # Steps alone may promise little, and much once they act together: asked by themselves.
@@ -243,11 +236,10 @@ class ResidualDensity:
         found = []
         for some in asked:
             fits = self._regressions[column].best(
-                some, self._places.responses[column], self._worth, self._unit, moved=moved
+                some, places.responses[column], self._worth, self._unit, moved=moved
             )
             found.append(self._shaped(column, fits, straight))
-        by_rank, as_it_is = (max(values) for values in zip(*found, strict=True))
-        return by_rank, as_it_is
+        return [max(values) for values in zip(*found, strict=True)]
 
     def _shaped(self, column: int, fits: list[Fit], straight: tuple[slice, ...]) -> list[float]:
         """Return the log-likelihoods by the residuals' own density, with even or varying scale."""
@@ -291,7 +283,7 @@ class ResidualDensity:
         standard : ndarray of shape (n_rows,)
             The residuals, in sd of their group; changed in place.
         """
-        if len(fit.blocks) < _LEAST_FACTORS:
+        if len(fit.blocks) < 2:
             return 0.0
         regression = self._regressions[column]
         square = regression.features[response].copy()
@@ -348,12 +340,30 @@ def _gain(residuals: FloatArray, feature: FloatArray, left: float) -> float:
     return -0.5 * len(residuals) * math.log1p(-min(shared, 1 - _LEAST_SPREAD))
 
 
-def _wide(values: FloatArray, discrete: Sequence[bool]) -> list[int]:
-    """Return the numbers above 0 whose logs are no straight line of them."""
-    numbers = np.flatnonzero(~np.array(discrete)).tolist()
-    positive = [place for place in numbers if values[:, place].min() > 0]
-    ends = [np.quantile(values[:, place], [0.1, 0.9]) for place in positive]
-    return [p for p, (low, high) in zip(positive, ends, strict=True) if high > _WIDE * low]
+def _complete(there: BoolArray) -> BoolArray:
+    """Return the rows that have all values of as many columns as most rows have them of.
+
+    Parameters
+    ----------
+    there : ndarray of bool, shape (n_rows, n_columns)
+    """
+    by_gaps = np.argsort(there.mean(axis=0), kind="stable")
+    for left_out in range(len(by_gaps)):
+        rows: BoolArray = np.logical_and.reduce(there[:, by_gaps[left_out:]], axis=1)
+        if rows.mean() >= LEAST_COMPLETE:
+            return rows
+    return np.ones(len(there), dtype=np.bool_)
+
+
+def _filled(values: FloatArray, missing: BoolArray) -> FloatArray:
+    """Return columns with their median of present values (a level, of a category) where missing."""
+    if not missing.any():
+        return values
+    out = values.copy()
+    for place in np.flatnonzero(missing.any(axis=0)):
+        there = np.sort(values[~missing[:, place], place])
+        out[missing[:, place], place] = there[len(there) // 2] if len(there) else 0.0
+    return out
 
 
 def _codes(values: FloatArray, discrete: Sequence[bool]) -> dict[int, IntArray]:

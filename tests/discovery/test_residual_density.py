@@ -128,12 +128,39 @@ def test_what_explains_a_series_does_not_seem_to_follow_from_it(is_category):
     assert min(preferred) > -10
 
 
-def test_it_is_not_offered_where_many_values_are_missing_or_all_categories_have_many_levels():
+def test_a_column_with_many_gaps_explains_others_and_is_not_explained():
+    rng = np.random.default_rng(0)
+    x = rng.uniform(-1, 1, 1500)
+    y = 0.8 * x + rng.uniform(-1, 1, 1500)
+    seldom = np.where(rng.random(1500) < 0.6, np.nan, y + rng.normal(size=1500))
+    frame = pd.DataFrame({"x": x, "y": y, "seldom": seldom})
+    density = ResidualDensity.of([Snapshot.from_frame(frame)], ("x", "y", "seldom"))
+    assert density is not None
+    assert [density.serves(c) for c in range(3)] == [True, True, False]
+    assert density.rows[0] == 1500
+    x_first = density.local(0, ()) + density.local(1, (0,))
+    assert x_first > density.local(1, ()) + density.local(0, (1,)) + 10
+    assert density.local(1, (2,)) > density.local(1, ()) + 10
+
+
+def test_it_is_not_offered_where_nothing_has_enough_values_or_no_category_has_few_levels():
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.normal(size=200), "b": rng.normal(size=200)})
     assert ResidualDensity.of([Snapshot.from_frame(frame)], ("a", "b")) is not None
-    frame.loc[:80, "a"] = np.nan
+    frame.loc[:80, "a"] = frame.loc[100:180, "b"] = np.nan
     assert ResidualDensity.of([Snapshot.from_frame(frame)], ("a", "b")) is None
-    many = list("abcdefgh")
+    many = list("abcdefghijklmn")
     words = pd.DataFrame({"a": rng.choice(many, 200), "b": rng.choice(many, 200)})
     assert ResidualDensity.of([Snapshot.from_frame(words)], ("a", "b")) is None
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_skewed_number_with_normal_logs_prefers_no_direction(seed):
+    # As it is, a density says little of it until a cause is known: any cause seemed to say much.
+    rng = np.random.default_rng(seed)
+    group, agents = (rng.random(3000) < 0.42).astype(float), 6 + 2 * rng.normal(size=3000)
+    log = 5.4 + 1.6 * (group - 0.5) - 0.08 * (agents - 6) + 0.6 * rng.normal(size=3000)
+    columns = np.column_stack([agents, group, np.exp(log)])
+    density = ResidualDensity(columns, (False, True, False), np.array([0, 3000]))
+    forward = density.local(0, ()) + density.local(2, (0, 1))
+    assert abs(forward - density.local(2, (1,)) - density.local(0, (1, 2))) < 10
