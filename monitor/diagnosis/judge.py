@@ -33,6 +33,12 @@ from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untes
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
+from whydrift.monitor.diagnosis.turned import (
+    UnmovedCauses,
+    followed_by,
+    put_before,
+    unmoved_causes,
+)
 from whydrift.monitor.diagnosis.words import joined, p_text
 
 __all__ = ["JudgedPrediction", "Judgement", "judge", "retold"]
@@ -86,6 +92,11 @@ class Judgement:
         One column given which all others that moved are as before.
     prediction : JudgedPrediction, optional
         What the test of P(prediction | inputs) says, where there is one.
+    ways : Graph, optional
+        The graph with the edges turned that the tests say go the other way, by which a change
+        reaches the target; None for the graph as it is.
+    leads : tuple of str
+        Columns that moved, which the graph has follow from the target and ``ways`` lead to it.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -103,6 +114,13 @@ class Judgement:
     limit: float
     choice: OneChoice | None = None
     prediction: JudgedPrediction | None = None
+    ways: Graph | None = None
+    leads: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> Graph:
+        """The graph by which changes reach other columns."""
+        return self.graph if self.ways is None else self.ways
 
 
 def judge(
@@ -167,8 +185,22 @@ def judge(
     choice = one_choice(
         testing, evidence, judged, limit=limit, floor=floor, level=level, tests=len(family)
     )
+    causes: tuple[UnmovedCauses, ...] = ()
     if choice is not None:
         judged = choice.judged(judged)
+    else:
+        causes = unmoved_causes(
+            testing,
+            evidence,
+            judged,
+            target=target,
+            limit=limit,
+            floor=floor,
+            level=level,
+            tests=len(family),
+        )
+    for found in causes:
+        judged = found.judged(judged)
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
     stands = shifted is False and conditional is not None and (conditional.p_value or 0) > level
     if (
@@ -178,7 +210,11 @@ def judge(
         and _lacks_parent(testing, target, judged)
     ):
         judged = {**judged, target: _as_inputs_say(target, judged, graph, groups, conditional)}
-    targets = _targets(target, judged, graph, shifted, groups)
+    leads: tuple[str, ...] = ()
+    if target in judged and target is not None and shifted is False:
+        leads = followed_by(testing, judged, target)
+    ways = _ways(graph, target, choice, causes, leads)
+    targets = _targets(target, judged, ways, shifted, groups)
     q_values = benjamini_hochberg(family)
     return Judgement(
         evidence,
@@ -198,6 +234,8 @@ def judge(
         None
         if predicted is None
         else JudgedPrediction(predicted, _PREDICTION in rejected, q_values.get(_PREDICTION)),
+        ways,
+        leads,
     )
 
 
@@ -214,7 +252,7 @@ def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | No
     """
     judged = {**judgement.judged, **instead}
     targets = _targets(
-        target, judged, judgement.graph, judgement.conditional_shift, judgement.groups
+        target, judged, judgement.paths, judgement.conditional_shift, judgement.groups
     )
     return replace(
         judgement,
@@ -224,6 +262,26 @@ def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | No
         verdict=_worst([t.verdict for t in targets.values()], is_open=_is_open(judged)),
         confidence={n: c for n, c in judgement.confidence.items() if n not in instead},
     )
+
+
+def _ways(
+    graph: Graph,
+    target: str | None,
+    choice: OneChoice | None,
+    causes: tuple[UnmovedCauses, ...],
+    leads: tuple[str, ...],
+) -> Graph:
+    """Return the graph by which changes reach other columns, as far as the tests tell."""
+    ways = graph
+    if target is not None:
+        for name in leads:
+            ways = put_before(ways, name, (target,))
+    if choice is not None:
+        ways = put_before(ways, choice.column, tuple(choice.p_values))
+    for found in causes:
+        for name in found.p_values:
+            ways = put_before(ways, name, (found.column,))
+    return ways
 
 
 def _doubts(

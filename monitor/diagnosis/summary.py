@@ -54,6 +54,7 @@ def summarise(
     prediction: str | None = None,
     followed: Sequence[str] = (),
     rescaled: str | None = None,
+    leads: Sequence[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -85,6 +86,8 @@ def summarise(
         Columns at which a change began that the prediction follows.
     rescaled : str, optional
         What is told of a number that reads otherwise while what follows from it does not.
+    leads : sequence of str
+        Columns that moved, which may lead to the target or follow from it.
     """
     parts = []
     if faults:
@@ -111,8 +114,9 @@ def summarise(
     elif verdict in {Verdict.COVARIATE, Verdict.BOTH}:
         either = [" or ".join(g.columns) for g in groups if target not in g.columns]
         where = [*sources, *upstream, *either]
-        reach = f" upstream of {target}" if target else ""
-        parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
+        reach = f" upstream of {target}" if target and not set(where) <= set(leads) else ""
+        open_ = _direction(leads, target)
+        parts.append(f"Covariate shift{reach}, beginning at {joined(where)}{open_}")
         groups = [g for g in groups if target in g.columns]
     elif verdict is Verdict.MECHANISM and not own and not rest_moved:
         parts.append(f"Mechanism shift at {joined(broken)}")
@@ -183,6 +187,15 @@ def _without_direction(
             f"{reach}, because {why}"
         )
     return f"{joined(moved)} moved; the data cannot tell where it began{reach}, because {why}"
+
+
+def _direction(leads: Sequence[str], target: str | None) -> str:
+    """Return that nobody knows whether columns that moved cause the target, where it is so."""
+    if not leads:
+        return ""
+    if len(leads) == 1:
+        return f"; which of {leads[0]} and {target} causes the other is not known"
+    return f"; which of them cause {target} and which follow from it is not known"
 
 
 def _in_doubt(judged: Mapping[str, Judged]) -> list[str]:

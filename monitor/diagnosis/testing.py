@@ -11,6 +11,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.graph import Graph
+from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
@@ -88,6 +89,8 @@ class Testing:
         Columns of which values are still coming in: that more are missing means nothing.
     calendar : frozenset of str
         Columns of which the row's time says what they are, in both windows.
+    knowledge : Knowledge, optional
+        What a learned graph was bound to.
     """
 
     def __init__(
@@ -107,8 +110,10 @@ class Testing:
         is_given: bool = False,
         late: frozenset[str] = frozenset(),
         calendar: frozenset[str] = frozenset(),
+        knowledge: Knowledge | None = None,
     ) -> None:
         self.graph = graph
+        self._knowledge = knowledge
         self.alternatives = alternatives
         self.is_given = is_given
         self.findings, repaired = _standing(findings, graph, current, repaired)
@@ -379,6 +384,10 @@ class Testing:
     def p_value(self, name: str, parents: Parents) -> float | None:
         """Return the p-value of "the column's mechanism is as before" given any parents."""
         return self._both(name, parents).p_value if self._is_sound(name) else None
+
+    def may_cause(self, cause: str, effect: str) -> bool:
+        """Whether an edge might have been learned with another direction: nobody said it is not."""
+        return self._knowledge is not None and self._knowledge.allows(cause, effect)
 
     def marginal_of(self, name: str) -> MechanismTestResult:
         """Test a column's own distribution, as recorded."""
