@@ -354,7 +354,7 @@ def compare(
         ):
             tell("measuring what a remedy wins", 0, 1)
             # A model that learned from effects of the target would win, and could not be served.
-            effects = judgement.graph.descendants(target)
+            effects = judgement.paths.descendants(target)
             others = tuple(n for n in usable if n != target)
             inputs = tuple(n for n in others if n not in effects) or others
             gains = measure_gains(
@@ -400,6 +400,7 @@ def compare(
             followed=followed,
             rescaled=None if rescaled is None else rescaled.text,
             leads=judgement.leads,
+            unproven=[n for n in judgement.leads if target and testing.may_cause(n, target)],
         ),
         columns=columns,
         ranking=(*gone, *judgement.ranking),

@@ -96,7 +96,7 @@ class Judgement:
         The graph with the edges turned that the tests say go the other way, by which a change
         reaches the target; None for the graph as it is.
     leads : tuple of str
-        Columns that moved, which the graph has follow from the target and ``ways`` lead to it.
+        Columns that moved and are none of the target's causes by the graph, but are by ``ways``.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -211,8 +211,8 @@ def judge(
     ):
         judged = {**judged, target: _as_inputs_say(target, judged, graph, groups, conditional)}
     leads: tuple[str, ...] = ()
-    if target in judged and target is not None and shifted is False:
-        leads = followed_by(testing, judged, target)
+    if target is not None and target in judged:
+        leads = _leads(testing, judged, target, choice, shifted)
     ways = _ways(graph, target, choice, causes, leads)
     targets = _targets(target, judged, ways, shifted, groups)
     q_values = benjamini_hochberg(family)
@@ -262,6 +262,25 @@ def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | No
         verdict=_worst([t.verdict for t in targets.values()], is_open=_is_open(judged)),
         confidence={n: c for n, c in judgement.confidence.items() if n not in instead},
     )
+
+
+def _leads(
+    testing: Testing,
+    judged: Mapping[str, Judged],
+    target: str,
+    choice: OneChoice | None,
+    conditional_shift: bool | None,
+) -> tuple[str, ...]:
+    """Return the columns that moved and are no causes of the target by the graph alone.
+
+    Where the target stands given all inputs those that the graph has follow from it, and the one by
+    which rows that moved it were chosen.
+    """
+    leads = followed_by(testing, judged, target) if conditional_shift is False else ()
+    if choice is None or target not in choice.p_values:
+        return leads
+    is_new = choice.column not in {*leads, *testing.graph.ancestors(target)}
+    return (*leads, choice.column) if is_new else leads
 
 
 def _ways(

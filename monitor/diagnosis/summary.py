@@ -55,6 +55,7 @@ def summarise(
     followed: Sequence[str] = (),
     rescaled: str | None = None,
     leads: Sequence[str] = (),
+    unproven: Sequence[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -87,7 +88,9 @@ def summarise(
     rescaled : str, optional
         What is told of a number that reads otherwise while what follows from it does not.
     leads : sequence of str
-        Columns that moved, which may lead to the target or follow from it.
+        Columns that moved, and the target with them, which are no causes of it by the graph.
+    unproven : sequence of str
+        Those of them that may well be, since nobody said that they are not.
     """
     parts = []
     if faults:
@@ -115,7 +118,7 @@ def summarise(
         either = [" or ".join(g.columns) for g in groups if target not in g.columns]
         where = [*sources, *upstream, *either]
         reach = f" upstream of {target}" if target and not set(where) <= set(leads) else ""
-        open_ = _direction(leads, target)
+        open_ = _direction(unproven, target)
         parts.append(f"Covariate shift{reach}, beginning at {joined(where)}{open_}")
         groups = [g for g in groups if target in g.columns]
     elif verdict is Verdict.MECHANISM and not own and not rest_moved:
@@ -189,12 +192,12 @@ def _without_direction(
     return f"{joined(moved)} moved; the data cannot tell where it began{reach}, because {why}"
 
 
-def _direction(leads: Sequence[str], target: str | None) -> str:
+def _direction(unproven: Sequence[str], target: str | None) -> str:
     """Return that nobody knows whether columns that moved cause the target, where it is so."""
-    if not leads:
+    if not unproven:
         return ""
-    if len(leads) == 1:
-        return f"; which of {leads[0]} and {target} causes the other is not known"
+    if len(unproven) == 1:
+        return f"; which of {unproven[0]} and {target} causes the other is not known"
     return f"; which of them cause {target} and which follow from it is not known"
 
 

@@ -14,6 +14,7 @@ from itertools import combinations
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence, Floor, Judged, sees_enough
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.words import p_text
 
@@ -104,9 +105,9 @@ def unmoved_causes(
             if _has_followed_between(judged, graph, column, name):
                 continue
             parents = tuple(p for p in graph.parents(name) if p in testing.usable - {column})
-            alone, marginal = testing.given(name, parents), evidence[name].marginal
+            alone = testing.given(name, parents)
             seen = sees_enough(alone, floor, level, tests)
-            least = min(_p_value(alone.p_value), _p_value(marginal and marginal.p_value))
+            least = min(_p_value(alone), _p_value(evidence[name].marginal))
             if seen and least > _LEAST_P:
                 p_values[name] = least
         if not p_values:
@@ -152,8 +153,8 @@ def put_before(graph: Graph, cause: str, effects: Collection[str]) -> Graph:
     return graph.with_edges((*edges, *(Edge.of(cause, "-->", n) for n in new)))
 
 
-def _p_value(p_value: float | None) -> float:
-    return 0.0 if p_value is None else p_value
+def _p_value(result: MechanismTestResult | None) -> float:
+    return 0.0 if result is None or result.p_value is None else result.p_value
 
 
 def _are_joined(graph: Graph, names: list[str]) -> bool:
