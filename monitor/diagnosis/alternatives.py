@@ -75,6 +75,10 @@ class Alternatives:
                     weights[cause, effect] += weight
         return dict(weights)
 
+    def weight_of_ways(self, cause: str, effect: str) -> float:
+        """Return the weight of the graphs in which one column leads to another."""
+        return sum(g.weight for g in self.graphs if _leads(g.parents, cause, effect))
+
     @cached_property
     def _sets(self) -> dict[str, tuple[tuple[Parents, ...], IntArray]]:
         """Each column's sets of parents, and the number of every graph's among them.
@@ -161,6 +165,17 @@ class Alternatives:
                 confidence = 1.0 if is_known else _confidence(weight)
                 edges.append(Edge.of(cause, "-->", effect, confidence=confidence, origin=origin))
         return Graph(nodes, tuple(edges))
+
+
+def _leads(parents: Mapping[str, Parents], cause: str, effect: str) -> bool:
+    """Whether a column is an ancestor of another one."""
+    seen: set[str] = set()
+    todo = [effect]
+    while todo:
+        found = set(parents[todo.pop()]) - seen
+        seen |= found
+        todo += found
+    return cause in seen
 
 
 def _confidence(weight: float) -> float:

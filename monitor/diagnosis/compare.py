@@ -400,6 +400,7 @@ def compare(
             followed=followed,
             rescaled=None if rescaled is None else rescaled.text,
             leads=judgement.leads,
+            doubted=judgement.doubted,
             unproven=[n for n in judgement.leads if target and testing.may_cause(n, target)],
         ),
         columns=columns,

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.confidence import confidence
@@ -46,6 +47,7 @@ __all__ = ["JudgedPrediction", "Judgement", "judge", "retold"]
 # No column can have these names.
 _CONDITIONAL = "\x00target given inputs"
 _PREDICTION = "\x00prediction given inputs"
+_OFTEN = 0.25  # weight of graphs by which a change may reach the target
 _DOUBTFUL = 0.05  # p-value up to which a distribution may have moved
 
 
@@ -97,6 +99,9 @@ class Judgement:
         reaches the target; None for the graph as it is.
     leads : tuple of str
         Columns that moved and are none of the target's causes by the graph, but are by ``ways``.
+    doubted : tuple of str
+        Columns that moved and reach the target by other graphs that the windows support, where no
+        change does by this one.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -116,6 +121,7 @@ class Judgement:
     prediction: JudgedPrediction | None = None
     ways: Graph | None = None
     leads: tuple[str, ...] = ()
+    doubted: tuple[str, ...] = ()
 
     @property
     def paths(self) -> Graph:
@@ -172,7 +178,8 @@ def judge(
     rejected = holm(family, level)
     limit = level / max(1, len(family))
     doubtful, groups = _doubts(testing, evidence, ties, rejected, limit, floor)
-    judged = judge_columns(
+    judged_where = partial(
+        judge_columns,
         evidence,
         graph,
         rejected=rejected,
@@ -182,24 +189,24 @@ def judge(
         tests=len(family),
         doubtful=doubtful,
     )
+    judged = judged_where()
     choice = one_choice(
         testing, evidence, judged, limit=limit, floor=floor, level=level, tests=len(family)
     )
-    causes: tuple[UnmovedCauses, ...] = ()
-    if choice is not None:
-        judged = choice.judged(judged)
-    else:
-        causes = unmoved_causes(
-            testing,
-            evidence,
-            judged,
-            target=target,
-            limit=limit,
-            floor=floor,
-            level=level,
-            tests=len(family),
-        )
-    for found in causes:
+    told: Sequence[OneChoice | UnmovedCauses]
+    told = (choice,) if choice is not None else unmoved_causes(
+        testing,
+        evidence,
+        judged,
+        target=target,
+        limit=limit,
+        floor=floor,
+        level=level,
+        tests=len(family),
+    )
+    if told:
+        judged = judged_where(began={n: found.column for found in told for n in found.p_values})
+    for found in told:
         judged = found.judged(judged)
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
     stands = shifted is False and conditional is not None and (conditional.p_value or 0) > level
@@ -213,8 +220,13 @@ def judge(
     leads: tuple[str, ...] = ()
     if target is not None and target in judged:
         leads = _leads(testing, judged, target, choice, shifted)
-    ways = _ways(graph, target, choice, causes, leads)
+    ways = _ways(graph, target, leads, told)
     targets = _targets(target, judged, ways, shifted, groups)
+    doubted: tuple[str, ...] = ()
+    if target is not None and targets[target].verdict is Verdict.NONE and shifted is False:
+        doubted = _may_reach(testing, judged, target)
+    if target is not None and doubted:
+        targets = {target: replace(targets[target], verdict=Verdict.UNDETERMINED)}
     q_values = benjamini_hochberg(family)
     return Judgement(
         evidence,
@@ -236,6 +248,7 @@ def judge(
         else JudgedPrediction(predicted, _PREDICTION in rejected, q_values.get(_PREDICTION)),
         ways,
         leads,
+        doubted,
     )
 
 
@@ -283,23 +296,33 @@ def _leads(
     return (*leads, choice.column) if is_new else leads
 
 
+def _may_reach(testing: Testing, judged: Mapping[str, Judged], target: str) -> tuple[str, ...]:
+    """Return the columns that moved and lead to the target by a good part of the graphs."""
+    known = testing.alternatives
+    if known is None:
+        return ()
+    return tuple(
+        n
+        for n, found in judged.items()
+        if found.verdict.is_origin
+        and found.verdict is not ColumnVerdict.FAULT
+        and known.weight_of_ways(n, target) >= _OFTEN
+    )
+
+
 def _ways(
     graph: Graph,
     target: str | None,
-    choice: OneChoice | None,
-    causes: tuple[UnmovedCauses, ...],
     leads: tuple[str, ...],
+    told: Sequence[OneChoice | UnmovedCauses],
 ) -> Graph:
     """Return the graph by which changes reach other columns, as far as the tests tell."""
     ways = graph
     if target is not None:
         for name in leads:
             ways = put_before(ways, name, (target,))
-    if choice is not None:
-        ways = put_before(ways, choice.column, tuple(choice.p_values))
-    for found in causes:
-        for name in found.p_values:
-            ways = put_before(ways, name, (found.column,))
+    for found in told:
+        ways = found.turned(ways)
     return ways
 
 

@@ -56,6 +56,7 @@ def summarise(
     rescaled: str | None = None,
     leads: Sequence[str] = (),
     unproven: Sequence[str] = (),
+    doubted: Sequence[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -91,6 +92,8 @@ def summarise(
         Columns that moved, and the target with them, which are no causes of it by the graph.
     unproven : sequence of str
         Those of them that may well be, since nobody said that they are not.
+    doubted : sequence of str
+        Columns that moved and may reach the target, by other graphs that the data support.
     """
     parts = []
     if faults:
@@ -133,6 +136,9 @@ def summarise(
                          "was not found to")  # fmt: skip
         else:
             parts.append(f"{aside} moved, without a way to reach {target or 'any sink'}")
+    elif verdict is Verdict.UNDETERMINED and doubted:
+        moved_ = joined([*sources, *upstream])
+        parts.append(f"{moved_} moved; whether that reaches {target} the data cannot tell")
     tied = [joined(g.columns) for g in groups if g.p_value is not None]
     parts += [
         f"How {names} depend on each other changed; the data cannot tell which of them moved"

@@ -56,6 +56,12 @@ class UnmovedCauses:
             )
         return out
 
+    def turned(self, graph: Graph) -> Graph:
+        """Return the graph in which they lead to the column."""
+        for name in self.p_values:
+            graph = put_before(graph, name, (self.column,))
+        return graph
+
 
 def unmoved_causes(
     testing: Testing,

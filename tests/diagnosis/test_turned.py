@@ -10,6 +10,7 @@ import whydrift as wd
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.progress import silent
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives
 from whydrift.monitor.diagnosis.judge import Judgement, judge
 from whydrift.monitor.diagnosis.judgement import Floor
 from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
@@ -200,3 +201,29 @@ def test_a_column_is_put_before_others_without_a_cycle():
     assert put_before(graph, "d", ("e",)).parents("e") == ("b", "d")
     open_ = Graph(("a", "b"), (Edge.of("a", "---", "b"),))
     assert put_before(open_, "b", ("a",)) == open_
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_whether_the_target_was_reached_is_open_where_the_graphs_disagree(known):
+    """Half of the graphs have the number lead to the target, and the other half do not."""
+
+    def rows(seed: int, move: float = 0.0) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        x = move + rng.normal(size=ROWS)
+        m = 0.1 * x + rng.normal(size=ROWS)
+        return pd.DataFrame({"x": x, "m": m, "y": m + rng.normal(size=ROWS)})
+
+    beside = {"x": ("m",), "m": (), "y": ("m",)}
+    before = {"x": (), "m": ("x",), "y": ("m",)}
+    graphs = (Alternative(beside, 0.6), Alternative(beside if known else before, 0.4))
+    a = Snapshot.from_frame(rows(0))
+    b = Snapshot.from_frame(rows(1, 0.3), schema=a.schema)
+    supported = Alternatives(graphs)
+    testing = MechanismTesting(
+        a, b, b, (), supported.graph(("x", "m", "y")), ("x", "m", "y"), None, ResidualScores,
+        silent, alternatives=supported, knowledge=wd.Knowledge(),
+    )  # fmt: skip
+    found = judge(testing, target="y", prediction=None, has_labels=True, floor=Floor(), level=0.05)
+    assert found.ranking == ("x",)
+    assert found.verdict == ("none" if known else "undetermined")
+    assert found.doubted == (() if known else ("x",))
