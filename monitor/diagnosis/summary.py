@@ -121,8 +121,7 @@ def summarise(
         either = [" or ".join(g.columns) for g in groups if target not in g.columns]
         where = [*sources, *upstream, *either]
         reach = f" upstream of {target}" if target and not set(where) <= set(leads) else ""
-        open_ = _direction(unproven, target)
-        parts.append(f"Covariate shift{reach}, beginning at {joined(where)}{open_}")
+        parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
         groups = [g for g in groups if target in g.columns]
     elif verdict is Verdict.MECHANISM and not own and not rest_moved:
         parts.append(f"Mechanism shift at {joined(broken)}")
@@ -165,6 +164,8 @@ def summarise(
         parts.append(f"The data cannot tell whether {what} moved")
     elif moved := _in_doubt(judged):
         parts.append(f"{joined(moved)} moved; the data cannot tell where it began")
+    if unproven and verdict in {Verdict.COVARIATE, Verdict.BOTH}:
+        parts.append(_direction(unproven, target))
     if rescaled is not None:
         parts.append(f"{rescaled[0].upper()}{rescaled[1:]}")
     if model_changed:
@@ -199,12 +200,10 @@ def _without_direction(
 
 
 def _direction(unproven: Sequence[str], target: str | None) -> str:
-    """Return that nobody knows whether columns that moved cause the target, where it is so."""
-    if not unproven:
-        return ""
+    """Return that nobody knows whether columns that moved cause the target."""
     if len(unproven) == 1:
-        return f"; which of {unproven[0]} and {target} causes the other is not known"
-    return f"; which of them cause {target} and which follow from it is not known"
+        return f"Which of {unproven[0]} and {target} causes the other is not known"
+    return f"Which of {joined(unproven)} cause {target} and which follow from it is not known"
 
 
 def _in_doubt(judged: Mapping[str, Judged]) -> list[str]:
