@@ -194,15 +194,19 @@ def judge(
         testing, evidence, judged, limit=limit, floor=floor, level=level, tests=len(family)
     )
     told: Sequence[OneChoice | UnmovedCauses]
-    told = (choice,) if choice is not None else unmoved_causes(
-        testing,
-        evidence,
-        judged,
-        target=target,
-        limit=limit,
-        floor=floor,
-        level=level,
-        tests=len(family),
+    told = (
+        (choice,)
+        if choice is not None
+        else unmoved_causes(
+            testing,
+            evidence,
+            judged,
+            target=target,
+            limit=limit,
+            floor=floor,
+            level=level,
+            tests=len(family),
+        )
     )
     if told:
         judged = judged_where(began={n: found.column for found in told for n in found.p_values})

@@ -151,9 +151,7 @@ def put_before(graph: Graph, cause: str, effects: Collection[str]) -> Graph:
         return graph
     later = frozenset(effects)
     earlier = (graph.ancestors(cause) | {cause}) - later
-    edges = [
-        replace(e, a=e.b, b=e.a) if e.a in later and e.b in earlier else e for e in graph
-    ]
+    edges = [replace(e, a=e.b, b=e.a) if e.a in later and e.b in earlier else e for e in graph]
     joined_to = {frozenset((e.a, e.b)) for e in edges}
     new = [n for n in effects if frozenset((cause, n)) not in joined_to]
     return graph.with_edges((*edges, *(Edge.of(cause, "-->", n) for n in new)))
