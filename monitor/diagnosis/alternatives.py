@@ -50,14 +50,11 @@ class Alternatives:
         Edges that all of them have since knowledge requires them.
     untested : Alternatives, optional
         The same before the tests of mechanisms had their say.
-    settled : frozenset of (cause, effect)
-        Pairs that knowledge does not allow the other way round.
     """
 
     graphs: tuple[Alternative, ...]
     required: frozenset[tuple[str, str]] = frozenset()
     untested: Alternatives | None = None
-    settled: frozenset[tuple[str, str]] = frozenset()
 
     def parent_sets(self, column: str, least: float = 0.0) -> dict[Parents, float]:
         """Return a column's sets of parents of at least some weight, heaviest first.
@@ -77,6 +74,10 @@ class Alternatives:
                 for cause in causes:
                     weights[cause, effect] += weight
         return dict(weights)
+
+    def weight_of_ways(self, cause: str, effect: str) -> float:
+        """Return the weight of the graphs in which one column leads to another."""
+        return sum(g.weight for g in self.graphs if cause in _ancestors(g.parents, effect))
 
     @cached_property
     def _sets(self) -> dict[str, tuple[tuple[Parents, ...], IntArray]]:
@@ -195,6 +196,7 @@ def _with_turned(
 
 
 def _ancestors(parents: Mapping[str, Collection[str]], name: str) -> set[str]:
+    """Return the columns that lead to one."""
     found: set[str] = set()
     ahead = list(parents[name])
     while ahead:

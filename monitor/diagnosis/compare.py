@@ -242,6 +242,7 @@ def compare(
                 is_given=graph is not None,
                 late=frozenset() if late.column is None else frozenset({late.column}),
                 calendar=side.calendar,
+                knowledge=learned.knowledge,
             )
             judgement = judge(
                 testing,
@@ -256,7 +257,7 @@ def compare(
     asked = ask_model(side, prediction, target, model)
     learned, testing, judgement = judged_with(repaired, findings)
     with clock.measure("tests"):
-        rescaled = recalibrated(testing, judgement, Floor.of(floor), level)
+        rescaled = recalibrated(testing, judgement, Floor.of(floor), level, target)
     if rescaled is not None and rescaled.is_fault:
         findings = (*findings, dated(rescaled.finding, repaired))
         repaired = repaired.with_sample(rescaled.finding.repairs)
@@ -275,6 +276,7 @@ def compare(
             floor=Floor.of(floor),
             level=level,
             groups=judgement.groups,
+            verdict=judgement.verdict,
         )
         edges = changed_edges(
             testing.repaired,
@@ -302,7 +304,8 @@ def compare(
             apart = testing.passed_over()
             if rescaled is not None:
                 apart |= {(rescaled.column, n) for n in rescaled.others}
-            ways = judgement.graph.with_edges(e for e in judgement.graph if (e.a, e.b) not in apart)
+            paths = judgement.paths
+            ways = paths.with_edges(e for e in paths if (e.a, e.b) not in apart)
             players = _players(judgement.ranking, together, ways, target, measure)
             reader = prediction if measure.is_loss and prediction is not None else target
             pair = testing.recorded
@@ -351,7 +354,7 @@ def compare(
         ):
             tell("measuring what a remedy wins", 0, 1)
             # A model that learned from effects of the target would win, and could not be served.
-            effects = judgement.graph.descendants(target)
+            effects = judgement.paths.descendants(target)
             others = tuple(n for n in usable if n != target)
             inputs = tuple(n for n in others if n not in effects) or others
             gains = measure_gains(
@@ -396,6 +399,9 @@ def compare(
             prediction=prediction,
             followed=followed,
             rescaled=None if rescaled is None else rescaled.text,
+            leads=judgement.leads,
+            doubted=judgement.doubted,
+            unproven=[n for n in judgement.leads if target and testing.may_cause(n, target)],
         ),
         columns=columns,
         ranking=(*gone, *judgement.ranking),

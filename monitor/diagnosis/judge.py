@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.diagnosis.confidence import confidence
@@ -33,6 +34,7 @@ from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untes
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
+from whydrift.monitor.diagnosis.turned import put_before
 from whydrift.monitor.diagnosis.words import joined, p_text
 
 __all__ = ["JudgedPrediction", "Judgement", "judge", "retold"]
@@ -40,7 +42,9 @@ __all__ = ["JudgedPrediction", "Judgement", "judge", "retold"]
 # No column can have these names.
 _CONDITIONAL = "\x00target given inputs"
 _PREDICTION = "\x00prediction given inputs"
+_OFTEN = 0.25  # weight of graphs by which a change may reach the target
 _DOUBTFUL = 0.05  # p-value up to which a distribution may have moved
+_MOVED = frozenset({ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,14 @@ class Judgement:
         One column given which all others that moved are as before.
     prediction : JudgedPrediction, optional
         What the test of P(prediction | inputs) says, where there is one.
+    ways : Graph, optional
+        The graph with the edges turned that the tests say go the other way, by which a change
+        reaches the target; None for the graph as it is.
+    leads : tuple of str
+        Columns that moved and are none of the target's causes by the graph, but are by ``ways``.
+    doubted : tuple of str
+        Columns that moved and reach the target by other graphs that the windows support, where no
+        change does by this one.
     """
 
     evidence: Mapping[str, ColumnEvidence]
@@ -103,6 +115,14 @@ class Judgement:
     limit: float
     choice: OneChoice | None = None
     prediction: JudgedPrediction | None = None
+    ways: Graph | None = None
+    leads: tuple[str, ...] = ()
+    doubted: tuple[str, ...] = ()
+
+    @property
+    def paths(self) -> Graph:
+        """The graph by which changes reach other columns."""
+        return self.graph if self.ways is None else self.ways
 
 
 def judge(
@@ -131,7 +151,7 @@ def judge(
     level : float
         Chance of any false alarm in the window.
     """
-    evidence = testing.evidence()
+    evidence = testing.evidence(target)
     graph = testing.graph
     conditional = testing.conditional(target, evidence) if has_labels else None
     predicted = None if prediction is None else testing.prediction(prediction, target)
@@ -154,7 +174,8 @@ def judge(
     rejected = holm(family, level)
     limit = level / max(1, len(family))
     doubtful, groups = _doubts(testing, evidence, ties, rejected, limit, floor)
-    judged = judge_columns(
+    judged_where = partial(
+        judge_columns,
         evidence,
         graph,
         rejected=rejected,
@@ -164,11 +185,12 @@ def judge(
         tests=len(family),
         doubtful=doubtful,
     )
+    judged = judged_where()
     choice = one_choice(
         testing, evidence, judged, limit=limit, floor=floor, level=level, tests=len(family)
     )
     if choice is not None:
-        judged = choice.judged(judged)
+        judged = choice.judged(judged_where(began=dict.fromkeys(choice.p_values, choice.column)))
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
     stands = shifted is False and conditional is not None and (conditional.p_value or 0) > level
     if (
@@ -178,7 +200,16 @@ def judge(
         and _lacks_parent(testing, target, judged)
     ):
         judged = {**judged, target: _as_inputs_say(target, judged, graph, groups, conditional)}
-    targets = _targets(target, judged, graph, shifted, groups)
+    leads: tuple[str, ...] = ()
+    if target is not None and target in judged:
+        leads = _leads(testing, judged, target, choice, shifted)
+    ways = _ways(graph, target, leads, choice)
+    targets = _targets(target, judged, ways, shifted, groups)
+    doubted: tuple[str, ...] = ()
+    if target is not None and targets[target].verdict is Verdict.NONE and shifted is False:
+        doubted = _may_reach(testing, judged, target)
+    if target is not None and doubted:
+        targets = {target: replace(targets[target], verdict=Verdict.UNDETERMINED)}
     q_values = benjamini_hochberg(family)
     return Judgement(
         evidence,
@@ -198,6 +229,9 @@ def judge(
         None
         if predicted is None
         else JudgedPrediction(predicted, _PREDICTION in rejected, q_values.get(_PREDICTION)),
+        ways,
+        leads,
+        doubted,
     )
 
 
@@ -214,7 +248,7 @@ def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | No
     """
     judged = {**judgement.judged, **instead}
     targets = _targets(
-        target, judged, judgement.graph, judgement.conditional_shift, judgement.groups
+        target, judged, judgement.paths, judgement.conditional_shift, judgement.groups
     )
     return replace(
         judgement,
@@ -224,6 +258,68 @@ def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | No
         verdict=_worst([t.verdict for t in targets.values()], is_open=_is_open(judged)),
         confidence={n: c for n, c in judgement.confidence.items() if n not in instead},
     )
+
+
+def _leads(
+    testing: Testing,
+    judged: Mapping[str, Judged],
+    target: str,
+    choice: OneChoice | None,
+    conditional_shift: bool | None,
+) -> tuple[str, ...]:
+    """Return the columns that moved and are no causes of the target by the graph alone.
+
+    Where the target stands given all inputs those that the graph has follow from it, and the one by
+    which rows that moved it were chosen.
+    """
+    leads = _followed_by(testing, judged, target) if conditional_shift is False else ()
+    if choice is None or target not in choice.p_values:
+        return leads
+    is_new = choice.column not in {*leads, *testing.graph.ancestors(target)}
+    return (*leads, choice.column) if is_new else leads
+
+
+def _followed_by(testing: Testing, judged: Mapping[str, Judged], target: str) -> tuple[str, ...]:
+    """Return the columns that moved which a learned graph has follow from the target.
+
+    Where the target given all inputs stands, they rather lead to it: had one of them changed what
+    it makes of the target, it would say something else of the target now.
+    """
+    if not testing.graph.is_dag:
+        return ()
+    return tuple(
+        name
+        for name in testing.graph.children(target)
+        if judged[name].verdict in _MOVED and testing.may_cause(name, target)
+    )
+
+
+def _may_reach(testing: Testing, judged: Mapping[str, Judged], target: str) -> tuple[str, ...]:
+    """Return the columns that moved and lead to the target by a good part of the graphs."""
+    known = testing.alternatives
+    if known is None:
+        return ()
+    return tuple(
+        n
+        for n, found in judged.items()
+        if found.verdict.is_origin
+        and found.verdict is not ColumnVerdict.FAULT
+        and known.weight_of_ways(n, target) >= _OFTEN
+    )
+
+
+def _ways(
+    graph: Graph,
+    target: str | None,
+    leads: tuple[str, ...],
+    choice: OneChoice | None,
+) -> Graph:
+    """Return the graph by which changes reach other columns, as far as the tests tell."""
+    ways = graph
+    if target is not None:
+        for name in leads:
+            ways = put_before(ways, name, (target,))
+    return ways if choice is None else choice.turned(ways)
 
 
 def _doubts(

@@ -177,6 +177,7 @@ def judge_columns(
     level: float,
     tests: int,
     doubtful: Mapping[str, Group | None] | None = None,
+    began: Mapping[str, str] | None = None,
 ) -> dict[str, Judged]:
     """Return a verdict for every column, as section "What a verdict means" of the docs defines it.
 
@@ -197,9 +198,11 @@ def judge_columns(
     doubtful : mapping of str to Group, optional
         Columns of which the data cannot tell whether they moved, and the group of those of which
         one did.
+    began : mapping of str to str, optional
+        Where the change of a column is told, of columns that moved but are no origins after all.
     """
     judged: dict[str, Judged] = {}
-    open_ = doubtful or {}
+    open_, told_at = doubtful or {}, began or {}
     for name, item in evidence.items():
         if name in open_ and item.fault is None and item.own is not None:
             judged[name] = _in_doubt(name, item.own, open_[name])
@@ -210,7 +213,8 @@ def judge_columns(
     origins = {n for n, j in judged.items() if j.verdict.is_origin or n in open_}
     for name, item in evidence.items():
         if name not in judged:
-            upstream = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
+            above = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
+            upstream = list(dict.fromkeys(told_at.get(n, n) for n in above))
             judged[name] = _follower(
                 item,
                 name in rejected,

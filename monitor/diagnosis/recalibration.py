@@ -17,6 +17,7 @@ from itertools import chain
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.alternatives import Parents
@@ -156,7 +157,7 @@ class Rescaled:
 
 
 def recalibrated(
-    testing: Testing, judgement: Judgement, floor: Floor, level: float
+    testing: Testing, judgement: Judgement, floor: Floor, level: float, target: str | None
 ) -> Rescaled | None:
     """Return the number whose new scale explains what else moved with it, or None.
 
@@ -172,6 +173,8 @@ def recalibrated(
     floor, level
         As the columns were judged: where a change worth knowing would not have been seen, that a
         column is as before is not believed.
+    target : str, optional
+        The target.
     """
     judged, graph, pair = judgement.judged, judgement.graph, testing.repaired
     moved = [name for name, found in judged.items() if found.verdict in _MOVED]
@@ -185,15 +188,18 @@ def recalibrated(
             continue
         below = [c for c in graph.children(name) if c in testing.usable and c not in testing.faulty]
         torn = tuple(c for c in below if _is_torn(judged[c]))
-        if not torn:
+        if not torn or _has_followed(judged, graph, name, torn):
             continue
         parents = {
             n: tuple(p for p in graph.parents(n) if p in testing.usable) for n in (name, *below)
         }
         recorded = max(_p_value(judgement, n) for n in (name, *torn))
         is_unlike = any(judged[c].reason_code is ReasonCode.NO_OVERLAP for c in torn)
+        # What follows from the number tells by its levels how the number has moved.
+        apart = {name, target, *graph.descendants(name)}
+        telling = [n for n in pair.names if n not in apart and pair.is_discrete(n)]
         for likeliest in chain(
-            _scales(pair, name, parents[name]), _in_part(pair, name, parents[name])
+            _scales(pair, name, parents[name]), _in_part(pair, name, parents[name], telling)
         ):
             if best is not None and best.column == name and likeliest.rows is not None:
                 break  # all rows went the same way: no matter of a category
@@ -248,6 +254,18 @@ def _is_torn(found: Judged) -> bool:
     return found.verdict in _MOVED or found.reason_code is ReasonCode.NO_OVERLAP
 
 
+def _has_followed(
+    judged: Mapping[str, Judged], graph: Graph, name: str, torn: Collection[str]
+) -> bool:
+    """Whether a column inherited the move, from the number or what follows from it alone."""
+    origins = {n for n, found in judged.items() if found.verdict.is_origin} - {name, *torn}
+    return any(
+        judged[n].verdict is ColumnVerdict.INHERITED and not origins & graph.ancestors(n)
+        for n in graph.descendants(name)
+        if n in judged
+    )
+
+
 def _scales(pair: WindowPair, name: str, parents: tuple[str, ...]) -> Iterator[_Scale]:
     """Yield the shift, and of numbers above 0 the factor, that took the middle of the values."""
     rows = pair.complete((name, *parents))
@@ -257,14 +275,15 @@ def _scales(pair: WindowPair, name: str, parents: tuple[str, ...]) -> Iterator[_
             yield _Scale(*found, is_factor, is_whole)
 
 
-def _in_part(pair: WindowPair, name: str, parents: tuple[str, ...]) -> Iterator[_Scale]:
+def _in_part(
+    pair: WindowPair, name: str, parents: tuple[str, ...], telling: Sequence[str]
+) -> Iterator[_Scale]:
     """Yield the same for the rows of one category, where those of the others stayed."""
     rows = pair.complete((name, *parents))
     is_current = pair.is_current[rows] == 1
     of_current = pair.is_current == 1
-    names = [n for n in pair.names if n != name and pair.is_discrete(n)]
     for is_factor, left, is_whole in _left(pair, name, parents, rows):
-        for column in names[:_MOST_SEGMENTING]:
+        for column in telling[:_MOST_SEGMENTING]:
             codes = pair.values(column)
             labels = pair.reference.schema[column].categories
             for code, label in enumerate(labels[:_MOST_LEVELS]):

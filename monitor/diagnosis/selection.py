@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence, Floor, Judged, sees_enough
 from whydrift.monitor.diagnosis.testing import Testing
+from whydrift.monitor.diagnosis.turned import put_before
 from whydrift.monitor.diagnosis.words import joined, p_text
 
 __all__ = ["OneChoice", "one_choice"]
@@ -42,6 +44,10 @@ class OneChoice:
             )
             out[name] = replace(judged[name], verdict=ColumnVerdict.INHERITED, reason=text)
         return out
+
+    def turned(self, graph: Graph) -> Graph:
+        """Return the graph in which the others follow from that column."""
+        return put_before(graph, self.column, tuple(self.p_values))
 
     @property
     def note(self) -> Note:

@@ -54,6 +54,9 @@ def summarise(
     prediction: str | None = None,
     followed: Sequence[str] = (),
     rescaled: str | None = None,
+    leads: Sequence[str] = (),
+    unproven: Sequence[str] = (),
+    doubted: Sequence[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -85,6 +88,12 @@ def summarise(
         Columns at which a change began that the prediction follows.
     rescaled : str, optional
         What is told of a number that reads otherwise while what follows from it does not.
+    leads : sequence of str
+        Columns that moved, and the target with them, which are no causes of it by the graph.
+    unproven : sequence of str
+        Those of them that may well be, since nobody said that they are not.
+    doubted : sequence of str
+        Columns that moved and may reach the target, by other graphs that the data support.
     """
     parts = []
     if faults:
@@ -111,7 +120,7 @@ def summarise(
     elif verdict in {Verdict.COVARIATE, Verdict.BOTH}:
         either = [" or ".join(g.columns) for g in groups if target not in g.columns]
         where = [*sources, *upstream, *either]
-        reach = f" upstream of {target}" if target else ""
+        reach = f" upstream of {target}" if target and not set(where) <= set(leads) else ""
         parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
         groups = [g for g in groups if target in g.columns]
     elif verdict is Verdict.MECHANISM and not own and not rest_moved:
@@ -126,6 +135,9 @@ def summarise(
                          "was not found to")  # fmt: skip
         else:
             parts.append(f"{aside} moved, without a way to reach {target or 'any sink'}")
+    elif verdict is Verdict.UNDETERMINED and doubted:
+        moved_ = joined([*sources, *upstream])
+        parts.append(f"{moved_} moved; whether that reaches {target} the data cannot tell")
     tied = [joined(g.columns) for g in groups if g.p_value is not None]
     parts += [
         f"How {names} depend on each other changed; the data cannot tell which of them moved"
@@ -152,6 +164,8 @@ def summarise(
         parts.append(f"The data cannot tell whether {what} moved")
     elif moved := _in_doubt(judged):
         parts.append(f"{joined(moved)} moved; the data cannot tell where it began")
+    if unproven and verdict in {Verdict.COVARIATE, Verdict.BOTH}:
+        parts.append(_direction(unproven, target))
     if rescaled is not None:
         parts.append(f"{rescaled[0].upper()}{rescaled[1:]}")
     if model_changed:
@@ -183,6 +197,13 @@ def _without_direction(
             f"{reach}, because {why}"
         )
     return f"{joined(moved)} moved; the data cannot tell where it began{reach}, because {why}"
+
+
+def _direction(unproven: Sequence[str], target: str | None) -> str:
+    """Return that nobody knows whether columns that moved cause the target."""
+    if len(unproven) == 1:
+        return f"Which of {unproven[0]} and {target} causes the other is not known"
+    return f"Which of {joined(unproven)} cause {target} and which follow from it is not known"
 
 
 def _in_doubt(judged: Mapping[str, Judged]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.graph import Graph
+from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
@@ -20,7 +21,6 @@ from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
-from whydrift.monitor.diagnosis.fewer_changes import edges_to_turn
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
@@ -34,6 +34,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
 from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for, loose_edges
+from whydrift.monitor.diagnosis.turned import edges_to_turn, put_before
 
 __all__ = ["Testing"]
 
@@ -89,6 +90,8 @@ class Testing:
         Columns of which values are still coming in: that more are missing means nothing.
     calendar : frozenset of str
         Columns of which the row's time says what they are, in both windows.
+    knowledge : Knowledge, optional
+        What a learned graph was bound to.
     """
 
     def __init__(
@@ -108,8 +111,10 @@ class Testing:
         is_given: bool = False,
         late: frozenset[str] = frozenset(),
         calendar: frozenset[str] = frozenset(),
+        knowledge: Knowledge | None = None,
     ) -> None:
         self.graph = graph
+        self._knowledge = knowledge
         self.alternatives = alternatives
         self.is_given = is_given
         self.findings, repaired = _standing(findings, graph, current, repaired)
@@ -133,10 +138,12 @@ class Testing:
             id(pair): FirstVariation(mechanism_test()) for pair in (self.recorded, self.repaired)
         }
 
-    def evidence(self) -> dict[str, ColumnEvidence]:
+    def evidence(self, target: str | None = None) -> dict[str, ColumnEvidence]:
         """Test every column of the graph."""
         if self.alternatives is not None:
             self._weigh(self.alternatives)
+        if not self.is_given:
+            self._turn(target)
         out: dict[str, ColumnEvidence] = {}
         for done, name in enumerate(self.graph.nodes):
             self.progress("testing mechanisms", done, len(self.graph.nodes))
@@ -221,16 +228,24 @@ class Testing:
 
     def _weigh(self, alternatives: Alternatives) -> None:
         """Test every column with all parents that count, and take the simplest explanation."""
-        columns = [n for n in self.graph.nodes if n in self.usable and n not in self.faulty]
-        self.alternatives = self._simplest(alternatives, columns)
+        self.alternatives = self._simplest(alternatives)
         self.graph = self.alternatives.graph(self.graph.nodes)
-        turned = edges_to_turn(self.graph, self.p_value, alternatives.settled)
-        if turned:
-            self.alternatives = self._simplest(self.alternatives.turned(turned), columns)
-            self.graph = self.alternatives.graph(self.graph.nodes)
 
-    def _simplest(self, alternatives: Alternatives, columns: Sequence[str]) -> Alternatives:
+    def _turn(self, target: str | None) -> None:
+        """Turn the edges without which less has changed; the target is not taken for a cause."""
+
+        def may_turn(cause: str, effect: str) -> bool:
+            return effect != target and self.may_cause(effect, cause)
+
+        turned = edges_to_turn(self.graph, self.p_value, may_turn)
+        if turned and self.alternatives is not None:
+            self._weigh(self.alternatives.turned(turned))
+        for cause, effect in sorted(turned if self.alternatives is None else ()):
+            self.graph = put_before(self.graph, effect, (cause,))
+
+    def _simplest(self, alternatives: Alternatives) -> Alternatives:
         """Return the graphs with weights by how much changed in each."""
+        columns = [n for n in self.graph.nodes if n in self.usable and n not in self.faulty]
         p_values: dict[tuple[str, Parents], float | None] = {}
         for done, name in enumerate(columns):
             self.progress("testing mechanisms", done, len(columns))
@@ -388,6 +403,10 @@ class Testing:
     def p_value(self, name: str, parents: Parents) -> float | None:
         """Return the p-value of "the column's mechanism is as before" given any parents."""
         return self._both(name, parents).p_value if self._is_sound(name) else None
+
+    def may_cause(self, cause: str, effect: str) -> bool:
+        """Whether an edge might have been learned with another direction: nobody said it is not."""
+        return self._knowledge is not None and self._knowledge.allows(cause, effect)
 
     def marginal_of(self, name: str) -> MechanismTestResult:
         """Test a column's own distribution, as recorded."""

@@ -67,11 +67,14 @@ class WindowGraph:
     notes : tuple of Note
     alternatives : Alternatives, optional
         The graphs that the windows support, where it was learned from both.
+    knowledge : Knowledge, optional
+        What learning it was bound to; None where the graph is given.
     """
 
     graph: Graph
     notes: tuple[Note, ...]
     alternatives: Alternatives | None = None
+    knowledge: Knowledge | None = None
 
 
 def window_graph(
@@ -200,7 +203,7 @@ def window_graph(
     if is_last:
         text += f"; {target!r} is taken to cause none of the columns that {prediction!r} follows"
     note = Note("graph_learned", None, text)
-    return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives)
+    return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives, known)
 
 
 def said_to_cause(graph: Graph | None, knowledge: Knowledge | None) -> frozenset[str]:
@@ -244,9 +247,6 @@ def _named(
             for graph in graphs
         ),
         frozenset(knowledge.required),
-        settled=frozenset(
-            (a, b) for a in varying for b in varying if a != b and not knowledge.allows(b, a)
-        ),
     )
 
 

@@ -5,18 +5,18 @@ import pytest
 import whydrift as wd
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives
-from whydrift.monitor.diagnosis.fewer_changes import edges_to_turn
+from whydrift.monitor.diagnosis.turned import edges_to_turn
 
 CHAIN = Graph(("t", "o"), (Edge.of("t", "-->", "o"),))
 # Both moved by the chain; turned around, t alone did.
 ONE_CHANGE = {("t", ()): 1e-9, ("o", ("t",)): 1e-12, ("o", ()): 0.6, ("t", ("o",)): 1e-20}
 
 
-def turned(p_values, graph=CHAIN, settled=frozenset()):
+def turned(p_values, graph=CHAIN, may_turn=lambda cause, effect: True):
     def p_value(name, parents):
         return p_values[name, tuple(sorted(parents))]
 
-    return edges_to_turn(graph, p_value, settled)
+    return edges_to_turn(graph, p_value, may_turn)
 
 
 def test_an_edge_is_turned_where_one_change_then_explains_both():
@@ -37,7 +37,16 @@ def test_an_edge_stays_where_that_explains_nothing(instead):
 
 
 def test_what_knowledge_says_stays():
-    assert turned(ONE_CHANGE, settled=frozenset({("t", "o")})) == frozenset()
+    assert turned(ONE_CHANGE, may_turn=lambda cause, effect: effect != "o") == frozenset()
+
+
+def test_effects_that_do_not_depend_on_each_other_are_no_causes_of_one_column():
+    fork = Graph(("t", "o", "p"), (Edge.of("t", "-->", "o"), Edge.of("t", "-->", "p")))
+    p_values = ONE_CHANGE | {("p", ("t",)): 1e-12, ("p", ()): 0.6, ("t", ("o", "p")): 1e-20}
+    assert turned(p_values, fork) == frozenset()
+    joined = fork.with_edges((*fork, Edge.of("o", "-->", "p")))
+    p_values |= {("p", ("o", "t")): 1e-12, ("p", ("o",)): 0.6}
+    assert turned(p_values, joined) == {("t", "o"), ("t", "p")}
 
 
 def test_edges_are_turned_in_every_graph_that_has_them_and_left_out_where_that_is_a_cycle():
