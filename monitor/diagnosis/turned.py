@@ -16,7 +16,7 @@ from whydrift.discovery.graph import Edge, Graph
 __all__ = ["edges_to_turn", "put_before"]
 
 _CHANGED = 0.005  # p-values up to it: as the smallest of ten columns has to be
-_STABLE = 0.1  # p-values above it: as before
+_STABLE = 0.02  # p-values above it: as before
 
 PValue = Callable[[str, tuple[str, ...]], float | None]
 
