@@ -276,7 +276,6 @@ def compare(
             floor=Floor.of(floor),
             level=level,
             groups=judgement.groups,
-            verdict=judgement.verdict,
         )
         edges = changed_edges(
             testing.repaired,

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 
 from whydrift.discovery.graph import Edge, Graph
 from whydrift.discovery.snapshot.note import Note
-from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, ShiftType, Verdict
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, ShiftType
 from whydrift.monitor.diagnosis.error_control import holm
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence, Floor, Judged, sees_enough
@@ -63,7 +63,6 @@ def name_shift(
     floor: Floor,
     level: float,
     groups: Sequence[Group] = (),
-    verdict: Verdict | None = None,
 ) -> ShiftNamed:
     """Name the shift of one target's window.
 
@@ -85,8 +84,6 @@ def name_shift(
         Of each question; the type pages nobody, and takes nothing of the window's level.
     groups : sequence of Group
         Columns of which one moved: of inputs, P(inputs) did, if only what they have in common.
-    verdict : Verdict, optional
-        On the target: of inputs that moved and do not reach it nothing is called a shift.
     """
     if target is None or target not in judged or conditional_shift is None:
         return ShiftNamed(None)
@@ -104,8 +101,7 @@ def name_shift(
     ]
     notes = _contradiction(graph, target, inputs, judged, evidence, conditional_shift, level)
     if not conditional_shift:
-        is_reached = verdict is not Verdict.NONE
-        return ShiftNamed(ShiftType.COVARIATE if own and is_reached else None, notes)
+        return ShiftNamed(ShiftType.COVARIATE if own else None, notes)
     if not (own or moved & set(inputs)):
         return ShiftNamed(ShiftType.CONCEPT, notes)
     stands = _inputs_given_target_stand(testing, graph, target, inputs, floor, level)

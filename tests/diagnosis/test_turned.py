@@ -156,7 +156,7 @@ def test_a_direction_that_nothing_proves_is_said_to_be_unknown(monkeypatch):
     assert not diagnosis.metric.unexplained
 
 
-def test_what_moved_without_a_way_to_the_target_is_no_covariate_shift_of_its():
+def test_what_moved_without_a_way_to_the_target_is_a_covariate_shift_of_inputs_and_none_of_its():
     def rows(seed: int, move: float = 0.0) -> pd.DataFrame:
         rng = np.random.default_rng(seed)
         return waits(seed).assign(noise=move + rng.normal(size=ROWS))
@@ -165,7 +165,7 @@ def test_what_moved_without_a_way_to_the_target_is_no_covariate_shift_of_its():
     graph = graph.with_nodes((*graph.nodes, "noise"))
     diagnosis = wd.compare(rows(0), rows(1, 0.7), graph=graph, target="accepted")
     assert diagnosis.ranking == ("noise",)
-    assert diagnosis.verdict == "none" and diagnosis.shift_type is None
+    assert diagnosis.verdict == "none" and diagnosis.shift_type == "covariate"
 
 
 def test_rows_chosen_by_a_column_bring_its_causes_along_in_what_it_contributes():
