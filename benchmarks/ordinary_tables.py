@@ -194,6 +194,47 @@ def panels(rng: np.random.Generator, rows: int, start: int, left: float = 1.0) -
                          "load": np.round(load, 1)})  # fmt: skip
 
 
+def tickets(rng: np.random.Generator, rows: int, longer: float = 0.0) -> pd.DataFrame:
+    priority = rng.choice(["high", "mid", "low"], rows, p=[0.2, 0.4, 0.4])
+    urgent = pd.Series(priority).map({"high": 1.0, "mid": 0.0, "low": -0.5}).to_numpy()
+    agents = np.round(6 + 2 * rng.normal(size=rows))
+    log = 3.4 - 0.6 * urgent - 0.08 * (agents - 6) + 0.6 * rng.normal(size=rows) + longer
+    reply = np.round(np.exp(log))
+    solved = np.round(reply + np.exp(4 + 0.5 * rng.normal(size=rows)))
+    csat = np.where(rng.random(rows) < 0.7, np.round(rng.normal(size=rows), 2), np.nan)
+    return pd.DataFrame({"priority": priority, "agents": agents, "reply": reply, "solved": solved,
+                         "csat": csat})  # fmt: skip
+
+
+def regions(rng: np.random.Generator, rows: int, rise: float = 0.0) -> pd.DataFrame:
+    usual = np.random.default_rng(8).normal(size=12)
+    share = np.arange(1, 13) ** -0.6
+    region = rng.choice(12, rows, p=share / share.sum())
+    load = np.round(20 + 0.7 * usual[region] + rng.normal(size=rows) + rise, 2)
+    return pd.DataFrame({"region": [f"r{r:02}" for r in region], "load": load,
+                         "y": np.round(2 * load + rng.normal(size=rows), 2)})  # fmt: skip
+
+
+def turbines(rng: np.random.Generator, rows: int, left: float = 1.0) -> pd.DataFrame:
+    wind = np.round(8 * rng.weibull(2, rows), 1)
+    turbulence = np.round(0.08 + 0.25 / (1 + wind) + 0.025 * rng.normal(size=rows), 3)
+    curve = 3000 / (1 + np.exp(-0.9 * (wind - 8.3))) * (1 - 0.6 * (turbulence - 0.12))
+    power = np.clip(left * curve + 40 * rng.normal(size=rows), 0, 3000).round()
+    return pd.DataFrame({"wind": wind, "turbulence": turbulence, "power": power})
+
+
+def payments(rng: np.random.Generator, rows: int, factor: float = 1.0) -> pd.DataFrame:
+    usual = np.random.default_rng(3).normal(0, 0.6, 20)
+    merchant = rng.integers(0, 20, rows)
+    hour = rng.integers(0, 24, rows)
+    amount = np.round(factor * np.exp(3 + usual[merchant] + 0.8 * rng.normal(size=rows)), 2)
+    velocity = rng.poisson(1.5 + (hour < 6), rows)
+    logit = -6 + 0.7 * np.log1p(amount) + 0.25 * velocity + 0.5 * (hour < 6)
+    fraud = (rng.random(rows) < 1 / (1 + np.exp(-logit))).astype(int)
+    return pd.DataFrame({"merchant": [f"m{m:02}" for m in merchant], "hour": hour, "amount": amount,
+                         "velocity": velocity, "fraud": fraud})  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Table:
     """One kind of table.
@@ -293,6 +334,24 @@ TABLES = {
         lambda rng, moved: (panels(rng, 2_016, 0), panels(rng, 1_344, 2_016, 1 - 0.4 * moved)),
         "solar",
         "load",
+    ),
+    "tickets, of which few are rated": Table(
+        lambda rng, moved: (tickets(rng, 6_000), tickets(rng, 4_000, 0.25 * moved)),
+        "reply",
+        "solved",
+    ),
+    "load of twelve regions": Table(
+        lambda rng, moved: (regions(rng, 6_000), regions(rng, 4_000, 0.35 * moved)), "load", "y"
+    ),
+    "wind turbines, an S-shaped curve": Table(
+        lambda rng, moved: (turbines(rng, 6_000), turbines(rng, 4_000, 1 - 0.12 * moved)),
+        "power",
+        "power",
+    ),
+    "payments of twenty merchants": Table(
+        lambda rng, moved: (payments(rng, 10_000), payments(rng, 8_000, 1 + 0.28 * moved)),
+        "amount",
+        "fraud",
     ),
 }
 
