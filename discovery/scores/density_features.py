@@ -12,11 +12,12 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.scores.features import Features, rank_normal
 
-__all__ = ["FeaturePlaces", "density_features"]
+__all__ = ["FeaturePlaces", "atom_at_an_end", "density_features"]
 
 _NORMAL_QUARTILES = 1.349  # between a normal's quartiles, in sd
 _MOST_ALIKE = 0.01  # of the rows with one value, of a number that has a density
 _WIDE = 1.5  # times the tenth percentile is the ninetieth, at least, of a number that has a log
+_FEWEST_AT_AN_END = 0.1  # of the rows, and of the others
 _SEED = 194_917  # unlike those that people draw their own data from
 _MOST_PRODUCTS = 300  # of two columns each
 # An hour, a weekday, a month: with so many values each may have a level of its own.
@@ -35,7 +36,7 @@ class FeaturePlaces:
     logged : tuple of slice
         The log of a wide number above 0; else as `straight`.
     bent : tuple of slice
-        Hinges of a number's rank, and the same.
+        Hinges of a number's rank, whether it is at an end where many are, and the same.
     stepped : tuple of slice
         Of a number of few values its straight lines and a hinge at each; else as `bent`.
     products : mapping of (int, int) to slice
@@ -84,7 +85,9 @@ def density_features(
             lines, bends, steps, logs = [of[place].linear], [], [], []
         else:
             lines = [of[place].linear, _robust(column)[:, None]]
-            bends, steps, logs = [of[place].basis[:, 1:]], _steps(column), _logs(column)
+            atom = atom_at_an_end(column)
+            bends = [of[place].basis[:, 1:]] + ([] if atom is None else [atom[:, None] * 1.0])
+            steps, logs = _steps(column), _logs(column)
         as_they_are.append(lines[-1])
         # Those of each way lie together, so that none is copied.
         first, second, third = (stack.add(*b) for b in (bends, [*lines, *gaps], steps))
@@ -114,6 +117,18 @@ def density_features(
         tuple(log_rises),
     )
     return stack.standardised(), places
+
+
+def atom_at_an_end(values: FloatArray) -> BoolArray | None:
+    """Return which rows have the least or the greatest of all values, where many do, or None.
+
+    Claims of which most are 0, readings at a limit: whether, and how much, are two questions.
+    """
+    for end in (values.min(), values.max()):
+        there: BoolArray = values == end
+        if _FEWEST_AT_AN_END <= there.mean() <= 1 - _FEWEST_AT_AN_END:
+            return there
+    return None
 
 
 def _logs(values: FloatArray) -> list[FloatArray]:

@@ -15,20 +15,21 @@ Immer et al. (2023), On the identifiability and estimation of causal location-sc
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.category_likelihood import MOST_LEVELS, CategoryLikelihood
-from whydrift.discovery.scores.density_features import density_features
+from whydrift.discovery.scores.density_features import atom_at_an_end, density_features
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.discovery.scores.kernel_density import leave_one_out_log_likelihood
 from whydrift.discovery.scores.memory import common_worth, memory_costs, pair_worths
 from whydrift.discovery.scores.moments import LEAST_COMPLETE
 from whydrift.discovery.scores.window_regression import (
     Fit,
+    Groupings,
     WindowRegression,
     ridge,
     window_groupings,
@@ -71,10 +72,14 @@ class ResidualDensity:
         neighbours, all count for less.
     follows : ndarray of bool, shape (n_rows,), optional
         Rows just before which there is the row before in time; all but the first of each window.
+    is_part : bool
+        Whether these are the rows in which a number is not at an end where many are: of such a
+        number, whether it is there and how much it is else are also modelled one by one.
 
     References
     ----------
     Tukey (1949), One degree of freedom for non-additivity.
+    Cragg (1971), Some statistical models for limited dependent variables.
     """
 
     def __init__(
@@ -84,9 +89,11 @@ class ResidualDensity:
         bounds: IntArray,
         carries: Sequence[float] | None = None,
         follows: BoolArray | None = None,
+        *,
+        is_part: bool = False,
     ) -> None:
         self.discrete = tuple(discrete)
-        missing = np.isnan(values)
+        given, missing = values, np.isnan(values)
         self._incomplete = frozenset(np.flatnonzero(missing.any(axis=0)).tolist())
         values = _filled(values, missing)
         of = [
@@ -121,6 +128,16 @@ class ResidualDensity:
             for place, codes in _codes(values[kept], self.discrete).items()
             if place not in self._incomplete
         }
+        self._parts = (
+            {}
+            if carries is not None or is_part
+            else {
+                place: part
+                for place, is_discrete in enumerate(self.discrete)
+                if not (is_discrete or place in self._incomplete)
+                and (part := self._in_two_parts(place, given, bounds, groupings)) is not None
+            }
+        )
         self._units: dict[int, list[float]] = {}
         self._known: dict[tuple[int, tuple[int, ...]], float] = {}
 
@@ -178,8 +195,11 @@ class ResidualDensity:
         return self._known[key]
 
     def _of_category(self, column: int, parents: tuple[int, ...]) -> float:
+        return self._logistic(self._categories[column], parents)
+
+    def _logistic(self, category: CategoryLikelihood, parents: tuple[int, ...]) -> float:
         ways = (True,) if all(self.discrete[p] for p in parents) else (True, False)
-        return self._categories[column].local(
+        return category.local(
             [
                 np.concatenate([np.zeros(0, np.int64), *(self._of(p, bent) for p in parents)])
                 for bent in ways
@@ -188,7 +208,37 @@ class ResidualDensity:
 
     def _of_number(self, column: int, parents: tuple[int, ...]) -> float:
         ways = self._log_densities(column, parents)
-        return max(v + unit for v, unit in zip(ways, self._per_rank(column), strict=True))
+        best = max(v + unit for v, unit in zip(ways, self._per_rank(column), strict=True))
+        if column not in self._parts or not parents:
+            return best
+        part = self._parts[column]
+        return max(best, self.local(column, ()) + part(parents) - part(()))
+
+    def _in_two_parts(
+        self, place: int, values: FloatArray, bounds: IntArray, groupings: Groupings
+    ) -> Callable[[tuple[int, ...]], float] | None:
+        """Return the score, but for a constant, of being at an end and of all that is not there."""
+        atom = atom_at_an_end(values[:, place])
+        if atom is None:
+            return None
+        others = np.flatnonzero(~atom)
+        inner = np.searchsorted(others, bounds).astype(np.int64)
+        if np.diff(inner).min() < _LEAST_REMEMBERED:
+            return None
+        whether = CategoryLikelihood(
+            self._plain.features.T,
+            atom.astype(np.int64),
+            bounds,
+            groupings,
+            self._unit,
+            self._worth,
+        )
+        how_much = ResidualDensity(values[others], self.discrete, inner, is_part=True)
+
+        def score(parents: tuple[int, ...]) -> float:
+            return self._logistic(whether, parents) + how_much.local(place, parents)
+
+        return score
 
     def _of(self, parent: int, bent: bool) -> IntArray:
         """Return the features by which a category may follow a parent: a number's by its rank."""

@@ -155,6 +155,20 @@ def test_it_is_not_offered_where_nothing_has_enough_values_or_no_category_has_fe
 
 
 @pytest.mark.parametrize("seed", range(3))
+def test_whether_there_is_an_amount_and_how_much_it_is_follow_from_what_moves_both(seed):
+    # An auction: nothing where no bid reaches the floor, else the second highest or so.
+    rng = np.random.default_rng(seed)
+    bidders = rng.integers(1, 9, 3000).astype(float)
+    floor = np.round(rng.gamma(4, 0.1, 3000), 2)
+    bids = np.exp(-1.2 + 0.25 * bidders + 0.6 * rng.normal(size=3000))
+    revenue = np.where(bids < floor, 0.0, np.round(np.maximum(floor, 0.8 * bids), 3))
+    columns = np.column_stack([bidders, floor, revenue])
+    density = ResidualDensity(columns, (False, False, False), np.array([0, 3000]))
+    forward = density.local(1, ()) + density.local(2, (0, 1))
+    assert forward > density.local(2, (0,)) + density.local(1, (0, 2)) + 10
+
+
+@pytest.mark.parametrize("seed", range(3))
 def test_a_skewed_number_with_normal_logs_prefers_no_direction(seed):
     # As it is, a density says little of it until a cause is known: any cause seemed to say much.
     rng = np.random.default_rng(seed)
