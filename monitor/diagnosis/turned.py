@@ -36,7 +36,7 @@ def edges_to_turn(
     Parameters
     ----------
     graph : Graph
-        Learned.
+        Learned; of one that is no DAG nothing is turned.
     p_value : callable
         Takes a column and its parents; returns the p-value of "the mechanism is as before".
     may_turn : callable
@@ -53,20 +53,21 @@ def edges_to_turn(
         return found is not None and found <= _CHANGED
 
     moved = {n for n in graph.nodes if has_moved(n, graph.parents(n))}
-    if len(moved) < 2:
+    if len(moved) < 2 or not graph.is_dag:
         return frozenset()
-    turned: dict[str, tuple[str, ...]] = {}
+    edges = set()
     for name in moved:
         parents = graph.parents(name)
         causes = tuple(p for p in parents if p in moved and may_turn(p, name))
         if causes:
             without = p_value(name, tuple(p for p in parents if p not in causes))
             if without is not None and without > _STABLE:
-                turned[name] = causes
-    edges = {(cause, name) for name, causes in turned.items() for cause in causes}
-    for cause in sorted({c for c, _ in edges} - turned.keys()):
-        torn = [n for n in graph.children(cause) if n in moved]
+                edges |= {(cause, name) for cause in causes}
+    for cause in graph.topological_order():
         effects = tuple(sorted(n for c, n in edges if c == cause))
+        if not effects or any(n == cause for _, n in edges):
+            continue
+        torn = [n for n in graph.children(cause) if n in moved]
         are_joined = all(graph.edge_between(*pair) for pair in combinations(torn, 2))
         if not are_joined or not has_moved(cause, (*graph.parents(cause), *effects)):
             edges -= {(cause, n) for n in effects}

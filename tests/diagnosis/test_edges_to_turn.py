@@ -49,6 +49,14 @@ def test_effects_that_do_not_depend_on_each_other_are_no_causes_of_one_column():
     assert turned(p_values, joined) == {("t", "o"), ("t", "p"), ("o", "p")}
 
 
+def test_what_hangs_on_an_edge_that_stays_stays():
+    # o is not excused by t, of which nothing is left, and so has to move by itself, as p shows.
+    chain = Graph(("t", "o", "p"), (Edge.of("t", "-->", "o"), Edge.of("o", "-->", "p")))
+    p_values = ONE_CHANGE | {("t", ("o",)): 0.3, ("p", ("o",)): 1e-12, ("p", ()): 0.6}
+    assert turned(p_values | {("o", ("p", "t")): 1e-9}, chain) == {("o", "p")}
+    assert turned(p_values | {("o", ("p", "t")): 0.3}, chain) == frozenset()
+
+
 def test_edges_are_turned_in_every_graph_that_has_them_and_left_out_where_that_is_a_cycle():
     one = Alternative({"t": (), "m": ("t",), "o": ("t",)}, 0.5)
     other = Alternative({"t": (), "m": ("t",), "o": ("t", "m")}, 0.3)
