@@ -19,7 +19,7 @@ from whydrift.discovery.arrays import FloatArray, IntArray
 
 __all__ = ["MOST_LEVELS", "CategoryLikelihood", "fit_logistic"]
 
-MOST_LEVELS = 12  # a step's cost grows with their square
+MOST_LEVELS = 6  # a step's cost grows with their square
 _RIDGE = 0.01
 _STEPS, _HALVINGS = 10, 5
 _ENOUGH = 0.05  # log-likelihood that a further step would gain

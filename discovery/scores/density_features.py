@@ -136,7 +136,9 @@ def _logs(values: FloatArray) -> list[FloatArray]:
     if values.min() <= 0:
         return []
     low, high = np.quantile(values, [0.1, 0.9])
-    return [np.log(values)[:, None]] if high > _WIDE * low else []
+    # Of numbers whose squares are too small or too large to be written no spread is known.
+    is_known = 0 < float(values.std()) < math.inf
+    return [np.log(values)[:, None]] if is_known and high > _WIDE * low else []
 
 
 def _rise(values: FloatArray, log: FloatArray) -> float:

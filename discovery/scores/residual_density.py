@@ -223,7 +223,7 @@ class ResidualDensity:
             return None
         others = np.flatnonzero(~atom)
         inner = np.searchsorted(others, bounds).astype(np.int64)
-        if np.diff(inner).min() < _LEAST_REMEMBERED:
+        if np.diff(inner).min() < _LEAST_REMEMBERED or np.ptp(values[others, place]) == 0:
             return None
         whether = CategoryLikelihood(
             self._plain.features.T,

@@ -8,8 +8,7 @@ discovery of DAGs using the best order score search and grow-shrink trees.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -220,15 +219,7 @@ def valid_order(order: list[int], before: BoolArray) -> list[int]:
 
 
 class OrderSearch:
-    """Best moves of single columns in an order, with cached grow–shrink results.
-
-    Parameters
-    ----------
-    score, allowed, required, before, candidates, exact
-        What orders are judged by, and what is known.
-    costs : tuple of float, optional
-        What it costs to be caused by each column: log odds against it. By default nothing.
-    """
+    """Best moves of single columns in an order, with cached grow–shrink results."""
 
     def __init__(
         self,
@@ -238,10 +229,8 @@ class OrderSearch:
         before: BoolArray,
         candidates: list[int] | None = None,
         exact: ExactColumns | None = None,
-        costs: tuple[float, ...] | None = None,
     ) -> None:
         self.score = score
-        self.costs = costs or (0.0,) * len(score.names)
         self.count = len(score.names)
         self.allowed = allowed
         self.required = required
@@ -423,12 +412,8 @@ class OrderSearch:
             must = self.required[column]
             score, grown = self._grow(column, must, offered, possible, self.score.most_parents)
             score, parents = self._shrink(column, must, grown, score)
-            self._found[key] = score - self.cost_of(parents), tuple(sorted(parents))
+            self._found[key] = score, tuple(sorted(parents))
         return self._found[key]
-
-    def cost_of(self, parents: Iterable[int]) -> float:
-        """Return what it costs to be caused by some columns, whatever they explain."""
-        return math.fsum(self.costs[p] for p in parents)
 
     def _grow(
         self,

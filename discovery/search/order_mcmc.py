@@ -43,7 +43,6 @@ _REACH_OF_MANY = 4  # places that a column moves at once, where there are many c
 # of scores count for this share (Bissiri, Holmes & Walker 2016, A general framework for updating
 # belief distributions).
 _TRUST = 0.3
-_SELDOM = 3.0  # log odds against an effect of what is to be explained
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +72,7 @@ class RescoredSearch(OrderSearch):
         self, search: OrderSearch, density: ResidualDensity, exact: ExactColumns | None = None
     ) -> None:
         super().__init__(
-            search.score,
-            search.allowed,
-            search.required,
-            search.before,
-            search.candidates,
-            exact,
-            search.costs,
+            search.score, search.allowed, search.required, search.before, search.candidates, exact
         )
         self._moments = search
         self._density = density
@@ -93,7 +86,7 @@ class RescoredSearch(OrderSearch):
         if key not in self._found:
             score, parents = self._moments.grow_shrink(column, prefix)
             if self._density.serves(column):
-                score = self._density.local(column, parents) - self.cost_of(parents)
+                score = self._density.local(column, parents)
             self._found[key] = score, parents
         return self._found[key]
 
@@ -169,7 +162,6 @@ def supported_graphs(
     score: str = "spline_bic",
     knowledge: Knowledge | None = None,
     exact: Sequence[Exact] = (),
-    outcome: str | None = None,
     starts: int = 2,
     random_state: int = 0,
     progress: Progress = silent,
@@ -186,9 +178,6 @@ def supported_graphs(
         As in `order_search`.
     exact : sequence of Exact
         Relations that hold in every row, where it is not known which column is the computed one.
-    outcome : str, optional
-        What is to be explained by the others, which seldom follow from it: the odds are 20 to 1
-        against each that seems to.
 
     Returns
     -------
@@ -207,16 +196,15 @@ def supported_graphs(
     rng = np.random.default_rng(random_state)
     scores = [(relation, relation.scores(windows)) for relation in exact]
     relations = ExactColumns.of(scores, names, _independent_rows(scored, windows))
-    costs = tuple(_SELDOM / _TRUST * (name == outcome) for name in names)
     if len(names) > MOST_INTERPRETED:
         from whydrift.discovery.search.boss import best_parents
 
         found = best_parents(scored, allowed, required, before, starts, rng, progress)
         candidates = _near(found, allowed)
-        search = OrderSearch(scored, allowed, required, before, candidates, relations, costs)
+        search = OrderSearch(scored, allowed, required, before, candidates, relations)
         order = _order_of(found)
     else:
-        search = OrderSearch(scored, allowed, required, before, exact=relations, costs=costs)
+        search = OrderSearch(scored, allowed, required, before, exact=relations)
         order = search.best(starts, rng, progress)
     progress("weighing graphs", 0, 1)
     walks = [*_walks(search, order, relations.turns, rng)]

@@ -401,6 +401,7 @@ def compare(
             leads=judgement.leads,
             doubted=judgement.doubted,
             unproven=[n for n in judgement.leads if target and testing.may_cause(n, target)],
+            beside=_beside(testing, target),
         ),
         columns=columns,
         ranking=(*gone, *judgement.ranking),
@@ -526,6 +527,13 @@ def _open_edges(graph: Graph, judgement: Judgement) -> tuple[Edge, ...]:
         within = [e for e in within if e not in told]
         told += [Edge.of(e.a, "---", e.b) for e in within if not group.is_hidden_cause]
     return tuple(told)
+
+
+def _beside(testing: Testing, target: str | None) -> tuple[str, ...]:
+    """Return the columns that a learned graph has follow from the target, as nobody said."""
+    if target is None or target not in testing.graph.nodes:
+        return ()
+    return tuple(n for n in testing.graph.children(target) if testing.may_cause(n, target))
 
 
 def _players(

@@ -202,7 +202,7 @@ def judge(
         judged = {**judged, target: _as_inputs_say(target, judged, graph, groups, conditional)}
     leads: tuple[str, ...] = ()
     if target is not None and target in judged:
-        leads = _leads(testing, judged, target, choice, shifted)
+        leads = _leads(testing, evidence, judged, target, choice, shifted)
     ways = _ways(graph, target, leads, choice)
     targets = _targets(target, judged, ways, shifted, groups)
     doubted: tuple[str, ...] = ()
@@ -262,6 +262,7 @@ def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | No
 
 def _leads(
     testing: Testing,
+    evidence: Mapping[str, ColumnEvidence],
     judged: Mapping[str, Judged],
     target: str,
     choice: OneChoice | None,
@@ -269,10 +270,13 @@ def _leads(
 ) -> tuple[str, ...]:
     """Return the columns that moved and are no causes of the target by the graph alone.
 
-    Where the target stands given all inputs those that the graph has follow from it, and the one by
-    which rows that moved it were chosen.
+    Where the target stands given all inputs, and not by itself, those that the graph has follow
+    from it; and the one by which rows that moved it were chosen.
     """
-    leads = _followed_by(testing, judged, target) if conditional_shift is False else ()
+    own = evidence[target].own
+    may_have_moved = own is not None and own.p_value is not None and own.p_value <= _DOUBTFUL
+    is_led = conditional_shift is False and may_have_moved
+    leads = _followed_by(testing, judged, target) if is_led else ()
     if choice is None or target not in choice.p_values:
         return leads
     is_new = choice.column not in {*leads, *testing.graph.ancestors(target)}
@@ -282,8 +286,8 @@ def _leads(
 def _followed_by(testing: Testing, judged: Mapping[str, Judged], target: str) -> tuple[str, ...]:
     """Return the columns that moved which a learned graph has follow from the target.
 
-    Where the target given all inputs stands, they rather lead to it: had one of them changed what
-    it makes of the target, it would say something else of the target now.
+    Where the target moved, and given all inputs it stands, they rather lead to it: had one of them
+    changed what it makes of the target, the target would not have.
     """
     if not testing.graph.is_dag:
         return ()

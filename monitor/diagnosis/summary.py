@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from whydrift.discovery.graph import Edge
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -57,6 +57,7 @@ def summarise(
     leads: Sequence[str] = (),
     unproven: Sequence[str] = (),
     doubted: Sequence[str] = (),
+    beside: Collection[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -94,6 +95,8 @@ def summarise(
         Those of them that may well be, since nobody said that they are not.
     doubted : sequence of str
         Columns that moved and may reach the target, by other graphs that the data support.
+    beside : collection of str
+        Columns that follow from the target by a graph in which that is not known.
     """
     parts = []
     if faults:
@@ -133,6 +136,8 @@ def summarise(
             read = "" if len(followed) == len(sources) + len(upstream) else f" {joined(followed)}"
             parts.append(f"{aside} moved; {prediction} follows{read or ' that'}, {target} "
                          "was not found to")  # fmt: skip
+        elif {*sources, *upstream} <= set(beside):
+            parts.append(f"{aside} moved; {target} was not found to move with that")
         else:
             parts.append(f"{aside} moved, without a way to reach {target or 'any sink'}")
     elif verdict is Verdict.UNDETERMINED and doubted:

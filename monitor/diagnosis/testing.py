@@ -238,6 +238,12 @@ class Testing:
             return effect != target and self.may_cause(effect, cause)
 
         turned = edges_to_turn(self.graph, self.p_value, may_turn)
+        for cause, effect in sorted(turned):
+            text = (
+                f"{cause} --> {effect} was learned: by it both changed, and just so that {effect} "
+                f"is as before; turned around, as it is here, {cause} alone did"
+            )
+            self.notes.append(Note("edge_turned", effect, text))
         if turned and self.alternatives is not None:
             self._weigh(self.alternatives.turned(turned))
         for cause, effect in sorted(turned if self.alternatives is None else ()):

@@ -118,7 +118,7 @@ def window_graph(
         Columns of which the row's time says what they are: nothing else causes them.
     target, prediction : str, optional
         The target is taken to cause none of the columns that its prediction follows, where
-        knowledge says nothing of it, and few of the others.
+        knowledge says nothing of it.
 
     Raises
     ------
@@ -174,7 +174,6 @@ def window_graph(
             score="spline_bic" if score == "auto" else score,
             knowledge=known,
             exact=exact,
-            outcome=target,
             random_state=random_state,
             progress=progress,
         )
