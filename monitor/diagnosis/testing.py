@@ -240,8 +240,9 @@ class Testing:
         turned = edges_to_turn(self.graph, self.p_value, may_turn)
         for cause, effect in sorted(turned):
             text = (
-                f"{cause} --> {effect} was learned: by it both changed, and just so that {effect} "
-                f"is as before; turned around, as it is here, {cause} alone did"
+                f"the windows suggested {cause} --> {effect}, by which both would have changed and "
+                f"cancelled in {effect}; the edge is turned around here, and {cause} alone changed: "
+                "require the edge if you know that it is right"
             )
             self.notes.append(Note("edge_turned", effect, text))
         if turned and self.alternatives is not None:
