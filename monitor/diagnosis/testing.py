@@ -241,8 +241,8 @@ class Testing:
         for cause, effect in sorted(turned):
             text = (
                 f"the windows suggested {cause} --> {effect}, by which both would have changed and "
-                f"cancelled in {effect}; the edge is turned around here, and {cause} alone changed: "
-                "require the edge if you know that it is right"
+                f"cancelled in {effect}; the edge is turned around here, and {cause} alone "
+                "changed: require the edge if you know that it is right"
             )
             self.notes.append(Note("edge_turned", effect, text))
         if turned and self.alternatives is not None:
