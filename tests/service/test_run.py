@@ -21,7 +21,6 @@ from whydrift.monitor.store import open_store
 from whydrift.monitor.store.lock import only_one
 from whydrift.monitor.store.state import CheckOutcome
 
-TODAY = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
 CONFIG = """
 version: 1
 store: {{url: "sqlite:///{folder}/w.db"}}
@@ -37,10 +36,15 @@ monitors:
 """
 
 
+def midnight() -> datetime:
+    """Return when today began: asked by each test, since a long run may see two of them."""
+    return datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
 @pytest.fixture
 def files(tmp_path: Path) -> Path:
     """Eight days up to today's midnight; column a moved in the last one."""
-    start = TODAY - timedelta(days=8)
+    start = midnight() - timedelta(days=8)
     with stream(tmp_path) as made:
         for day in range(8):
             made.write(day, rows(day, shift=3.0 if day == 7 else 0.0, start=start))
@@ -72,12 +76,12 @@ def test_the_first_run_records_what_is_usual_and_judges_the_newest_window(files,
     status, out, _ = told(capsys, "status", "-c", config, "--json", "-")
     (found,) = json.loads(out)["monitors"]
     assert found["verdict"] == "covariate" and found["alerts"][0]["columns"] == ["a"]
-    assert found["window"]["end"] == TODAY.isoformat()
-    assert found["next_result_due"] == (TODAY + timedelta(days=1)).isoformat()
+    assert found["window"]["end"] == midnight().isoformat()
+    assert found["next_result_due"] == (midnight() + timedelta(days=1)).isoformat()
 
 
 def test_a_stretch_of_the_past_is_judged_beside_what_lies_before(files, capsys) -> None:
-    start = TODAY - timedelta(days=2)
+    start = midnight() - timedelta(days=2)
     words = ("run", "-c", files / "w.yaml", "--from", start.isoformat(), "--json", "-")
     status, out, _ = told(capsys, *words)
     found = json.loads(out)
@@ -95,22 +99,22 @@ def test_a_stretch_of_the_past_is_judged_beside_what_lies_before(files, capsys) 
 @pytest.mark.parametrize(("since", "days"), [("", [2]), (3, [3, 2])])
 def test_the_end_of_a_stretch_alone_judges_what_is_due_up_to_then(files, capsys, since, days):
     """From where judging begins by the configuration, of a monitor that nobody looked at yet."""
-    more = f"    since: {(TODAY - timedelta(days=since)).isoformat()}" if since else ""
+    more = f"    since: {(midnight() - timedelta(days=since)).isoformat()}" if since else ""
     config = files / "w.yaml"
     config.write_text(CONFIG.format(folder=files, more=more))
-    end = TODAY - timedelta(days=1)
+    end = midnight() - timedelta(days=1)
     status, out, _ = told(capsys, "run", "-c", config, "--to", end.isoformat(), "--json", "-")
     checks = json.loads(out)["checks"]
     judged = [c["window"]["start"] for c in checks if c["kind"] == "labels"]
     assert status == 0
-    assert judged == [(TODAY - timedelta(days=day)).isoformat() for day in days]
+    assert judged == [(midnight() - timedelta(days=day)).isoformat() for day in days]
     status, out, _ = told(capsys, "run", "-c", config, "--json", "-")  # and then the rest
     judged = [c["window"]["start"] for c in json.loads(out)["checks"] if c["kind"] == "labels"]
     assert judged == [end.isoformat()]
 
 
 def test_a_run_says_when_an_alert_opens_widens_and_is_resolved(tmp_path: Path, capsys) -> None:
-    start = TODAY - timedelta(days=12)
+    start = midnight() - timedelta(days=12)
     with stream(tmp_path) as made:
         for day in range(12):
             table = rows(day, shift=3.0 if day in (7, 8) else 0.0, start=start)
