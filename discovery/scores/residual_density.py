@@ -211,13 +211,12 @@ class ResidualDensity:
         best = max(v + unit for v, unit in zip(ways, self._per_rank(column), strict=True))
         if column not in self._parts or not parents:
             return best
-        part = self._parts[column]
-        return max(best, self.local(column, ()) + part(parents) - part(()))
+        return max(best, self.local(column, ()) + self._parts[column](parents))
 
     def _in_two_parts(
         self, place: int, values: FloatArray, bounds: IntArray, groupings: Groupings
     ) -> Callable[[tuple[int, ...]], float] | None:
-        """Return the score, but for a constant, of being at an end and of all that is not there."""
+        """Return what parents add to the score of being at an end and of all that is not there."""
         atom = atom_at_an_end(values[:, place])
         if atom is None:
             return None
@@ -238,7 +237,8 @@ class ResidualDensity:
         def score(parents: tuple[int, ...]) -> float:
             return self._logistic(whether, parents) + how_much.local(place, parents)
 
-        return score
+        alone = score(())
+        return lambda parents: score(parents) - alone
 
     def _of(self, parent: int, bent: bool) -> IntArray:
         """Return the features by which a category may follow a parent: a number's by its rank."""

@@ -246,7 +246,8 @@ class Testing:
             )
             self.notes.append(Note("edge_turned", effect, text))
         if turned and self.alternatives is not None:
-            self._weigh(self.alternatives.turned(turned))
+            # What changed by the edges as they were no longer counts.
+            self._weigh((self.alternatives.untested or self.alternatives).turned(turned))
         for cause, effect in sorted(turned if self.alternatives is None else ()):
             self.graph = put_before(self.graph, effect, (cause,))
 
