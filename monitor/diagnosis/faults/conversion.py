@@ -44,6 +44,7 @@ _FURTHER = 1.3  # times as far out as any past window another one may lie
 # A difference between two distances that chance makes, in units of √(1/n + 1/m): both are of the
 # same values, so that it is less than either varies.
 _CLEARLY = 0.5
+_BEYOND_GROWTH = float(np.log(50))  # a factor
 _TWINS = 0.05  # of their size: 1,024 for 1,000 and 1,024² for 1,000,000
 _COLDEST, _HOTTEST = -60.0, 220.0  # of a temperature's median, in °C or °F
 
@@ -213,11 +214,14 @@ def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
 
     Neighbouring rows that are alike (by the lag-one correlation r) count as (1 − r)/(1 + r) rows.
     """
-    rows = []
-    for values in (a, b):
-        r = max(0.0, lag_one(values[:, None]))
-        rows.append(values.size * (1 - r) / (1 + r))
+    rows = [_independent(values) for values in (a, b)]
     return float(_KS_ONE_PERCENT * np.sqrt(sum(1 / count for count in rows)))
+
+
+def _independent(values: FloatArray) -> float:
+    """Return how many independent values tell as much."""
+    r = max(0.0, lag_one(values[:, None]))
+    return values.size * (1 - r) / (1 + r)
 
 
 def _plausible(
@@ -226,16 +230,24 @@ def _plausible(
     """Return the conversions that, undone, bring the size of the values to the reference's.
 
     The conversions lie so densely that some one of them is near any growth: the ratio of the
-    typical sizes has to be this one, but for sampling error. So has the middle of temperatures, but
-    for what past windows differ by.
+    typical sizes has to be this one, but for the sampling error of independent rows. Of rows that
+    resemble their neighbours that is too little; factors that no growth reaches may be off by as
+    much as these differ. So has the middle of temperatures, but for what past windows differ by.
     """
     found = [c for c in CONVERSIONS if c.shift and is_temperature(c, values, before, past)]
     ratio = _ratio(values, before)
     if ratio is None:
         return found
     room = 0.03 + 2 * ratio.error
-    scaled = [c for c in CONVERSIONS if not c.shift and abs(ratio.log - np.log(c.factor)) < room]
-    return scaled + found
+    rows = [_independent(v) for v in (values, before)]
+    fewer = np.sqrt(sum(1 / r for r in rows) / (1 / values.size + 1 / before.size))
+
+    def is_near(conversion: Conversion) -> bool:
+        size = float(np.log(conversion.factor))
+        most = 0.03 + 2 * ratio.error * fewer if abs(size) > _BEYOND_GROWTH else room
+        return bool(abs(ratio.log - size) < most)
+
+    return [c for c in CONVERSIONS if not c.shift and is_near(c)] + found
 
 
 def _ratio(values: FloatArray, before: FloatArray) -> Ratio | None:

@@ -9,7 +9,9 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
-from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.atom import moved_atom
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
+from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
 from whydrift.monitor.diagnosis.faults.spike import Spike, spike
 from whydrift.monitor.diagnosis.faults.stuck_value import shown_value
 from whydrift.monitor.diagnosis.moment import iso
@@ -19,6 +21,7 @@ __all__ = ["default_value"]
 _LEAST_SHARE = 0.01
 _LEAST_ROWS = 10
 _NEAR_MEAN = 0.02  # sd
+_MOST_OF_OTHERS = 0.1  # that the other values may have moved by, beyond chance
 _NINES = tuple(float(10**k - 1) for k in range(1, 10))
 _PLACEHOLDERS: Final = frozenset(
     {0.0, -1.0, *_NINES, *(-n for n in _NINES), 2.0**31 - 1, -(2.0**31), 2.0**15 - 1, 65_535.0}
@@ -57,9 +60,12 @@ def default_value(suspects: Suspects) -> list[Finding]:
 
 
 def _number(suspects: Suspects, name: str) -> Finding | None:
-    seen = spike(suspects, name)
+    seen = spike(suspects, name) or _below_zero(suspects, name)
     if seen is None:
         return None
+    atom = moved_atom(suspects, name)
+    if atom is not None and atom.now == seen.value:
+        return None  # all others moved with it
     is_time = suspects.reference.schema[name].kind is ColumnKind.TIMESTAMP
     if is_time:
         # Sorted rows put equal moments together, and a window may be of one day.
@@ -88,6 +94,29 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
     else:
         return None
     return _found(suspects, name, seen, what, filled)
+
+
+def _below_zero(suspects: Suspects, name: str) -> Spike | None:
+    """Return the one negative value, a placeholder, of numbers that never were below 0.
+
+    However common others are. What moved below 0 would have more than one value there.
+    """
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    known, present = before[np.isfinite(before)], np.isfinite(after)
+    rows = present & (after < 0)
+    count = int(rows.sum())
+    if not known.size or known.min() < 0 or count < max(_LEAST_ROWS, _LEAST_SHARE * present.sum()):
+        return None
+    value = float(after[rows][0])
+    if value not in _PLACEHOLDERS or (after[rows] != value).any() or rows.sum() == present.sum():
+        return None
+    sound = after[present & ~rows]
+    if ks_distance(sound, known) > _MOST_OF_OTHERS + distance_by_chance(sound, known):
+        return None  # all of them moved
+    p_value = share_rises(0, known.size, count, int(present.sum()))
+    if p_value >= suspects.level / len(suspects.names):
+        return None
+    return Spike(value, count / int(present.sum()), 0.0, rows, is_outside=True)
 
 
 def _is_no_moment(seconds: float) -> bool:

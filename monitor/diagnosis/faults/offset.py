@@ -7,6 +7,7 @@ from scipy.special import chdtrc
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.atom import moved_atom
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
 from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
 
@@ -19,11 +20,15 @@ _LEAST_ROWS = 50
 _CLEARLY = 10.0  # of a discrepancy that is about χ² distributed
 _LEAST_EDGE = 0.03  # share of the value that vanished, and of the one that came, at the ends
 _MOST_VALUES = 60
+_LEAST_VALUES = 3  # a dial that is set otherwise has no shares to keep
+_AS_MANY = 0.9  # rows, times the reference's: none were left out
+_DIGITS = 9  # of values that are equal, for all that was added and subtracted
 _LATTICE = 0.999  # share of the values on it
 _LEAST_OFF, _LEAST_OFF_SHARE = 20, 0.01  # values that left it
 _STEPS = (100.0, 50.0, 25.0, 10.0, 5.0, 1.0, 0.5, 0.25, 0.1, 0.05, 0.01)
 _FIRST = 20
 _HOURS = 24
+_LEAST_PAST_MIDNIGHT = 0.005  # of the rows
 
 
 def offset(suspects: Suspects) -> list[Finding]:
@@ -31,13 +36,20 @@ def offset(suspects: Suspects) -> list[Finding]:
 
     A number that moved by a constant may have moved in the world. What tells a recording fault is
     that the day's profile of a time turned by whole half hours; that whole numbers of few values
-    kept their shares, each one step up or down; or that values which stood on a grid (such as
-    whole ones) stand between its points.
+    kept their shares, each one step up or down, or from a first one on that many rows have; that a
+    value which many rows share (no rain, a limit of detection) moved along; or that values which
+    stood on a grid (such as whole ones) stand between its points.
     """
     found = [f for name in suspects.times if (f := _clock(suspects, name)) is not None]
     for name in suspects.names:
         if suspects.reference.schema[name].kind.is_numeric:
-            finding = _hours(suspects, name) or _index(suspects, name) or _grid(suspects, name)
+            finding = (
+                _hours(suspects, name)
+                or _index(suspects, name)
+                or _first_value(suspects, name)
+                or _origin(suspects, name)
+                or _grid(suspects, name)
+            )
             if finding is not None:
                 found.append(finding)
     return found
@@ -120,6 +132,9 @@ def _hours(suspects: Suspects, name: str) -> Finding | None:
     if turned is None:
         return None
     shift, plain, left = turned
+    past_midnight = profiles[0][-shift:] if shift > 0 else profiles[0][:-shift]
+    if past_midnight.sum() < _LEAST_PAST_MIDNIGHT * known.size:
+        return None  # a count, whose tail is as long
     evidence = (
         f"the hours are those of the reference {abs(shift)} {'later' if shift > 0 else 'earlier'}, "
         f"past midnight too (another time zone?): set back, {1 - left / plain:.0%} of the "
@@ -159,6 +174,69 @@ def _index(suspects: Suspects, name: str) -> Finding | None:
     return Finding(fault, {name: after - step})
 
 
+def _first_value(suspects: Suspects, name: str) -> Finding | None:
+    """Return whole numbers whose first or last value moved, and all others by as much.
+
+    Many rows have that value: where a tail ends is chance.
+    """
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
+    if min(known.size, values.size) < _LEAST_ROWS:
+        return None
+    if (known != np.floor(known)).any() or (values != np.floor(values)).any():
+        return None
+    if np.unique(known).size < _LEAST_VALUES:
+        return None
+    for sign in (1.0, -1.0):  # the first value, and the last
+        was, now = float((sign * known).min()), float((sign * values).min())
+        added = now - was
+        gone, new = sign * known < was + added, sign * values < was
+        if (sign * known == was).mean() < _LEAST_EDGE or (
+            max(gone.mean(), new.mean()) < _LEAST_EDGE
+        ):
+            continue
+        if not _is_undone(values, sign * added, known):
+            continue
+        # Rows that are no longer let through leave fewer, which may have the same shape.
+        rest = known[~gone]
+        if (
+            added > 0
+            and suspects.current.rows < _AS_MANY * suspects.reference.rows
+            and (ks_distance(values, rest) <= distance_by_chance(values, rest))
+        ):
+            continue
+        added *= sign
+        evidence = (
+            f"values begin at {sign * now:g} where the reference's begin at {sign * was:g}, with "
+            f"the same shares from there on: {added:+g} was added"
+        )
+        if sign < 0:
+            evidence = evidence.replace("begin", "end").replace("from there on", "before")
+        fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
+        return Finding(fault, {name: after - added})
+    return None
+
+
+def _origin(suspects: Suspects, name: str) -> Finding | None:
+    """Return numbers whose commonest value moved, and all others with it by as much."""
+    atom = moved_atom(suspects, name)
+    if atom is None:
+        return None
+    before, after = suspects.reference.column(name), suspects.current.column(name)
+    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
+    if min(known.size, values.size) < _LEAST_ROWS:
+        return None
+    added = atom.now - atom.before
+    if not _is_undone(values, added, known):
+        return None
+    evidence = (
+        f"{atom.before:g}, which {atom.share:.1%} of the reference's rows have, is {atom.now:g} "
+        f"now, and all other values moved by as much: {added:+.6g} was added"
+    )
+    fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
+    return Finding(fault, {name: after - added})
+
+
 def _grid(suspects: Suspects, name: str) -> Finding | None:
     """Return numbers that stood on a grid and now, in some rows or all, between its points."""
     before, after = suspects.reference.column(name), suspects.current.column(name)
@@ -178,7 +256,7 @@ def _grid(suspects: Suspects, name: str) -> Finding | None:
         return None
     gap = (moved - phase + 0.5 * step) % step - 0.5 * step
     added = gap + step * round((float(np.median(values) - np.median(known)) - gap) / step)
-    if ks_distance(values - added, known) > 0.02 + distance_by_chance(values, known):
+    if _apart(values - added, known) > 0.02 + distance_by_chance(values, known):
         return None
     share = float(off.sum() / present.sum())
     evidence = (
@@ -187,6 +265,16 @@ def _grid(suspects: Suspects, name: str) -> Finding | None:
     )
     fault = Fault(FaultKind.OFFSET, (name,), share, evidence, repaired=True)
     return Finding(fault, {name: np.where(off, after - added, after)}, off)
+
+
+def _is_undone(values: FloatArray, added: float, known: FloatArray) -> bool:
+    """Whether values are as far from the known ones as chance explains without a constant alone."""
+    chance = distance_by_chance(values, known)
+    return _apart(values, known) > 2 * chance and _apart(values - added, known) <= chance
+
+
+def _apart(values: FloatArray, known: FloatArray) -> float:
+    return ks_distance(np.round(values, _DIGITS), np.round(known, _DIGITS))
 
 
 def _coarsest_grid(values: FloatArray) -> tuple[float, float]:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import combinations
-
 import numpy as np
 from scipy.special import bdtrc, stdtr
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
@@ -20,7 +18,7 @@ __all__ = ["recode"]
 _LEAST_SHARE = 0.02
 _LEAST_RESPELLED = 10
 _MOST_KEPT = 0.2  # of its rows, by a category that was renamed
-_MOST_LEVELS = 12
+_MOST_LEVELS = 40
 _LEAST_ROWS = 25  # with a value, on each side
 _MOST_COMPANIONS = 40
 _LEAST_EXPLAINED = 0.5  # of what is beyond chance
@@ -289,19 +287,13 @@ def _exchanged_since(
     reference, *current = company.profiles(name, levels, start)
     if min(float(counts.sum()) for counts, _ in (reference, *current)) < _LEAST_ROWS:
         return None
-    identity = np.arange(levels)
-
-    def exchanged(a: int, b: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-        out = identity.copy()
-        out[[a, b]] = b, a
-        return out
-
-    pairs = list(combinations(range(levels), 2))
-    plain = [_discrepancy(reference, half, identity) for half in current]
-    costs = [_discrepancy(reference, current[0], exchanged(a, b)) for a, b in pairs]
+    pairs = np.column_stack(np.triu_indices(levels, 1))
+    gaps = [_gaps(reference, half) for half in current]
+    plain = [float(np.trace(gap)) for gap in gaps]
+    costs, check = (np.trace(gap) - _gain(gap, pairs) for gap in gaps)
     best = int(np.argmin(costs))
-    a, b = pairs[best]
-    checked = _discrepancy(reference, current[1], exchanged(a, b))
+    a, b = (int(level) for level in pairs[best])
+    checked = float(check[best])
     # What is left must look like chance: other changes would leave more.
     by_chance = levels - 1 + levels * reference[1].shape[1]
     beyond = plain[1] - by_chance
@@ -319,20 +311,35 @@ def _exchanged_since(
     return a, b, 1 - checked / plain[1]
 
 
-def _discrepancy(
-    reference: tuple[FloatArray, FloatArray],
-    current: tuple[FloatArray, FloatArray],
-    order: np.ndarray[tuple[int], np.dtype[np.int64]],
-) -> float:
-    """Return how far the levels' shares and means are from the reference's, about χ² under none."""
-    counts_a, means_a = reference
-    counts_b, means_b = current[0][order], current[1][order]
+def _gaps(
+    reference: tuple[FloatArray, FloatArray], current: tuple[FloatArray, FloatArray]
+) -> FloatArray:
+    """Return how far each current level's share and means are from those of each of the reference.
+
+    The sum of the diagonal is about χ² where nothing changed, and that of another order of the
+    current levels where they changed places so.
+
+    Returns
+    -------
+    ndarray of shape (n_levels, n_levels)
+        A row for each of the reference's levels.
+    """
+    (counts_a, means_a), (counts_b, means_b) = reference, current
     rows_a, rows_b = counts_a.sum(), counts_b.sum()
-    pooled = (counts_a + counts_b) / (rows_a + rows_b)
-    usable = pooled > 0
-    gap = counts_a / rows_a - counts_b / rows_b
-    shares = float((gap[usable] ** 2 / pooled[usable]).sum()) / (1 / rows_a + 1 / rows_b)
-    weight = np.where((counts_a > 0) & (counts_b > 0), 1.0, 0.0) / (
-        1 / np.maximum(counts_a, 1) + 1 / np.maximum(counts_b, 1)
-    )
-    return float(shares + (weight[:, None] * (means_a - means_b) ** 2).sum())
+    pooled = (counts_a[:, None] + counts_b) / (rows_a + rows_b)
+    gap = (counts_a / rows_a)[:, None] - counts_b / rows_b
+    shares = gap**2 / np.where(pooled > 0, pooled, 1.0) / (1 / rows_a + 1 / rows_b)
+    both = (counts_a > 0)[:, None] & (counts_b > 0)
+    weight = both / ((1 / np.maximum(counts_a, 1))[:, None] + 1 / np.maximum(counts_b, 1))
+    # The square of a difference, so that no level is set beside each other feature by feature.
+    squares = (means_a**2).sum(axis=1)[:, None] + (means_b**2).sum(axis=1)
+    apart = np.maximum(squares - 2 * means_a @ means_b.T, 0.0)
+    out: FloatArray = shares + weight * apart
+    return out
+
+
+def _gain(gaps: FloatArray, pairs: IntArray) -> FloatArray:
+    """Return by how much less the windows differ once two levels are exchanged, for each pair."""
+    a, b = pairs.T
+    out: FloatArray = gaps[a, a] + gaps[b, b] - gaps[a, b] - gaps[b, a]
+    return out

@@ -85,8 +85,13 @@ def spike(suspects: Suspects, name: str) -> Spike | None:
             bool(value < before.min() or value > before.max()),
         )
         others = np.delete(distinct, number)
-        reach = float(before.max() - before.min())
-        is_apart = bool((np.abs(others - value) > _APART * reach).all())
+        low, high = float(before.min()), float(before.max())
+        # Values that all are new, such as converted ones, are no measure of how far one lies off.
+        known = np.delete(counts, number)[(others >= low) & (others <= high)].sum()
+        is_apart = bool(
+            known >= _APART * (values.size - count)
+            and (np.abs(others - value) > _APART * (high - low)).all()
+        )
         if not _stands_out(suspects, name, found, np.delete(counts, number), is_apart=is_apart):
             continue
         p_value = share_rises(usual_count, before.size, count, values.size)

@@ -1,12 +1,15 @@
-"""One value in far more rows than the reference has it."""
+"""One value in far more rows, or in more of them running, than the reference has it."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from whydrift.discovery.snapshot.snapshot import OTHER
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
+from whydrift.monitor.diagnosis.faults.atom import moved_atom
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
 from whydrift.monitor.diagnosis.faults.spike import Spike, spike
+from whydrift.monitor.diagnosis.faults.stretch import is_of_one_thing, longest_stretch
 
 __all__ = ["shown_value", "stuck_value"]
 
@@ -21,23 +24,55 @@ def stuck_value(suspects: Suspects) -> list[Finding]:
     """Find columns that stand still in part or all of the rows."""
     found = []
     for name in suspects.names:
-        seen = spike(suspects, name)
-        if seen is None or _is_listed(suspects, name, seen) or _is_bound(suspects, name, seen):
-            continue
-        evidence = (
-            f"{shown_value(suspects, name, seen)} in {seen.share:.1%} of the rows; in the "
-            f"reference {seen.usual:.1%}"
-        )
-        repaired = np.where(seen.rows, np.nan, suspects.current.column(name))
-        fault = Fault(
-            FaultKind.STUCK_VALUE,
-            (name,),
-            seen.share - seen.usual,
-            evidence,
-            repaired=not seen.is_constant,
-        )
-        found.append(Finding(fault, {name: repaired}, seen.rows, seen.usual))
+        finding = _new(suspects, name) or _stretch(suspects, name)
+        if finding is not None:
+            found.append(finding)
     return found
+
+
+def _new(suspects: Suspects, name: str) -> Finding | None:
+    """Return a value that the reference (nearly) never has, or one in every row."""
+    seen = spike(suspects, name)
+    if (
+        seen is None
+        or _is_listed(suspects, name, seen)
+        or _is_bound(suspects, name, seen)
+        or _begins_all(suspects, name, seen)
+    ):
+        return None
+    if not seen.is_constant:
+        atom = moved_atom(suspects, name)
+        if atom is not None and atom.now == seen.value:
+            return None  # with all others: an offset, or another unit
+        if is_of_one_thing(suspects, name, seen.rows):
+            return None
+    evidence = (
+        f"{shown_value(suspects, name, seen)} in {seen.share:.1%} of the rows; in the "
+        f"reference {seen.usual:.1%}"
+    )
+    repaired = np.where(seen.rows, np.nan, suspects.current.column(name))
+    fault = Fault(
+        FaultKind.STUCK_VALUE,
+        (name,),
+        seen.share - seen.usual,
+        evidence,
+        repaired=not seen.is_constant,
+    )
+    return Finding(fault, {name: repaired}, seen.rows, seen.usual)
+
+
+def _stretch(suspects: Suspects, name: str) -> Finding | None:
+    """Return a usual value that stands for far more rows running than any does in the reference."""
+    seen = longest_stretch(suspects, name)
+    if seen is None:
+        return None
+    evidence = (
+        f"{seen.value:.6g} in {seen.rows.sum():,} rows running ({seen.rows.mean():.1%}); in the "
+        f"reference no value stands for more than {seen.usual:,}"
+    )
+    fault = Fault(FaultKind.STUCK_VALUE, (name,), float(seen.rows.mean()), evidence, repaired=True)
+    repaired = np.where(seen.rows, np.nan, suspects.current.column(name))
+    return Finding(fault, {name: repaired}, seen.rows)
 
 
 def _is_listed(suspects: Suspects, name: str, seen: Spike) -> bool:
@@ -94,6 +129,16 @@ def _is_bound(suspects: Suspects, name: str, seen: Spike) -> bool:
             is_filled = lower.sum() >= _FILLED * beyond.sum() > 0
             return bool(is_filled and usual >= _AS_COMMON * seen.share and still <= 0.1 * usual)
     return False
+
+
+def _begins_all(suspects: Suspects, name: str, seen: Spike) -> bool:
+    """Whether all names of the reference begin with the value: they were cut off."""
+    column = suspects.current.schema[name]
+    if not column.kind.is_discrete:
+        return False
+    known = suspects.reference.schema[name].categories
+    label = column.categories[int(seen.value)]
+    return label not in known and all(k.startswith(label) for k in known if k != OTHER)
 
 
 def shown_value(suspects: Suspects, name: str, seen: Spike) -> str:

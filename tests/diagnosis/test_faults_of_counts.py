@@ -1,0 +1,201 @@
+"""Units, offsets, placeholders and still stretches of counts, grades, and of much that is 0."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import FaultKind
+from whydrift.monitor.diagnosis.faults.base import Finding
+from whydrift.monitor.diagnosis.faults.registry import Faults, find_faults
+
+ROWS = 3_000
+
+
+def visits(seed: int, rows: int = ROWS) -> pd.DataFrame:
+    """Visits to a clinic: counts of all sizes, a grade, a number that mostly is 0."""
+    rng = np.random.default_rng(seed)
+    share = 1 / np.arange(1, 25)
+    city = rng.choice(24, rows, p=share / share.sum())
+    age = np.clip(np.round(rng.normal(50 + 6 * np.sin(city), 17, rows)), 18, 99)
+    rain = np.where(rng.random(rows) < 0.6, 0.0, np.round(rng.gamma(2, 3, rows), 1))
+    return pd.DataFrame(
+        {
+            "city": [f"city {i:02d}" for i in city],
+            "age": age.astype(int),
+            "past": rng.poisson(0.01 * age),
+            "grade": 1 + rng.binomial(3, 0.4, rows),
+            "rain": rain,
+            "wait": np.floor(rng.exponential(6, rows)).astype(int),
+            "stay": 1 + rng.poisson(3 + 0.02 * age),
+            "cost": rng.normal(size=rows) + 0.1 * age,
+        }
+    )
+
+
+def faults(reference: pd.DataFrame, current: pd.DataFrame) -> Faults:
+    a = Snapshot.from_frame(reference)
+    return find_faults(a, Snapshot.from_frame(current, schema=a.schema), a.schema.modelled)
+
+
+def only(found: Faults, kind: FaultKind, name: str) -> Finding:
+    assert [(f.fault.kind, f.fault.columns) for f in found.findings] == [(kind, (name,))]
+    return found.findings[0]
+
+
+@pytest.fixture(scope="module")
+def reference() -> pd.DataFrame:
+    return visits(1)
+
+
+@pytest.fixture
+def current() -> pd.DataFrame:
+    return visits(2)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_sound_windows_have_no_fault(reference, seed):
+    assert not faults(reference, visits(100 + seed)).findings
+
+
+@pytest.mark.parametrize("factor", [1_000.0, 10.0, 1 / 60])
+@pytest.mark.parametrize("name", ["age", "past", "grade", "stay"])
+def test_another_unit_of_a_count_or_grade_is_found_and_undone(reference, current, name, factor):
+    found = faults(reference, current.assign(**{name: current[name] * factor}))
+    only(found, FaultKind.UNIT_CHANGE, name)
+    np.testing.assert_allclose(found.repaired.column(name), current[name], rtol=1e-9)
+
+
+def test_another_unit_of_grades_in_one_city_is_told_where(reference, current):
+    there = current["city"] == "city 02"
+    broken = current.assign(grade=current["grade"].where(~there, 10 * current["grade"]))
+    found = faults(reference, broken)
+    fault = only(found, FaultKind.UNIT_CHANGE, "grade").fault
+    assert fault.where == "city is 'city 02'"
+    assert fault.share == pytest.approx(there.mean(), abs=0.01)
+    np.testing.assert_allclose(found.repaired.column("grade"), current["grade"])
+
+
+def test_a_scale_that_grew_by_some_grades_is_no_other_unit(reference, current):
+    grown = current.assign(grade=current["grade"] + np.random.default_rng(3).binomial(4, 0.5, ROWS))
+    assert not faults(reference, grown).findings
+
+
+def test_a_unit_of_numbers_that_wander_is_found(reference, current):
+    rng = np.random.default_rng(4)
+
+    def cloud(rows: int) -> np.ndarray:
+        steps = np.zeros(rows)
+        for i in range(1, rows):
+            steps[i] = 0.95 * steps[i - 1] + 0.3 * rng.normal()
+        return np.round(1 / (1 + np.exp(-steps)), 2)
+
+    before, now = reference.assign(cloud=cloud(ROWS)), current.assign(cloud=1_000 * cloud(ROWS))
+    only(faults(before, now), FaultKind.UNIT_CHANGE, "cloud")
+
+
+@pytest.mark.parametrize("name", ["age", "past", "stay", "rain"])
+def test_a_minus_one_is_a_placeholder_where_nothing_was_negative(reference, current, name):
+    gone = np.random.default_rng(5).random(ROWS) < 0.05
+    found = faults(reference, current.assign(**{name: current[name].where(~gone, -1)}))
+    assert only(found, FaultKind.DEFAULT_VALUE, name).rows[gone].all()
+    assert np.isnan(found.repaired.column(name)[gone]).all()
+
+
+def test_numbers_that_went_below_0_have_no_placeholder(reference, current):
+    early = current.assign(past=current["past"] - np.random.default_rng(6).poisson(0.7, ROWS))
+    assert not faults(reference, early).findings
+
+
+@pytest.mark.parametrize("name", ["wait", "stay", "age"])
+def test_a_usual_value_that_stands_for_hundreds_of_rows_is_stuck(reference, current, name):
+    still = np.arange(ROWS) >= 2_400
+    found = faults(reference, current.assign(**{name: current[name].where(~still, 2)}))
+    finding = only(found, FaultKind.STUCK_VALUE, name)
+    assert finding.rows[still].all() and finding.rows.sum() <= still.sum() + 20
+    assert finding.fault.share == pytest.approx(0.2, abs=0.01)
+
+
+@pytest.mark.parametrize("name", ["city", "past", "stay", "age"])
+def test_rows_in_another_order_do_not_stand_still(reference, current, name):
+    assert not faults(reference, current.sort_values(name, ignore_index=True)).findings
+
+
+def test_a_user_with_many_rows_does_not_stand_still(reference, current):
+    rows = slice(1_000, 1_400)
+    current.loc[rows, ["age", "stay"]] = [41, 5]
+    assert not faults(reference, current.iloc[:-1]).findings
+
+
+def test_values_that_stand_as_long_in_the_reference_are_not_stuck(reference, current):
+    dial = np.repeat(np.arange(60) % 9, ROWS // 60)
+    longer = np.repeat([3, 5, 7, 4, 6, 8, 2, 1, 5, 3, 6, 7, 0, 2, 4], 200)
+    found = faults(reference.assign(dial=dial), current.assign(dial=longer))
+    assert FaultKind.STUCK_VALUE not in [f.fault.kind for f in found.findings]
+
+
+def test_a_promotion_of_a_few_prices_is_not_stuck(reference, current):
+    rng = np.random.default_rng(7)
+    off = [rng.choice([0, 5, 10, 20], ROWS, p=[0.7, 0.1, 0.1, 0.1]) for _ in range(2)]
+    off[1][2_000:] = 20
+    assert not faults(reference.assign(off=off[0]), current.assign(off=off[1])).findings
+
+
+@pytest.mark.parametrize(("name", "added"), [("rain", 2.0), ("rain", 0.3), ("age", 10)])
+def test_what_many_rows_share_moves_along_with_an_offset(reference, current, name, added):
+    if name == "age":  # a clip that many rows reach
+        reference, current = (t.assign(age=t["age"].clip(lower=35)) for t in (reference, current))
+    found = faults(reference, current.assign(**{name: current[name] + added}))
+    fault = only(found, FaultKind.OFFSET, name).fault
+    assert f"+{added:g} was added" in fault.evidence
+    np.testing.assert_allclose(found.repaired.column(name), current[name], atol=1e-9)
+
+
+def test_more_rain_in_the_rain_is_no_offset(reference, current):
+    wetter = current["rain"].where(current["rain"] == 0, current["rain"] + 2)
+    assert not faults(reference, current.assign(rain=wetter)).findings
+
+
+def test_counts_that_begin_later_are_an_offset(reference, current):
+    found = faults(reference, current.assign(wait=current["wait"] + 3))
+    assert "+3 was added" in only(found, FaultKind.OFFSET, "wait").fault.evidence
+    np.testing.assert_allclose(found.repaired.column("wait"), current["wait"])
+
+
+def test_counts_that_grew_are_no_offset(reference, current):
+    grown = current["wait"] + np.random.default_rng(8).poisson(2, ROWS)
+    assert not faults(reference, current.assign(wait=grown)).findings
+
+
+def test_rows_that_no_longer_come_are_a_filter_and_no_offset():
+    # Of a geometric count the rest has the same shape: fewer rows tell.
+    rng = np.random.default_rng(9)
+    before, now = (
+        pd.DataFrame({"n": rng.geometric(0.3, ROWS) - 1, "x": rng.normal(size=ROWS)})
+        for _ in range(2)
+    )
+    fewer = now[now["n"] >= 2].reset_index(drop=True)
+    assert [f.fault.kind for f in faults(before, fewer).findings] == [FaultKind.FILTER_CHANGED]
+    only(faults(before, now.assign(n=now["n"] + 2)), FaultKind.OFFSET, "n")
+
+
+def test_labels_of_many_that_changed_places_are_exchanged_back(reference, current):
+    exchanged = current["city"].replace({"city 01": "city 04", "city 04": "city 01"})
+    reference, current = (
+        t.assign(far=3 * np.sin(t["city"].str[-2:].astype(int)) + np.sqrt(1 + t["age"]))
+        for t in (reference, current)
+    )
+    found = faults(reference, current.assign(city=exchanged))
+    only(found, FaultKind.RECODE, "city")
+    sound = Snapshot.from_frame(current, schema=Snapshot.from_frame(reference).schema)
+    np.testing.assert_array_equal(found.repaired.column("city"), sound.column("city"))
+
+
+def test_names_of_which_one_beginning_is_left_are_cut_off(reference, current):
+    only(
+        faults(reference, current.assign(city=current["city"].str[:5])),
+        FaultKind.TRUNCATED,
+        "city",
+    )
