@@ -38,7 +38,7 @@ _MOST_MOVED = 6  # columns of which each may be the one
 _LEAST_P = 0.01  # of "as before", once the scale is undone
 _LIKELIER = 1e3  # than as recorded
 _LIKELY = 1e-6  # the same at the likeliest scale, for others near it to be tried
-_AROUND = (0.0, 1.0, -1.0, 2.0, -2.0)  # standard errors from the likeliest scale
+_AROUND = (1.0, -1.0, 2.0, -2.0)  # standard errors from the likeliest scale
 _MIDDLE = np.linspace(0.1, 0.9, 33)  # quantiles by which a scale is told
 _INTERVAL = 1.959964  # 95 %
 _WELL = 0.3  # fits so well that no other need be tried
@@ -77,6 +77,16 @@ class _Scale:
         """Return the scale so many standard errors away."""
         return replace(self, added=self.added + errors * self.error)
 
+    @property
+    def round_ones(self) -> tuple[_Scale, ...]:
+        """Round numbers within three standard errors: people add 20, not 19.6."""
+        added = float(np.exp(self.added)) if self.is_factor else self.added
+        numbers = dict.fromkeys(float(f"{added:.{digits}g}") for digits in (1, 2))
+        found = (np.log(n) if self.is_factor else n for n in numbers if n)
+        return tuple(
+            replace(self, added=float(n)) for n in found if abs(n - self.added) < 3 * self.error
+        )
+
     def undo(self, values: FloatArray) -> FloatArray:
         """Return the values as they were."""
         if self.is_factor:
@@ -91,7 +101,7 @@ class _Scale:
         if self.is_factor:
             return f"{np.exp(self.added):.3g} times what it did"
         way = "more" if self.added > 0 else "less"
-        return f"{abs(self.added):.3g} {way} than it did"
+        return f"{abs(self.added):.4g} {way} than it did"
 
     @property
     def interval(self) -> str:
@@ -203,10 +213,10 @@ def recalibrated(
         ):
             if best is not None and best.column == name and likeliest.rows is not None:
                 break  # all rows went the same way: no matter of a category
-            for errors in _AROUND:
-                scale = likeliest.near(errors)
+            around = (likeliest.near(errors) for errors in _AROUND)
+            for scale in (*likeliest.round_ones, likeliest, *around):
                 undone = {name: scale.undo(pair.current.column(name))}
-                least = _least_p(testing, undone, parents, (name, *torn), sees)
+                least = _least_p(testing, undone, parents, torn, sees)
                 if least > max(_LEAST_P, _LIKELIER * recorded, best.p_value if best else 0.0):
                     is_far = scale.is_factor and abs(scale.added) >= _FAR
                     best = Rescaled(
@@ -216,7 +226,7 @@ def recalibrated(
                         least,
                         is_fault=len(torn) > 1 or is_unlike or is_far,
                     )
-                if least < _LIKELY or least > _WELL:
+                if least > _WELL or (scale is likeliest and least < _LIKELY):
                     break
     return best
 
@@ -230,7 +240,8 @@ def _least_p(
 ) -> float:
     """Return the least p-value of columns given their parents, the others once one is too small.
 
-    It is 0 where a change of one of the doubted columns might have been missed.
+    It is 0 where a change of one of the doubted columns might have been missed. Of the number, in
+    which a smaller change would be, it is not asked.
     """
     least, tested = 1.0, testing.undone(undone)
     for name, given in parents.items():

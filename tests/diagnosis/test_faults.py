@@ -75,6 +75,42 @@ def test_missing_values_that_another_column_explains_are_no_fault():
     assert findings == ()
 
 
+def discounts(rows: int, seed: int, levels: int = 3) -> pd.DataFrame:
+    """A discount where there is a coupon; a rating that one in twenty lacks."""
+    rng = np.random.default_rng(seed)
+    coupon = np.where(rng.random(rows) < 0.3, "SAVE10", None)
+    return pd.DataFrame(
+        {
+            "coupon": coupon,
+            "discount": np.where(coupon == "SAVE10", rng.gamma(4, 2, rows), np.nan),
+            "shop": [f"s{i}" for i in rng.integers(levels, size=rows)],
+            "rating": np.where(rng.random(rows) < 0.05, np.nan, rng.normal(size=rows)),
+        }
+    )
+
+
+def test_values_that_are_missing_where_they_never_were_are_told_however_few():
+    current = discounts(2_000, 2)
+    with_coupon = current.index[current["coupon"] == "SAVE10"]
+    current.loc[with_coupon[::8], "discount"] = np.nan
+    findings, _, _ = found(discounts(2_000, 1), current)
+    assert kinds(findings) == {FaultKind.NULL_SPIKE: ("discount",)}
+    assert "coupon says that there is a value" in findings[0].fault.evidence
+    assert findings[0].rows[with_coupon[::8]].all()
+
+
+def test_a_coupon_that_is_missing_beside_its_discount_is_told():
+    current = discounts(2_000, 2)
+    current.loc[current.index[current["coupon"] == "SAVE10"][::8], "coupon"] = None
+    assert kinds(found(discounts(2_000, 1), current)[0]) == {FaultKind.NULL_SPIKE: ("coupon",)}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_small_categories_without_gaps_by_chance_promise_none(seed):
+    # Two hundred shops of thirty rows: in a fifth of them no rating happened to be missing.
+    assert found(discounts(6_000, seed, 200), discounts(6_000, seed + 10, 200))[0] == ()
+
+
 def test_a_stuck_value_is_found_and_its_rows_are_left_out_of_the_repair():
     current = houses(500, 2)
     current.loc[:149, "income"] = 1.2345

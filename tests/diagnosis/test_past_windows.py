@@ -391,8 +391,11 @@ def test_a_level_beyond_anything_seen_is_told_however_much_days_differ(added):
     past = [stores(rng, 1.5 * rng.normal()) for _ in range(20)]
     now = stores(rng, 0.0)
     now["temperature"] += added
+    thermometer = wd.compare(past, now, graph=[("temperature", "sold")], target="sold")
+    assert [(f.kind, f.columns) for f in thermometer.faults] == [("offset", ("temperature",))]
+    now["sold"] += 2 * added
     found = wd.compare(past, now, graph=[("temperature", "sold")], target="sold")
-    assert "temperature" in found.ranking
+    assert "temperature" in found.ranking and not found.faults
     p_value = found.columns["temperature"].p_value
     assert p_value is not None and p_value < 1e-6
 

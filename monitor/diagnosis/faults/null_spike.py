@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import ndtri
+from scipy.special import bdtr, ndtri
 
-from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself, sum_by_itself
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
-from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.base import MOST_COLUMNS, Finding, Suspects, share_rises
 
 __all__ = ["null_spike"]
 
 _LEAST_RISE = 0.02
 _LEAST_RATIO = 1.3
 _MOST_DRIVERS = 10
+_NEARLY_NONE, _LEAST_NEW = 0.005, 10
+_LEAST_CHANCE = 1e-4  # of as few missing values in a category as it has
 _LEAST_OVERLAP = 0.35
 # A column that never had a missing value needs less evidence: by itself it would not begin to.
 _NEVER_BEFORE = 10.0  # times the level
@@ -29,32 +31,108 @@ def null_spike(suspects: Suspects) -> list[Finding]:
     on them, a rise that they explain is no fault. A named time, prediction and cluster key are
     asked too: they are in no graph, but rows without them are not judged as they should be.
     """
-    found = []
     names = (*suspects.names, *suspects.with_roles)
-    for name in names:
-        before, after = suspects.reference.summaries[name], suspects.current.summaries[name]
-        missing_before, missing_after = before.missing - before.misfit, after.missing - after.misfit
-        share_before = missing_before / suspects.reference.rows
-        share = missing_after / suspects.current.rows
-        if share - share_before < _LEAST_RISE or share < _LEAST_RATIO * share_before:
+    limit = suspects.level / len(names)
+    return [
+        finding
+        for name in names
+        if (finding := _rise(suspects, name, limit) or _where_none_were(suspects, name, limit))
+    ]
+
+
+def _rise(suspects: Suspects, name: str, limit: float) -> Finding | None:
+    """Return a rise of the share over all rows."""
+    before, after = suspects.reference.summaries[name], suspects.current.summaries[name]
+    missing_before, missing_after = before.missing - before.misfit, after.missing - after.misfit
+    share_before = missing_before / suspects.reference.rows
+    share = missing_after / suspects.current.rows
+    if share - share_before < _LEAST_RISE or share < _LEAST_RATIO * share_before:
+        return None
+    if not missing_before:
+        limit *= _NEVER_BEFORE
+    counts = missing_before, suspects.reference.rows, missing_after, suspects.current.rows
+    if share_rises(*counts) >= limit:
+        return None
+    usual, now = _bunching(suspects, name)
+    if share_rises_by_itself(counts, usual, now) >= limit:
+        return None
+    if _explained(suspects, name, usual, now) >= limit:
+        return None
+    evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"
+    # Missing rows drop out of every test that needs the column: nothing else to undo.
+    rows = ~np.isfinite(suspects.current.column(name))
+    fault = Fault(FaultKind.NULL_SPIKE, (name,), share, evidence)
+    return Finding(fault, rows=rows, usual=share_before)
+
+
+def _where_none_were(suspects: Suspects, name: str, limit: float) -> Finding | None:
+    """Return missing values in categories of another column that never had any.
+
+    A discount is missing where there is no coupon. Where there is one it always was there: so few
+    of all rows may lack it now that over all of them it is not seen.
+    """
+    gone, gone_before = (
+        ~np.isfinite(w.column(name)) for w in (suspects.current, suspects.reference)
+    )
+    if not _LEAST_RISE <= gone_before.mean() < 1 or not gone.any():
+        return None
+    others = [n for n in suspects.names[:MOST_COLUMNS] if n != name]
+    for other in others:
+        here_before, here = _where_always(suspects, other, gone_before)
+        if not here_before.any():
             continue
-        limit = suspects.level / len(names)
-        if not missing_before:
-            limit *= _NEVER_BEFORE
-        counts = missing_before, suspects.reference.rows, missing_after, suspects.current.rows
-        if share_rises(*counts) >= limit:
+        new = gone & here
+        counts = tuple(
+            int(part.sum()) for part in (gone_before & here_before, here_before, new, here)
+        )
+        share_before, share = counts[0] / counts[1], counts[2] / max(1, counts[3])
+        if share - share_before < _LEAST_RISE or counts[2] < _LEAST_NEW:
             continue
-        usual, now = _bunching(suspects, name)
-        if share_rises_by_itself(counts, usual, now) >= limit:
+        if share_rises(*counts) >= limit / len(others):
             continue
-        if _explained(suspects, name, usual, now) >= limit:
-            continue
-        evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"
-        # Missing rows drop out of every test that needs the column: nothing else to undo.
-        rows = ~np.isfinite(suspects.current.column(name))
-        fault = Fault(FaultKind.NULL_SPIKE, (name,), share, evidence)
-        found.append(Finding(fault, rows=rows, usual=share_before))
-    return found
+        evidence = (
+            f"missing in {share:.1%} of the rows in which {other} says that there is a value; in "
+            f"the reference {share_before:.1%}"
+        )
+        fault = Fault(FaultKind.NULL_SPIKE, (name,), float(new.mean()), evidence)
+        return Finding(fault, rows=new)
+    return None
+
+
+def _where_always(suspects: Suspects, other: str, gone: BoolArray) -> tuple[BoolArray, BoolArray]:
+    """Return the rows of both windows in which another column says that there is a value.
+
+    By a category with which the reference always has one, or, of a number, by being there.
+
+    Parameters
+    ----------
+    suspects : Suspects
+    other : str
+        That column.
+    gone : ndarray of bool, shape (n_reference_sampled,)
+        Where the reference has no value.
+    """
+    before, after = (w.column(other) for w in (suspects.reference, suspects.current))
+    known = np.isfinite(before)
+    if suspects.reference.schema[other].kind.is_discrete:
+        code = np.where(known, before, -1).astype(np.int64)
+        levels = int(code.max(initial=0)) + 1
+        rows = np.bincount(code[known], minlength=levels)
+        missing = np.bincount(code[known & gone], minlength=levels)
+        # The last is that of rows without a category, or with one that is new.
+        is_whole = np.append(_hardly_any(missing, rows, float(gone.mean())), False)
+        now = np.where(np.isfinite(after) & (after < levels), after, -1).astype(np.int64)
+        return is_whole[code], is_whole[now]
+    lacking = np.array([(gone & known).sum()]), np.array([known.sum()])
+    if not _hardly_any(*lacking, float(gone.mean())).all():
+        return np.zeros_like(known), np.zeros(len(after), dtype=np.bool_)
+    return known, np.isfinite(after)
+
+
+def _hardly_any(missing: IntArray, rows: IntArray, usual: float) -> BoolArray:
+    """Return which categories lack (nearly) no value, and not by being small."""
+    by_chance = bdtr(missing, rows, usual) < _LEAST_CHANCE / max(1, len(rows))
+    return np.asarray((missing <= _NEARLY_NONE * rows) & by_chance)
 
 
 def _bunching(suspects: Suspects, name: str) -> tuple[Bunching, Bunching]:

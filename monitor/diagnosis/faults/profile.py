@@ -53,21 +53,27 @@ def _mean(block: FloatArray) -> FloatArray:
 
 
 def level_profile(
-    codes: FloatArray, levels: int, features: dict[str, FloatArray], others: tuple[str, ...]
+    codes: FloatArray, levels: int, features: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return each level's rows and the mean features of the other columns in it.
+    """Return each level's rows and the means of features in it, 0 where it has no row.
+
+    Parameters
+    ----------
+    codes : ndarray of shape (n_rows,)
+        Codes of ``levels`` and more categories, NaN where there is none.
+    levels : int
+    features : ndarray of shape (n_rows, n_features)
 
     Returns
     -------
     counts : ndarray of shape (n_levels,)
     means : ndarray of shape (n_levels, n_features)
     """
-    stacked = np.column_stack([np.empty((len(codes), 0)), *(features[o] for o in others)])
-    counts = np.array([float((codes == level).sum()) for level in range(levels)])
-    means = np.array(
-        [
-            stacked[codes == level].mean(axis=0) if counts[level] else np.zeros(stacked.shape[1])
-            for level in range(levels)
-        ]
-    )
-    return counts, means
+    level = np.where(np.isfinite(codes) & (codes < levels), codes, levels).astype(np.int64)
+    counts = np.bincount(level, minlength=levels + 1)
+    means = np.zeros((levels + 1, features.shape[1]))
+    there = counts > 0
+    ordered = features[np.argsort(level, kind="stable")]
+    first = (np.cumsum(counts) - counts)[there]
+    means[there] = np.add.reduceat(ordered, first, axis=0) / counts[there, None]
+    return counts[:levels].astype(np.float64), means[:levels]

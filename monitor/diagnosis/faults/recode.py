@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import bdtrc, stdtr
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
@@ -173,21 +173,20 @@ class _Company:
     def __init__(self, suspects: Suspects) -> None:
         self.suspects = suspects
         self.names = suspects.names[:_MOST_COMPANIONS]
-        self._features: dict[tuple[bool, int, int], dict[str, FloatArray]] = {}
+        self._features: dict[tuple[bool, int, int], tuple[FloatArray, IntArray]] = {}
 
-    def profiles(self, name: str, levels: int, start: int) -> list[tuple[FloatArray, FloatArray]]:
-        """Return a column's level profile: the reference's, those of both halves from a row on."""
-        others = tuple(n for n in self.names if n != name)
-        sides = ((True, 0, 1), (False, start, 2), (False, start + 1, 2))
-        return [
-            level_profile(
-                self._window(side[0]).column(name)[side[1] :: side[2]],
-                levels,
-                self._of(side),
-                others,
-            )
-            for side in sides
-        ]
+    def profile(
+        self, name: str, levels: int, start: int | None = None
+    ) -> tuple[FloatArray, FloatArray]:
+        """Return a column's level profile.
+
+        Of the reference, or of every second of the current rows from one on.
+        """
+        side = (True, 0, 1) if start is None else (False, start, 2)
+        features, others = self._of(side, name)
+        codes = self._window(side[0]).column(name)[side[1] :: side[2]]
+        counts, means = level_profile(codes, levels, features)
+        return counts, means[:, others]
 
     def pulls(self, name: str, a: int, b: int) -> FloatArray:
         """Return for each current row how far its company is that of one label and not another.
@@ -199,25 +198,29 @@ class _Company:
         -------
         ndarray of shape (n_current_rows,)
         """
-        others = tuple(n for n in self.names if n != name)
-        whole = self.suspects.reference.column(name)
-        _, means = level_profile(whole, max(a, b) + 1, self._of((True, 0, 1)), others)
-        blocks = self._of((False, 0, 1))
-        rows = np.column_stack([blocks[n] for n in others])
-        out: FloatArray = (rows - 0.5 * (means[a] + means[b])) @ (means[a] - means[b])
+        features, others = self._of((True, 0, 1), name)
+        _, means = level_profile(self._window(True).column(name), max(a, b) + 1, features)
+        apart = np.where(others, means[a] - means[b], 0.0)
+        rows, _ = self._of((False, 0, 1), name)
+        out: FloatArray = (rows - 0.5 * (means[a] + means[b])) @ apart
         return out
 
     def _window(self, is_reference: bool) -> Snapshot:
         return self.suspects.reference if is_reference else self.suspects.current
 
-    def _of(self, side: tuple[bool, int, int]) -> dict[str, FloatArray]:
+    def _of(self, side: tuple[bool, int, int], name: str) -> tuple[FloatArray, BoolArray]:
+        """Return all features of some rows, and which of them are of other columns."""
         if side not in self._features:
             is_reference, start, step = side
             rows = slice(None) if (start, step) == (0, 1) else slice(start, None, step)
-            self._features[side] = context(
+            blocks = context(
                 self._window(is_reference), self.names, rows, self.suspects.reference.schema
             )
-        return self._features[side]
+            owner = np.repeat(np.arange(len(self.names)), [blocks[n].shape[1] for n in self.names])
+            self._features[side] = np.column_stack([blocks[n] for n in self.names]), owner
+        features, owner = self._features[side]
+        own = self.names.index(name) if name in self.names else -1
+        return features, owner != own
 
 
 def _crossed(pulls: FloatArray, codes: FloatArray, a: int, b: int) -> float:
@@ -284,31 +287,34 @@ def _exchanged_since(
     company: _Company, name: str, levels: int, start: int
 ) -> tuple[int, int, float] | None:
     """Return two labels that changed places in the rows from one on, and the share explained."""
-    reference, *current = company.profiles(name, levels, start)
-    if min(float(counts.sum()) for counts, _ in (reference, *current)) < _LEAST_ROWS:
+    reference, first = company.profile(name, levels), company.profile(name, levels, start)
+    if min(reference[0].sum(), first[0].sum()) < _LEAST_ROWS:
         return None
     pairs = np.column_stack(np.triu_indices(levels, 1))
-    gaps = [_gaps(reference, half) for half in current]
-    plain = [float(np.trace(gap)) for gap in gaps]
-    costs, check = (np.trace(gap) - _gain(gap, pairs) for gap in gaps)
-    best = int(np.argmin(costs))
+    gains = _gain(_gaps(reference, first), pairs)
+    best = int(np.argmax(gains))
+    if gains[best] < _LEAST_GAIN:
+        return None
     a, b = (int(level) for level in pairs[best])
-    checked = float(check[best])
+    second = company.profile(name, levels, start + 1)
+    if second[0].sum() < _LEAST_ROWS:
+        return None
+    gaps = _gaps(reference, second)
+    plain, gain = float(np.trace(gaps)), float(_gain(gaps, pairs[[best]])[0])
     # What is left must look like chance: other changes would leave more.
     by_chance = levels - 1 + levels * reference[1].shape[1]
-    beyond = plain[1] - by_chance
+    beyond = plain - by_chance
     if (
-        plain[0] - costs[best] < _LEAST_GAIN
-        or plain[1] - checked < max(_LEAST_GAIN, _LEAST_EXPLAINED * beyond)
+        gain < max(_LEAST_GAIN, _LEAST_EXPLAINED * beyond)
         or beyond < _BEYOND_CHANCE * np.sqrt(2 * by_chance)
-        or checked > 1.5 * by_chance + 0.05 * plain[1]
+        or plain - gain > 1.5 * by_chance + 0.05 * plain
     ):
         return None
     pulls = company.pulls(name, a, b)[start:]
     codes = company.suspects.current.column(name)[start:]
     if _crossed(pulls, codes, a, b) * len(pairs) >= _CROSSED:
         return None
-    return a, b, 1 - checked / plain[1]
+    return a, b, gain / plain
 
 
 def _gaps(

@@ -17,6 +17,7 @@ _KINDS: Final = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.O
 _LEAST_VALUES = 7  # a switch, a price of a list stays where it is put
 _MOST_COMPANIONS = 60
 _MOST_OF_THEM, _NEARLY_ALL = 0.5, 0.95
+_USUAL = 0.5  # share of a value that is no company
 _LEAST_ROWS, _LEAST_SHARE = 20, 0.02
 _LONGER = 5  # times the longest of the reference
 _OTHERS = 2  # times the same, of all other stretches: rows in another order have several
@@ -103,8 +104,9 @@ def is_of_one_thing(suspects: Suspects, name: str, rows: BoolArray) -> bool:
         if (here == here[length // 2]).mean() < _NEARLY_ALL:
             continue
         before = suspects.reference.column(other)
-        usual = _stretches(before[np.isfinite(before)])[1].max(initial=0)
-        if length >= _LONGER * usual:
+        known = before[np.isfinite(before)]
+        is_usual = (known == here[length // 2]).mean() > _USUAL if known.size else True
+        if not is_usual and length >= _LONGER * _stretches(known)[1].max():
             return True
     return False
 
