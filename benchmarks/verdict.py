@@ -93,6 +93,14 @@ STEPS = (
         0.3,
     ),
     Step(
+        "ordinary-faults",
+        "Faults put into these tables",
+        "ordinary_faults.py --seeds 100-104",
+        "ordinary_faults.py --seeds 100",
+        3,
+        0.7,
+    ),
+    Step(
         "onset",
         "Changes that begin in the middle of the current window",
         f"driftbench.py --suite mid --seeds 100 --onset 0.5 --methods {OURS},univariate,PSI,Chow",

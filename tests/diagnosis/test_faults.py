@@ -105,6 +105,12 @@ def test_a_coupon_that_is_missing_beside_its_discount_is_told():
     assert kinds(found(discounts(2_000, 1), current)[0]) == {FaultKind.NULL_SPIKE: ("coupon",)}
 
 
+def test_a_discount_where_there_is_no_coupon_does_not_mean_that_coupons_are_missing():
+    current = discounts(2_000, 2)
+    current.loc[1_500:, "discount"] = 7.5
+    assert kinds(found(discounts(2_000, 1), current)[0]) == {FaultKind.STUCK_VALUE: ("discount",)}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_small_categories_without_gaps_by_chance_promise_none(seed):
     # Two hundred shops of thirty rows: in a fifth of them no rating happened to be missing.

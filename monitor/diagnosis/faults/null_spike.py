@@ -88,6 +88,9 @@ def _where_none_were(suspects: Suspects, name: str, limit: float) -> Finding | N
         share_before, share = counts[0] / counts[1], counts[2] / max(1, counts[3])
         if share - share_before < _LEAST_RISE or counts[2] < _LEAST_NEW:
             continue
+        # There may as well be rows more in which the other column, wrongly, says so.
+        if here.mean() - here_before.mean() > gone.mean() - gone_before.mean():
+            continue
         if share_rises(*counts) >= limit / len(others):
             continue
         evidence = (
