@@ -199,3 +199,124 @@ def test_names_of_which_one_beginning_is_left_are_cut_off(reference, current):
         FaultKind.TRUNCATED,
         "city",
     )
+
+
+# ---- what is no fault
+
+
+def panel(rng: np.random.Generator, users: int) -> pd.DataFrame:
+    """Rows of users: a score that some of them lack, an income, a city, a device of their own."""
+    of = np.repeat(np.arange(users), rng.poisson(15, users) + 1)
+    score = np.where(rng.random(users) < 0.15, np.nan, rng.normal(size=users))
+    return pd.DataFrame(
+        {
+            "city": rng.choice(list("abcdefghijkl"), users)[of],
+            "score": score[of],
+            "income": np.round(rng.lognormal(10, 1, users))[of],
+            "device": np.array([f"d{i}" for i in rng.permutation(400)[:users]])[of],
+            "x": rng.normal(size=of.size),
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_other_users_of_a_panel_are_no_fault(seed):
+    rng = np.random.default_rng([seed, 1])
+    assert not faults(panel(rng, 200), panel(rng, 40)).findings
+
+
+def test_a_test_that_is_ordered_for_more_people_lost_no_value_of_another():
+    rng = np.random.default_rng(1)
+
+    def lab(rows: int, more: float) -> pd.DataFrame:
+        both = rng.random(rows) < 0.3
+        values = {"b": both, "a": both | (rng.random(rows) < more)}
+        return pd.DataFrame(
+            {name: np.where(there, rng.normal(size=rows), np.nan) for name, there in values.items()}
+        )
+
+    assert not faults(lab(4_000, 0.0), lab(2_000, 0.1)).findings
+
+
+def test_what_a_column_says_in_both_windows_explains_that_more_is_missing():
+    rng = np.random.default_rng(2)
+
+    def rated(rows: int, rate: float) -> pd.DataFrame:
+        reviews = rng.geometric(rate, rows) - 1
+        rating = np.where(reviews == 0, np.nan, rng.normal(4, 0.5, rows))
+        return pd.DataFrame({"reviews": reviews, "rating": rating, "x": rng.normal(size=rows)})
+
+    assert not faults(rated(4_000, 0.1), rated(2_000, 0.25)).findings
+
+
+def test_rows_of_one_value_that_come_first_do_not_stand_still():
+    rng = np.random.default_rng(3)
+    before, now = (
+        pd.DataFrame({"k": rng.poisson(6, rows), "x": rng.normal(size=rows)})
+        for rows in (4_000, 2_000)
+    )
+    first = pd.concat([now[now["k"] == 6], now[now["k"] != 6]], ignore_index=True)
+    assert not faults(before, first).findings
+
+
+def test_a_floor_that_was_raised_is_no_stuck_value():
+    rng = np.random.default_rng(4)
+    before, now = (
+        pd.DataFrame({"price": np.maximum(floor, rng.gamma(4, 2, rows))})
+        for rows, floor in ((4_000, 3.5), (2_000, 4.5))
+    )
+    assert not faults(before, now).findings
+
+
+def test_scores_that_rose_to_the_limit_do_not_stand_still():
+    rng = np.random.default_rng(5)
+    before, now = (
+        pd.DataFrame({"score": np.clip(rng.normal(mean, 15, rows), 0, 100), "x": range(rows)})
+        for rows, mean in ((3_000, 60), (1_000, 85))
+    )
+    assert FaultKind.STUCK_VALUE not in [f.fault.kind for f in faults(before, now).findings]
+
+
+@pytest.mark.parametrize("flat", [19.99, 0.0])
+def test_more_customers_of_a_flat_tariff_do_not_stand_still(flat):
+    rng = np.random.default_rng(6)
+
+    def bills(rows: int, share: float) -> pd.DataFrame:
+        is_flat = rng.random(rows) < share
+        bill = np.where(is_flat, flat, rng.gamma(3, 10, rows).round(2))
+        return pd.DataFrame({"tariff": np.where(is_flat, "flat", "metered"), "bill": bill})
+
+    assert not faults(bills(4_000, 0.03), bills(2_000, 0.25)).findings
+
+
+def test_prices_with_a_floor_that_rose_by_a_fifth_had_no_constant_added():
+    rng = np.random.default_rng(7)
+    before, now = (
+        pd.DataFrame({"fee": (k * np.maximum(2.5, 0.01 * rng.lognormal(5, 1, rows))).round(2)})
+        for rows, k in ((4_000, 1.0), (2_000, 1.2))
+    )
+    assert not faults(before, now).findings
+
+
+def test_grades_that_all_fell_by_one_have_no_placeholder():
+    rng = np.random.default_rng(8)
+    before, now = (pd.DataFrame({"difference": rng.binomial(6, 0.5, 3_000) - k}) for k in (0, 1))
+    assert FaultKind.DEFAULT_VALUE not in [f.fault.kind for f in faults(before, now).findings]
+
+
+def test_packs_of_ten_beside_single_ones_are_no_other_unit():
+    rng = np.random.default_rng(9)
+    before, now = (
+        pd.DataFrame({"n": np.where(rng.random(rows) < p, 10, 1) * rng.integers(1, 6, rows)})
+        for rows, p in ((4_000, 0.0), (2_000, 0.15))
+    )
+    assert not faults(before, now).findings
+
+
+def test_a_name_with_another_sign_is_not_spelt_otherwise():
+    rng = np.random.default_rng(10)
+    before, now = (
+        pd.DataFrame({"language": rng.choice(names, 3_000)})
+        for names in (["C", "Java", "Go"], ["C", "C#", "Java", "Go"])
+    )
+    only(faults(before, now), FaultKind.CATEGORY_SET, "language")

@@ -44,6 +44,7 @@ _FURTHER = 1.3  # times as far out as any past window another one may lie
 # A difference between two distances that chance makes, in units of √(1/n + 1/m): both are of the
 # same values, so that it is less than either varies.
 _CLEARLY = 0.5
+_CLOSELY = 0.1  # a standard error: growth may have been by any factor
 _BEYOND_GROWTH = float(np.log(50))  # a factor
 _TWINS = 0.05  # of their size: 1,024 for 1,000 and 1,024² for 1,000,000
 _COLDEST, _HOTTEST = -60.0, 220.0  # of a temperature's median, in °C or °F
@@ -238,14 +239,14 @@ def _plausible(
     ratio = _ratio(values, before)
     if ratio is None:
         return found
-    room = 0.03 + 2 * ratio.error
     rows = [_independent(v) for v in (values, before)]
     fewer = np.sqrt(sum(1 / r for r in rows) / (1 / values.size + 1 / before.size))
 
     def is_near(conversion: Conversion) -> bool:
         size = float(np.log(conversion.factor))
-        most = 0.03 + 2 * ratio.error * fewer if abs(size) > _BEYOND_GROWTH else room
-        return bool(abs(ratio.log - size) < most)
+        if abs(size) > _BEYOND_GROWTH:
+            return bool(abs(ratio.log - size) < 0.03 + 2 * ratio.error * fewer)
+        return bool(ratio.error < _CLOSELY and abs(ratio.log - size) < 0.03 + 2 * ratio.error)
 
     return [c for c in CONVERSIONS if not c.shift and is_near(c)] + found
 

@@ -12,7 +12,7 @@ from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.atom import moved_atom
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
 from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
-from whydrift.monitor.diagnosis.faults.spike import Spike, spike
+from whydrift.monitor.diagnosis.faults.spike import Spike, belongs_to_a_category, spike
 from whydrift.monitor.diagnosis.faults.stuck_value import shown_value
 from whydrift.monitor.diagnosis.moment import iso
 
@@ -22,6 +22,7 @@ _LEAST_SHARE = 0.01
 _LEAST_ROWS = 10
 _NEAR_MEAN = 0.02  # sd
 _MOST_OF_OTHERS = 0.1  # that the other values may have moved by, beyond chance
+_MOST_ON_A_LIST = 60
 _NINES = tuple(float(10**k - 1) for k in range(1, 10))
 _PLACEHOLDERS: Final = frozenset(
     {0.0, -1.0, *_NINES, *(-n for n in _NINES), 2.0**31 - 1, -(2.0**31), 2.0**15 - 1, 65_535.0}
@@ -63,6 +64,8 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
     seen = spike(suspects, name) or _below_zero(suspects, name)
     if seen is None:
         return None
+    if belongs_to_a_category(suspects, name, seen):
+        return None
     atom = moved_atom(suspects, name)
     if atom is not None and atom.now == seen.value:
         return None  # all others moved with it
@@ -81,7 +84,7 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
     filled = _fewer_missing(suspects, name)
     if is_time:
         what = iso(seen.value)[:10]
-    elif seen.value in _PLACEHOLDERS:
+    elif seen.value in _PLACEHOLDERS and not _is_one_more(seen.value, before):
         what = shown
     elif seen.is_constant:  # it stands still, wherever that is
         return None
@@ -160,18 +163,33 @@ def _grade(suspects: Suspects, name: str) -> Finding | None:
     for value in np.unique(present):
         if float(value) not in _PLACEHOLDERS or not _apart(float(value), scale):
             continue
+        if _is_one_more(float(value), grades):
+            continue
         rows = after == value
         share = float(rows.sum()) / present.size
         if best is None or share > best.share:
             best = Spike(float(value), share, 0.0, rows, is_outside=True)
     if best is None or best.share < _LEAST_SHARE or best.rows.sum() < _LEAST_ROWS:
         return None
-    size = int(np.isfinite(before).sum())
+    known = before[np.isfinite(before)]
+    others = present[present != best.value]
+    if ks_distance(others, known) > _MOST_OF_OTHERS + distance_by_chance(others, known):
+        return None  # all of them moved
+    size = known.size
     p_value = share_rises(0, size, int(best.rows.sum()), present.size)
     if p_value >= suspects.level / len(suspects.names):
         return None
     shown = shown_value(suspects, name, best)
     return _found(suspects, name, best, shown, _fewer_missing(suspects, name))
+
+
+def _is_one_more(value: float, known: FloatArray) -> bool:
+    """Whether nines are one more number on a list with gaps, such as of seats, or of prices."""
+    if value not in _NINES:
+        return False
+    scale = np.unique(known)
+    is_counted = scale.size > _MOST_ON_A_LIST or bool((np.diff(scale) <= 1).mean() > 0.5)
+    return not is_counted and value < 10 * scale[-1]
 
 
 def _apart(value: float, grades: FloatArray) -> bool:

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import bdtr, ndtri
+from scipy.special import ndtri
 
-from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself, sum_by_itself
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
-from whydrift.monitor.diagnosis.faults.base import MOST_COLUMNS, Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.presence import Presence
 
 __all__ = ["null_spike"]
 
 _LEAST_RISE = 0.02
 _LEAST_RATIO = 1.3
 _MOST_DRIVERS = 10
-_NEARLY_NONE, _LEAST_NEW = 0.005, 10
-_LEAST_CHANCE = 1e-4  # of as few missing values in a category as it has
+_LEAST_NEW = 10  # rows
 _LEAST_OVERLAP = 0.35
 # A column that never had a missing value needs less evidence: by itself it would not begin to.
 _NEVER_BEFORE = 10.0  # times the level
@@ -32,15 +32,17 @@ def null_spike(suspects: Suspects) -> list[Finding]:
     asked too: they are in no graph, but rows without them are not judged as they should be.
     """
     names = (*suspects.names, *suspects.with_roles)
-    limit = suspects.level / len(names)
-    return [
-        finding
-        for name in names
-        if (finding := _rise(suspects, name, limit) or _where_none_were(suspects, name, limit))
-    ]
+    limit, presence = suspects.level / len(names), Presence(suspects)
+    found = []
+    for name in names:
+        finding = _rise(suspects, presence, name, limit)
+        finding = finding or _where_none_were(suspects, presence, name, limit)
+        if finding is not None:
+            found.append(finding)
+    return found
 
 
-def _rise(suspects: Suspects, name: str, limit: float) -> Finding | None:
+def _rise(suspects: Suspects, presence: Presence, name: str, limit: float) -> Finding | None:
     """Return a rise of the share over all rows."""
     before, after = suspects.reference.summaries[name], suspects.current.summaries[name]
     missing_before, missing_after = before.missing - before.misfit, after.missing - after.misfit
@@ -58,6 +60,8 @@ def _rise(suspects: Suspects, name: str, limit: float) -> Finding | None:
         return None
     if _explained(suspects, name, usual, now) >= limit:
         return None
+    if share_rises_by_itself(_unexcused(suspects, presence, name), usual, now) >= limit:
+        return None
     evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"
     # Missing rows drop out of every test that needs the column: nothing else to undo.
     rows = ~np.isfinite(suspects.current.column(name))
@@ -65,7 +69,9 @@ def _rise(suspects: Suspects, name: str, limit: float) -> Finding | None:
     return Finding(fault, rows=rows, usual=share_before)
 
 
-def _where_none_were(suspects: Suspects, name: str, limit: float) -> Finding | None:
+def _where_none_were(
+    suspects: Suspects, presence: Presence, name: str, limit: float
+) -> Finding | None:
     """Return missing values in categories of another column that never had any.
 
     A discount is missing where there is no coupon. Where there is one it always was there: so few
@@ -76,14 +82,21 @@ def _where_none_were(suspects: Suspects, name: str, limit: float) -> Finding | N
     )
     if not _LEAST_RISE <= gone_before.mean() < 1 or not gone.any():
         return None
-    others = [n for n in suspects.names[:MOST_COLUMNS] if n != name]
+    usual, now = _bunching(suspects, name)
+    others = presence.others(name)
+    excused: BoolArray | None = None
     for other in others:
-        here_before, here = _where_always(suspects, other, gone_before)
-        if not here_before.any():
+        here_before, here = presence.always(other, gone_before, usual.near)
+        if not here_before.any() or not (gone & here).any():
             continue
-        new = gone & here
-        counts = tuple(
-            int(part.sum()) for part in (gone_before & here_before, here_before, new, here)
+        if excused is None:
+            excused = presence.never(name)[1]
+        new = gone & here & ~excused
+        counts = (
+            int((gone_before & here_before).sum()),
+            int(here_before.sum()),
+            int(new.sum()),
+            int(here.sum()),
         )
         share_before, share = counts[0] / counts[1], counts[2] / max(1, counts[3])
         if share - share_before < _LEAST_RISE or counts[2] < _LEAST_NEW:
@@ -91,7 +104,7 @@ def _where_none_were(suspects: Suspects, name: str, limit: float) -> Finding | N
         # There may as well be rows more in which the other column, wrongly, says so.
         if here.mean() - here_before.mean() > gone.mean() - gone_before.mean():
             continue
-        if share_rises(*counts) >= limit / len(others):
+        if share_rises_by_itself(counts, usual, now) >= limit / len(others):
             continue
         evidence = (
             f"missing in {share:.1%} of the rows in which {other} says that there is a value; in "
@@ -102,40 +115,15 @@ def _where_none_were(suspects: Suspects, name: str, limit: float) -> Finding | N
     return None
 
 
-def _where_always(suspects: Suspects, other: str, gone: BoolArray) -> tuple[BoolArray, BoolArray]:
-    """Return the rows of both windows in which another column says that there is a value.
-
-    By a category with which the reference always has one, or, of a number, by being there.
-
-    Parameters
-    ----------
-    suspects : Suspects
-    other : str
-        That column.
-    gone : ndarray of bool, shape (n_reference_sampled,)
-        Where the reference has no value.
-    """
-    before, after = (w.column(other) for w in (suspects.reference, suspects.current))
-    known = np.isfinite(before)
-    if suspects.reference.schema[other].kind.is_discrete:
-        code = np.where(known, before, -1).astype(np.int64)
-        levels = int(code.max(initial=0)) + 1
-        rows = np.bincount(code[known], minlength=levels)
-        missing = np.bincount(code[known & gone], minlength=levels)
-        # The last is that of rows without a category, or with one that is new.
-        is_whole = np.append(_hardly_any(missing, rows, float(gone.mean())), False)
-        now = np.where(np.isfinite(after) & (after < levels), after, -1).astype(np.int64)
-        return is_whole[code], is_whole[now]
-    lacking = np.array([(gone & known).sum()]), np.array([known.sum()])
-    if not _hardly_any(*lacking, float(gone.mean())).all():
-        return np.zeros_like(known), np.zeros(len(after), dtype=np.bool_)
-    return known, np.isfinite(after)
-
-
-def _hardly_any(missing: IntArray, rows: IntArray, usual: float) -> BoolArray:
-    """Return which categories lack (nearly) no value, and not by being small."""
-    by_chance = bdtr(missing, rows, usual) < _LEAST_CHANCE / max(1, len(rows))
-    return np.asarray((missing <= _NEARLY_NONE * rows) & by_chance)
+def _unexcused(suspects: Suspects, presence: Presence, name: str) -> tuple[int, int, int, int]:
+    """Return missing values and rows of both windows where no column says that there is none."""
+    counts = []
+    windows = suspects.reference, suspects.current
+    for window, never in zip(windows, presence.never(name), strict=True):
+        gone = ~np.isfinite(window.column(name))
+        counts += [int((gone & ~never).sum()), max(1, int((~never).sum()))]
+    before, before_rows, now, rows = counts
+    return before, before_rows, now, rows
 
 
 def _bunching(suspects: Suspects, name: str) -> tuple[Bunching, Bunching]:

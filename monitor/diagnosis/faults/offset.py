@@ -16,6 +16,7 @@ __all__ = ["offset"]
 _DAY = 86_400
 _STEP = 1_800  # time zones differ by half hours
 _MOST_LEFT = 0.15  # of the discrepancy, once the clock is set back
+_CHANCE = 1e-3  # of as much that is left
 _LEAST_ROWS = 50
 _CLEARLY = 10.0  # of a discrepancy that is about χ² distributed
 _LEAST_EDGE = 0.03  # share of the value that vanished, and of the one that came, at the ends
@@ -101,7 +102,7 @@ def _turn(before: IntArray, after: IntArray, usual: int = 1) -> tuple[int, float
     if costs[whole] < costs[best] + _CLEARLY:
         best = whole
     left = max(0.0, costs[best] - terms)  # beyond what chance leaves
-    is_close = left < 4 * np.sqrt(2 * terms) or left < _MOST_LEFT / 3 * (plain - terms)
+    is_close = chdtrc(terms, costs[best]) > _CHANCE or left < _MOST_LEFT / 3 * (plain - terms)
     if best == 0 or not is_close or left > _MOST_LEFT * (plain - terms):
         return None
     return (best if best <= len(before) // 2 else best - len(before)), plain, costs[best]
@@ -187,7 +188,7 @@ def _first_value(suspects: Suspects, name: str) -> Finding | None:
         return None
     if np.unique(known).size < _LEAST_VALUES:
         return None
-    for sign in (1.0, -1.0):  # the first value, and the last
+    for sign, verb in ((1.0, "begin"), (-1.0, "end")):
         was, now = float((sign * known).min()), float((sign * values).min())
         added = now - was
         gone, new = sign * known < was + added, sign * values < was
@@ -207,11 +208,9 @@ def _first_value(suspects: Suspects, name: str) -> Finding | None:
             continue
         added *= sign
         evidence = (
-            f"values begin at {sign * now:g} where the reference's begin at {sign * was:g}, with "
-            f"the same shares from there on: {added:+g} was added"
+            f"values {verb} at {sign * now:g} where the reference's {verb} at {sign * was:g}, with "
+            f"the same shares: {added:+g} was added"
         )
-        if sign < 0:
-            evidence = evidence.replace("begin", "end").replace("from there on", "before")
         fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
         return Finding(fault, {name: after - added})
     return None
@@ -224,11 +223,15 @@ def _origin(suspects: Suspects, name: str) -> Finding | None:
         return None
     before, after = suspects.reference.column(name), suspects.current.column(name)
     known, values = before[np.isfinite(before)], after[np.isfinite(after)]
-    if min(known.size, values.size) < _LEAST_ROWS:
-        return None
     added = atom.now - atom.before
-    if not _is_undone(values, added, known):
+    others, known_others = values[values != atom.now], known[known != atom.before]
+    if min(others.size, known_others.size) < _LEAST_ROWS:
         return None
+    chance = distance_by_chance(others, known_others)
+    if _apart(others - added, known_others) > chance:
+        return None
+    if atom.before and _apart(others * (atom.before / atom.now), known_others) <= chance:
+        return None  # prices that rose by so many per cent
     evidence = (
         f"{atom.before:g}, which {atom.share:.1%} of the reference's rows have, is {atom.now:g} "
         f"now, and all other values moved by as much: {added:+.6g} was added"

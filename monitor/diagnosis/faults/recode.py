@@ -18,6 +18,7 @@ __all__ = ["recode"]
 _LEAST_SHARE = 0.02
 _LEAST_RESPELLED = 10
 _MOST_KEPT = 0.2  # of its rows, by a category that was renamed
+_LEAST_IN_SPELLS, _LEAST_LASTING = 30, 2.0  # categories, and rows of a spell on average
 _MOST_LEVELS = 40
 _LEAST_ROWS = 25  # with a value, on each side
 _MOST_COMPANIONS = 40
@@ -93,7 +94,7 @@ def _bare(label: str) -> str:
     if any(c.isdigit() for c in text):
         # 1.0 is 1 in a column that had missing values for a while.
         return text.removesuffix(".0") if text[:-2].isdigit() else text
-    return "".join(c for c in text if c.isalnum()) or text
+    return "".join(c for c in text if c.isalnum() or c in "+#") or text  # C is neither C++ nor C#
 
 
 def _new_category(suspects: Suspects, name: str) -> Finding | None:
@@ -110,7 +111,8 @@ def _new_category(suspects: Suspects, name: str) -> Finding | None:
     single = [c for c, n in zip(new_counts, names[len(known) :], strict=True) if n != OTHER]
     least = least_kept(suspects.reference, name)
     level = suspects.level / len(suspects.names)
-    if not _surprising(single, sum(new_counts), rows, before, level, least):
+    spells = _spells(suspects.reference, name)
+    if not _surprising(single, sum(new_counts), rows, before, level, least, spells):
         return None
     vanished = [
         level
@@ -149,22 +151,47 @@ def _surprising(
     before: ColumnSummary,
     level: float,
     least: int | None,
+    spells: IntArray | None,
 ) -> bool:
     """Whether categories that the reference does not know are more than its own long tail.
 
     The share of rows whose category was not seen before is estimated by that of the categories
     seen once (Good 1953, The population frequencies of species); or else one new category has to
     be so common that the reference would have had it. Where that kept only categories of at
-    least so many rows apart, one that it does not know may have had nearly as many.
+    least so many rows apart, one that it does not know may have had nearly as many. Where the rows
+    of each of many categories follow each other, as those of a device or of a user do, it is spells
+    that are counted.
     """
     if least is not None:
         often = share_rises(least, max(1, before.count), max(single, default=0), rows)
         return often < level / max(1, len(single))
+    known = max(1, before.count)
     once = sum(count == 1 for count in before.category_counts)
-    unseen = (once + 3 * np.sqrt(once + 1)) / max(1, before.count)
+    if spells is not None:
+        once, lasting = int((spells == 1).sum()), known / int(spells.sum())
+        known = int(spells.sum())
+        total, rows = int(np.ceil(total / lasting)), int(np.ceil(rows / lasting))
+        single = [int(np.ceil(count / lasting)) for count in single]
+    unseen = (once + 3 * np.sqrt(once + 1)) / known
     by_chance = float(bdtrc(total - 1, rows, min(1.0, unseen)))
-    largest = share_rises(0, max(1, before.count), max(single, default=0), rows)
+    largest = share_rises(0, known, max(single, default=0), rows)
     return by_chance < level or largest < level / max(1, len(single))
+
+
+def _spells(window: Snapshot, name: str) -> IntArray | None:
+    """Return of how many spells of rows each category is made, or None where rows are in no order.
+
+    Of few categories a sorted table has one spell each, and a new one is new.
+    """
+    codes = window.column(name)
+    if len(codes) < window.rows:
+        return None
+    codes = codes[np.isfinite(codes)].astype(np.int64)
+    first = codes[np.flatnonzero(np.append(True, codes[1:] != codes[:-1]))] if codes.size else codes
+    spells = np.bincount(first)
+    if (spells > 0).sum() < _LEAST_IN_SPELLS or codes.size < _LEAST_LASTING * first.size:
+        return None
+    return spells
 
 
 class _Company:

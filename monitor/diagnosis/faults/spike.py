@@ -8,14 +8,15 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, IntArray
 from whydrift.discovery.snapshot.schema import ColumnKind
-from whydrift.monitor.diagnosis.faults.base import Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.base import MOST_COLUMNS, Suspects, share_rises
 
-__all__ = ["Spike", "spike"]
+__all__ = ["Spike", "belongs_to_a_category", "spike"]
 
 _LEAST_ROWS = 10
 _LEAST_RISE = 0.02
 _LEAST_NEW = 0.01  # share of a value outside the reference's range
 _APART = 0.5  # of the reference's range, from the nearest other value
+_LEAST_OF_A_LEVEL, _MOST_OF_IT = 20, 0.9
 _AS_LONG = 0.5  # days differ in their rows
 CONSTANT = 0.999
 
@@ -98,6 +99,28 @@ def spike(suspects: Suspects, name: str) -> Spike | None:
         if p_value < suspects.level / len(suspects.names):
             return found
     return None
+
+
+def belongs_to_a_category(suspects: Suspects, name: str, seen: Spike) -> bool:
+    """Whether the value is that of a category in the reference too, which more rows have now.
+
+    A flat tariff, the fee of students.
+    """
+    before = suspects.reference.column(name)
+    for other in suspects.names[:MOST_COLUMNS]:
+        if other == name or not suspects.reference.schema[other].kind.is_discrete:
+            continue
+        codes = suspects.reference.column(other)
+        known = np.isfinite(codes) & np.isfinite(before)
+        level = codes[known].astype(np.int64)
+        rows = np.bincount(level)
+        hits = np.bincount(level[before[known] == seen.value], minlength=len(rows))
+        own = np.flatnonzero((rows >= _LEAST_OF_A_LEVEL) & (hits >= _MOST_OF_IT * rows))
+        if own.size and np.isin(suspects.current.column(other)[seen.rows], own).mean() >= (
+            _MOST_OF_IT
+        ):
+            return True
+    return False
 
 
 def _stands_out(

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.special import bdtr
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.faults.base import Suspects
 
-__all__ = ["Stretch", "is_of_one_thing", "longest_stretch"]
+__all__ = ["Stretch", "is_of_one_thing", "longest", "longest_stretch"]
 
 _KINDS: Final = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
 _LEAST_VALUES = 7  # a switch, a price of a list stays where it is put
+_LEAST_CHANCE = 1e-3
 _MOST_COMPANIONS = 60
 _MOST_OF_THEM, _NEARLY_ALL = 0.5, 0.95
 _USUAL = 0.5  # share of a value that is no company
@@ -74,6 +76,13 @@ def longest_stretch(suspects: Suspects, name: str) -> Stretch | None:
     again = float((here & (known[1:] == value)).sum() + 1) / float(here.sum() + 2)
     if np.log(values.size) + rows * np.log(again) > np.log(suspects.level / len(suspects.names)):
         return None
+    # Rows whose order says nothing in the reference, and of which these were put together here:
+    # there are none of them elsewhere.
+    share = float((known == value).mean())
+    error = np.sqrt(share * (1 - share) / max(1, int(here.sum())))
+    left = int((values == value).sum()) - rows
+    if again <= share + 3 * error and bdtr(left, values.size - rows, share) < _LEAST_CHANCE:
+        return None
     still = np.zeros(len(after), dtype=np.bool_)
     still[present[begin : begin + rows]] = True
     return None if is_of_one_thing(suspects, name, still) else Stretch(value, still, usual)
@@ -109,6 +118,14 @@ def is_of_one_thing(suspects: Suspects, name: str, rows: BoolArray) -> bool:
         if not is_usual and length >= _LONGER * _stretches(known)[1].max():
             return True
     return False
+
+
+def longest(values: FloatArray | BoolArray, of: float | None = None) -> int:
+    """Return the rows of the longest stretch of equal values, or of one value; NaN is none."""
+    begins, lengths = _stretches(np.asarray(values, dtype=np.float64))
+    first = np.asarray(values, dtype=np.float64)[begins]
+    counted = np.isfinite(first) if of is None else first == of
+    return int(lengths[counted].max(initial=0))
 
 
 def _stretches(values: FloatArray) -> tuple[IntArray, IntArray]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.snapshot import OTHER
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.atom import moved_atom
-from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
-from whydrift.monitor.diagnosis.faults.spike import Spike, spike
-from whydrift.monitor.diagnosis.faults.stretch import is_of_one_thing, longest_stretch
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
+from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
+from whydrift.monitor.diagnosis.faults.spike import Spike, belongs_to_a_category, spike
+from whydrift.monitor.diagnosis.faults.stretch import is_of_one_thing, longest, longest_stretch
 
 __all__ = ["shown_value", "stuck_value"]
 
@@ -17,6 +19,10 @@ _COMMON = 0.01  # share of the rows from which on a value is common
 _MOST = 0.9  # of the rows have a common value
 _NEAR = 0.5  # of the size of the values
 _FILLED = 0.2  # of the values beyond the old bound lie short of the new one
+_LEAST_ROWS = 50
+_LEAST_AT_BOUND = 0.01  # share of the reference's rows, of a bound that was one
+_LEAST_TIMES, _BESIDE, _LEAST_CHANCE = 2, 0.1, 1e-3
+_LONGER = 1.5  # times the reference's longest stretch
 _AS_COMMON = 0.3  # as the value is now: what stood at the reference's bound
 
 
@@ -38,13 +44,14 @@ def _new(suspects: Suspects, name: str) -> Finding | None:
         or _is_listed(suspects, name, seen)
         or _is_bound(suspects, name, seen)
         or _begins_all(suspects, name, seen)
+        or belongs_to_a_category(suspects, name, seen)
     ):
         return None
     if not seen.is_constant:
         atom = moved_atom(suspects, name)
         if atom is not None and atom.now == seen.value:
             return None  # with all others: an offset, or another unit
-        if is_of_one_thing(suspects, name, seen.rows):
+        if is_of_one_thing(suspects, name, seen.rows) or _is_usual_stretch(suspects, name, seen):
             return None
     evidence = (
         f"{shown_value(suspects, name, seen)} in {seen.share:.1%} of the rows; in the "
@@ -127,8 +134,43 @@ def _is_bound(suspects: Suspects, name: str, seen: Spike) -> bool:
             lower = (after > min(old, new)) & (after < max(old, new))
             beyond = (after < old) if new < old else (after > old)
             is_filled = lower.sum() >= _FILLED * beyond.sum() > 0
-            return bool(is_filled and usual >= _AS_COMMON * seen.share and still <= 0.1 * usual)
+            if is_filled and usual >= _AS_COMMON * seen.share and still <= 0.1 * usual:
+                return True
+            if usual >= _LEAST_AT_BOUND and _is_tightened(before, after, new, is_lower=new > old):
+                return True
+        elif seen.value == old == new and _is_crowded(before, after, old):
+            return True
     return False
+
+
+def _is_tightened(before: FloatArray, after: FloatArray, bound: float, *, is_lower: bool) -> bool:
+    """Whether the rows at a bound are those that the reference has there and beyond."""
+    sign = 1.0 if is_lower else -1.0
+    x, y, bound = sign * before, sign * after, sign * bound
+    a, b = float((x <= bound).mean()), float((y == bound).mean())
+    pooled = (a * x.size + b * y.size) / (x.size + y.size)
+    error = np.sqrt(pooled * (1 - pooled) * (1 / x.size + 1 / y.size))
+    rest = y[y > bound], x[x > bound]
+    if min(r.size for r in rest) < _LEAST_ROWS:
+        return False
+    return bool(abs(a - b) <= 3 * error and ks_distance(*rest) <= distance_by_chance(*rest))
+
+
+def _is_crowded(before: FloatArray, after: FloatArray, bound: float) -> bool:
+    """Whether a bound that there was has more rows beside it, too: the values moved against it."""
+    if (before == bound).sum() < _LEAST_TIMES:
+        return False
+    width = _BESIDE * float(before.max() - before.min())
+    counts = [
+        (int(((np.abs(v - bound) <= width) & (v != bound)).sum()), v.size) for v in (before, after)
+    ]
+    return share_rises(*counts[0], *counts[1]) < _LEAST_CHANCE
+
+
+def _is_usual_stretch(suspects: Suspects, name: str, seen: Spike) -> bool:
+    """Whether the rows are one stretch, no longer than others in the reference: one more user."""
+    usual, length = longest(suspects.reference.column(name)), longest(seen.rows, of=1.0)
+    return bool(1 < length >= 0.5 * seen.rows.sum() and length <= _LONGER * usual)
 
 
 def _begins_all(suspects: Suspects, name: str, seen: Spike) -> bool:

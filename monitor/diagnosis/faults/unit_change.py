@@ -97,12 +97,13 @@ def _steps(suspects: Suspects, name: str) -> Finding | None:
     if best is None or least > (_MOST_LEFT if is_all else _MOST_LEFT_OF_PART) + by_chance:
         return None
     where = None if is_all else _category_of(suspects, rows, counted)
+    if not is_all and where is None:
+        return None  # packs of ten beside single ones
     share = 1.0 if is_all else float(rows.sum() / np.isfinite(after).sum())
-    text = f"where {where}, " if where else ""
-    which = "hardly one but 0 is" if is_all or where else f"{share:.1%} of the rows have none"
+    text = f"where {where} ({share:.1%} of the rows), " if where else ""
     evidence = (
-        f"{text}values look converted ({best.text}): {which} among the {scale.size} that the "
-        "reference has; undone, all are, with the same shares"
+        f"{text}values look converted ({best.text}): hardly one but 0 is among the {scale.size} "
+        "that the reference has; undone, all are, with the same shares"
     )
     fault = Fault(FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True, where=where)
     repaired = np.where(counted if is_all else rows, np.round(best.undo(after), 6), after)

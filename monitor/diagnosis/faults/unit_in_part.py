@@ -81,7 +81,7 @@ def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
             part_before = part_before[np.isfinite(part_before)]
             if min(part.size, part_before.size) < LEAST_ROWS:
                 continue
-            step = np.nanmedian(sizes[rows]) - np.nanmedian(sizes_before[rows_before])
+            step = _median(sizes[rows]) - _median(sizes_before[rows_before])
             is_temperature = part_before.min() > -90 and part_before.max() < 250
             if not abs(step) > _LEAST_STEP and not is_temperature:
                 continue
@@ -123,6 +123,12 @@ def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
 def _moved(values: FloatArray, before: FloatArray) -> bool:
     distance = sorted_ks_distance(np.sort(values), np.sort(before))
     return distance > 0.8 * distance_by_chance(values, before)
+
+
+def _median(values: FloatArray) -> float:
+    """Return the median of the values that are there, NaN without any."""
+    there = values[np.isfinite(values)]
+    return float(np.median(there)) if there.size else np.nan
 
 
 def _log_size(values: FloatArray) -> FloatArray:
