@@ -136,6 +136,11 @@ def test_values_that_stand_as_long_in_the_reference_are_not_stuck(reference, cur
     assert FaultKind.STUCK_VALUE not in [f.fault.kind for f in found.findings]
 
 
+def test_a_shop_that_was_closed_is_not_stuck(reference, current):
+    current.loc[2_000:2_400, "wait"] = 0
+    assert not faults(reference, current).findings
+
+
 def test_a_promotion_of_a_few_prices_is_not_stuck(reference, current):
     rng = np.random.default_rng(7)
     off = [rng.choice([0, 5, 10, 20], ROWS, p=[0.7, 0.1, 0.1, 0.1]) for _ in range(2)]

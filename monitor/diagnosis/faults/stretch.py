@@ -16,6 +16,7 @@ __all__ = ["Stretch", "is_of_one_thing", "longest", "longest_stretch"]
 
 _KINDS: Final = frozenset({ColumnKind.CONTINUOUS, ColumnKind.COUNT, ColumnKind.ORDINAL})
 _LEAST_VALUES = 7  # a switch, a price of a list stays where it is put
+_AT_REST = 0.05  # share of zeros from which on nothing going on is usual
 _LEAST_CHANCE = 1e-3
 _MOST_COMPANIONS = 60
 _MOST_OF_THEM, _NEARLY_ALL = 0.5, 0.95
@@ -76,9 +77,11 @@ def longest_stretch(suspects: Suspects, name: str) -> Stretch | None:
     again = float((here & (known[1:] == value)).sum() + 1) / float(here.sum() + 2)
     if np.log(values.size) + rows * np.log(again) > np.log(suspects.level / len(suspects.names)):
         return None
+    share = float((known == value).mean())
+    if value == 0 and share >= _AT_REST:
+        return None  # a shop that was closed, a month without rain
     # Rows whose order says nothing in the reference, and of which these were put together here:
     # there are none of them elsewhere.
-    share = float((known == value).mean())
     error = np.sqrt(share * (1 - share) / max(1, int(here.sum())))
     left = int((values == value).sum()) - rows
     if again <= share + 3 * error and bdtr(left, values.size - rows, share) < _LEAST_CHANCE:
