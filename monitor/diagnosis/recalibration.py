@@ -5,7 +5,7 @@ graph the number moved, and so did what follows from it, since that follows from
 was. Where undoing one shift or factor makes the number what it was given its causes, and everything
 that follows from it what it was given the number, that is the simpler explanation: one column, and
 not two. A rate that rose while nobody reacted looks the same: it is called broken only where
-several columns say so, or where values are such as never were.
+several columns say so of a constant that was added, or where values are such as never were.
 """
 
 from __future__ import annotations
@@ -125,8 +125,9 @@ class Rescaled:
     p_value : float
         The least of "as before", of any column, then.
     is_fault : bool
-        Whether it must be the record: two columns or more did not follow, the values have twice
-        their size or half of it, or none is like those that there were.
+        Whether it must be the record: a constant was added and two columns or more did not follow,
+        the values have twice their size or half of it, or none is like those that there were.
+        Where prices rose by a tenth, all that depends on how dear a thing is among others stayed.
     """
 
     column: str
@@ -224,7 +225,7 @@ def recalibrated(
                         _finding(name, scale, undone, torn, least),
                         torn,
                         least,
-                        is_fault=len(torn) > 1 or is_unlike or is_far,
+                        is_fault=is_unlike or is_far or (len(torn) > 1 and not scale.is_factor),
                     )
                 if least > _WELL or (scale is likeliest and least < _LIKELY):
                     break

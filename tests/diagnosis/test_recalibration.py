@@ -125,3 +125,25 @@ def test_where_one_column_alone_did_not_follow_both_readings_are_told():
     assert diagnosis.remedy.action == "investigate" and diagnosis.remedy.columns == ("score",)
     assert [w.code for w in diagnosis.warnings] == ["rescaled"]
     assert diagnosis.conditional_shift
+
+
+def test_prices_that_all_rose_while_shares_stayed_are_told_as_either():
+    """Rooms and trips go by how much one earns among others."""
+
+    def incomes(seed: int, rows: int, factor: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        rank = 0.5 * rng.normal(size=rows)
+        return pd.DataFrame(
+            {
+                "income": np.exp(10 + rank) * factor,
+                "rooms": 3 + rank + 0.5 * rng.normal(size=rows),
+                "trips": 2 + 1.5 * rank + 0.7 * rng.normal(size=rows),
+                "y": 2 * rank + rng.normal(size=rows),
+            }
+        )
+
+    graph = [("income", "rooms"), ("income", "trips"), ("income", "y")]
+    found = wd.compare(incomes(0, 3_000, 1.0), incomes(1, 2_000, 1.25), target="y", graph=graph)
+    assert found.ranking == ("income",) and not found.faults
+    assert [w.column for w in found.warnings if w.code == "rescaled"] == ["income"]
+    assert "times what it did" in found.summary
