@@ -171,3 +171,24 @@ def test_where_most_columns_move_another_population_is_suspected(moved, suspecte
     graph = Graph.from_pairs([], nodes=tuple(names))
     diagnosis = compare(a, Snapshot.from_frame(after, schema=a.schema), graph=graph)
     assert ("selection_suspected" in {w.code for w in diagnosis.warnings}) is suspected
+
+
+def test_more_rows_that_are_0_in_every_column_did_not_come_twice():
+    rng = np.random.default_rng(3)
+
+    def parked(rows: int, share: float) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                name: np.where(rng.random(rows) < share, 0.0, rng.lognormal(size=rows))
+                for name in ("speed", "load")
+            }
+        )
+
+    reference, current = parked(4_000, 0.2), parked(2_000, 0.6)
+    schema = Snapshot.from_frame(reference).schema
+    windows = [Snapshot.from_frame(table, schema=schema) for table in (reference, current)]
+    assert not find_faults(*windows, schema.modelled).findings
+    sound = Snapshot.from_frame(parked(2_000, 0.2), schema=schema)
+    again = pd.concat([parked(2_000, 0.2)] * 2, ignore_index=True)
+    found = find_faults(sound, Snapshot.from_frame(again, schema=schema), schema.modelled)
+    assert [f.fault.kind for f in found.findings] == [FaultKind.ROWS_DUPLICATED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import pdtrc
 
+from whydrift.discovery.arrays import FloatArray
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects
 
@@ -16,13 +17,15 @@ _LEAST_ROWS = 10
 # depends on what the rows are, and is a shift.
 _MOST_USUAL = 0.1
 _LEAST_RATIO = 2.0
+_COMMON = 0.02  # share of a value
 
 
 def rows_duplicated(suspects: Suspects) -> list[Finding]:
     """Find rows equal in every column to one before them, beyond what the reference has of them.
 
     By chance n rows hold about n² θ / 2 pairs that are equal; repeats of other origin grow as n.
-    The larger of both, as the reference has it, is what is usual.
+    The larger of both, as the reference has it, is what is usual. Where single values became
+    commoner, θ grew with the chance that two rows share them in each column.
     """
     reference, current = suspects.reference, suspects.current
     share, share_before = current.repeats / current.rows, reference.repeats / reference.rows
@@ -35,6 +38,9 @@ def rows_duplicated(suspects: Suspects) -> list[Finding]:
         return []
     size = current.rows / reference.rows
     usual = (reference.repeats + 3 * np.sqrt(reference.repeats + 1)) * max(size, size**2)
+    for name in suspects.names:
+        before, now = (_shared(w.column(name)) for w in (reference, current))
+        usual *= max(1.0, now / before) if before else 1.0
     if usual > 0.5 * current.repeats or pdtrc(current.repeats - 1, usual) >= suspects.level:
         return []
     evidence = (
@@ -49,3 +55,10 @@ def rows_duplicated(suspects: Suspects) -> list[Finding]:
     kept = np.flatnonzero(~repeated) if is_whole else None
     rows = repeated if repeated.any() else None
     return [Finding(fault, rows=rows, usual=share_before, kept_current=kept)]
+
+
+def _shared(values: FloatArray) -> float:
+    """Return the chance that two rows share one of the common values; missing is one, too."""
+    codes = np.where(np.isfinite(values), values, np.inf)
+    shares = np.unique(codes, return_counts=True)[1] / max(1, codes.size)
+    return float((shares[shares >= _COMMON] ** 2).sum())
