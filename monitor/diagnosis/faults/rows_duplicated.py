@@ -18,6 +18,7 @@ _LEAST_ROWS = 10
 _MOST_USUAL = 0.1
 _LEAST_RATIO = 2.0
 _COMMON = 0.02  # share of a value
+_COMMONER = 1.2  # times as likely that two rows share one, which many columns may be by chance
 
 
 def rows_duplicated(suspects: Suspects) -> list[Finding]:
@@ -40,7 +41,8 @@ def rows_duplicated(suspects: Suspects) -> list[Finding]:
     usual = (reference.repeats + 3 * np.sqrt(reference.repeats + 1)) * max(size, size**2)
     for name in suspects.names:
         before, now = (_shared(w.column(name)) for w in (reference, current))
-        usual *= max(1.0, now / before) if before else 1.0
+        if before and now > _COMMONER * before:
+            usual *= now / before
     if usual > 0.5 * current.repeats or pdtrc(current.repeats - 1, usual) >= suspects.level:
         return []
     evidence = (
