@@ -9,6 +9,7 @@ import pytest
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
+from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
 from whydrift.monitor.diagnosis.faults.registry import Faults, find_faults
 
 ROWS = 3_000
@@ -325,3 +326,29 @@ def test_a_name_with_another_sign_is_not_spelt_otherwise():
         for names in (["C", "Java", "Go"], ["C", "C#", "Java", "Go"])
     )
     only(faults(before, now), FaultKind.CATEGORY_SET, "language")
+
+
+def test_a_commonest_value_that_moved_to_0_is_an_offset(reference, current):
+    before, now = (t.assign(rain=t["rain"] + shift) for t, shift in ((reference, 5), (current, 0)))
+    only(faults(before, now), FaultKind.OFFSET, "rain")
+
+
+@pytest.mark.parametrize("rows", range(20, 27))
+def test_windows_of_few_rows_are_asked_without_a_crash(rows):
+    few = pd.DataFrame({"n": [3] * (rows - 2) + [4, 5], "one": 7, "rare": [0.0] * (rows - 1) + [1]})
+    for placeholder in (-1, 99, 0):
+        broken = few.copy()
+        broken.loc[: rows - 3, ["n", "one"]] = placeholder
+        faults(few, broken)
+        faults(broken, few)
+
+
+def test_nines_beside_a_grade_that_never_varied_are_a_placeholder(reference, current):
+    before, now = (t.assign(grade=1) for t in (reference, current))
+    now.loc[::10, "grade"] = 99
+    only(faults(before, now), FaultKind.DEFAULT_VALUE, "grade")
+
+
+@pytest.mark.parametrize("values", [np.empty(0), np.ones(1), np.linspace(0, 1, 5_000)])
+def test_a_distance_by_chance_is_known_of_any_values(values):
+    assert distance_by_chance(values, np.arange(2.0)) > 0

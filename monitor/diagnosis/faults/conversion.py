@@ -220,9 +220,9 @@ def distance_by_chance(a: FloatArray, b: FloatArray) -> float:
 
 
 def _independent(values: FloatArray) -> float:
-    """Return how many independent values tell as much."""
+    """Return how many independent values tell as much: one at least."""
     r = max(0.0, lag_one(values[:, None]))
-    return values.size * (1 - r) / (1 + r)
+    return max(1.0, values.size * (1 - r) / (1 + r))
 
 
 def _plausible(

@@ -188,7 +188,8 @@ def _is_one_more(value: float, known: FloatArray) -> bool:
     if value not in _NINES:
         return False
     scale = np.unique(known)
-    is_counted = scale.size > _MOST_ON_A_LIST or bool((np.diff(scale) <= 1).mean() > 0.5)
+    next_to = int((np.diff(scale) <= 1).sum())
+    is_counted = scale.size > _MOST_ON_A_LIST or 2 * next_to >= scale.size - 1
     return not is_counted and value < 10 * scale[-1]
 
 

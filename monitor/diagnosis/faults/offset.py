@@ -230,7 +230,8 @@ def _origin(suspects: Suspects, name: str) -> Finding | None:
     chance = distance_by_chance(others, known_others)
     if _apart(others - added, known_others) > chance:
         return None
-    if atom.before and _apart(others * (atom.before / atom.now), known_others) <= chance:
+    can_be_a_factor = atom.before * atom.now > 0
+    if can_be_a_factor and _apart(others * (atom.before / atom.now), known_others) <= chance:
         return None  # prices that rose by so many per cent
     evidence = (
         f"{atom.before:g}, which {atom.share:.1%} of the reference's rows have, is {atom.now:g} "
