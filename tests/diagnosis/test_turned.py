@@ -138,7 +138,7 @@ def test_an_effect_of_the_target_that_moved_does_not_lead_to_it():
 
 
 def test_a_direction_that_nothing_proves_is_said_to_be_unknown(monkeypatch):
-    from whydrift.monitor.diagnosis import compare as module
+    from whydrift.monitor.diagnosis import explanation as module
 
     found = module.window_graph
 
