@@ -60,6 +60,70 @@ def prepare(
         If a named column is absent or unfit, or nothing can be compared.
     """
     given = reference, current
+    reference, current = _with_roles(reference, current, target, prediction, cluster)
+    has_labels = target is not None and _present(current, target)
+    notes = [*_told("reference", reference), *_told("current", current)]
+    if target is not None and not has_labels:
+        text = f"{_why_absent(current, target)}: judged on features only"
+        notes.append(Note("target_missing", target, text))
+    notes += _infinite(current, {(note.code, note.column) for note in notes})
+    names, clocks, odd = _comparable(reference, current, target, named)
+    notes += odd
+    # Labels that are joined later: an empty column of them says what none says.
+    if not has_labels and target in names and not current.summaries[target].misfit:
+        names = [n for n in names if n != target] or names
+    if target is not None and prediction is not None and reference.has(target):
+        made = _made_of_outcome(reference, names, target, prediction, named)
+        names = [n for n in names if n not in made]
+        notes += made.values()
+    others = tuple(n for n in names if n != target)
+    forgotten = forgotten_cluster(reference, current, others) if cluster is None else None
+    if forgotten is not None:
+        whose = forgotten.name
+        is_taken = forgotten.is_clear and whose not in named and len(names) > 1
+        note = _cluster_not_named(whose, is_taken=is_taken)
+        if is_taken:
+            side = prepare(*given, target, prediction, whose, keep_order, named)
+            return replace(side, notes=(note, *side.notes))
+        notes.append(note)
+    if not names:
+        raise SchemaError(
+            "the two windows have no usable column in common",
+            where="compare",
+            remedy=f"The reference has {', '.join(reference.schema.names[:10])}; "
+            "give windows with the same columns",
+        )
+    notes += _few_rows(reference, current)
+    reference, current = with_tail_pooled(reference, current, tuple(names))
+    if not keep_order:
+        reference, current, told = _put_in_order(reference, current, tuple(names), cluster)
+        notes += told
+    return Sides(
+        reference,
+        current,
+        tuple(names),
+        has_labels,
+        tuple(dict.fromkeys(notes)),
+        cluster,
+        tuple(clocks),
+        calendar_names(reference, current, others),
+    )
+
+
+def _with_roles(
+    reference: Snapshot,
+    current: Snapshot,
+    target: str | None,
+    prediction: str | None,
+    cluster: str | None,
+) -> tuple[Snapshot, Snapshot]:
+    """Return the windows with the roles of the columns that were named.
+
+    Raises
+    ------
+    SchemaError
+        If one is absent, unfit for its role, or named twice.
+    """
     roles: dict[str, Role] = {}
     for role, name in (
         (Role.TARGET, target),
@@ -78,7 +142,6 @@ def prepare(
         roles[name] = role
     reference, current = reference.with_roles(roles), current.with_roles(roles)
     _check_clusters(reference, current, cluster)
-    notes = [*_told("reference", reference), *_told("current", current)]
     for name in (target, prediction):
         if name is not None and not reference.schema[name].kind.is_modelled:
             raise SchemaError(
@@ -86,23 +149,35 @@ def prepare(
                 where=roles[name].value,
                 remedy="Name a column of numbers or categories, or override its kind",
             )
-    has_labels = target is not None and _present(current, target)
-    if target is not None and not has_labels:
-        text = f"{_why_absent(current, target)}: judged on features only"
-        notes.append(Note("target_missing", target, text))
     if prediction is not None and not _present(current, prediction):
         raise SchemaError(
             _why_absent(current, prediction),
             where="prediction",
             remedy="Give predictions in both windows, or name no prediction",
         )
-    told = {(note.code, note.column) for note in notes}
-    for name, summary in current.summaries.items():
-        if summary.infinite and ("infinite_values", name) not in told:
-            text = f"current: {summary.infinite} infinite values in {name!r} are treated as missing"
-            notes.append(Note("infinite_values", name, text))
+    return reference, current
+
+
+def _infinite(current: Snapshot, told: Collection[tuple[str, str | None]]) -> list[Note]:
+    """Return a note of each column of the current window with infinite values, not told yet."""
+    return [
+        Note(
+            "infinite_values",
+            name,
+            f"current: {summary.infinite} infinite values in {name!r} are treated as missing",
+        )
+        for name, summary in current.summaries.items()
+        if summary.infinite and ("infinite_values", name) not in told
+    ]
+
+
+def _comparable(
+    reference: Snapshot, current: Snapshot, target: str | None, named: Collection[str]
+) -> tuple[list[str], list[str], list[Note]]:
+    """Return the columns that can be compared, the clocks that are left out, and what is odd."""
     names: list[str] = []
     clocks: list[str] = []
+    notes: list[Note] = []
     for name in reference.schema.modelled:
         if name in current.absent:
             continue  # the target, which may come later, or a fault
@@ -113,13 +188,8 @@ def prepare(
             and current.is_constant(name)
             and _same(reference, current, name)
         ):
-            notes.append(
-                Note(
-                    "constant_column",
-                    name,
-                    f"column {name!r} is constant and the same in both windows; it is left out",
-                )
-            )
+            text = f"column {name!r} is constant and the same in both windows; it is left out"
+            notes.append(Note("constant_column", name, text))
         elif name != target and (said := clock(reference, current, name, is_named=name in named)):
             text = (
                 f"column {name!r} goes on by itself ({said}): it tells the windows apart, and is "
@@ -129,93 +199,92 @@ def prepare(
             clocks.append(name)
         else:
             names.append(name)
-            if _lost_zeros(reference, current, name):
-                text = (
-                    f"values of {name!r} have leading zeros in the reference and none in the "
-                    "current window, where they are numbers: read or write them as text"
-                )
-                notes.append(Note("leading_zeros_lost", name, text))
-            if reference.schema[name].kind.is_numeric and reference.is_constant(name):
-                text = (
-                    f"column {name!r} never varied in the reference: judged by the share of rows "
-                    "with another value"
-                )
-                notes.append(Note("constant_column", name, text))
-    # Labels that are joined later: an empty column of them says what none says.
-    if not has_labels and target in names and not current.summaries[target].misfit:
-        names = [n for n in names if n != target] or names
-    others = tuple(n for n in names if n != target)
-    if target is not None and prediction is not None and reference.has(target):
-        apart = [n for n in others if n not in named and reference.schema[n].role is Role.FEATURE]
-        for name in made_of_outcome(reference, target, prediction, apart):
-            text = (
-                f"column {name!r} is made of {target!r} and {prediction!r}: it is no input, and is "
-                "left out"
-            )
-            notes.append(Note("made_of_outcome", name, text))
-            names.remove(name)
-    others = tuple(n for n in names if n != target)
-    forgotten = forgotten_cluster(reference, current, others) if cluster is None else None
-    if forgotten is not None:
-        whose = forgotten.name
-        text = f"rows of one {whose!r} resemble each other, and many of its values are new: "
-        if forgotten.is_clear and whose not in named and len(names) > 1:
-            text += (
-                "it is taken to say whose rows they are, and errors allow for that; name another "
-                "column with --cluster"
-            )
-            note = Note("cluster_not_named", whose, text)
-            side = prepare(*given, target, prediction, whose, keep_order, named)
-            return replace(side, notes=(note, *side.notes))
+            notes += _oddities(reference, current, name)
+    return names, clocks, notes
+
+
+def _oddities(reference: Snapshot, current: Snapshot, name: str) -> list[Note]:
+    """Return what is odd about a column that is compared all the same."""
+    notes: list[Note] = []
+    if _lost_zeros(reference, current, name):
+        text = (
+            f"values of {name!r} have leading zeros in the reference and none in the "
+            "current window, where they are numbers: read or write them as text"
+        )
+        notes.append(Note("leading_zeros_lost", name, text))
+    if reference.schema[name].kind.is_numeric and reference.is_constant(name):
+        text = (
+            f"column {name!r} never varied in the reference: judged by the share of rows "
+            "with another value"
+        )
+        notes.append(Note("constant_column", name, text))
+    return notes
+
+
+def _made_of_outcome(
+    reference: Snapshot,
+    names: Collection[str],
+    target: str,
+    prediction: str,
+    named: Collection[str],
+) -> dict[str, Note]:
+    """Return the columns that are made of target and prediction, with what to say of each."""
+    schema = reference.schema
+    apart = [n for n in names if n != target and n not in named]
+    features = [n for n in apart if schema[n].role is Role.FEATURE]
+    return {
+        name: Note(
+            "made_of_outcome",
+            name,
+            f"column {name!r} is made of {target!r} and {prediction!r}: it is no input, and is "
+            "left out",
+        )
+        for name in made_of_outcome(reference, target, prediction, features)
+    }
+
+
+def _cluster_not_named(whose: str, *, is_taken: bool) -> Note:
+    text = f"rows of one {whose!r} resemble each other, and many of its values are new: "
+    if is_taken:
+        text += (
+            "it is taken to say whose rows they are, and errors allow for that; name another "
+            "column with --cluster"
+        )
+    else:
         text += (
             f"errors do not allow for that; if it says whose rows they are, give --cluster {whose}"
         )
-        notes.append(Note("cluster_not_named", whose, text))
-    if not names:
-        raise SchemaError(
-            "the two windows have no usable column in common",
-            where="compare",
-            remedy=f"The reference has {', '.join(reference.schema.names[:10])}; "
-            "give windows with the same columns",
+    return Note("cluster_not_named", whose, text)
+
+
+def _few_rows(reference: Snapshot, current: Snapshot) -> list[Note]:
+    return [
+        Note(
+            "few_rows",
+            None,
+            f"the {label} window has {window.rows} rows: below {_LEAST_ROWS} nothing can be tested",
         )
-    for label, window in (("reference", reference), ("current", current)):
-        if window.rows < _LEAST_ROWS:
-            notes.append(
-                Note(
-                    "few_rows",
-                    None,
-                    f"the {label} window has {window.rows} rows: "
-                    f"below {_LEAST_ROWS} nothing can be tested",
-                )
-            )
-    reference, current = with_tail_pooled(reference, current, tuple(names))
+        for label, window in (("reference", reference), ("current", current))
+        if window.rows < _LEAST_ROWS
+    ]
+
+
+def _put_in_order(
+    reference: Snapshot, current: Snapshot, names: tuple[str, ...], cluster: str | None
+) -> tuple[Snapshot, Snapshot, list[Note]]:
+    """Return the windows with rows in an order that means something, or in none."""
     has_time = reference.schema.with_role(Role.TIME) is not None
-    by = None if has_time or keep_order else sorted_by((reference, current), tuple(names))
+    by = None if has_time else sorted_by((reference, current), names)
     if by is not None:
-        notes.append(
-            Note(
-                "rows_sorted",
-                by,
-                f"the rows of each window are sorted by {by!r}: their order is taken to mean "
-                "nothing (name the time column if they follow each other in time)",
-            )
+        text = (
+            f"the rows of each window are sorted by {by!r}: their order is taken to mean "
+            "nothing (name the time column if they follow each other in time)"
         )
-        reference, current = (shuffled(w, seed) for seed, w in enumerate((reference, current)))
-    elif cluster is None and not keep_order:
-        reference, current, told_apart = _apart(reference, current, tuple(names))
-        notes += told_apart
-    told_once = tuple(dict.fromkeys(notes))
-    calendar = calendar_names(reference, current, [n for n in names if n != target])
-    return Sides(
-        reference,
-        current,
-        tuple(names),
-        has_labels,
-        told_once,
-        cluster,
-        tuple(clocks),
-        calendar,
-    )
+        before, after = (shuffled(w, seed) for seed, w in enumerate((reference, current)))
+        return before, after, [Note("rows_sorted", by, text)]
+    if cluster is None:
+        return _apart(reference, current, names)
+    return reference, current, []
 
 
 def _check_clusters(reference: Snapshot, current: Snapshot, cluster: str | None) -> None:
