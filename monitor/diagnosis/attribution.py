@@ -111,9 +111,9 @@ def attribute(
         neighbouring rows. Those of the measure's change, and of what is left over, allow for what
         past windows differ by, where there are enough of them.
     """
-    groups = row_groups(pair)
     values = np.concatenate([measure.reference, measure.current])
     usable = np.isfinite(values)
+    groups = row_groups(pair, usable)
     sides = [np.flatnonzero(usable & (pair.is_current == side)) for side in (0, 1)]
     means = [_without_each(values[rows], groups[rows]) for rows in sides]
     totals = means[1] - means[0]

@@ -18,7 +18,14 @@ from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["DAY_NAMES", "MONTH_NAMES", "calendar_names", "clock"]
+__all__ = [
+    "DAY_NAMES",
+    "MONTH_NAMES",
+    "calendar_names",
+    "clock",
+    "counts_rows",
+    "is_day_of_month",
+]
 
 _DAY, _HALF_HOUR, _WEEK = 86_400, 1_800, 604_800
 _EPOCH_WEEKDAY = 3  # 1 January 1970 was a Thursday; Monday is 0
@@ -41,6 +48,9 @@ _MOST_PER_DAY = 3  # values of a calendar's column on one day
 _DETERMINED = 0.995  # of a window's rows
 _REPEATED = 0.5  # of the rows have another one at the same time of the day or week
 _SEEN = 0.95  # of the current rows lie at times that the reference has
+_STEP_ERROR = 1e-6
+_MONTH_LENGTHS = {28, 29, 30, 31}
+_DAY_OF_MONTH = re.compile(r"(^|[^a-z])(days?|dom|mday)([^a-z]|$)|dayofmonth", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
 _RELEASE = re.compile(
     r"^(v\.? ?\d+|v?\d+(\.\d+)+|(19|20)\d\d[-/ ]?(w|q|kw)?\d*)([-_ ].*)?$", re.IGNORECASE
@@ -107,6 +117,54 @@ def clock(
     ):
         return None
     return f"{_range(values)}, and then {_range(now)}"
+
+
+def counts_rows(reference: Snapshot, current: Snapshot, name: str) -> bool:
+    """Whether a column counts the rows of each window, in steps of one size, in whatever order.
+
+    A longer window then has larger values, and a shorter one lacks them.
+
+    Parameters
+    ----------
+    reference, current : Snapshot
+        The windows.
+    name : str
+        A column that both have.
+    """
+    if reference.schema[name].kind.is_discrete:
+        return False
+    steps = []
+    for window in (reference, current):
+        values = window.column(name)
+        if len(values) < max(_LEAST_ROWS, window.rows):  # of a sample not every row is there
+            return False
+        if not np.isfinite(values[:_SOME]).all() or np.unique(values[:_SOME]).size < _LEAST_ROWS:
+            return False
+        gaps = np.diff(np.sort(values))
+        if not gaps.size or not gaps[0] > 0 or np.ptp(gaps) > _STEP_ERROR * gaps[0]:
+            return False
+        steps.append(float(gaps.mean()))
+    return abs(steps[1] - steps[0]) <= _STEP_ERROR * steps[0]
+
+
+def is_day_of_month(reference: Snapshot, current: Snapshot, name: str) -> bool:
+    """Whether a column says the day of the month, in months of which one is longer.
+
+    What a column is called has to say so.
+
+    Parameters
+    ----------
+    reference, current : Snapshot
+        The windows.
+    name : str
+        A column that both have.
+    """
+    if reference.schema[name].kind.is_discrete or not _DAY_OF_MONTH.search(name):
+        return False
+    days = [np.unique(v[np.isfinite(v)]) for v in (w.column(name) for w in (reference, current))]
+    lengths = {len(d) for d in days}
+    are_whole = all(np.array_equal(d, np.arange(1, len(d) + 1)) for d in days)
+    return are_whole and len(lengths) == 2 and lengths <= _MONTH_LENGTHS
 
 
 def _rises(window: Snapshot, values: FloatArray, known: BoolArray) -> bool:

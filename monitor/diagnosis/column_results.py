@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from whydrift.discovery.snapshot.schema import Role
 from whydrift.monitor.diagnosis.attribution import Attribution
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnResult,
@@ -9,13 +10,19 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Estimate,
     Fault,
     FaultKind,
+    ReasonCode,
 )
 from whydrift.monitor.diagnosis.judge import Judgement
-from whydrift.monitor.diagnosis.judgement import detectable_effect
+from whydrift.monitor.diagnosis.judgement import detectable_effect, possible_ancestors
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.words import sentence
 
 __all__ = ["column_results", "gone_columns"]
+
+# Of what moved, nobody knows where: what such a column contributes is not nothing, but not known.
+_NOT_PLACED = frozenset(
+    {ReasonCode.UNDECIDED_EDGE, ReasonCode.SHARED_HIDDEN_CAUSE, ReasonCode.NO_ORIGIN}
+)
 
 
 def column_results(
@@ -76,7 +83,9 @@ def _column(
     own, marginal = evidence.own, evidence.marginal
     contribution = None
     if attribution is not None:
-        contribution = attribution.contributions.get(name, Estimate(0.0, 0.0, 0.0))
+        is_placed = judged.reason_code not in _NOT_PLACED and not _may_lead(name, side, judgement)
+        nothing = Estimate(0.0, 0.0, 0.0) if is_placed else None
+        contribution = attribution.contributions.get(name, nothing)
     reason = judged.reason
     if judged.verdict is ColumnVerdict.FAULT:
         reason = sentence(next(f.evidence for f in faults if name in f.columns))
@@ -98,6 +107,16 @@ def _column(
         reason_code=judged.reason_code,
         reason=reason,
     )
+
+
+def _may_lead(name: str, side: Sides, judgement: Judgement) -> bool:
+    """Whether a column that moved may lead to the target, by edges of open direction alone."""
+    target = side.reference.schema.with_role(Role.TARGET)
+    if name not in judgement.ranking or target not in judgement.graph.nodes:
+        return False
+    graph = judgement.graph
+    known = {target, *graph.ancestors(target)}
+    return name not in known and name in possible_ancestors(graph, target)
 
 
 def _group(name: str, judgement: Judgement, attribution: Attribution | None) -> str | None:

@@ -298,6 +298,18 @@ def _remedy(
         gains=told.gains,
         followed=followed,
         rescaled=explanation.rescaled,
+        inputs_moved=_inputs_moved(judgement, target),
+    )
+
+
+def _inputs_moved(judgement: Judgement, target: str | None) -> bool:
+    """Whether the distribution of any column but the target moved, by itself or with others."""
+    quiet = {None, ReasonCode.LOW_POWER}
+    return any(
+        judged.verdict is not ColumnVerdict.STABLE
+        for name, judged in judgement.judged.items()
+        if name != target
+        and not (judged.verdict is ColumnVerdict.UNDETERMINED and judged.reason_code in quiet)
     )
 
 
@@ -313,6 +325,10 @@ def _warnings(
     # What the inputs say of the target moved with the number that reads otherwise.
     is_told = rescaled is not None and question.target in rescaled.others
     explained = {"graph_contradicts_data", "estimated_loss_off"} if is_told else set()
+    # Where inputs moved and what they say of the target is not found to have, an estimate that is
+    # off shows how far it reaches, and nothing of the target.
+    if _inputs_moved(judgement, question.target) and not judgement.conditional_shift:
+        explained.add("estimated_loss_off")
     return (
         *windows.counted_notes,
         *side.notes,

@@ -250,6 +250,7 @@ class GraphChange:
     b: str
     change: str
     p_value: float | None
+    turned: bool = False  # its sign is the other one now
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,7 +396,13 @@ class Diagnosis:
             },
             "graph": self.graph.to_dict(),
             "graph_change": [
-                {"from": c.a, "to": c.b, "change": c.change, "p_value": c.p_value}
+                {
+                    "from": c.a,
+                    "to": c.b,
+                    "change": c.change,
+                    "turned": c.turned,
+                    "p_value": c.p_value,
+                }
                 for c in self.graph_change
             ],
             "error_control": {
@@ -616,7 +623,9 @@ def _from_dict(value: Mapping[str, Any]) -> Diagnosis:
         ),
         graph=Graph.from_dict(_graph_part(value["graph"])),
         graph_change=tuple(
-            GraphChange(row["from"], row["to"], row["change"], row["p_value"])
+            GraphChange(
+                row["from"], row["to"], row["change"], row["p_value"], row.get("turned", False)
+            )
             for row in value["graph_change"]
         ),
         error_control=ErrorControl(

@@ -30,6 +30,7 @@ from whydrift.effects.propensity import expit, fit_propensity, logistic_ridge
 from whydrift.monitor.diagnosis.diagnosis import ESTIMATED, Estimate, Metric
 from whydrift.monitor.diagnosis.metric import LOSSES, RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.words import measure_words
 
 __all__ = ["EstimatedLoss", "estimate_loss"]
 
@@ -128,7 +129,7 @@ def estimate_loss(
             _off(measure, after, there, expected[current], left.mean(), on_old, groups, current),
         )
     text = (
-        f"the {_plain(measure.name)} of the current window is estimated without labels "
+        f"the {measure_words(measure.name)} of the current window is estimated without labels "
         f"({value:.3g}, 90 % interval {value - quantile * size:.3g} to "
         f"{value + quantile * size:.3g}); that holds while P(target | inputs) is as in the "
         "reference: compare again when labels are in"
@@ -164,15 +165,11 @@ def _off(
         return ()
     truth = float(measure.current[after][there].mean())
     text = (
-        f"the {_plain(measure.name)} is {truth:.3g}, and by inputs and predictions alone "
+        f"the {measure_words(measure.name)} is {truth:.3g}, and by inputs and predictions alone "
         f"{truth - gap:.3g} was to be expected (± {2.58 * error:.2g}, 99 %): what the inputs say "
         "of the target has changed, or columns are missing that it depends on"
     )
     return (Note("estimated_loss_off", None, text),)
-
-
-def _plain(name: str) -> str:
-    return name.replace("_", " ")
 
 
 def _expected(

@@ -56,11 +56,12 @@ class FirstVariation:
         """Test one column given its parents, and others that it should not depend on besides."""
         before = pair.values(column)[: pair.split]
         before = before[np.isfinite(before)]
+        now = pair.values(column)[pair.split :]
         if (
             pair.is_discrete(column)
             or before.size < _LEAST_ROWS
             or not pair.reference.is_constant(column)
-            or pair.current.is_constant(column)
+            or not np.any(now[np.isfinite(now)] != before[0])
         ):
             return self.otherwise(pair, column, parents, others)
         return _judged(pair, column, parents, float(before[0]))
@@ -92,8 +93,11 @@ def _judged(
         if _all_in_current(float(varies.sum()), *rows) < _SURE < p_value:
             untestable = Untestable.TOO_DEPENDENT
     pooled = varies.sum() / sum(rows)
+    name = f"share of values other than {usual:.6g}"
+    if pair.current.is_constant(column) and varies.any():
+        name += f" (all are {pair.values(column)[pair.split :][varies[pair.split :]][0]:.6g} now)"
     component = Component(
-        f"share of values other than {usual:.6g}",
+        name,
         share,
         float(np.sqrt((share * (1 - share) + 1 / rows[1]) / rows[1])),
         "probability",

@@ -56,11 +56,14 @@ class Gains:
         Share of the rise of the loss that lies in rows unlike any of the reference's.
     knows_loss : bool
         Whether corrections were fitted to the loss, and not chosen by it from a few.
+    before : float
+        What learning anew takes off the mean loss of reference rows: no remedy of a change.
     """
 
     of: Mapping[Action, Estimate]
     outside: float
     knows_loss: bool = True
+    before: float = 0.0
 
 
 def measure_gains(
@@ -89,8 +92,8 @@ def measure_gains(
     current = usable & (pair.is_current == 1)
     if min(current.sum(), (usable & ~current).sum()) < _LEAST_ROWS:
         return None
-    groups = row_groups(pair)
-    # Labels that stand close together leave no rows apart from those that are judged.
+    groups = row_groups(pair, usable)
+    # Of a few large clusters none are left apart from those that are judged.
     if len(np.unique(groups[current])) < _FOLDS:
         return None
     rows = _Rows.of(pair, measure, target, prediction, inputs, usable)
@@ -101,17 +104,10 @@ def measure_gains(
     weight = np.where(rows.is_current, 0.0, np.minimum(odds, _MOST_WEIGHT))
     won: dict[Action, FloatArray] = {
         Action.REWEIGHT: losses[now] - rows.corrected(~rows.is_current, weight, now),
-        Action.RETRAIN: np.zeros(len(now)),
     }
-    for fold in range(_FOLDS):
-        test = groups % _FOLDS == fold
-        judged = rows.is_current & test
-        if not judged.any():
-            continue
-        learned = rows.is_current & ~test
-        better = rows.corrected(learned, np.ones(len(losses)), np.flatnonzero(judged))
-        won[Action.RETRAIN][judged[now]] = losses[judged] - better
-    if rows.is_chance:
+    again = losses - rows.learned_anew(groups)
+    won[Action.RETRAIN] = again[now]
+    if rows.is_chance and not rows.is_class:
         won[Action.PRIOR_CORRECTION] = losses[now] - rows.with_new_prior(groups)[now]
     outside = closeness[now] > _OUTSIDE
     rise = losses[now] - losses[~rows.is_current].mean()
@@ -120,6 +116,7 @@ def measure_gains(
         {action: _mean(each, groups[now]) for action, each in won.items()},
         float(rise[outside].sum()) / total if total > 0 else 0.0,
         knows_loss=not measure.is_own,
+        before=float(again[~rows.is_current].mean()),
     )
 
 
@@ -156,8 +153,10 @@ class _Rows:
 
     Parameters
     ----------
-    truth, guess : ndarray of shape (n,)
-        As the sample writes them.
+    truth : ndarray of shape (n,)
+        As the sample writes it.
+    guess : ndarray of shape (n,)
+        As a number, or as the sample writes it where classes are predicted.
     aim : ndarray of shape (n,), optional
         What the prediction should have been, as a number; None where classes are predicted.
     features : ndarray of shape (n, f)
@@ -167,7 +166,9 @@ class _Rows:
     is_current : ndarray of bool, shape (n,)
         Which window.
     is_chance : bool
-        Whether the predictions are chances of a binary target.
+        Whether the predictions are chances of a binary target, or its classes as 0 and 1.
+    is_class : bool
+        Whether they are classes.
     """
 
     measure: RowMeasure
@@ -178,6 +179,7 @@ class _Rows:
     kinds: IntArray
     is_current: BoolArray
     is_chance: bool
+    is_class: bool
 
     @classmethod
     def of(
@@ -191,6 +193,8 @@ class _Rows:
     ) -> _Rows:
         truth, guess = (pair.values(n)[usable] for n in (target, prediction))
         aim = None if measure.truth is None else measure.truth(truth)
+        if measure.guess is not None:
+            guess = measure.guess(guess)
         is_chance = bool(
             aim is not None
             and pair.is_discrete(target)
@@ -199,7 +203,8 @@ class _Rows:
             and guess.max() <= 1
         )
         seen = {n: pair.values(n)[usable] for n in inputs}
-        seen[prediction] = _log_odds(guess) if is_chance else guess
+        is_class = is_chance and bool(np.isin(guess, (0.0, 1.0)).all())
+        seen[prediction] = _log_odds(guess) if is_chance and not is_class else guess
         split = int((pair.is_current[usable] == 0).sum())
         bases = {n: column_basis(v, pair.is_discrete(n), split) for n, v in seen.items()}
         design = Design(bases, differs=False)
@@ -212,7 +217,20 @@ class _Rows:
             design.layout.kinds,
             pair.is_current[usable] == 1,
             is_chance,
+            is_class,
         )
+
+    def learned_anew(self, groups: IntArray) -> FloatArray:
+        """Return the losses of all rows after corrections learned from others of their window."""
+        out = np.zeros(len(self.truth))
+        for side in (self.is_current, ~self.is_current):
+            for fold in range(_FOLDS):
+                test = groups % _FOLDS == fold
+                judged, learned = side & test, side & ~test
+                if judged.any():
+                    mass = np.ones(len(out))
+                    out[judged] = self.corrected(learned, mass, np.flatnonzero(judged))
+        return out
 
     def corrected(self, learned: BoolArray, weight: FloatArray, judged: IntArray) -> FloatArray:
         """Return the losses of some rows after a correction learned from others, weighted."""
@@ -221,8 +239,10 @@ class _Rows:
             return self._reclassified(design, learned, mass, judged)
         aim, level = self.aim[learned], self.measure.quantile
         rest = aim - self.guess[learned]
-        if self.is_chance:
-            before = _log_odds(self.guess)
+        if self.is_class and self.measure.is_own:
+            mended = self._cut(learned, mass)
+        elif self.is_chance:
+            before = np.zeros(len(self.guess)) if self.is_class else _log_odds(self.guess)
             beta, _ = fit_logistic(design, aim, self.kinds, weight=mass, offset=before[learned])
             mended = expit(before + self.features @ beta)
         elif self.measure.is_own:
@@ -233,7 +253,12 @@ class _Rows:
         else:
             beta = to_the_mean(design, rest, mass, self.kinds)
             mended = self.guess + self.features @ beta
-        return self.measure.of(self.truth[judged], mended[judged])
+        return self._lost(judged, mended)
+
+    def _lost(self, rows: IntArray | BoolArray | slice, guess: FloatArray) -> FloatArray:
+        """Return the losses of some rows, had all the predictions been these numbers."""
+        assert self.measure.of_number is not None
+        return self.measure.of_number(self.truth[rows], guess[rows])
 
     def with_new_prior(self, groups: IntArray) -> FloatArray:
         """Return all losses with chances moved by how much commoner the class became.
@@ -248,14 +273,28 @@ class _Rows:
             others = self.aim[self.is_current & ~test]
             share = (others.sum() + 0.5) / (len(others) + 1)
             log_odds[test] += float(_log_odds(share)) - before
-        return self.measure.of(self.truth, expit(log_odds))
+        return self._lost(slice(None), expit(log_odds))
+
+    def _cut(self, learned: BoolArray, mass: FloatArray) -> FloatArray:
+        """Return classes, cut where the loss likes it best on the rows to learn from."""
+        assert self.aim is not None
+        aim = self.aim[learned]
+        beta, _ = fit_logistic(self.features[learned], aim, self.kinds, weight=mass)
+        chance = expit(self.features @ beta)
+
+        def costs(level: float) -> float:
+            classes: FloatArray = (chance > level).astype(np.float64)
+            return float(mass @ self._lost(learned, classes))
+
+        out: FloatArray = (chance > min(_LEVELS, key=costs)).astype(np.float64)
+        return out
 
     def _as_it_chooses(self, learned: BoolArray, rest: FloatArray, mass: FloatArray) -> FloatArray:
         """Return all predictions, corrected as the loss likes best on the rows to learn from."""
         design = self.features[learned]
 
         def costs(mended: FloatArray) -> float:
-            return float(mass @ self.measure.of(self.truth[learned], mended[learned]))
+            return float(mass @ self._lost(learned, mended))
 
         def corrections() -> Iterator[FloatArray]:
             yield self.guess
@@ -272,7 +311,7 @@ class _Rows:
     def _reclassified(
         self, design: FloatArray, learned: BoolArray, mass: FloatArray, judged: IntArray
     ) -> FloatArray:
-        """Return whether the likeliest class is wrong."""
+        """Return the losses of the likeliest classes, or those of least cost by an own loss."""
         truth = self.truth[learned]
         classes, counts = np.unique(truth, return_counts=True)
         classes = classes[np.argsort(-counts, kind="stable")]
@@ -282,9 +321,15 @@ class _Rows:
             label = (truth[rows] == level).astype(np.float64)
             beta, _ = fit_logistic(design[rows], label, self.kinds, weight=mass[rows])
             odds[:, position] = self.features[judged] @ beta
-        found = classes[np.argmax(odds, axis=1)]
-        wrong: FloatArray = (found != self.truth[judged]).astype(np.float64)
-        return wrong
+        if not self.measure.is_own:
+            found = classes[np.argmax(odds, axis=1)]
+            wrong: FloatArray = (found != self.truth[judged]).astype(np.float64)
+            return wrong
+        chances = np.exp(odds - odds.max(axis=1, keepdims=True))
+        guesses = np.unique(self.guess)
+        costs = np.array([self.measure.of(classes, np.full(classes.shape, g)) for g in guesses])
+        cheapest = guesses[np.argmin(chances @ costs.T, axis=1)]
+        return self.measure.of(self.truth[judged], cheapest)
 
 
 def _log_odds(chance: FloatArray | float) -> FloatArray:

@@ -49,6 +49,7 @@ _SCREEN = 0.001  # p-value at which a column is looked at as a new parent
 _INSIDE = 0.05  # level of "smaller than the floor"
 _RIDGE: Final = 1.0
 _FLAT = 1e-8
+_TURNED = 0.5  # minus the cosine of the two windows' parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,12 @@ class _Term:
     def doubt(self) -> tuple[float, float]:
         """By how much each size may be too large or too small, at 95 %."""
         return _doubt(self.own, self.covariance[0]), _doubt(self.own, self.covariance[1])
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether the part goes the other way now."""
+        before, after = self.slopes
+        return float(before @ self.own @ after) < -_TURNED * self.size[0] * self.size[1]
 
     @property
     def difference(self) -> float:
@@ -173,6 +180,7 @@ def changed_edges(
     An edge from a to b is *removed* where what b owes to a is shown to be below the floor in the
     current window and above it in the reference; *added* where the opposite is shown, of an edge or
     of a pair that the graph does not join; else a changed edge is *weakened* or *strengthened*.
+    One that goes the other way now (more was more, and is less) is *weakened*, and ``turned``.
     Nothing is said of a difference that lies wholly inside the floor. No edge is called *reversed*:
     two windows do not identify that. Directed edges are tested, and pairs without an edge towards
     the column whose mechanism moved (of two such columns, the later in the graph's order).
@@ -248,6 +256,7 @@ def _named(
             continue
         absent = [size + doubt < least for size, doubt in zip(term.size, term.doubt, strict=True)]
         present = [size - doubt > least for size, doubt in zip(term.size, term.doubt, strict=True)]
+        turned = False
         grows = term.size[1] > term.size[0]
         if absent[0] and present[1]:
             change = "added"
@@ -255,9 +264,11 @@ def _named(
             continue  # dependent in both windows: the graph lacks an edge, which is no change
         elif absent[1] and present[0]:
             change = "removed"
+        elif all(present) and term.is_turned:
+            change, turned = "weakened", True  # what there was is gone, and more
         else:
             change = "strengthened" if grows else "weakened"
-        changes.append(GraphChange(a, b, change, term.p_value))
+        changes.append(GraphChange(a, b, change, term.p_value, turned))
     return tuple(sorted(changes, key=lambda c: c.p_value or 0.0))
 
 

@@ -35,6 +35,7 @@ __all__ = [
     "detectable_effect",
     "judge_columns",
     "judge_target",
+    "possible_ancestors",
     "sees_enough",
 ]
 
@@ -213,7 +214,9 @@ def judge_columns(
     origins = {n for n, j in judged.items() if j.verdict.is_origin or n in open_}
     for name, item in evidence.items():
         if name not in judged:
-            above = [n for n in graph.nodes if n in origins and n in _possible(graph, name)]
+            above = [
+                n for n in graph.nodes if n in origins and n in possible_ancestors(graph, name)
+            ]
             upstream = list(dict.fromkeys(told_at.get(n, n) for n in above))
             judged[name] = _follower(
                 item,
@@ -292,7 +295,9 @@ def _follower(
     tests: int,
 ) -> Judged:
     own = item.own
-    effect = _effect(_level(own)) if own is not None and own.components else None
+    effect = None
+    if own is not None and own.components:
+        effect = _effect(own.components[0] if rejected else _level(own))
     slightly = "moved by less than is worth knowing"  # so it is no origin, and not as before either
     said = "" if own is None or own.p_value is None else f" ({p_text(own.p_value)})"
 
@@ -417,7 +422,7 @@ def judge_target(
     return Verdict.NONE
 
 
-def _possible(graph: Graph, node: str) -> frozenset[str]:
+def possible_ancestors(graph: Graph, node: str) -> frozenset[str]:
     """Return possible ancestors: open edges count as if they led here."""
     seen: set[str] = set()
     todo = [*graph.parents(node), *graph.undecided_neighbours(node)]
@@ -475,4 +480,6 @@ def _words(component: Component) -> str:
     if component.unit == "probability":
         return f"{component.name} moved by {100 * component.value:+.1f} points"
     name = component.name.replace("slope of ", "slope along ", 1)
+    if " × " in name and not name.startswith(("slope", "spread", "curvature")):
+        name = f"interaction of {name}"
     return f"{name} moved by {component.value:+.2f} {component.unit}"

@@ -16,8 +16,10 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 
 __all__ = ["LOSSES", "CustomLoss", "RowMeasure", "row_measure"]
 
-# From predictions and targets, as arrays of numbers, to a loss a row.
-CustomLoss = Callable[[FloatArray, FloatArray], Any]
+_LEAST_CHANCE: Final = 1e-12  # the log loss of less, and of as near to 1, is that of this
+
+# From predictions and targets, as arrays of numbers or of classes' names, to a loss a row.
+CustomLoss = Callable[[Any, Any], Any]
 
 
 def _squared(y: FloatArray, f: FloatArray) -> FloatArray:
@@ -30,7 +32,7 @@ def _absolute(y: FloatArray, f: FloatArray) -> FloatArray:
 
 
 def _log_loss(y: FloatArray, f: FloatArray) -> FloatArray:
-    chance = np.clip(f, 1e-12, 1 - 1e-12)
+    chance = np.clip(f, _LEAST_CHANCE, 1 - _LEAST_CHANCE)
     out: FloatArray = -(y * np.log(chance) + (1 - y) * np.log1p(-chance))
     return out
 
@@ -155,6 +157,12 @@ class RowMeasure:
     truth : callable, optional
         What the prediction should have been, as a number, from the target as the sample writes it;
         None where classes are predicted.
+    guess : callable, optional
+        The prediction as a number, from what the sample writes; None where classes are predicted.
+    of_number : callable, optional
+        The measure of predictions that are numbers: takes the target as the sample writes it.
+    is_chance : bool
+        Whether predictions outside [0, 1] have no measure.
     quantile : float, optional
         Level of the quantile of the target that has the least loss; None for another prediction.
     is_own : bool
@@ -169,6 +177,9 @@ class RowMeasure:
     is_loss: bool
     of: Callable[[FloatArray, FloatArray | None], FloatArray]
     truth: Callable[[FloatArray], FloatArray] | None = None
+    guess: Callable[[FloatArray], FloatArray] | None = None
+    of_number: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+    is_chance: bool = False
     quantile: float | None = None
     is_own: bool = False
     notes: tuple[Note, ...] = ()
@@ -188,8 +199,9 @@ def row_measure(
     predictions in [0, 1], and the 0-1 loss for other categories. Without a prediction the measure
     is the target itself (for a binary target the share of one class).
     ``quantile:0.9`` is the pinball loss of a predicted 0.9 quantile; a callable gets predictions
-    and targets as numbers. A target's classes are those
-    of the reference: rows of a class that is new have no measure.
+    and targets as numbers, or as names where classes are neither numbers nor two. A target's
+    classes are those of the reference: rows of a class that is new are wrong where classes are
+    predicted, and have no measure else.
 
     Raises
     ------
@@ -205,7 +217,7 @@ def row_measure(
         return None
     if prediction is None:
         return _mean(reference, current, target)
-    measure = _loss(reference, current, target, prediction, name, own, quantile)
+    measure = _loss(reference, current, target, prediction, name, own, quantile, loss)
     if measure.notes and not np.isfinite(measure.current).any():  # what is served is no prediction
         return _mean(reference, current, target, measure.notes)
     return measure
@@ -240,18 +252,23 @@ def _loss(
     loss: str,
     own: Callable[[FloatArray, FloatArray], FloatArray] | None,
     quantile: float | None,
+    given: str | CustomLoss,
 ) -> RowMeasure:
     column, predicted = reference.schema[target], current.schema[prediction]
     both = (reference, current)
     if loss in {"auto", "zero_one"} and column.kind.is_discrete and predicted.kind.is_discrete:
+        # A class that is new was predicted by nobody: such a row is wrong, and counts.
+        classes = current.schema[target]
 
         def differ(y: FloatArray, f: FloatArray | None) -> FloatArray:
             assert f is not None
-            return _zero_one(_known(y, column), _recoded(f, predicted, column))
+            return _zero_one(y, _recoded(f, predicted, classes))
 
         codes = [differ(w.column(target), w.column(prediction)) for w in both]
         foreign = _foreign_classes(both, target, prediction)
         return RowMeasure("zero_one", codes[0], codes[1], is_loss=True, of=differ, notes=foreign)
+    if callable(given) and _are_named(column, predicted):
+        return _by_name(both, target, prediction, given, loss)
     _refuse_other_kind(column, predicted)
     binary = column.kind.is_discrete and len(column.categories) == 2
     read_target, read_prediction = _reader(column), _reader(predicted)
@@ -269,12 +286,14 @@ def _loss(
         loss = "log_loss" if binary and _are_chances(pairs[0][1]) else "squared_error"
     notes: tuple[Note, ...] = ()
     were_chances = _are_chances(pairs[0][1])
-    if binary and were_chances and (loss == "log_loss" or not _is_numeric(column.categories)):
+    by_name = not _is_numeric(column.categories)
+    is_chance = binary and were_chances and (loss == "log_loss" or by_name)
+    if is_chance:
         # What is served wrongly is to be diagnosed, not refused.
         notes, served = _served(prediction, pairs[1][1])
         pairs = [(pairs[0][0], _in_range(pairs[0][1])), (pairs[1][0], served)]
         read_prediction = _chances_of(read_prediction)
-    if not were_chances and binary and not _is_numeric(column.categories):
+    if not were_chances and binary and by_name:
         raise SchemaError(
             f"{prediction!r} has numbers outside [0, 1], and {target!r} the classes "
             f"{' and '.join(map(repr, column.categories))}: no loss can be computed from them",
@@ -290,21 +309,24 @@ def _loss(
                 remedy="Name the column of probabilities, or another loss: squared_error",
             )
         pairs = [(_as_chance(y, column.categories), f) for y, f in pairs]
-        is_other = False
-        if not (_is_numeric(column.categories) or _says_yes(column.categories)):
-            # The prediction is the chance of one class; the reference's rows tell of which.
-            y, f = pairs[0]
-            guessed = column.categories[_positive(column.categories)]
-            is_other = bool(np.nanmean(_log_loss(1 - y, f)) < np.nanmean(_log_loss(y, f)))
-            if is_other:
-                pairs = [(1 - y, f) for y, f in pairs]
-                guessed = column.categories[1 - _positive(column.categories)]
-            text = (
-                f"{prediction!r} is taken for the chance of {guessed!r}: of the two classes the "
-                "one that it fits in the reference"
-            )
-            notes = (Note("positive_class", target, text), *notes)
-        read_target = _chance_reader(read_target, column.categories, is_other)
+        read_target = _chance_reader(read_target, column.categories)
+        if _are_classes(pairs[0][1]):
+            notes = (*notes, _hard_predictions(prediction))
+    is_known = predicted.kind.is_discrete or _says_yes(column.categories)
+    if binary and were_chances and by_name and not is_known:
+        # The prediction is the chance of one class; the reference's rows tell of which.
+        y, f = pairs[0]
+        is_other = bool(np.nanmean(_log_loss(1 - y, f)) < np.nanmean(_log_loss(y, f)))
+        last = _positive(column.categories)
+        guessed = column.categories[1 - last if is_other else last]
+        if is_other:
+            pairs = [(1 - y, f) for y, f in pairs]
+            read_target = _other_class(read_target)
+        text = (
+            f"{prediction!r} is taken for the chance of {guessed!r}: of the two classes the "
+            "one that it fits in the reference"
+        )
+        notes = (Note("positive_class", target, text), *notes)
 
     is_own = own is not None and quantile is None
     unrecorded = own or LOSSES[loss]
@@ -315,6 +337,9 @@ def _loss(
         assert f is not None
         return unrecorded(read_target(y), read_prediction(f))
 
+    def lost_by_number(y: FloatArray, f: FloatArray) -> FloatArray:
+        return unrecorded(read_target(y), f)
+
     values = [(own or LOSSES[loss])(y, f) for y, f in pairs]
     return RowMeasure(
         loss,
@@ -323,10 +348,37 @@ def _loss(
         is_loss=True,
         of=lost,
         truth=read_target,
+        guess=read_prediction,
+        of_number=lost_by_number,
+        is_chance=is_chance,
         quantile=quantile,
         is_own=is_own,
         notes=notes,
     )
+
+
+def _are_named(target: Column, prediction: Column) -> bool:
+    """Whether both are classes, of which there is no reading as numbers."""
+    kinds_fit = target.kind.is_discrete and prediction.kind.is_discrete
+    return kinds_fit and (_reader(target) is None or _reader(prediction) is None)
+
+
+def _by_name(
+    windows: tuple[Snapshot, Snapshot], target: str, prediction: str, loss: CustomLoss, name: str
+) -> RowMeasure:
+    """Return a user's loss of predicted classes, which it gets by their names."""
+    schema = windows[1].schema  # knows the classes of both windows
+    classes, predicted = (
+        np.array(schema[n].categories, dtype=object) for n in (target, prediction)
+    )
+    own = _custom(lambda f, y: loss(predicted[f.astype(np.int64)], classes[y.astype(np.int64)]))
+
+    def lost(y: FloatArray, f: FloatArray | None) -> FloatArray:
+        assert f is not None
+        return own(y, f)
+
+    values = [lost(w.column(target), w.column(prediction)) for w in windows]
+    return RowMeasure(name, values[0], values[1], is_loss=True, of=lost, is_own=True)
 
 
 def _drawn_in(
@@ -514,15 +566,31 @@ def _served(prediction: str, chance: FloatArray) -> tuple[tuple[Note, ...], Floa
 
 
 def _chance_reader(
-    read: Callable[[FloatArray], FloatArray], categories: tuple[str, ...], is_other: bool
+    read: Callable[[FloatArray], FloatArray], categories: tuple[str, ...]
 ) -> Callable[[FloatArray], FloatArray]:
-    """Return a reader of a binary target as 0 and 1; of its other class where so said."""
+    """Return a reader of a binary target as 0 and 1."""
+    return lambda codes: _as_chance(read(codes), categories)
 
-    def read_chance(codes: FloatArray) -> FloatArray:
-        chance = _as_chance(read(codes), categories)
-        return 1 - chance if is_other else chance
 
-    return read_chance
+def _other_class(
+    read: Callable[[FloatArray], FloatArray],
+) -> Callable[[FloatArray], FloatArray]:
+    """Return a reader of a binary target for which the other class counts as 1."""
+    return lambda codes: 1 - read(codes)
+
+
+def _are_classes(values: FloatArray) -> bool:
+    """Whether predictions in [0, 1] are nothing but 0 and 1: classes, no chances."""
+    return bool(np.isin(values[np.isfinite(values)], (0.0, 1.0)).all())
+
+
+def _hard_predictions(prediction: str) -> Note:
+    text = (
+        f"{prediction!r} is 0 or 1 in every row of the reference: predicted classes, no chances. "
+        f"The log loss counts {-np.log(_LEAST_CHANCE):.0f} for each wrong one; name the column of "
+        "chances, or the loss zero_one"
+    )
+    return Note("hard_predictions", prediction, text)
 
 
 def _recoded(codes: FloatArray, of: Column, to: Column) -> FloatArray:

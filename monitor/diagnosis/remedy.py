@@ -43,6 +43,7 @@ def choose_remedy(
     gains: Gains | None = None,
     followed: Sequence[str] = (),
     rescaled: Rescaled | None = None,
+    inputs_moved: bool = True,
 ) -> Remedy:
     """Choose a remedy.
 
@@ -83,6 +84,8 @@ def choose_remedy(
         What each correction would win, where the loss and labels tell.
     followed : sequence of str
         Columns at which a change began that the prediction follows.
+    inputs_moved : bool
+        Whether the distribution of any input moved: else old rows, weighted, are old rows.
     rescaled : Rescaled, optional
         A number that reads otherwise while what follows from it does not.
     """
@@ -107,7 +110,7 @@ def choose_remedy(
             "More rows would not tell.",
         )
     if gains is not None and metric is not None:
-        won = _by_gain(gains, metric, columns, moved=moved)
+        won = _by_gain(gains, metric, columns, moved=moved, inputs_moved=inputs_moved)
         if won is not None:
             return won
     if rose and verdict in {Verdict.NONE, Verdict.UNDETERMINED} and not conditional_shift:
@@ -256,7 +259,7 @@ def _tolerance(metric: Metric) -> float:
 
 
 def _by_gain(
-    gains: Gains, metric: Metric, columns: tuple[str, ...], *, moved: bool
+    gains: Gains, metric: Metric, columns: tuple[str, ...], *, moved: bool, inputs_moved: bool
 ) -> Remedy | None:
     """Return the remedy that wins, or None where the verdict has to say."""
     rose, least = _has_risen(metric), _tolerance(metric)
@@ -268,7 +271,12 @@ def _by_gain(
             f"{100 * min(gains.outside, 1.0):.0f} % of the rise of the loss lies in rows unlike "
             "any that the model was trained on: collect more of them and retrain.",
         )
-    sure = [a for a in _CHEAPER_FIRST if a in gains.of and _is_worth(gains.of[a], least)]
+    # What it would have won before the change as well is no remedy of the change.
+    usual = max(gains.before, 0.0)
+    offered = [a for a in _CHEAPER_FIRST if a in gains.of]
+    sure = [a for a in offered if _is_worth(gains.of[a], least, usual)]
+    if not inputs_moved:  # old rows, weighted, are old rows
+        sure = [a for a in sure if a is not Action.REWEIGHT]
     if sure:
         best = max(gains.of[a].value for a in sure)
         action = next(a for a in sure if gains.of[a].value >= best - least)
@@ -286,7 +294,9 @@ def _by_gain(
     if not moved:
         return None
     why = "no correction from these columns wins it back: harder rows, not a worse model"
-    if any(gain.value > least for gain in gains.of.values()):
+    if any(_is_worth(gains.of[a], least) for a in offered):
+        why = "what a correction wins now it would have won before: the model fits no worse"
+    elif any(gain.value > least for gain in gains.of.values()):
         why = "whether a correction from these columns wins it back is not sure with so few rows"
     elif not gains.knows_loss:
         why = (
@@ -301,8 +311,8 @@ def _by_gain(
     )
 
 
-def _is_worth(gain: Estimate, least: float) -> bool:
-    return gain.low is not None and gain.low > 0 and gain.value > least
+def _is_worth(gain: Estimate, least: float, usual: float = 0.0) -> bool:
+    return gain.low is not None and gain.low > usual and gain.value > least + usual
 
 
 def _text(action: Action, gain: Estimate, metric: Metric) -> str:

@@ -11,9 +11,10 @@ from whydrift.discovery.errors import SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.clocks import calendar_names, clock
+from whydrift.monitor.diagnosis.clocks import calendar_names, clock, counts_rows, is_day_of_month
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
+from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 from whydrift.monitor.diagnosis.faults.renamed import written_otherwise
 from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
@@ -24,6 +25,8 @@ from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
 __all__ = ["Sides", "prepare", "unusable"]
 
 _LEAST_ROWS = 20
+_MOST_NEW = 0.02  # of the rows, of new categories that are no fault
+_LEAST_OF_A_CATEGORY = 10  # rows: with fewer of some that are known, new ones are no news
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ def prepare(
         made = _made_of_outcome(reference, names, target, prediction, named)
         names = [n for n in names if n not in made]
         notes += made.values()
+        reference, current = _with_loss(reference, current, tuple(made))
     others = tuple(n for n in names if n != target)
     forgotten = forgotten_cluster(reference, current, others) if cluster is None else None
     if forgotten is not None:
@@ -197,6 +201,18 @@ def _comparable(
             )
             notes.append(Note("clock_column", name, text))
             clocks.append(name)
+        elif name != target and name not in named and counts_rows(reference, current, name):
+            text = (
+                f"column {name!r} counts the rows of each window: how long the windows are is all "
+                "that it says, and it is left out"
+            )
+            notes.append(Note("clock_column", name, text))
+        elif name != target and name not in named and is_day_of_month(reference, current, name):
+            text = (
+                f"column {name!r} is the day of the month, and one month is longer: it is left out"
+            )
+            notes.append(Note("clock_column", name, text))
+            clocks.append(name)
         else:
             names.append(name)
             notes += _oddities(reference, current, name)
@@ -212,6 +228,8 @@ def _oddities(reference: Snapshot, current: Snapshot, name: str) -> list[Note]:
             "current window, where they are numbers: read or write them as text"
         )
         notes.append(Note("leading_zeros_lost", name, text))
+    if (new := _new_category(reference, current, name)) is not None:
+        notes.append(new)
     if reference.schema[name].kind.is_numeric and reference.is_constant(name):
         text = (
             f"column {name!r} never varied in the reference: judged by the share of rows "
@@ -219,6 +237,29 @@ def _oddities(reference: Snapshot, current: Snapshot, name: str) -> list[Note]:
         )
         notes.append(Note("constant_column", name, text))
     return notes
+
+
+def _new_category(reference: Snapshot, current: Snapshot, name: str) -> Note | None:
+    """Return a note of categories that a reference with a short list of common ones has not.
+
+    In too few rows for a fault: a new shop or release is told, and nothing is to be mended.
+    """
+    if not reference.schema[name].kind.is_discrete:
+        return None
+    known = reference.schema[name].categories
+    before = [c for c in reference.summaries[name].category_counts[: len(known)] if c]
+    after = current.summaries[name]
+    new = after.category_counts[len(known) :]
+    if not new or min(max(new), min(before, default=0)) < _LEAST_OF_A_CATEGORY:
+        return None
+    if sum(new) > _MOST_NEW * after.count:
+        return None  # a fault
+    label = current.schema[name].categories[len(known) + int(np.argmax(new))]
+    text = (
+        f"{label!r} is new in {name!r}: {max(new):,} rows ({max(new) / after.count:.1%}), and none "
+        "of the reference's"
+    )
+    return Note("new_category", name, text)
 
 
 def _made_of_outcome(
@@ -243,6 +284,19 @@ def _made_of_outcome(
     }
 
 
+def _with_loss(
+    reference: Snapshot, current: Snapshot, made: tuple[str, ...]
+) -> tuple[Snapshot, Snapshot]:
+    """Return the windows with the role of a recorded loss, where one of these columns is one."""
+    if reference.schema.with_role(Role.LOSS) is not None:
+        return reference, current
+    for name in made:
+        told = reference.with_roles({Role.LOSS: name})
+        if current.has(name) and loss_identity(told) is not None:
+            return told, current.with_roles({Role.LOSS: name})
+    return reference, current
+
+
 def _cluster_not_named(whose: str, *, is_taken: bool) -> Note:
     text = f"rows of one {whose!r} resemble each other, and many of its values are new: "
     if is_taken:
@@ -258,15 +312,13 @@ def _cluster_not_named(whose: str, *, is_taken: bool) -> Note:
 
 
 def _few_rows(reference: Snapshot, current: Snapshot) -> list[Note]:
-    return [
-        Note(
-            "few_rows",
-            None,
-            f"the {label} window has {window.rows} rows: below {_LEAST_ROWS} nothing can be tested",
-        )
-        for label, window in (("reference", reference), ("current", current))
-        if window.rows < _LEAST_ROWS
-    ]
+    notes = []
+    for label, window in (("reference", reference), ("current", current)):
+        if window.rows < _LEAST_ROWS:
+            rows = "1 row" if window.rows == 1 else f"{window.rows} rows"
+            text = f"the {label} window has {rows}: below {_LEAST_ROWS} nothing can be tested"
+            notes.append(Note("few_rows", None, text))
+    return notes
 
 
 def _put_in_order(

@@ -16,7 +16,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.prediction_row import MODEL_CHANGED
-from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined
+from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined, measure_words
 
 __all__ = ["summarise"]
 
@@ -124,7 +124,11 @@ def summarise(
         either = [" or ".join(g.columns) for g in groups if target not in g.columns]
         where = [*sources, *upstream, *either]
         reach = f" upstream of {target}" if target and not set(where) <= set(leads) else ""
-        parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
+        if target is None and verdict is Verdict.BOTH:  # of one sink or another
+            parts.append(f"Mechanism shift at {joined(broken)}")
+            where = [c for c in where if c not in broken]
+        if where:
+            parts.append(f"Covariate shift{reach}, beginning at {joined(where)}")
         groups = [g for g in groups if target in g.columns]
     elif verdict is Verdict.MECHANISM and not own and not rest_moved:
         parts.append(f"Mechanism shift at {joined(broken)}")
@@ -226,11 +230,8 @@ def _broken(fault: FaultyColumns) -> str:
 def _measure(metric: Metric | None) -> str:
     if metric is None or metric.change.low is None or metric.change.high is None:
         return ""
+    name = measure_words(metric.name)
     if metric.change.low <= 0 <= metric.change.high:
-        return f"; the {_name(metric)} did not move measurably"
+        return f"; the {name} did not move measurably"
     way = "rose" if metric.change.value > 0 else "fell"
-    return f"; the {_name(metric)} {way} from {metric.reference:.3g} to {metric.current:.3g}"
-
-
-def _name(metric: Metric) -> str:
-    return metric.name.replace("_", " ")
+    return f"; the {name} {way} from {metric.reference:.3g} to {metric.current:.3g}"

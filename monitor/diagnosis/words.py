@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 
-__all__ = ["FaultyColumns", "columns_by_kind", "is_conceivable", "joined", "p_text", "sentence"]
+__all__ = [
+    "FaultyColumns",
+    "columns_by_kind",
+    "is_conceivable",
+    "joined",
+    "measure_words",
+    "p_text",
+    "sentence",
+]
 
 _MOST_SHARE, _MOST_SD = 0.99, 10.0
 # Of which a sentence can name the columns of several at once.
@@ -24,8 +32,18 @@ def joined(names: Sequence[str], most: int = 4) -> str:
 
 
 def sentence(evidence: str) -> str:
-    """Return evidence as a sentence, with a large first letter and a stop, unless it asks."""
-    return evidence[0].upper() + evidence[1:] + ("" if evidence.endswith("?") else ".")
+    """Return evidence as a sentence, with a large first letter and a stop, unless it asks.
+
+    A column that a formula begins with keeps its name.
+    """
+    is_formula = evidence.split(" ", 2)[1:2] == ["="]
+    first = evidence[0] if is_formula else evidence[0].upper()
+    return first + evidence[1:] + ("" if evidence.endswith("?") else ".")
+
+
+def measure_words(name: str) -> str:
+    """Return a loss's name as it stands in a sentence: "squared error", "0-1 loss"."""
+    return name.replace("zero_one", "0-1 loss").replace("_", " ")
 
 
 def p_text(value: float) -> str:

@@ -140,3 +140,18 @@ def test_ten_columns_of_five_thousand_rows_take_a_tenth_of_a_second():
         seconds.append(time.process_time() - started)
     print(seconds)
     assert min(seconds) < 0.4  # a tenth of a second on an idle machine
+
+
+def test_an_edge_that_goes_the_other_way_is_weakened_and_turned():
+    def window(seed: int, slope: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=1000)
+        return pd.DataFrame({"x": x, "y": slope * x + rng.normal(size=1000)})
+
+    for seed in range(4):
+        frames = [Snapshot.from_frame(window(seed + s, b)) for s, b in ((0, 1.0), (50, -1.0))]
+        (change,) = compare(*frames, graph=Graph.from_pairs([("x", "y")])).graph_change
+        assert (change.change, change.turned) == ("weakened", True)
+    frames = [Snapshot.from_frame(window(s, b)) for s, b in ((0, 1.0), (50, 0.5))]
+    (change,) = compare(*frames, graph=Graph.from_pairs([("x", "y")])).graph_change
+    assert (change.change, change.turned) == ("weakened", False)

@@ -123,13 +123,15 @@ def test_rare_labels_that_are_late_are_late_though_few_lack():
     assert "the first 5" in text
 
 
-def test_labels_of_a_few_neighbouring_rows_are_no_ground_for_a_remedy():
+def test_labels_that_stand_together_are_worth_as_much_as_a_window_of_these_rows():
     rng = np.random.default_rng(2)
-    after = events(rng, more=2.0)
-    after.loc[100:, "y"] = np.nan
-    found = of_events(events(rng), after)
-    assert "y" in found.ranking
-    assert found.remedy.gain is None
+    before, after = events(rng), events(rng, more=2.0)
+    apart = of_events(before, after[:100])
+    together = of_events(before, after.assign(y=after["y"].where(after.index < 100)))
+    assert "y" in together.ranking and together.metric.change.low > 0
+    widths = [d.metric.change.high - d.metric.change.low for d in (apart, together)]
+    assert widths[1] == pytest.approx(widths[0], rel=0.2)
+    assert together.remedy.gain.value == pytest.approx(apart.remedy.gain.value, rel=0.2)
 
 
 def test_where_hardly_a_row_is_mature_and_labels_change_none_is_judged():

@@ -143,3 +143,88 @@ def test_a_loss_of_another_kind_is_no_broken_identity():
         d.assign(cost=np.random.default_rng(3).normal(size=len(d))) for d in (window(1), window(2))
     )
     assert judged(*snapshots(reference, current)).faults == ()
+
+
+# ---- classes by name ---------------------------------------------------------------------------
+def cases(seed: int, rows: int = 1000, more: float = 0.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=rows)
+    is_bad = x + more + rng.logistic(size=rows) > 0
+    return pd.DataFrame(
+        {"x": x, "y": np.where(is_bad, "bad", "good"), "guess": 1 / (1 + np.exp(-x))}
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "log_loss"])
+def test_a_chance_is_that_of_the_class_that_it_fits_whatever_the_loss(loss):
+    reference, current = cases(1), cases(2, more=1.0)
+    found = judged(reference, current, loss)
+    truth = [
+        wd.compare(*(w.assign(y=(w.y == "bad") * 1) for w in (reference, current)), graph=PAIRS,
+                   target="y", prediction="guess", loss=loss)
+    ][0]  # fmt: skip
+    assert found.metric.reference == pytest.approx(truth.metric.reference)
+    assert found.metric.current == pytest.approx(truth.metric.current)
+    assert found.columns["y"].contribution.value > 0
+    assert found.metric.unexplained is not None
+    assert "positive_class" in {w.code for w in found.warnings}
+
+
+def classes(seed: int, more: float = 0.0) -> pd.DataFrame:
+    def named(z: np.ndarray) -> np.ndarray:
+        return np.select([z < -1, z > 1], ["low", "high"], "middle")
+
+    rng = np.random.default_rng(seed)
+    x = 1.5 * rng.normal(size=1500)
+    y = named(x + more + 0.5 * rng.normal(size=1500))
+    return pd.DataFrame({"x": x, "y": y, "guess": named(x)})
+
+
+def test_a_class_that_is_new_was_predicted_by_nobody():
+    current = classes(2)
+    current["y"] = current["y"].where(current["x"] < 1.5, "unheard of")
+    found = judged(classes(1), current)
+    assert found.metric.current == pytest.approx((current["y"] != current["guess"]).mean())
+    assert "the 0-1 loss rose" in found.summary
+
+
+def test_an_own_loss_of_classes_gets_their_names_and_says_what_retraining_wins():
+    def cost(guess: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.where((y == "high") & (guess != "high"), 5.0, (guess != y) * 1.0)
+
+    current = classes(2, more=1.0)
+    found = judged(classes(1), current, cost)
+    assert found.metric.current == pytest.approx(cost(current["guess"], current["y"]).mean())
+    assert found.remedy.action == "retrain"
+    assert found.remedy.gain.value > 0.3 * found.metric.change.value
+
+
+def test_an_own_loss_of_two_predicted_classes_is_won_back_by_another_cut():
+    def cost(guess: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return np.where(guess == y, 0.0, np.where(y == 1, 5.0, 1.0))
+
+    def two(seed: int, more: float) -> pd.DataFrame:
+        frame = cases(seed, 1500, more)
+        return frame.assign(y=(frame["y"] == "bad") * 1, guess=(frame["x"] > 0) * 1)
+
+    found = judged(two(1, 0.0), two(2, 2.0), cost)
+    assert found.remedy.action == "retrain"
+    all_bad = cost(np.ones(1500), two(2, 2.0)["y"].to_numpy()).mean()
+    assert found.metric.current - found.remedy.gain.value <= all_bad + 0.05
+
+
+def test_the_log_loss_of_classes_is_told_to_count_none_of_their_chances():
+    frames = [
+        f.assign(y=(f["y"] == "bad") * 1, guess=(f["x"] > 0) * 1.0) for f in map(cases, (1, 2))
+    ]
+    found = judged(*frames, "log_loss")
+    assert "hard_predictions" in {w.code for w in found.warnings}
+
+
+def test_a_recorded_loss_is_known_by_what_it_is():
+    def recorded(seed: int, times: float = 1.0) -> pd.DataFrame:
+        return window(seed).assign(loss=lambda f: times * (f["y"] - f["guess"]) ** 2)
+
+    assert not judged(recorded(1), recorded(2)).faults
+    (fault,) = judged(recorded(1), recorded(2, 2.0)).faults
+    assert fault.kind is FaultKind.IDENTITY_BROKEN and fault.columns == ("loss",)

@@ -1,5 +1,7 @@
 """Odd windows, found by people who tried to break the comparison."""
 
+import unicodedata
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -64,3 +66,114 @@ def test_options_of_another_type_are_refused_in_plain_words(wrong):
         wd.discover(houses(), **wrong)
     with pytest.raises(wd.WhydriftError, match="floor"):
         wd.compare(houses(), houses(500, 1), floor="x")
+
+
+# ---- what is new in a window, and is no change -------------------------------------------------
+def shops(rows: int, seed: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    shop = rng.choice(["Köln", "Łódź", "東京"], rows, p=[0.5, 0.3, 0.2])
+    x = rng.normal(size=rows)
+    return pd.DataFrame({"shop": shop, "x": x, "y": x + (shop == "Köln") + rng.normal(size=rows)})
+
+
+@pytest.mark.parametrize("mixed", [False, True])
+def test_a_counter_of_rows_says_how_long_the_windows_are(mixed):
+    rng = np.random.default_rng(0)
+    frames = []
+    for seed, rows in enumerate((1200, 800)):
+        count = rng.permutation(rows) if mixed else np.arange(rows)
+        frames.append(shops(rows, seed).assign(k=0.5 * count))
+    found = wd.compare(*frames, target="y")
+    assert not found.faults and "k" not in found.columns
+    assert ("clock_column", "k") in {(w.code, w.column) for w in found.warnings}
+
+
+def test_a_filter_on_a_number_is_still_told_from_a_counter():
+    before, after = (shops(3000, s).assign(k=lambda f: 10 + f["x"].rank() ** 1.2) for s in (1, 2))
+    after = after[after["k"] < after["k"].quantile(0.7)]
+    assert [f.kind for f in wd.compare(before, after, target="y").faults] == ["filter_changed"]
+
+
+def test_what_only_rises_is_not_cut_where_a_shorter_window_ends():
+    rng = np.random.default_rng(0)
+    before, after = (
+        shops(rows, seed).assign(
+            when=pd.date_range("2026-01-01", periods=rows, freq="min"),
+            read=rng.exponential(size=rows).cumsum(),
+        )
+        for seed, rows in enumerate((1200, 800))
+    )
+    found = wd.compare(before, after, target="y", time_column="when")
+    assert "filter_changed" not in {f.kind for f in found.faults}
+
+
+def test_a_shorter_month_lacks_its_last_days():
+    before = shops(3100, 1).assign(day=np.repeat(np.arange(1, 32), 100))
+    after = shops(2800, 2).assign(day=np.repeat(np.arange(1, 29), 100))
+    found = wd.compare(before, after, target="y")
+    assert not found.faults and not found.ranking
+    assert ("clock_column", "day") in {(w.code, w.column) for w in found.warnings}
+
+
+def test_spellings_that_were_tidied_up_are_one_category():
+    rng = np.random.default_rng(0)
+    before = shops(3100, 1)
+    before["shop"] = before["shop"].where(rng.random(3100) > 0.3, before["shop"].str.upper())
+    found = wd.compare(before, shops(2800, 2), target="y")
+    assert [(f.kind, f.columns, f.repaired) for f in found.faults] == [("recode", ("shop",), True)]
+    assert found.columns["y"].verdict == "stable" and found.verdict == "none"
+
+
+def test_one_of_two_spellings_that_went_with_its_rows_is_no_spelling():
+    before, after = shops(3100, 1), shops(2800, 2)
+    before["shop"] = before["shop"].replace("Łódź", "KÖLN")
+    after = after[after["shop"] != "Łódź"]
+    assert "recode" not in {f.kind for f in wd.compare(before, after, target="y").faults}
+
+
+def test_another_unicode_form_is_another_spelling_and_says_so():
+    after = shops(2800, 2)
+    after["shop"] = after["shop"].map(lambda label: unicodedata.normalize("NFD", label))
+    found = wd.compare(shops(3100, 1), after, target="y")
+    (fault,) = found.faults
+    assert fault.kind == "recode" and fault.repaired and "Unicode" in fault.evidence
+    assert found.columns["y"].verdict == "stable"
+
+
+def test_a_rare_category_that_is_new_is_told_to_be_new():
+    rng = np.random.default_rng(0)
+    after = shops(20_000, 2)
+    after["shop"] = after["shop"].where(rng.random(20_000) > 0.01, "Napoli")
+    found = wd.compare(shops(20_000, 1), after, target="y")
+    assert not found.faults
+    (text,) = [w.text for w in found.warnings if w.code == "new_category"]
+    assert "'Napoli' is new in 'shop'" in text
+
+
+def test_values_that_lack_in_one_category_alone_are_told_where():
+    after = shops(2800, 2)
+    after["x"] = after["x"].mask(after["shop"] == "Łódź")
+    (fault,) = wd.compare(shops(3100, 1), after, target="y").faults
+    assert fault.kind == "null_spike" and fault.where == "shop is 'Łódź'"
+    assert "where shop is 'Łódź'" in fault.evidence
+
+
+def test_a_constant_that_is_another_one_is_told_by_both():
+    found = wd.compare(houses().assign(k=1.0), houses(500, 1).assign(k=2.0), target="y")
+    assert "values other than 1 (all are 2 now)" in found.columns["k"].reason
+    assert "spread" not in found.columns["k"].reason
+
+
+def test_a_value_of_a_grid_that_few_rows_happen_to_lack_is_no_offset():
+    told = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        before, after = (
+            houses(n, seed + 100 * n).assign(
+                off=rng.choice([5.0, 10, 20, 30], n, p=[0.04, 0.4, 0.3, 0.26])
+            )
+            for n in (100, 1000)
+        )
+        before["off"] = before["off"].replace(5.0, 10.0)
+        told += bool(wd.compare(before, after, target="y").faults)
+    assert told == 0

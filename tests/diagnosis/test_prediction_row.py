@@ -52,7 +52,6 @@ def test_another_model_is_told_from_moved_inputs(shift):
 
 BREAKS = {
     "other unit": lambda frame: frame.assign(guess=100 * frame["guess"]),
-    "constant": lambda frame: frame.assign(guess=frame["guess"].mean()),
     "joined to other rows": lambda frame: frame.assign(guess=np.roll(frame["guess"], 700)),
 }
 
@@ -75,6 +74,29 @@ def test_a_broken_prediction_is_a_finding_and_comes_before_what_a_correction_win
     assert "guess" in table_order(diagnosis)
     assert has_other_model(diagnosis.to_dict())
     assert wd.Diagnosis.from_dict(diagnosis.to_dict()).model_changed
+
+
+def test_a_prediction_that_stands_still_is_broken():
+    current = served(houses(2000, 2)).assign(guess=3.0)
+    diagnosis, row = predicted(served(houses(2000, 1)), current)
+    assert row.verdict == "fault" and row.fault == "stuck_value"
+    assert diagnosis.remedy.action == "fix_pipeline" and diagnosis.verdict == "none"
+    still = current.assign(**{n: 1.0 for n in current.columns if n not in {"guess", "price"}})
+    diagnosis, row = predicted(served(houses(2000, 1)), still)
+    assert row.fault is None  # as the inputs do that it is made from
+
+
+def test_a_model_of_another_formula_is_another_model_and_no_fault():
+    rng = np.random.default_rng(3)
+
+    def rows(own: float) -> pd.DataFrame:
+        a, b = rng.normal(size=(2, 1000))
+        return pd.DataFrame({"a": a, "b": b, "y": a + b + rng.normal(size=1000),
+                             "guess": a + own * b})  # fmt: skip
+
+    for own, verdict in ((1.004, "stable"), (1.5, "mechanism")):
+        found = wd.compare(rows(1.0), rows(own), target="y", prediction="guess")
+        assert not found.faults and found.columns["guess"].verdict == verdict
 
 
 def test_a_sound_prediction_leaves_headline_and_alerts_as_they_are():

@@ -125,3 +125,40 @@ def test_a_change_that_is_not_possible_is_not_said_to_be_what_would_have_been_se
         assert row.reason == "Nothing was found, but no change could have been seen."
     many = wd.compare(stores(rng, 100), stores(rng, 100), graph=[], cluster="store", level=1e-4)
     assert "a change below 0." in many.columns["promo"].reason
+
+
+@pytest.mark.parametrize("rows", [(2000, 200), (200, 2000)])
+@pytest.mark.parametrize("move", [1.0, 3.0])
+def test_a_level_that_moved_far_is_no_spread_however_unlike_the_windows_are_in_length(rows, move):
+    def window(n: int, off: float = 0.0) -> pd.DataFrame:
+        x = rng.normal(size=n)
+        return pd.DataFrame({"x": x, "y": x + off + rng.normal(size=n)})
+
+    rng = np.random.default_rng(1)
+    reason = (
+        wd.compare(window(rows[0]), window(rows[1], move), graph=[("x", "y")]).columns["y"].reason
+    )
+    assert "level moved" in reason and "spread" not in reason
+
+
+def test_without_a_target_both_kinds_of_shift_are_named():
+    def window(seed: int, move: float) -> pd.DataFrame:
+        x, b, e = np.random.default_rng(seed).normal(size=(3, 1000))
+        return pd.DataFrame({"x": x, "b": b + move, "y": x + b + 2 * move + e})
+
+    found = wd.compare(window(1, 0.0), window(2, 1.0), graph=[("x", "y"), ("b", "y")])
+    assert found.verdict == "both"
+    assert "Mechanism shift at y" in found.summary
+    assert "Covariate shift, beginning at b" in found.summary
+
+
+def test_what_moved_at_an_edge_of_open_direction_contributes_nobody_knows_what():
+    def window(move: float) -> pd.DataFrame:
+        x, e, f = rng.normal(size=(3, 2000))
+        return pd.DataFrame({"x": x, "z": x + e, "y": x + e + f}) + move
+
+    rng = np.random.default_rng(1)
+    found = wd.compare(window(0.0), window(0.8), target="y", method="ges")
+    assert found.columns["y"].reason_code == "undecided_edge"
+    assert all(c.contribution is None for c in found.columns.values())
+    assert found.metric.unattributed == pytest.approx(found.metric.change.value)

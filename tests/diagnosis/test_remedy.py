@@ -260,3 +260,12 @@ def test_what_a_correction_wins_is_not_learned_from_effects_of_the_target():
     noise = (0.1 * windows[1].y).pow(2).mean()
     assert diagnosis.metric is not None and diagnosis.remedy.gain is not None
     assert diagnosis.remedy.gain.value < diagnosis.metric.current - 0.8 * noise
+
+
+def test_what_was_to_be_won_before_is_no_remedy_of_more_noise():
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        frames = [numbers(rng, noise=noise, bend=1.0) for noise in (0.5, 0.9)]
+        found = wd.compare(*frames, graph=[("x", "y"), ("z", "y")], target="y", prediction="guess")
+        assert found.metric.change.low > 0
+        assert found.remedy.action == "none" and "won before" in found.remedy.text

@@ -268,7 +268,7 @@ def fit_world(
     )
     if prediction is None:
         return World(pair, measure, units, nodes, None, False, target, bases)
-    guesses, is_chance = pair.values(prediction), measure.name == "log_loss"
+    guesses, is_chance = pair.values(prediction), measure.is_chance
     if is_chance:
         chance = np.clip(guesses, _SURE, 1 - _SURE)
         guesses = np.log(chance / (1 - chance))

@@ -46,6 +46,8 @@ class Finding:
         Where the fault shows, for telling since when; None: from the first row on.
     usual : float
         Share of rows that look so in the reference too.
+    reference_repairs : mapping of str to ndarray of shape (n_reference_sampled,)
+        Columns of the reference as they have to be read beside the current ones.
     kept_reference, kept_current : ndarray of int, optional
         Rows of the samples that can be compared, where a fault of rows leaves others out.
     """
@@ -54,6 +56,7 @@ class Finding:
     repairs: Mapping[str, FloatArray] = field(default_factory=dict)
     rows: BoolArray | None = None
     usual: float = 0.0
+    reference_repairs: Mapping[str, FloatArray] = field(default_factory=dict)
     kept_reference: IntArray | None = None
     kept_current: IntArray | None = None
 

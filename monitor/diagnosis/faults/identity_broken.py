@@ -10,7 +10,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
 from whydrift.monitor.diagnosis.faults.identity import Identity, Linear, find_identities
-from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
+from whydrift.monitor.diagnosis.faults.loss_identity import LossIdentity, loss_identity
 
 __all__ = ["identity_broken"]
 
@@ -94,6 +94,9 @@ def _check(suspects: Suspects, identity: Identity, count: int) -> Finding | None
     if isinstance(identity, Linear) and _counts_years(current, identity, np.asarray(rows)):
         return None
     culprit, values = _culprit(suspects, identity, broken)
+    is_predicted = reference.schema[culprit].role is Role.PREDICTION
+    if is_predicted and len(identity.names) > 2 and not isinstance(identity, LossIdentity):
+        return None  # another model, of another formula
     evidence = (
         f"{identity} fails in {share:.1%} of the rows; in the reference in {share_before:.1%}"
     )

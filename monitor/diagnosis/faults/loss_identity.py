@@ -11,6 +11,7 @@ from whydrift.discovery.errors import WhydriftError
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.metric import LOSSES, row_measure
+from whydrift.monitor.diagnosis.words import measure_words
 
 __all__ = ["LossIdentity", "as_numbers", "loss_identity"]
 
@@ -79,7 +80,7 @@ class LossIdentity:
         return None if measure is None else measure.current
 
     def __str__(self) -> str:
-        kind = self.loss.replace("_", " ")
+        kind = measure_words(self.loss)
         return f"{self.result} = {kind} of {self.prediction} and {self.target}"
 
 

@@ -11,6 +11,7 @@ from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself, sum_by_itself
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.category_of import category_of
 from whydrift.monitor.diagnosis.faults.presence import Presence
 
 __all__ = ["null_spike"]
@@ -65,7 +66,10 @@ def _rise(suspects: Suspects, presence: Presence, name: str, limit: float) -> Fi
     evidence = f"missing in {share:.1%} of the rows; in the reference {share_before:.1%}"
     # Missing rows drop out of every test that needs the column: nothing else to undo.
     rows = ~np.isfinite(suspects.current.column(name))
-    fault = Fault(FaultKind.NULL_SPIKE, (name,), share, evidence)
+    where = category_of(suspects, rows, np.ones(len(rows), dtype=bool))
+    if where is not None:
+        evidence = f"missing where {where}: in {evidence.removeprefix('missing in ')}"
+    fault = Fault(FaultKind.NULL_SPIKE, (name,), share, evidence, where=where)
     return Finding(fault, rows=rows, usual=share_before)
 
 

@@ -255,6 +255,10 @@ def _grid(suspects: Suspects, name: str) -> Finding | None:
     values = after[off]
     if values.size < max(_LEAST_OFF, _LEAST_OFF_SHARE * present.sum()):
         return None
+    share = float(off.sum() / present.sum())
+    # Of few rows the reference may lack a value of the grid, which then looks coarser.
+    if known.size * np.log1p(-min(share, 1 - 1e-9)) > np.log(suspects.level / 1e3):
+        return None
     moved = _phase(values, step)
     if moved is None:
         return None
@@ -262,7 +266,6 @@ def _grid(suspects: Suspects, name: str) -> Finding | None:
     added = gap + step * round((float(np.median(values) - np.median(known)) - gap) / step)
     if _apart(values - added, known) > 0.02 + distance_by_chance(values, known):
         return None
-    share = float(off.sum() / present.sum())
     evidence = (
         f"{share:.1%} of the values lie between the points of the grid on which the reference's "
         f"lie (one every {step:g}): {added:+.6g} was added"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from unicodedata import normalize
+
 import numpy as np
 from scipy.special import bdtrc, stdtr
 
@@ -44,6 +46,7 @@ def recode(suspects: Suspects) -> list[Finding]:
             continue
         finding = (
             _respelled(suspects, name)
+            or _spelt_as_one(suspects, name)
             or _new_category(suspects, name)
             or _exchanged(suspects, name, company)
         )
@@ -79,18 +82,67 @@ def _respelled(suspects: Suspects, name: str) -> Finding | None:
         repaired[codes == code] = whole
     example = max(meant, key=lambda code: current.category_counts[code])
     share = count / current.count
+    looks_alike = normalize("NFC", categories[example]) == normalize("NFC", known[meant[example]])
+    how = ", which only looks the same: another Unicode form" if looks_alike else ""
     evidence = (
         f"{len(meant)} {'category is' if len(meant) == 1 else 'categories are'} spelt otherwise "
-        f"than in the reference (such as {categories[example]!r} for {known[meant[example]]!r}), "
-        f"in {share:.1%} of the rows"
+        f"than in the reference (such as {categories[example]!r} for "
+        f"{known[meant[example]]!r}{how}), in {share:.1%} of the rows"
     )
     fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
     return Finding(fault, {name: repaired}, np.isin(codes, list(meant)))
 
 
+def _spelt_as_one(suspects: Suspects, name: str) -> Finding | None:
+    """Return categories of the reference that are written as another one of theirs now.
+
+    What differed in case, blanks or punctuation alone was tidied up: no row has the one spelling
+    any more, and the other has the rows of both. Undone by reading the reference so, too.
+    """
+    known = suspects.reference.schema[name].categories
+    before, current = suspects.reference.summaries[name], suspects.current.summaries[name]
+    rows, rows_now = max(1, before.count), max(1, current.count)
+    plain: dict[str, list[int]] = {}
+    for code, label in enumerate(known):
+        plain.setdefault(_bare(label), []).append(code)
+    meant: dict[int, int] = {}
+    for codes in plain.values():
+        kept = [c for c in codes if current.category_counts[c]]
+        if len(kept) == 1:
+            gone = [c for c in codes if c != kept[0] and before.category_counts[c]]
+            meant |= dict.fromkeys(gone, kept[0])
+    count = sum(before.category_counts[code] for code in meant)
+    if count < max(_LEAST_RESPELLED, _LEAST_SHARE * rows):
+        return None
+    limit = suspects.level / len(suspects.names)
+    if share_rises(0, rows_now, count, rows) >= limit:
+        return None
+    wholes = set(meant.values())
+    had = count + sum(before.category_counts[code] for code in wholes)
+    has = sum(current.category_counts[code] for code in wholes)
+    if share_rises(has, rows_now, had, rows) < limit:
+        return None  # the one spelling went, and its rows with it
+    example = max(meant, key=lambda code: before.category_counts[code])
+    share = count / rows
+    evidence = (
+        f"{known[example]!r} is spelt {known[meant[example]]!r} now, as in other rows before: "
+        f"{len(meant)} {'spelling is' if len(meant) == 1 else 'spellings are'} gone that "
+        f"{share:.1%} of the reference's rows have"
+    )
+    usual, own = suspects.reference.column(name), suspects.current.column(name)
+    read = usual.copy()
+    for code, whole in meant.items():
+        read[usual == code] = whole
+    fault = Fault(FaultKind.RECODE, (name,), share, evidence, repaired=True)
+    return Finding(fault, {name: own}, reference_repairs={name: read})
+
+
 def _bare(label: str) -> str:
-    """Return what is left without case, blanks and punctuation, which in numbers mean something."""
-    text = label.strip().casefold()
+    """Return what is left without case, blanks and punctuation, which in numbers mean something.
+
+    An accented letter may be one character or two (Unicode's normal forms C and D).
+    """
+    text = normalize("NFC", label).strip().casefold()
     if any(c.isdigit() for c in text):
         # 1.0 is 1 in a column that had missing values for a while.
         return text.removesuffix(".0") if text[:-2].isdigit() else text

@@ -134,6 +134,8 @@ def find_faults(
             faulty.update(finding.fault.columns)
             if finding.repairs:
                 repaired = repaired.with_sample(finding.repairs)
+            if finding.reference_repairs:
+                reference = reference.with_sample(finding.reference_repairs)
             if finding.kept_current is not None:
                 current, repaired = (w.take(finding.kept_current) for w in (current, repaired))
             if finding.kept_reference is not None:

@@ -51,7 +51,8 @@ def rows_missing(suspects: Suspects) -> list[Finding]:
     evidence = (
         f"no row from {_shown(after, begin)} to {_shown(after, begin + length)}, where about "
         f"{expected:,.0f} were to be expected; the longest gap of the reference is "
-        f"{_duration(usual * seconds)}, this one {_duration(end - start)}"
+        f"{_duration(usual * seconds) if usual else 'less than ' + _duration(seconds)}, this one "
+        f"{_duration(end - start)}"
     )
     fault = Fault(FaultKind.ROWS_MISSING, (), share, evidence, first_seen=iso(float(start)))
     return [Finding(fault)]

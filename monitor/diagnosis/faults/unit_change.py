@@ -10,7 +10,8 @@ import numpy as np
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
-from whydrift.monitor.diagnosis.faults.base import MOST_COLUMNS, Finding, Suspects, ks_distance
+from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
+from whydrift.monitor.diagnosis.faults.category_of import category_of
 from whydrift.monitor.diagnosis.faults.conversion import (
     CONVERSIONS,
     LEAST_ROWS,
@@ -96,7 +97,7 @@ def _steps(suspects: Suspects, name: str) -> Finding | None:
     # The rows of a part may be of a kind of their own.
     if best is None or least > (_MOST_LEFT if is_all else _MOST_LEFT_OF_PART) + by_chance:
         return None
-    where = None if is_all else _category_of(suspects, rows, counted)
+    where = None if is_all else category_of(suspects, rows, counted)
     if not is_all and where is None:
         return None  # packs of ten beside single ones
     share = 1.0 if is_all else float(rows.sum() / np.isfinite(after).sum())
@@ -108,25 +109,6 @@ def _steps(suspects: Suspects, name: str) -> Finding | None:
     fault = Fault(FaultKind.UNIT_CHANGE, (name,), share, evidence, repaired=True, where=where)
     repaired = np.where(counted if is_all else rows, np.round(best.undo(after), 6), after)
     return Finding(fault, {name: repaired}, None if is_all else rows)
-
-
-def _category_of(suspects: Suspects, rows: BoolArray, counted: BoolArray) -> str | None:
-    """Return the one category to which the rows belong, and all that are counted in it."""
-    for name in suspects.names[:MOST_COLUMNS]:
-        column = suspects.reference.schema[name]
-        if not column.kind.is_discrete:
-            continue
-        codes = suspects.current.column(name)
-        known = rows & np.isfinite(codes)
-        if not known.any():
-            continue
-        code = int(np.bincount(codes[known].astype(np.int64)).argmax())
-        here = codes == code
-        if code < len(column.categories) and (
-            min(here[rows].mean(), rows[here & counted].mean()) >= _ALL
-        ):
-            return f"{name} is {column.categories[code]!r}"
-    return None
 
 
 def _is_on(scale: FloatArray, values: FloatArray) -> BoolArray:

@@ -89,6 +89,7 @@ _WEIGHTS = {"short": 0.45, "all": 0.25, "largest": 0.3}
 # to 1.08 times as often as it says; fitted models on some hundred rows take as much again.
 _CAUTION = 1.25
 _WEIGHT_OF_FAR = 0.1
+_FAR_APART = 0.5  # sd between the windows' levels, from which on spreads are told by the values
 
 
 @dataclass
@@ -156,14 +157,19 @@ class ResidualScores:
             features, own = design.matrix, pair.parts[rows[: pair.split]]
             far = level_p_value(values, own, features, features[:, design.telling :])
             result = replace(result, p_value=_with_far(result.p_value, far))
-        if parents:
+        is_far = _is_far_apart(result) and design.propensity.overlap >= ALIKE
+        if parents and not is_far:
             return result
         clusters = None if pair.clusters is None else pair.clusters[rows]
         has_past = pair.parts is not None
         by_rows = Rows(
             current[rows], current[rows], counts[0], 1, result.in_order, clusters, has_past
         )
+        if parents:
+            values = _Regression(design).residual(values[:, None])[:, 0]
         sizes = root_effects(values, counts[0], by_rows.spread_of)
+        if parents:
+            return replace(result, components=_told_spread(result, sizes.get("spread")))
         return replace(
             result,
             components=tuple(
@@ -260,6 +266,28 @@ class _Question:
             return second
         assert result.p_value is not None
         return replace(result, p_value=max(result.p_value, second.p_value))
+
+
+def _is_far_apart(result: MechanismTestResult) -> bool:
+    """Whether the levels of the two windows are, so that ranks do not tell of either's spread.
+
+    Those of the shorter window lie closer together the farther out they are.
+    """
+    levels = [c for c in result.components if c.name == "level" and c.unit == "sd"]
+    return any(abs(c.value) >= _FAR_APART for c in levels)
+
+
+def _told_spread(
+    result: MechanismTestResult, size: tuple[float, float] | None
+) -> tuple[Component, ...]:
+    """Return the components with the spread as the values have it about each window's own level."""
+    if size is None:
+        return result.components
+    value, error = size
+    return tuple(
+        replace(c, value=value, error=c.wider * error) if c.name == "spread" else c
+        for c in result.components
+    )
 
 
 def _with_far(p_value: float, far: float | None) -> float:
@@ -843,6 +871,8 @@ def _resized(
     if size is None:
         return component
     value, error = size[0], component.wider * size[1]
+    if in_order:  # what slow waves add is in both factors
+        error = max(component.error, size[1])
     if abs(component.z) >= CLEAR and value * np.sign(component.z) < _INTERVAL * error:
         told = FROM_ROW_TO_ROW if in_order and component.name == "spread" else component.name
         return replace(component, name=told)

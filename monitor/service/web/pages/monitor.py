@@ -17,6 +17,7 @@ from starlette.responses import Response
 from whydrift.effects.words import joined
 from whydrift.monitor.diagnosis.diagnosis import told_slow
 from whydrift.monitor.diagnosis.headline import Word, stored_headline
+from whydrift.monitor.diagnosis.words import measure_words
 from whydrift.monitor.report.axes import rounded
 from whydrift.monitor.report.graph_picture import graph_svg
 from whydrift.monitor.service.event_beside import BesideOthers
@@ -337,7 +338,7 @@ def _beside_words(found: BesideOthers, loss: str | None) -> str:
     low, high = (rounded(factor * end) for end in (effect.low, effect.high))
     size = f"{rounded(factor * abs(effect.value))}{unit}"
     moved = "rose" if effect.low > 0 else "fell" if effect.high < 0 else None
-    name = str(loss).replace("_", " ")
+    name = measure_words(str(loss))
     said = (
         f"the {name} {moved} by {size} (change: {low} to {high})"
         if moved
@@ -356,7 +357,7 @@ def _effect_words(found: EventEffect) -> str:
         return f"What it did to the loss cannot be said. {found.refused}"
     assert effect.value is not None
     assert found.loss_before is not None and found.loss_after is not None  # as there is an effect
-    loss = str(found.loss).replace("_", " ")
+    loss = measure_words(str(found.loss))
     bounds = f"{rounded(effect.low)} to {rounded(effect.high)}"
     moved = "raised" if effect.low > 0 else "lowered" if effect.high < 0 else None
     said = (
