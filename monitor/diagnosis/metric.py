@@ -282,15 +282,18 @@ def _loss(
     pairs = [(read_target(w.column(target)), read_prediction(w.column(prediction))) for w in both]
     if loss == "zero_one":
         _require_classes(target, prediction, pairs[0], is_binary=binary)
+    notes: tuple[Note, ...] = ()
     if loss == "auto":
         loss = "log_loss" if binary and _are_chances(pairs[0][1]) else "squared_error"
-    notes: tuple[Note, ...] = ()
+        if binary and loss == "squared_error":
+            notes = _no_chances(prediction, target, pairs[0][1])
     were_chances = _are_chances(pairs[0][1])
     by_name = not _is_numeric(column.categories)
     is_chance = binary and were_chances and (loss == "log_loss" or by_name)
     if is_chance:
         # What is served wrongly is to be diagnosed, not refused.
-        notes, served = _served(prediction, pairs[1][1])
+        served_notes, served = _served(prediction, pairs[1][1])
+        notes = (*notes, *served_notes)
         pairs = [(pairs[0][0], _in_range(pairs[0][1])), (pairs[1][0], served)]
         read_prediction = _chances_of(read_prediction)
     if not were_chances and binary and by_name:
@@ -563,6 +566,18 @@ def _served(prediction: str, chance: FloatArray) -> tuple[tuple[Note, ...], Floa
     )
     note = Note("prediction_out_of_range", prediction, text)
     return (note,), kept if few else np.full(len(kept), np.nan)
+
+
+def _no_chances(prediction: str, target: str, values: FloatArray) -> tuple[Note, ...]:
+    outside = values[(values < -_OVERSHOOT) | (values > 1 + _OVERSHOOT)]
+    if not outside.size:
+        return ()
+    text = (
+        f"{prediction!r} has values such as {float(outside[0]):.4g} in the reference, which are no "
+        f"chances of {target!r}: their squared error is measured, which says little; give chances "
+        "(per cent divided by 100, log odds turned back)"
+    )
+    return (Note("no_chances", prediction, text),)
 
 
 def _chance_reader(

@@ -228,3 +228,10 @@ def test_a_recorded_loss_is_known_by_what_it_is():
     assert not judged(recorded(1), recorded(2)).faults
     (fault,) = judged(recorded(1), recorded(2, 2.0)).faults
     assert fault.kind is FaultKind.IDENTITY_BROKEN and fault.columns == ("loss",)
+
+
+@pytest.mark.parametrize("of", [lambda p: 100 * p, lambda p: np.log(p / (1 - p))])
+def test_scores_that_are_no_chances_of_a_binary_target_are_told_to_be_none(of):
+    frames = [f.assign(y=(f["y"] == "bad") * 1, guess=of(f["guess"])) for f in (cases(1), cases(2))]
+    (text,) = [w.text for w in judged(*frames).warnings if w.code == "no_chances"]
+    assert "no chances of 'y'" in text
