@@ -54,6 +54,7 @@ def rare_pair_costs(shares: FloatArray, rows: float, price: float) -> FloatArray
     ----------
     Bennett (1962), Probability inequalities for the sum of independent random variables.
     """
+    shares = np.where((shares > 0) & (shares < 1), shares, 0.5)  # of one value nothing overlaps
     skewness = (1 - 2 * shares) / np.sqrt(shares * (1 - shares))
     # The overlaps expected are those of a Poisson number as skewed as the sum of products is.
     asked = price / rows * np.outer(skewness**2, skewness**2)  # log chance per overlap expected

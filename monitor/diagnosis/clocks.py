@@ -48,9 +48,11 @@ _MOST_PER_DAY = 3  # values of a calendar's column on one day
 _DETERMINED = 0.995  # of a window's rows
 _REPEATED = 0.5  # of the rows have another one at the same time of the day or week
 _SEEN = 0.95  # of the current rows lie at times that the reference has
-_STEP_ERROR = 1e-6
+_STEP_ERROR, _STEP_ALIKE, _FIRST_STEPS = 1e-6, 0.1, 5
+_EVENLY = 0.99  # correlation with the rows' number
+_LONGER = 1.05  # times the rows
 _MONTH_LENGTHS = {28, 29, 30, 31}
-_DAY_OF_MONTH = re.compile(r"(^|[^a-z])(days?|dom|mday)([^a-z]|$)|dayofmonth", re.IGNORECASE)
+_DAY_OF_MONTH = re.compile(r"(m?day|dom|day_?of_?(the_?)?month)", re.IGNORECASE)
 _NUMBER = re.compile(r"\d+")
 _RELEASE = re.compile(
     r"^(v\.? ?\d+|v?\d+(\.\d+)+|(19|20)\d\d[-/ ]?(w|q|kw)?\d*)([-_ ].*)?$", re.IGNORECASE
@@ -120,9 +122,10 @@ def clock(
 
 
 def counts_rows(reference: Snapshot, current: Snapshot, name: str) -> bool:
-    """Whether a column counts the rows of each window, in steps of one size, in whatever order.
+    """Whether a column counts the rows of each window, or runs on evenly with them.
 
-    A longer window then has larger values, and a shorter one lacks them.
+    A longer window then has larger values, and a shorter one lacks them. Both begin at one value;
+    of windows as long as each other there is nothing to explain.
 
     Parameters
     ----------
@@ -133,18 +136,27 @@ def counts_rows(reference: Snapshot, current: Snapshot, name: str) -> bool:
     """
     if reference.schema[name].kind.is_discrete:
         return False
-    steps = []
-    for window in (reference, current):
-        values = window.column(name)
-        if len(values) < max(_LEAST_ROWS, window.rows):  # of a sample not every row is there
+    windows = [w.column(name) for w in (reference, current)]
+    whole = all(len(v) == w.rows for v, w in zip(windows, (reference, current), strict=True))
+    lengths = sorted(len(v) for v in windows)
+    if not whole or lengths[0] < _LEAST_ROWS or lengths[1] < _LONGER * lengths[0]:
+        return False
+    steps, starts = [], []
+    for values in windows:
+        if np.unique(values[:_SOME]).size < _LEAST_ROWS or not np.isfinite(values).all():
             return False
-        if not np.isfinite(values[:_SOME]).all() or np.unique(values[:_SOME]).size < _LEAST_ROWS:
-            return False
-        gaps = np.diff(np.sort(values))
-        if not gaps.size or not gaps[0] > 0 or np.ptp(gaps) > _STEP_ERROR * gaps[0]:
+        ordered = np.sort(values)
+        gaps = np.diff(ordered)
+        is_count = gaps[0] > 0 and np.ptp(gaps) <= _STEP_ERROR * gaps[0]
+        if not is_count and not (
+            np.array_equal(ordered, values)
+            and np.corrcoef(values, np.arange(len(values)))[0, 1] >= _EVENLY
+        ):
             return False
         steps.append(float(gaps.mean()))
-    return abs(steps[1] - steps[0]) <= _STEP_ERROR * steps[0]
+        starts.append(float(ordered[0]))
+    is_alike = abs(steps[1] - steps[0]) <= _STEP_ALIKE * max(steps)
+    return is_alike and abs(starts[1] - starts[0]) <= _FIRST_STEPS * max(steps)
 
 
 def is_day_of_month(reference: Snapshot, current: Snapshot, name: str) -> bool:
@@ -159,7 +171,7 @@ def is_day_of_month(reference: Snapshot, current: Snapshot, name: str) -> bool:
     name : str
         A column that both have.
     """
-    if reference.schema[name].kind.is_discrete or not _DAY_OF_MONTH.search(name):
+    if reference.schema[name].kind.is_discrete or not _DAY_OF_MONTH.fullmatch(name):
         return False
     days = [np.unique(v[np.isfinite(v)]) for v in (w.column(name) for w in (reference, current))]
     lengths = {len(d) for d in days}

@@ -61,7 +61,7 @@ class FirstVariation:
             pair.is_discrete(column)
             or before.size < _LEAST_ROWS
             or not pair.reference.is_constant(column)
-            or not np.any(now[np.isfinite(now)] != before[0])
+            or np.allclose(now[np.isfinite(now)], before[0], rtol=1e-12, atol=0.0)
         ):
             return self.otherwise(pair, column, parents, others)
         return _judged(pair, column, parents, float(before[0]))

@@ -199,7 +199,7 @@ def row_measure(
     predictions in [0, 1], and the 0-1 loss for other categories. Without a prediction the measure
     is the target itself (for a binary target the share of one class).
     ``quantile:0.9`` is the pinball loss of a predicted 0.9 quantile; a callable gets predictions
-    and targets as numbers, or as names where classes are neither numbers nor two. A target's
+    and targets as numbers, or as names where classes are words (but yes and no). A target's
     classes are those of the reference: rows of a class that is new are wrong where classes are
     predicted, and have no measure else.
 
@@ -315,7 +315,8 @@ def _loss(
         read_target = _chance_reader(read_target, column.categories)
         if _are_classes(pairs[0][1]):
             notes = (*notes, _hard_predictions(prediction))
-    is_known = predicted.kind.is_discrete or _says_yes(column.categories)
+    is_named = predicted.kind.is_discrete and not _is_numeric(predicted.categories)
+    is_known = is_named or _says_yes(column.categories)
     if binary and were_chances and by_name and not is_known:
         # The prediction is the chance of one class; the reference's rows tell of which.
         y, f = pairs[0]
@@ -361,9 +362,11 @@ def _loss(
 
 
 def _are_named(target: Column, prediction: Column) -> bool:
-    """Whether both are classes, of which there is no reading as numbers."""
-    kinds_fit = target.kind.is_discrete and prediction.kind.is_discrete
-    return kinds_fit and (_reader(target) is None or _reader(prediction) is None)
+    """Whether both are classes that are words, and none that says yes or no."""
+    return all(
+        c.kind.is_discrete and not _is_numeric(c.categories) and not _says_yes(c.categories)
+        for c in (target, prediction)
+    )
 
 
 def _by_name(

@@ -175,6 +175,7 @@ def _judged(
             note = Note("model_not_compared", prediction, f"{prediction}: {reason}")
             return PredictionRow({prediction: row}, (*asked.notes, note))
     if changed:
+        changed += _stands_still(side, prediction)
         row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{MODEL_CHANGED} ({changed}).")
         row = replace(row, effect=_size(given))
         text = f"{MODEL_CHANGED[0].lower()}{MODEL_CHANGED[1:]}: {prediction!r}, {changed}"
@@ -206,6 +207,16 @@ def _judged(
             reason=reason,
         )
     return PredictionRow({prediction: row}, asked.notes)
+
+
+def _stands_still(side: Sides, prediction: str) -> str:
+    """Return the words that the prediction is the same in every row, where it was not before."""
+    if side.reference.is_constant(prediction) or not side.current.is_constant(prediction):
+        return ""
+    column = side.current.schema[prediction]
+    value = float(np.nanmax(side.current.column(prediction)))
+    shown = repr(column.categories[int(value)]) if column.kind.is_discrete else f"{value:.6g}"
+    return f"; it is {shown} in every row"
 
 
 def _by_emulator(judged: JudgedPrediction, floor: Floor) -> str:

@@ -25,12 +25,17 @@ def row_groups(pair: WindowPair, counted: BoolArray) -> IntArray:
     """
     out = np.empty(len(counted), dtype=np.int64)
     if pair.clusters is not None:
-        known = np.unique(pair.clusters[counted] if counted.any() else pair.clusters)
-        place = np.minimum(np.searchsorted(known, pair.clusters), len(known) - 1)
-        out[:] = place * GROUPS // len(known)
+        is_current = pair.is_current == 1
+        current = np.unique(pair.clusters[counted & is_current])
+        reference = np.setdiff1d(pair.clusters[counted & ~is_current], current)
+        # Those of either window in all groups; what does not count, anywhere.
+        for known in (np.unique(pair.clusters), reference, current):
+            rows = np.isin(pair.clusters, known)
+            place: IntArray = np.searchsorted(known, pair.clusters[rows])
+            out[rows] = place * GROUPS // max(1, len(known))
         return out
     for side in (slice(0, pair.split), slice(pair.split, None)):
         before: IntArray = np.cumsum(counted[side]) - counted[side]
-        rows = max(1, int(counted[side].sum()))
-        out[side] = np.minimum(before * GROUPS // rows, GROUPS - 1)
+        number = max(1, int(counted[side].sum()))
+        out[side] = np.minimum(before * GROUPS // number, GROUPS - 1)
     return out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, replace
 
@@ -203,10 +204,11 @@ def _comparable(
             clocks.append(name)
         elif name != target and name not in named and counts_rows(reference, current, name):
             text = (
-                f"column {name!r} counts the rows of each window: how long the windows are is all "
-                "that it says, and it is left out"
+                f"column {name!r} goes on with the rows of each window: how long the windows are "
+                "is all that it says, and it is left out"
             )
             notes.append(Note("clock_column", name, text))
+            clocks.append(name)
         elif name != target and name not in named and is_day_of_month(reference, current, name):
             text = (
                 f"column {name!r} is the day of the month, and one month is longer: it is left out"
@@ -291,9 +293,9 @@ def _with_loss(
     if reference.schema.with_role(Role.LOSS) is not None:
         return reference, current
     for name in made:
-        told = reference.with_roles({Role.LOSS: name})
+        told = reference.with_roles({name: Role.LOSS})
         if current.has(name) and loss_identity(told) is not None:
-            return told, current.with_roles({Role.LOSS: name})
+            return told, current.with_roles({name: Role.LOSS})
     return reference, current
 
 
@@ -408,7 +410,9 @@ def _same(reference: Snapshot, current: Snapshot, name: str) -> bool:
     a, b = reference.summaries[name], current.summaries[name]
     if a.category_counts:
         return list(np.flatnonzero(a.category_counts)) == list(np.flatnonzero(b.category_counts))
-    return a.low == b.low
+    if a.low is None or b.low is None:
+        return a.low == b.low
+    return math.isclose(a.low, b.low, rel_tol=1e-12)
 
 
 def unusable(findings: tuple[Finding, ...], side: Sides) -> frozenset[str]:

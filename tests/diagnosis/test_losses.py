@@ -221,13 +221,56 @@ def test_the_log_loss_of_classes_is_told_to_count_none_of_their_chances():
     assert "hard_predictions" in {w.code for w in found.warnings}
 
 
-def test_a_recorded_loss_is_known_by_what_it_is():
+@pytest.mark.parametrize("name", ["loss", "sq_err"])
+@pytest.mark.parametrize("is_labelled", [True, False])
+def test_a_recorded_loss_is_known_by_what_it_is(name, is_labelled):
     def recorded(seed: int, times: float = 1.0) -> pd.DataFrame:
-        return window(seed).assign(loss=lambda f: times * (f["y"] - f["guess"]) ** 2)
+        return window(seed).assign(**{name: lambda f: times * (f["y"] - f["guess"]) ** 2})
 
-    assert not judged(recorded(1), recorded(2)).faults
-    (fault,) = judged(recorded(1), recorded(2, 2.0)).faults
-    assert fault.kind is FaultKind.IDENTITY_BROKEN and fault.columns == ("loss",)
+    sound, doubled = recorded(2), recorded(2, 2.0)
+    if not is_labelled:
+        assert not judged(recorded(1), sound.drop(columns="y")).faults
+        return
+    assert not judged(recorded(1), sound).faults
+    (fault,) = judged(recorded(1), doubled).faults
+    assert fault.kind is FaultKind.IDENTITY_BROKEN and fault.columns == (name,)
+
+
+@pytest.mark.parametrize("loss", ["log_loss", "squared_error"])
+def test_predicted_classes_in_numbers_are_turned_to_the_class_that_they_fit(loss):
+    def hard(seed: int) -> pd.DataFrame:
+        return cases(seed).assign(guess=lambda f: (f["x"] > 0).astype(int))
+
+    found = judged(hard(1), hard(2), loss)
+    wrong = ((hard(1)["y"] == "bad") != (hard(1)["guess"] == 1)).mean()
+    per_row = 1.0 if loss == "squared_error" else -np.log(1e-12)
+    assert found.metric.reference == pytest.approx(per_row * wrong, rel=0.01)
+    assert "positive_class" in {w.code for w in found.warnings}
+
+
+def test_an_own_loss_of_two_named_classes_gets_their_names():
+    def named(seed: int, flips: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        x = rng.normal(size=1000)
+        guess = np.where((x > 0) ^ (rng.random(1000) < flips), "bad", "good")
+        y = np.where(x + 0.5 * rng.normal(size=1000) > 0, "bad", "good")
+        return pd.DataFrame({"x": x, "y": y, "guess": guess})
+
+    def cost(guess: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 5.0 * ((guess == "good") & (y == "bad"))
+
+    found = judged(named(1, 0.0), named(2, 0.2), cost)
+    current = named(2, 0.2)
+    assert found.metric.current == pytest.approx(cost(current["guess"], current["y"]).mean())
+
+
+def test_a_class_that_is_new_to_a_binary_target_leaves_contributions_finite(tmp_path):
+    current = cases(2).assign(y=lambda f: (f["y"] == "bad") * 1)
+    current.loc[::50, "y"] = 2
+    found = judged(cases(1).assign(y=lambda f: (f["y"] == "bad") * 1), current)
+    for column in found.columns.values():
+        assert column.contribution is None or np.isfinite(column.contribution.value)
+    found.save_html(tmp_path / "page.html")
 
 
 @pytest.mark.parametrize("of", [lambda p: 100 * p, lambda p: np.log(p / (1 - p))])

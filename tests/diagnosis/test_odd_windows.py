@@ -94,7 +94,8 @@ def test_a_filter_on_a_number_is_still_told_from_a_counter():
     assert [f.kind for f in wd.compare(before, after, target="y").faults] == ["filter_changed"]
 
 
-def test_what_only_rises_is_not_cut_where_a_shorter_window_ends():
+@pytest.mark.parametrize("has_time", [False, True])
+def test_what_only_rises_is_not_cut_where_a_shorter_window_ends(has_time):
     rng = np.random.default_rng(0)
     before, after = (
         shops(rows, seed).assign(
@@ -103,8 +104,55 @@ def test_what_only_rises_is_not_cut_where_a_shorter_window_ends():
         )
         for seed, rows in enumerate((1200, 800))
     )
-    found = wd.compare(before, after, target="y", time_column="when")
+    if has_time:
+        found = wd.compare(before, after, target="y", time_column="when")
+    else:
+        found = wd.compare(*(w.drop(columns="when") for w in (before, after)), target="y")
     assert "filter_changed" not in {f.kind for f in found.faults}
+
+
+def test_an_even_sweep_that_begins_elsewhere_moved():
+    def sweep(low: float) -> pd.DataFrame:
+        volt = rng.permutation(np.linspace(low, low + 5, 1000))
+        return pd.DataFrame({"volt": volt, "amp": 2 * volt + 0.3 * rng.normal(size=1000)})
+
+    rng = np.random.default_rng(11)
+    assert wd.compare(sweep(0.0), sweep(3.0), target="amp").ranking == ("volt",)
+
+
+def test_days_that_are_no_days_of_a_month_are_a_column_like_others():
+    rng = np.random.default_rng(15)
+    early, late = rng.integers(1, 31, 3000), rng.integers(1, 32, 3000)
+    late = np.where(rng.random(3000) < 0.6, rng.integers(26, 32, 3000), late)
+    frames = [
+        pd.DataFrame({"lead_days": days, "price": 100 - days + 5 * rng.normal(size=3000)})
+        for days in (early, late)
+    ]
+    assert wd.compare(*frames, target="price").ranking == ("lead_days",)
+
+
+def test_grades_that_punctuation_tells_apart_are_no_spellings():
+    def graded(grades: list[str], shares: list[float]) -> pd.DataFrame:
+        grade = rng.choice(grades, 2000, p=shares)
+        x = pd.Series(grade).map({"A": 0.0, "A-": 3.0, "B": 1.0}) + rng.normal(size=2000)
+        return pd.DataFrame({"grade": grade, "x": x, "y": x + rng.normal(size=2000)})
+
+    rng = np.random.default_rng(15)
+    frames = graded(["A", "A-", "B"], [0.5, 0.1, 0.4]), graded(["A", "B"], [0.6, 0.4])
+    found = wd.compare(*frames, target="y", graph=[("grade", "x"), ("x", "y")])
+    assert "recode" not in {f.kind for f in found.faults}
+    assert found.columns["x"].verdict in {"inherited", "stable"}
+
+
+def test_a_constant_of_another_last_digit_is_the_same():
+    found = wd.compare(houses().assign(k=0.3), houses(500, 1).assign(k=0.1 + 0.2), target="y")
+    assert "k" not in found.columns
+
+
+def test_a_constant_that_is_nearly_always_missing_now_is_told_without_a_crash():
+    now = np.where(np.arange(500) < 495, np.nan, 3.5)
+    found = wd.compare(houses().assign(k=0.0), houses(500, 1).assign(k=now), target="y")
+    assert [(f.kind, f.columns) for f in found.faults] == [("null_spike", ("k",))]
 
 
 def test_a_shorter_month_lacks_its_last_days():

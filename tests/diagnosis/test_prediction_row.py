@@ -76,14 +76,24 @@ def test_a_broken_prediction_is_a_finding_and_comes_before_what_a_correction_win
     assert wd.Diagnosis.from_dict(diagnosis.to_dict()).model_changed
 
 
-def test_a_prediction_that_stands_still_is_broken():
-    current = served(houses(2000, 2)).assign(guess=3.0)
-    diagnosis, row = predicted(served(houses(2000, 1)), current)
-    assert row.verdict == "fault" and row.fault == "stuck_value"
-    assert diagnosis.remedy.action == "fix_pipeline" and diagnosis.verdict == "none"
-    still = current.assign(**{n: 1.0 for n in current.columns if n not in {"guess", "price"}})
-    diagnosis, row = predicted(served(houses(2000, 1)), still)
-    assert row.fault is None  # as the inputs do that it is made from
+def test_a_prediction_that_stands_still_is_told_to():
+    reference = served(houses(2000, 1))
+    diagnosis, row = predicted(reference, served(houses(2000, 2)).assign(guess=3.0))
+    assert row.verdict == "mechanism" and "it is 3 in every row" in row.reason
+    assert not diagnosis.faults
+
+
+def test_a_class_that_all_rows_of_a_moved_input_get_is_no_fault():
+    def rows(seed: int, move: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        x = move + rng.normal(size=2000)
+        guess = np.where(x > 0, "approve", "reject")
+        wrong = rng.random(2000) < 0.1
+        y = np.where(wrong, np.where(x > 0, "reject", "approve"), guess)
+        return pd.DataFrame({"x": x, "u": rng.normal(size=2000), "y": y, "guess": guess})
+
+    found = wd.compare(rows(1, 0.0), rows(2, 5.0), target="y", prediction="guess")
+    assert not found.faults and found.ranking == ("x",) and found.remedy.action == "none"
 
 
 def test_a_model_of_another_formula_is_another_model_and_no_fault():
@@ -168,3 +178,14 @@ def test_an_unreadable_input_leaves_open_whether_the_model_changed():
     row = predicted(reference, current)[1]
     assert row.verdict == "inherited"
     assert "cannot be told" in row.reason
+
+
+def test_a_model_of_another_formula_of_one_input_is_no_fault_either():
+    rng = np.random.default_rng(6)
+
+    def rows(slope: float) -> pd.DataFrame:
+        a, c, e = rng.normal(size=(3, 1000))
+        return pd.DataFrame({"a": a, "c": c, "y": 2 * a + e, "guess": slope * a + 1})
+
+    found = wd.compare(rows(2.0), rows(2.2), target="y", prediction="guess")
+    assert not found.faults and found.columns["guess"].verdict == "mechanism"

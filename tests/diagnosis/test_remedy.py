@@ -269,3 +269,17 @@ def test_what_was_to_be_won_before_is_no_remedy_of_more_noise():
         found = wd.compare(*frames, graph=[("x", "y"), ("z", "y")], target="y", prediction="guess")
         assert found.metric.change.low > 0
         assert found.remedy.action == "none" and "won before" in found.remedy.text
+
+
+def test_labels_of_some_users_alone_are_enough_to_measure_what_a_remedy_wins():
+    def window(slope: float, first: int) -> pd.DataFrame:
+        x = rng.normal(size=2000)
+        y = slope * x + 0.5 * rng.normal(size=2000)
+        user = first + np.arange(2000) // 10
+        return pd.DataFrame({"x": x, "y": y, "guess": x, "user": user})
+
+    rng = np.random.default_rng(0)
+    current = window(2.0, 200)
+    current.loc[400:, "y"] = np.nan
+    found = wd.compare(window(1.0, 0), current, target="y", prediction="guess", cluster="user")
+    assert found.remedy.gain.value == pytest.approx(1.0, abs=0.3)

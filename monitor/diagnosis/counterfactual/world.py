@@ -158,12 +158,13 @@ class Rerun:
                 self._as_recorded(world.target) if truth is None else truth, guess
             )
             return np.broadcast_to(measured, shape)
-        return np.asarray(
-            sum(
-                outcome[1][..., position] * world.measure.of(np.full(shape, level), guess)
-                for position, level in enumerate(outcome[0])
-            )
-        )
+        total, mass = np.zeros(shape), np.zeros(shape)
+        for position, level in enumerate(outcome[0]):
+            measured = world.measure.of(np.full(shape, level), guess)
+            if np.isfinite(measured).any():  # a class that is new to the measure has none
+                total += outcome[1][..., position] * measured
+                mass += outcome[1][..., position]
+        return np.asarray(total / np.where(mass > 0, mass, 1.0))
 
     def _guess(self, moved: _Moved) -> FloatArray | None:
         """Return the predictions, each with what its row's own differs from the emulated one by."""

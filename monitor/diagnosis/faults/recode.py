@@ -96,15 +96,15 @@ def _respelled(suspects: Suspects, name: str) -> Finding | None:
 def _spelt_as_one(suspects: Suspects, name: str) -> Finding | None:
     """Return categories of the reference that are written as another one of theirs now.
 
-    What differed in case, blanks or punctuation alone was tidied up: no row has the one spelling
+    What differed in case or blanks alone was tidied up: no row has the one spelling
     any more, and the other has the rows of both. Undone by reading the reference so, too.
     """
     known = suspects.reference.schema[name].categories
     before, current = suspects.reference.summaries[name], suspects.current.summaries[name]
     rows, rows_now = max(1, before.count), max(1, current.count)
     plain: dict[str, list[int]] = {}
-    for code, label in enumerate(known):
-        plain.setdefault(_bare(label), []).append(code)
+    for code, label in enumerate(known):  # that knows both: what punctuation tells apart is apart
+        plain.setdefault(_folded(label), []).append(code)
     meant: dict[int, int] = {}
     for codes in plain.values():
         kept = [c for c in codes if current.category_counts[c]]
@@ -137,6 +137,11 @@ def _spelt_as_one(suspects: Suspects, name: str) -> Finding | None:
     return Finding(fault, {name: own}, reference_repairs={name: read})
 
 
+def _folded(label: str) -> str:
+    """Return what is left without case and with single blanks, in one Unicode form."""
+    return " ".join(normalize("NFC", label).casefold().split())
+
+
 def _bare(label: str) -> str:
     """Return what is left without case, blanks and punctuation, which in numbers mean something.
 
@@ -146,7 +151,7 @@ def _bare(label: str) -> str:
     if any(c.isdigit() for c in text):
         # 1.0 is 1 in a column that had missing values for a while.
         return text.removesuffix(".0") if text[:-2].isdigit() else text
-    return "".join(c for c in text if c.isalnum() or c in "+#") or text  # C is neither C++ nor C#
+    return "".join(c for c in text if c.isalnum() or c in "+#*") or text  # C is neither C++ nor C#
 
 
 def _new_category(suspects: Suspects, name: str) -> Finding | None:

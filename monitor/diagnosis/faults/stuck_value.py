@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
-from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import OTHER
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.atom import moved_atom
@@ -28,24 +27,13 @@ _AS_COMMON = 0.3  # as the value is now: what stood at the reference's bound
 
 
 def stuck_value(suspects: Suspects) -> list[Finding]:
-    """Find columns that stand still in part or all of the rows; a prediction, in all of them."""
-    found = [f for name in _predictions(suspects) if (f := _new(suspects, name)) is not None]
-    found = [f for f in found if not f.fault.repaired]
+    """Find columns that stand still in part or all of the rows."""
+    found = []
     for name in suspects.names:
         finding = _new(suspects, name) or _stretch(suspects, name)
         if finding is not None:
             found.append(finding)
     return found
-
-
-def _predictions(suspects: Suspects) -> tuple[str, ...]:
-    """Return a prediction that may stand still: not where all inputs do."""
-    current, schema = suspects.current, suspects.reference.schema
-    inputs = [n for n in suspects.names if schema[n].role is not Role.TARGET]
-    if all(current.is_constant(n) for n in inputs):
-        return ()
-    named = {schema.with_role(Role.PREDICTION)} & set(suspects.with_roles)
-    return tuple(n for n in named if n is not None and n not in suspects.names)
 
 
 def _new(suspects: Suspects, name: str) -> Finding | None:
