@@ -105,7 +105,7 @@ def measure_gains(
     won: dict[Action, FloatArray] = {
         Action.REWEIGHT: losses[now] - rows.corrected(~rows.is_current, weight, now),
     }
-    again = losses - rows.learned_anew(groups)
+    again = losses - rows.learned_anew(groups, losses)
     won[Action.RETRAIN] = again[now]
     if rows.is_chance and not rows.is_class:
         won[Action.PRIOR_CORRECTION] = losses[now] - rows.with_new_prior(groups)[now]
@@ -220,14 +220,14 @@ class _Rows:
             is_class,
         )
 
-    def learned_anew(self, groups: IntArray) -> FloatArray:
+    def learned_anew(self, groups: IntArray, losses: FloatArray) -> FloatArray:
         """Return the losses of all rows after corrections learned from others of their window."""
-        out = np.zeros(len(self.truth))
+        out = losses.copy()
         for side in (self.is_current, ~self.is_current):
             for fold in range(_FOLDS):
                 test = groups % _FOLDS == fold
                 judged, learned = side & test, side & ~test
-                if judged.any():
+                if judged.any() and learned.any():
                     mass = np.ones(len(out))
                     out[judged] = self.corrected(learned, mass, np.flatnonzero(judged))
         return out
