@@ -157,8 +157,9 @@ class ResidualScores:
             features, own = design.matrix, pair.parts[rows[: pair.split]]
             far = level_p_value(values, own, features, features[:, design.telling :])
             result = replace(result, p_value=_with_far(result.p_value, far))
-        is_far = _is_far_apart(result) and design.propensity.overlap >= ALIKE
-        if parents and not is_far:
+        # In order spreads are those of what is new in each row, which the values do not show.
+        is_far = _is_far_apart(result) and not result.in_order
+        if parents and not (is_far and design.propensity.overlap >= ALIKE):
             return result
         clusters = None if pair.clusters is None else pair.clusters[rows]
         has_past = pair.parts is not None
