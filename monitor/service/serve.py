@@ -38,6 +38,7 @@ _FAR_AHEAD: Final = timedelta(days=30)  # a machine that slept so long is starte
 # A service manager's patience is often 10 s: checks get 8 of them.
 _DRAIN_SECONDS: Final = 8.0
 _STEP_SECONDS: Final = 0.1
+_SIGNAL_SECONDS: Final = 1.0
 _log = EventLog("serve")
 
 
@@ -276,13 +277,24 @@ def _pet(manager: Manager, daemon: Daemon) -> None:
 
 def _obey(signals: queue.SimpleQueue[int], daemon: Daemon, manager: Manager) -> None:
     """Wait for signals; return at the first that ends the daemon."""
-    while (number := signals.get()) == signal.SIGHUP:
+    while (number := _next(signals)) == signal.SIGHUP:
         manager.reloading()
         # If it fails it is told in the log, metrics and pages; the old one stays in force.
         with suppress(Exception):
             daemon.reload()
         manager.ready(f"watching {len(daemon.config().monitors)} monitors")
     _log.info("stopping", signal=signal.Signals(number).name)
+
+
+def _next(signals: queue.SimpleQueue[int]) -> int:
+    """Return the next signal, looking up each second.
+
+    A signal that the kernel gives to another thread does not end this one's wait: Python calls
+    the handler once the main thread runs, and that it does only when it waits no longer.
+    """
+    while True:
+        with suppress(queue.Empty):
+            return signals.get(timeout=_SIGNAL_SECONDS)
 
 
 def _drained(daemon: Daemon, signals: queue.SimpleQueue[int]) -> int:

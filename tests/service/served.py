@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.servers import free_port
 
 __all__ = ["Served", "served", "until"]
@@ -100,7 +102,11 @@ class Served:
         """Send it a signal, and return its exit status."""
         if self.process.poll() is None:
             self.process.send_signal(how)
-        return self.process.wait(seconds)
+        try:
+            return self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            last = "\n".join(self.log.read_text().splitlines()[-20:])
+            pytest.fail(f"it goes on {seconds:.0f} s after {how.name}; its last lines:\n{last}")
 
 
 @contextmanager

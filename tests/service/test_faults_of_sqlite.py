@@ -163,6 +163,18 @@ def test_with_its_lock_deleted_two_daemons_share_a_file_and_judge_nothing_twice(
         assert first.end() == 0
 
 
+def test_a_signal_that_another_thread_gets_ends_the_daemon_too(tmp_path: Path):
+    """The kernel chooses the thread; Python calls handlers on the main one, once that runs."""
+    path = written(tmp_path, f"sqlite:///{tmp_path}/whydrift.db", ["m0"])
+    with served(path) as daemon:
+        daemon.ready()
+        pid = daemon.process.pid
+        threads = [int(one.name) for one in Path(f"/proc/{pid}/task").iterdir()]
+        os.kill(max(threads), signal.SIGTERM)
+        assert daemon.process.wait(30) == 0
+        assert daemon.lines("stopped")
+
+
 def test_a_clock_that_jumps_back_and_forth_judges_each_window_once(tmp_path: Path):
     url, ahead = f"sqlite:///{tmp_path}/whydrift.db", tmp_path / "ahead"
     path = written(tmp_path, url, ["m0"])
