@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from whydrift.discovery.snapshot.snapshot import Snapshot
     from whydrift.monitor.building.cluster import Cluster
     from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+    from whydrift.monitor.diagnosis.losses import CustomLoss
     from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
-    from whydrift.monitor.diagnosis.metric import CustomLoss
     from whydrift.monitor.diagnosis.prediction_row import Model
 
 __all__ = ["as_graph", "as_knowledge", "compare"]

@@ -37,9 +37,9 @@ from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.judge import Judgement
 from whydrift.monitor.diagnosis.judgement import Floor
 from whydrift.monitor.diagnosis.limits import check_numbers
+from whydrift.monitor.diagnosis.losses import CustomLoss
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
 from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test as registered
-from whydrift.monitor.diagnosis.metric import CustomLoss
 from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.prediction_row import Model

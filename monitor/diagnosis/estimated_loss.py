@@ -28,7 +28,8 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.stability import row_groups
 from whydrift.effects.propensity import expit, fit_propensity, logistic_ridge
 from whydrift.monitor.diagnosis.diagnosis import ESTIMATED, Estimate, Metric
-from whydrift.monitor.diagnosis.metric import LOSSES, RowMeasure
+from whydrift.monitor.diagnosis.losses import LOSSES
+from whydrift.monitor.diagnosis.metric import RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.words import measure_words
 

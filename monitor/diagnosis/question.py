@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.monitor.diagnosis.judgement import Floor
+from whydrift.monitor.diagnosis.losses import CustomLoss
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
-from whydrift.monitor.diagnosis.metric import CustomLoss
 from whydrift.monitor.diagnosis.prediction_row import Model
 
 __all__ = ["Question"]

@@ -199,6 +199,16 @@ def test_an_own_loss_of_classes_gets_their_names_and_says_what_retraining_wins()
     assert found.remedy.gain.value > 0.3 * found.metric.change.value
 
 
+def test_an_own_loss_is_its_own_though_it_is_called_like_one_of_ours():
+    def zero_one(guess: np.ndarray, y: np.ndarray) -> np.ndarray:
+        return 5.0 * (guess != y)
+
+    reference, current = classes(1), classes(2, more=1.0)
+    found, plain = judged(reference, current, zero_one), judged(reference, current)
+    assert plain.metric.name == "zero_one"
+    assert found.metric.current == pytest.approx(5 * plain.metric.current)
+
+
 def test_an_own_loss_of_two_predicted_classes_is_won_back_by_another_cut():
     def cost(guess: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.where(guess == y, 0.0, np.where(y == 1, 5.0, 1.0))

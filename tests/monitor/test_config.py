@@ -476,7 +476,7 @@ def test_the_schema_for_editors_knows_every_key_and_no_other():
 
 def test_known_losses_are_those_that_compare_knows():
     from whydrift.monitor.config.values import _LOSSES
-    from whydrift.monitor.diagnosis.metric import LOSSES
+    from whydrift.monitor.diagnosis.losses import LOSSES
 
     assert set(_LOSSES) == {"auto", *LOSSES}
 

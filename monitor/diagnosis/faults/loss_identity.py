@@ -10,7 +10,8 @@ from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.errors import WhydriftError
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.metric import LOSSES, row_measure
+from whydrift.monitor.diagnosis.losses import LOSSES
+from whydrift.monitor.diagnosis.metric import row_measure
 from whydrift.monitor.diagnosis.words import measure_words
 
 __all__ = ["LossIdentity", "as_numbers", "loss_identity"]
