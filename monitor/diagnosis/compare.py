@@ -45,7 +45,7 @@ from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.prediction_row import Model
 from whydrift.monitor.diagnosis.question import Question
 from whydrift.monitor.diagnosis.read_by_model import read_by_model
-from whydrift.monitor.diagnosis.remedy import choose_remedy
+from whydrift.monitor.diagnosis.remedy import Case, choose_remedy
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.sound_windows import SoundWindows, sound_windows
 from whydrift.monitor.diagnosis.stopwatch import Stopwatch
@@ -279,7 +279,7 @@ def _remedy(
     followed: tuple[str, ...],
 ) -> Remedy:
     judgement, target = explanation.judgement, question.target
-    return choose_remedy(
+    case = Case(
         verdict=judgement.verdict,
         conditional_shift=judgement.conditional_shift,
         model_changed=told.predicted.changed,
@@ -300,6 +300,7 @@ def _remedy(
         rescaled=explanation.rescaled,
         inputs_moved=_inputs_moved(judgement, target),
     )
+    return choose_remedy(case)
 
 
 def _inputs_moved(judgement: Judgement, target: str | None) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from whydrift.discovery.graph import Edge
 from whydrift.monitor.diagnosis.diagnosis import (
@@ -18,41 +19,16 @@ from whydrift.monitor.diagnosis.gain import Gains
 from whydrift.monitor.diagnosis.recalibration import Rescaled
 from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined
 
-__all__ = ["TOLERANCE", "choose_remedy", "wants_gains"]
+__all__ = ["TOLERANCE", "Case", "choose_remedy", "wants_gains"]
 
 TOLERANCE = 0.02  # of the reference's mean loss: what less than this costs, or wins, is let be
 _MOSTLY = 0.5
 _CHEAPER_FIRST = (Action.PRIOR_CORRECTION, Action.REWEIGHT, Action.RETRAIN)
 
 
-def choose_remedy(
-    *,
-    verdict: Verdict,
-    conditional_shift: bool | None,
-    faults: Sequence[Fault],
-    ranking: Sequence[str],
-    target: str | None,
-    metric: Metric | None,
-    is_loss: bool,
-    has_labels: bool,
-    has_overlap: bool,
-    prediction: str | None = None,
-    model_changed: bool = False,
-    is_root: bool = False,
-    open_edges: Sequence[Edge] = (),
-    gains: Gains | None = None,
-    followed: Sequence[str] = (),
-    rescaled: Rescaled | None = None,
-    inputs_moved: bool = True,
-) -> Remedy:
-    """Choose a remedy.
-
-    A fault is mended first. Where the same inputs get other predictions nothing else can be told of
-    the model: what a correction would win is measured on predictions that it did not make. With a
-    loss and labels the best of the corrections is chosen whose gain
-    on held-out current rows is certainly above zero, the cheaper of two that win alike. Without
-    labels nothing can be said of the model's loss, so the answer is never "it costs nothing": it is
-    `none` only where no input moved.
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """What was found, as far as the remedy hangs on it.
 
     Parameters
     ----------
@@ -84,126 +60,203 @@ def choose_remedy(
         What each correction would win, where the loss and labels tell.
     followed : sequence of str
         Columns at which a change began that the prediction follows.
-    inputs_moved : bool
-        Whether the distribution of any input moved: else old rows, weighted, are old rows.
     rescaled : Rescaled, optional
         A number that reads otherwise while what follows from it does not.
+    inputs_moved : bool
+        Whether the distribution of any input moved: else old rows, weighted, are old rows.
     """
-    if faults:
-        return _fix(faults, target if conditional_shift else None)
-    moved = bool(ranking) or bool(conditional_shift)
-    rose = is_loss and metric is not None and (metric.change.low or 0.0) > 0
-    rose = rose and (moved or (metric is not None and metric.is_beyond_chance))
-    if model_changed and prediction is not None:
-        return _other_model(prediction, rose=rose)
-    if rescaled is not None:
-        return _look_at(rescaled, gains)
-    columns = tuple(ranking)
-    named = joined(ranking)
-    if open_edges and verdict is Verdict.UNDETERMINED and not conditional_shift:
-        ends = tuple(dict.fromkeys(end for edge in open_edges for end in (edge.a, edge.b)))
-        return Remedy(
-            Action.INVESTIGATE,
-            ends,
-            text="Say which way these edges go: name tiers or required edges (--knowledge) when "
-            f"the graph is learned, or direct them in the graph that is given ({joined(ends)}). "
-            "More rows would not tell.",
-        )
-    if gains is not None and metric is not None:
-        won = _by_gain(gains, metric, columns, moved=moved, inputs_moved=inputs_moved)
+
+    verdict: Verdict
+    conditional_shift: bool | None
+    faults: Sequence[Fault]
+    ranking: Sequence[str]
+    target: str | None
+    metric: Metric | None
+    is_loss: bool
+    has_labels: bool
+    has_overlap: bool
+    prediction: str | None = None
+    model_changed: bool = False
+    is_root: bool = False
+    open_edges: Sequence[Edge] = ()
+    gains: Gains | None = None
+    followed: Sequence[str] = ()
+    rescaled: Rescaled | None = None
+    inputs_moved: bool = True
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns at which a change began."""
+        return tuple(self.ranking)
+
+    @property
+    def named(self) -> str:
+        """The same, in words."""
+        return joined(self.ranking)
+
+    @property
+    def moved(self) -> bool:
+        """Whether anything did."""
+        return bool(self.ranking) or bool(self.conditional_shift)
+
+    @property
+    def rose(self) -> bool:
+        """Whether the loss did: where nothing moved, beyond what chance does in one of twenty."""
+        metric = self.metric
+        if metric is None or not self.is_loss or not (metric.change.low or 0.0) > 0:
+            return False
+        return self.moved or metric.is_beyond_chance
+
+
+def choose_remedy(case: Case) -> Remedy:
+    """Choose a remedy.
+
+    A fault is mended first. Where the same inputs get other predictions nothing else can be told of
+    the model: what a correction would win is measured on predictions that it did not make. With a
+    loss and labels the best of the corrections is chosen whose gain
+    on held-out current rows is certainly above zero, the cheaper of two that win alike. Without
+    labels nothing can be said of the model's loss, so the answer is never "it costs nothing": it is
+    `none` only where no input moved.
+    """
+    if case.faults:
+        return _fix(case.faults, case.target if case.conditional_shift else None)
+    if case.model_changed and case.prediction is not None:
+        return _other_model(case.prediction, rose=case.rose)
+    if case.rescaled is not None:
+        return _look_at(case.rescaled, case.gains)
+    if case.open_edges and case.verdict is Verdict.UNDETERMINED and not case.conditional_shift:
+        return _direct(case.open_edges)
+    if case.gains is not None and case.metric is not None:
+        won = _by_gain(case, case.gains, case.metric)
         if won is not None:
             return won
-    if rose and verdict in {Verdict.NONE, Verdict.UNDETERMINED} and not conditional_shift:
+    no_cause = case.verdict in {Verdict.NONE, Verdict.UNDETERMINED} and not case.conditional_shift
+    if case.rose and no_cause:
         return Remedy(
             Action.INVESTIGATE,
-            columns,
+            case.columns,
             text="The loss rose, and no change that was found explains it: a change of a shape "
             "that these tests do not see, or in columns that are not here.",
         )
-    if not moved:
-        if verdict is Verdict.UNDETERMINED:
-            return Remedy(
-                Action.INVESTIGATE,
-                text="The data cannot tell; see the reasons given "
-                "for the columns, and compare again with more rows.",
-            )
-        if target is not None and not has_labels:
-            return Remedy(
-                Action.NONE,
-                text=f"Nothing to do: no input was seen to move. Of {target} only labels tell.",
-            )
-        return Remedy(Action.NONE, text="Nothing to do.")
-    if verdict is Verdict.NONE and not conditional_shift and (target is None or has_labels):
-        if followed:
-            read = joined(followed)
-            return Remedy(
-                Action.INVESTIGATE,
-                tuple(followed),
-                text=f"Look at what writes {read}: its unit, source, default. {prediction} "
-                f"follows {'it' if len(followed) == 1 else 'them'}, and {target} was not found "
-                "to: where that is so, the model errs where nothing changed.",
-            )
+    if not case.moved:
+        return _unmoved(case)
+    if case.target is None:
+        return _without_target(case)
+    if not case.has_labels:
+        return _without_labels(case, case.target)
+    if case.verdict is Verdict.NONE and not case.conditional_shift:
+        return _beside_target(case, case.target)
+    return _by_verdict(case, case.target)
+
+
+def _direct(edges: Sequence[Edge]) -> Remedy:
+    ends = tuple(dict.fromkeys(end for edge in edges for end in (edge.a, edge.b)))
+    return Remedy(
+        Action.INVESTIGATE,
+        ends,
+        text="Say which way these edges go: name tiers or required edges (--knowledge) when "
+        f"the graph is learned, or direct them in the graph that is given ({joined(ends)}). "
+        "More rows would not tell.",
+    )
+
+
+def _unmoved(case: Case) -> Remedy:
+    if case.verdict is Verdict.UNDETERMINED:
+        return Remedy(
+            Action.INVESTIGATE,
+            text="The data cannot tell; see the reasons given "
+            "for the columns, and compare again with more rows.",
+        )
+    if case.target is not None and not case.has_labels:
         return Remedy(
             Action.NONE,
-            columns,
-            text=f"{named} moved, but nothing says that it reaches {target or 'a sink'}.",
+            text=f"Nothing to do: no input was seen to move. Of {case.target} only labels tell.",
         )
-    if target is None:
+    return Remedy(Action.NONE, text="Nothing to do.")
+
+
+def _without_target(case: Case) -> Remedy:
+    if case.verdict is Verdict.NONE and not case.conditional_shift:
+        return _beside_target(case, "a sink")
+    return Remedy(
+        Action.INVESTIGATE,
+        case.columns,
+        text=f"Look at {case.named}: the change began there. "
+        "Name a target to be told what it means for the model.",
+    )
+
+
+def _beside_target(case: Case, target: str) -> Remedy:
+    """Return what is to be done of a change that does not reach the target."""
+    if case.followed:
+        read = joined(case.followed)
         return Remedy(
             Action.INVESTIGATE,
-            columns,
-            text=f"Look at {named}: the change began there. "
-            "Name a target to be told what it means for the model.",
+            tuple(case.followed),
+            text=f"Look at what writes {read}: its unit, source, default. {case.prediction} "
+            f"follows {'it' if len(case.followed) == 1 else 'them'}, and {target} was not found "
+            "to: where that is so, the model errs where nothing changed.",
         )
-    if not has_labels:
-        if not has_overlap:
-            return Remedy(
-                Action.COLLECT_AND_RETRAIN,
-                columns,
-                text="Rows lie outside what the "
-                f"model was trained on (at {named}): collect labels for them. Without "
-                "labels the cost is not known.",
-            )
+    return Remedy(
+        Action.NONE,
+        case.columns,
+        text=f"{case.named} moved, but nothing says that it reaches {target}.",
+    )
+
+
+def _without_labels(case: Case, target: str) -> Remedy:
+    if not case.has_overlap:
         return Remedy(
-            Action.INVESTIGATE,
-            columns,
-            text=f"Look at {named}. Without labels nobody can say what it costs.",
+            Action.COLLECT_AND_RETRAIN,
+            case.columns,
+            text="Rows lie outside what the "
+            f"model was trained on (at {case.named}): collect labels for them. Without "
+            "labels the cost is not known.",
         )
-    if verdict is Verdict.MECHANISM and is_root:
+    return Remedy(
+        Action.INVESTIGATE,
+        case.columns,
+        text=f"Look at {case.named}. Without labels nobody can say what it costs.",
+    )
+
+
+def _by_verdict(case: Case, target: str) -> Remedy:
+    """Return the remedy of a change that reaches the target, where no gain was measured."""
+    if case.verdict is Verdict.MECHANISM and case.is_root:
         return Remedy(
             Action.RETRAIN,
-            columns,
+            case.columns,
             text=f"The distribution of {target} itself moved, and no causes of it are among the "
             "columns: add those that could explain it. If the move is real, retrain on current "
             "rows.",
         )
-    if verdict in {Verdict.MECHANISM, Verdict.BOTH} or conditional_shift:
+    if case.verdict in {Verdict.MECHANISM, Verdict.BOTH} or case.conditional_shift:
         return Remedy(
             Action.RETRAIN,
-            columns,
+            case.columns,
             text=f"What the inputs say of {target} has changed: a model trained on old rows no "
             "longer fits. Retrain on current rows, or mend what broke the relationship.",
         )
-    low = metric.change.low if metric is not None else None
-    if is_loss and low is not None and low <= 0:
+    low = case.metric.change.low if case.metric is not None else None
+    if case.is_loss and low is not None and low <= 0:
         return Remedy(
             Action.NONE,
-            columns,
-            text=f"Inputs moved at {named}, and the loss did not "
+            case.columns,
+            text=f"Inputs moved at {case.named}, and the loss did not "
             "rise measurably: nothing to mend in the model.",
         )
-    if not has_overlap:
+    if not case.has_overlap:
         return Remedy(
             Action.COLLECT_AND_RETRAIN,
-            columns,
+            case.columns,
             text="Rows lie outside what the model "
-            f"was trained on (at {named}): collect some and retrain.",
+            f"was trained on (at {case.named}): collect some and retrain.",
         )
     return Remedy(
         Action.REWEIGHT,
-        columns,
-        text=f"The relationships still hold; inputs moved at {named}. Mend the source if the move "
-        "was not meant; else reweight the training rows, or accept it.",
+        case.columns,
+        text=f"The relationships still hold; inputs moved at {case.named}. Mend the source if the "
+        "move was not meant; else reweight the training rows, or accept it.",
     )
 
 
@@ -258,10 +311,9 @@ def _tolerance(metric: Metric) -> float:
     return TOLERANCE * abs(metric.reference)
 
 
-def _by_gain(
-    gains: Gains, metric: Metric, columns: tuple[str, ...], *, moved: bool, inputs_moved: bool
-) -> Remedy | None:
+def _by_gain(case: Case, gains: Gains, metric: Metric) -> Remedy | None:
     """Return the remedy that wins, or None where the verdict has to say."""
+    columns = case.columns
     rose, least = _has_risen(metric), _tolerance(metric)
     if rose and gains.outside > _MOSTLY:
         return Remedy(
@@ -275,23 +327,23 @@ def _by_gain(
     usual = max(gains.before, 0.0)
     offered = [a for a in _CHEAPER_FIRST if a in gains.of]
     sure = [a for a in offered if _is_worth(gains.of[a], least, usual)]
-    if not inputs_moved:  # old rows, weighted, are old rows
+    if not case.inputs_moved:  # old rows, weighted, are old rows
         sure = [a for a in sure if a is not Action.REWEIGHT]
     if sure:
         best = max(gains.of[a].value for a in sure)
         action = next(a for a in sure if gains.of[a].value >= best - least)
         return Remedy(action, columns, gains.of[action], _text(action, gains.of[action], metric))
     if not rose:
-        if not moved:
+        if not case.moved:
             return None
-        named = joined(columns) or "What the inputs say of the target"
+        named = case.named or "What the inputs say of the target"
         return Remedy(
             Action.NONE,
             columns,
             text=f"{named} moved, and the loss did not rise measurably: nothing to mend in the "
             "model.",
         )
-    if not moved:
+    if not case.moved:
         return None
     why = "no correction from these columns wins it back: harder rows, not a worse model"
     if any(_is_worth(gains.of[a], least) for a in offered):

@@ -17,7 +17,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     Verdict,
 )
 from whydrift.monitor.diagnosis.gain import Gains
-from whydrift.monitor.diagnosis.remedy import choose_remedy
+from whydrift.monitor.diagnosis.remedy import Case, choose_remedy
 
 
 def numbers(
@@ -189,7 +189,7 @@ def test_without_labels_nothing_is_to_do_only_where_no_input_moved():
 
 
 def chosen(gains: Gains, change: Estimate) -> Remedy:
-    return choose_remedy(
+    case = Case(
         verdict=Verdict.BOTH,
         conditional_shift=True,
         faults=(),
@@ -201,6 +201,7 @@ def chosen(gains: Gains, change: Estimate) -> Remedy:
         has_overlap=True,
         gains=gains,
     )
+    return choose_remedy(case)
 
 
 ROSE = Estimate(0.5, 0.4, 0.6)
@@ -225,7 +226,7 @@ def test_a_loss_that_rose_by_chance_is_let_be_where_nothing_moved():
     """In one window of twenty the interval lies above zero for no reason."""
 
     def asked(change: Estimate) -> Remedy:
-        return choose_remedy(
+        case = Case(
             verdict=Verdict.NONE,
             conditional_shift=False,
             faults=(),
@@ -236,6 +237,7 @@ def test_a_loss_that_rose_by_chance_is_let_be_where_nothing_moved():
             has_labels=True,
             has_overlap=True,
         )
+        return choose_remedy(case)
 
     assert asked(Estimate(0.5, 0.1, 0.9)).action is Action.NONE
     assert asked(Estimate(0.5, 0.3, 0.7)).action is Action.INVESTIGATE
