@@ -39,6 +39,7 @@ def compare(
     loss: str | CustomLoss = "auto",
     model: Model | None = None,
     time_column: str | None = None,
+    timezone: str = "UTC",
     cluster: str | None = None,
     ignore: Sequence[str] = (),
     floor: float | None = None,
@@ -81,6 +82,9 @@ def compare(
         prediction a row, such as ``lambda columns: pipeline.predict(pd.DataFrame(columns))``.
     time_column : str, optional
         Puts the rows in order, and dates the windows.
+    timezone : str
+        By whose clocks rows have their hour and day, such as ``Europe/Paris``. Times without a
+        zone are taken for UTC: leave it out where they are local already.
     cluster : str, optional
         Column whose equal values mark rows that belong together (a user, a session).
     ignore : sequence of str
@@ -126,6 +130,9 @@ def compare(
             remedy="Knowledge guides the learning of a graph: give one of the two",
         )
     check_numbers(level, floor, random_state)
+    from whydrift.monitor.window.local_time import local_time, named_zone
+
+    zone = named_zone(timezone, where="timezone")
     if model is not None and prediction is None:
         raise OptionError(
             "a model is given, but no prediction",
@@ -199,6 +206,7 @@ def compare(
             random_state=random_state,
             progress=progress,
             whole=whole,
+            local=local_time(zone),
         )
 
 

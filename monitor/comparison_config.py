@@ -26,6 +26,7 @@ class ComparisonConfig:
     prediction: str | None = None
     cluster: str | None = None
     time_column: str | None = None
+    timezone: str = "UTC"
     ignore: tuple[str, ...] = ()
     loss: str = "auto"
     floor: float | None = None
@@ -74,6 +75,7 @@ def comparison_config(
         prediction=columns.prediction,
         cluster=columns.cluster,
         time_column=config.source_of(found.source).time_column,
+        timezone=str(found.window.timezone),
         ignore=columns.ignore,
         loss=found.loss,
         floor=found.floor,

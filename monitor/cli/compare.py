@@ -37,6 +37,7 @@ from whydrift.monitor.cli.options import (
     Target,
     Test,
     TimeColumn,
+    Timezone,
     path_given,
 )
 
@@ -67,6 +68,7 @@ def compare(
     score: Score = "auto",
     loss: Loss = "auto",
     time_column: TimeColumn = None,
+    timezone: Timezone = None,
     cluster: Cluster = None,
     dask: DaskAddress = None,
     ignore: Ignore = None,
@@ -126,7 +128,8 @@ def compare(
             knowledge=knowledge or (None if graph else said.knowledge),
             target=target or said.target, prediction=prediction or said.prediction,
             loss=said.loss if loss == "auto" else loss,
-            time_column=time_column or said.time_column, cluster=cluster or said.cluster,
+            time_column=time_column or said.time_column, timezone=timezone or said.timezone,
+            cluster=cluster or said.cluster,
             ignore=(*said.ignore, *(ignore or ())),
             floor=said.floor if floor is None else floor,
             # A given graph needs no method; one that the configuration names is for learning.

@@ -14,7 +14,7 @@ __all__ = [
     "Alpha", "Bootstrap", "Cluster", "ConfigFile", "CurrentQuery", "DaskAddress", "Debug", "Floor",
     "GraphFile", "Html", "Ignore", "Jobs", "Json", "Junit", "KnowledgeFile", "Level", "Loss",
     "Markdown", "Method", "MonitorName", "Orientation", "Prediction", "Query", "Quiet",
-    "RandomState", "Score", "Target", "Test", "TimeColumn", "path_given",
+    "RandomState", "Score", "Target", "Test", "TimeColumn", "Timezone", "path_given",
 ]  # fmt: skip
 
 
@@ -67,6 +67,10 @@ Prediction = Annotated[
 ]
 TimeColumn = Annotated[
     str | None, typer.Option(metavar="COLUMN", help="Puts the rows in order and dates the windows.")
+]
+Timezone = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="By whose clocks rows have their hour and day; UTC if none."),
 ]
 Cluster = Annotated[
     str | None,

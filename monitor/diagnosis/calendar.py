@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.side_by_side import side_by_side
 
 __all__ = ["calendar_columns"]
@@ -19,7 +20,9 @@ _LEAST_CYCLES = 2
 _MOST_LEVELS = 25  # the hours, and −1, which becomes 24, for an unknown one
 
 
-def calendar_columns(seconds: FloatArray, split: int) -> tuple[FloatArray, tuple[str, ...]]:
+def calendar_columns(
+    seconds: FloatArray, split: int, clock: LocalTime = UTC
+) -> tuple[FloatArray, tuple[str, ...]]:
     """Return indicator columns of the calendar, and which factors they are of.
 
     Parameters
@@ -28,6 +31,8 @@ def calendar_columns(seconds: FloatArray, split: int) -> tuple[FloatArray, tuple
         Time of each row since 1970, past rows first; NaN where unknown.
     split : int
         Past rows.
+    clock : LocalTime
+        By which rows have their hour and day.
 
     Returns
     -------
@@ -37,7 +42,7 @@ def calendar_columns(seconds: FloatArray, split: int) -> tuple[FloatArray, tuple
         Of ``hour`` and ``weekday``.
     """
     known = np.isfinite(seconds)
-    whole = np.where(known, seconds, 0.0).astype(np.int64)
+    whole = clock(np.where(known, seconds, 0.0)).astype(np.int64)
     hour = np.where(known, whole // _HOUR % 24, -1)
     weekday = np.where(known, (whole // _DAY + _EPOCH_WEEKDAY) % 7, -1)
     week = (whole + _EPOCH_WEEKDAY * _DAY) // _WEEK

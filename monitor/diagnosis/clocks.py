@@ -17,6 +17,7 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 
 __all__ = [
     "DAY_NAMES",
@@ -63,7 +64,12 @@ _UNIT = re.compile(
 
 
 def clock(
-    reference: Snapshot, current: Snapshot, name: str, *, is_named: bool = False
+    reference: Snapshot,
+    current: Snapshot,
+    name: str,
+    *,
+    is_named: bool = False,
+    local: LocalTime = UTC,
 ) -> str | None:
     """Return what makes a column a clock whose values are new, or None.
 
@@ -80,6 +86,8 @@ def clock(
     is_named : bool
         Whether a graph has it: what it causes is then not to be judged without it, unless it says
         what the time column says.
+    local : LocalTime
+        The clocks that are meant.
 
     Returns
     -------
@@ -98,7 +106,7 @@ def clock(
     values, now = np.unique(old), np.unique(new)
     if np.isin(new, values, invert=True).mean() < _LEAST_NEW:
         return None
-    if _says_the_time((reference, current), name):
+    if _says_the_time((reference, current), name, local):
         return "as the time column says"
     if is_named or np.isin(now, values).any():
         return None
@@ -188,7 +196,9 @@ def _rises(window: Snapshot, values: FloatArray, known: BoolArray) -> bool:
     return bool(known.sum() >= _LEAST_ROWS and np.corrcoef(*ranks)[0, 1] >= _RISES)
 
 
-def calendar_names(reference: Snapshot, current: Snapshot, names: Sequence[str]) -> frozenset[str]:
+def calendar_names(
+    reference: Snapshot, current: Snapshot, names: Sequence[str], local: LocalTime = UTC
+) -> frozenset[str]:
     """Return the columns of which the time of the row says what they are, in both windows.
 
     Those that say its month, weekday or the like, and those that the reference has alike at each
@@ -201,11 +211,13 @@ def calendar_names(reference: Snapshot, current: Snapshot, names: Sequence[str])
         With the same meaning of category codes.
     names : sequence of str
         Columns to look at.
+    local : LocalTime
+        The clocks that are meant.
     """
     time = reference.schema.with_role(Role.TIME)
     if time is None or not (reference.has(time) and current.has(time)):
         return frozenset()
-    moments = [w.column(time) for w in (reference, current)]
+    moments = [local(w.column(time)) for w in (reference, current)]
     cells = [[_cells(m, period) for m in moments] for period in (_DAY, _WEEK)]
     found = set()
     for name in names:
@@ -217,7 +229,7 @@ def calendar_names(reference: Snapshot, current: Snapshot, names: Sequence[str])
             continue  # values are missing
         if any(_is_periodic(values, times) for times in cells) or (
             np.unique(values[1][np.isfinite(values[1])][:_MOST_PER_DAY]).size < _MOST_PER_DAY
-            and _says_the_time((reference, current), name)
+            and _says_the_time((reference, current), name, local)
         ):
             found.add(name)
     return frozenset(found)
@@ -254,7 +266,7 @@ def _range(values: FloatArray) -> str:
     return f"{values[0]:g}" + (f" to {values[-1]:g}" if len(values) > 1 else "")
 
 
-def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str) -> bool:
+def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str, local: LocalTime) -> bool:
     """Whether a column says the month, the week, the date or the like of the row's time.
 
     In each window, and in more rows than the commonest value has by itself: a flag that is mostly
@@ -268,7 +280,7 @@ def _says_the_time(windows: tuple[Snapshot, Snapshot], name: str) -> bool:
     rows: dict[str, int] = {}
     wrong: dict[int, int] = {}
     for window in windows:
-        moments, values = window.column(time), window.column(name)
+        moments, values = local(window.column(time)), window.column(name)
         known = np.isfinite(moments) & np.isfinite(values)
         days = np.floor(moments[known] / _DAY)
         if np.unique(values[known]).size > _MOST_PER_DAY * np.unique(days).size:

@@ -16,6 +16,7 @@ from whydrift.monitor.diagnosis.copied_rows import each_row_once
 from whydrift.monitor.diagnosis.expired import with_rows
 from whydrift.monitor.diagnosis.faults.registry import find_faults
 from whydrift.monitor.diagnosis.late_labels import late_labels
+from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test
 from whydrift.monitor.diagnosis.sides import prepare, unusable
@@ -36,6 +37,7 @@ def column_p_values(
     target: str | None = None,
     prediction: str | None = None,
     cluster: str | None = None,
+    local: LocalTime = UTC,
 ) -> dict[str, float]:
     """Return the p-value of "its mechanism is as before" of each column that can be tested.
 
@@ -66,6 +68,7 @@ def column_p_values(
         cluster,
         past.count > 1,
         said_to_cause(graph, None),
+        local,
     )
     timeless = tuple(n for n in side.names if n not in side.calendar)
     broken = find_faults(side.reference, side.current, timeless)
@@ -84,7 +87,7 @@ def column_p_values(
     testing = Testing(
         side.reference, side.current, repaired, late.findings, learned.graph, usable, side.cluster,
         mechanism_test("residual_scores"), silent, parts if past.count >= LEAST_WINDOWS else None,
-        calendar=side.calendar,
+        calendar=side.calendar, local=local,
     )  # fmt: skip
     found = {}
     for name in learned.graph.nodes:

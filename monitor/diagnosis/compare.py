@@ -37,6 +37,7 @@ from whydrift.monitor.diagnosis.faults.swap import swap_limits
 from whydrift.monitor.diagnosis.judge import Judgement
 from whydrift.monitor.diagnosis.judgement import Floor
 from whydrift.monitor.diagnosis.limits import check_numbers
+from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.losses import CustomLoss
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
 from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test as registered
@@ -77,6 +78,7 @@ def compare(
     progress: Progress | None = None,
     whole: Snapshot | None = None,
     fault_level: float = FAULT_LEVEL,
+    local: LocalTime = UTC,
 ) -> Diagnosis:
     """Tell why the current window differs from the reference.
 
@@ -124,6 +126,8 @@ def compare(
         tells which may have been renamed.
     fault_level : float
         Chance of a false fault that each detector may spend, of those that test.
+    local : LocalTime
+        By which rows have their hour and day.
 
     Returns
     -------
@@ -159,6 +163,7 @@ def compare(
         level=level,
         fault_level=fault_level,
         random_state=random_state,
+        local=local,
     )
     given: Sequence[Snapshot]
     given = (reference,) if isinstance(reference, Snapshot) else reference

@@ -170,6 +170,7 @@ def _judged(
             is_given=question.graph is not None,
             late=frozenset() if late.column is None else frozenset({late.column}),
             calendar=side.calendar,
+            local=question.local,
             knowledge=learned.knowledge,
         )
         judgement = judge(

@@ -15,6 +15,7 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.discovery.steps import without_steps
 from whydrift.monitor.diagnosis.calendar import calendar_columns
+from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.resemblance import lag_one
 
 __all__ = ["WindowPair"]
@@ -34,6 +35,8 @@ class WindowPair:
         A column whose equal values mark rows that belong together.
     parts : ndarray of shape (n_reference_rows,), optional
         Which past window each reference row came from, ascending, where there are several.
+    local : LocalTime
+        By which rows have their hour and day.
     """
 
     reference: Snapshot
@@ -41,6 +44,7 @@ class WindowPair:
     names: tuple[str, ...]
     cluster: str | None = None
     parts: IntArray | None = None
+    local: LocalTime = UTC
     _features: dict[str, Features] = field(default_factory=dict, repr=False, compare=False)
     _observed: dict[str, BoolArray] = field(default_factory=dict, repr=False, compare=False)
     _lags: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
@@ -60,6 +64,7 @@ class WindowPair:
             self.names,
             self.cluster,
             self.parts,
+            self.local,
         )
         kept._features.update((n, f) for n, f in self._features.items() if n not in values)
         kept._observed.update((n, o) for n, o in self._observed.items() if n not in values)
@@ -93,7 +98,7 @@ class WindowPair:
             return None
         if not (self.reference.has(time) and self.current.has(time)):
             return None
-        columns, _ = calendar_columns(self.values(time), self.split)
+        columns, _ = calendar_columns(self.values(time), self.split, self.local)
         return columns if columns.shape[1] else None
 
     def is_discrete(self, name: str) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.monitor.diagnosis.judgement import Floor
+from whydrift.monitor.diagnosis.local_time import LocalTime
 from whydrift.monitor.diagnosis.losses import CustomLoss
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
 from whydrift.monitor.diagnosis.prediction_row import Model
@@ -37,3 +38,4 @@ class Question:
     level: float
     fault_level: float
     random_state: int
+    local: LocalTime

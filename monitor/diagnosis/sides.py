@@ -19,6 +19,7 @@ from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 from whydrift.monitor.diagnosis.faults.renamed import written_otherwise
 from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
+from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.long_tail import with_tail_pooled
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
@@ -52,11 +53,13 @@ def prepare(
     cluster: str | None,
     keep_order: bool = False,
     named: Collection[str] = (),
+    local: LocalTime = UTC,
 ) -> Sides:
     """Check what is named, set roles, and find the columns that can be compared.
 
     With ``keep_order`` rows stay in their order, as those of several past windows have to. Columns
-    that are ``named`` in a graph stay what they are there.
+    that are ``named`` in a graph stay what they are there. Columns of the calendar are those that
+    say what clocks of ``local`` do.
 
     Raises
     ------
@@ -71,7 +74,7 @@ def prepare(
         text = f"{_why_absent(current, target)}: judged on features only"
         notes.append(Note("target_missing", target, text))
     notes += _infinite(current, {(note.code, note.column) for note in notes})
-    names, clocks, odd = _comparable(reference, current, target, named)
+    names, clocks, odd = _comparable(reference, current, target, named, local)
     notes += odd
     # Labels that are joined later: an empty column of them says what none says.
     if not has_labels and target in names and not current.summaries[target].misfit:
@@ -88,7 +91,7 @@ def prepare(
         is_taken = forgotten.is_clear and whose not in named and len(names) > 1
         note = _cluster_not_named(whose, is_taken=is_taken)
         if is_taken:
-            side = prepare(*given, target, prediction, whose, keep_order, named)
+            side = prepare(*given, target, prediction, whose, keep_order, named, local)
             return replace(side, notes=(note, *side.notes))
         notes.append(note)
     if not names:
@@ -111,7 +114,7 @@ def prepare(
         tuple(dict.fromkeys(notes)),
         cluster,
         tuple(clocks),
-        calendar_names(reference, current, others),
+        calendar_names(reference, current, others, local),
     )
 
 
@@ -177,7 +180,11 @@ def _infinite(current: Snapshot, told: Collection[tuple[str, str | None]]) -> li
 
 
 def _comparable(
-    reference: Snapshot, current: Snapshot, target: str | None, named: Collection[str]
+    reference: Snapshot,
+    current: Snapshot,
+    target: str | None,
+    named: Collection[str],
+    local: LocalTime,
 ) -> tuple[list[str], list[str], list[Note]]:
     """Return the columns that can be compared, the clocks that are left out, and what is odd."""
     names: list[str] = []
@@ -195,7 +202,9 @@ def _comparable(
         ):
             text = f"column {name!r} is constant and the same in both windows; it is left out"
             notes.append(Note("constant_column", name, text))
-        elif name != target and (said := clock(reference, current, name, is_named=name in named)):
+        elif name != target and (
+            said := clock(reference, current, name, is_named=name in named, local=local)
+        ):
             text = (
                 f"column {name!r} goes on by itself ({said}): it tells the windows apart, and is "
                 "left out; what depends on it looks like a change"

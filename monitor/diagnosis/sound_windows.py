@@ -117,6 +117,7 @@ def sound_windows(
         question.cluster,
         past.count > 1,
         named,
+        question.local,
     )
     # A window of a Saturday lacks six weekdays, and nothing is broken.
     timeless = tuple(n for n in recorded.names if n not in recorded.calendar)

@@ -25,6 +25,7 @@ from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
+from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.lost_values import is_beyond_loss
 from whydrift.monitor.diagnosis.mechanism.base import (
     MechanismTest,
@@ -92,6 +93,8 @@ class Testing:
         Columns of which the row's time says what they are, in both windows.
     knowledge : Knowledge, optional
         What a learned graph was bound to.
+    local : LocalTime
+        By which rows have their hour and day.
     """
 
     def __init__(
@@ -112,6 +115,7 @@ class Testing:
         late: frozenset[str] = frozenset(),
         calendar: frozenset[str] = frozenset(),
         knowledge: Knowledge | None = None,
+        local: LocalTime = UTC,
     ) -> None:
         self.graph = graph
         self._knowledge = knowledge
@@ -125,10 +129,10 @@ class Testing:
         self._late = late
         self._calendar = calendar
         self.notes: list[Note] = []
-        self.recorded = WindowPair(reference, current, usable, cluster, parts)
+        self.recorded = WindowPair(reference, current, usable, cluster, parts, local)
         has_repairs = any(f.repairs for f in self.findings)
         self.repaired = (
-            WindowPair(reference, repaired, usable, cluster, parts)
+            WindowPair(reference, repaired, usable, cluster, parts, local)
             if has_repairs
             else self.recorded
         )

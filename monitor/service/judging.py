@@ -42,6 +42,7 @@ from whydrift.monitor.store.state import VisitKind
 from whydrift.monitor.window.by_rows import RowWindows
 from whydrift.monitor.window.calendar import TimeWindows
 from whydrift.monitor.window.interval import Interval
+from whydrift.monitor.window.local_time import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -316,6 +317,7 @@ def compared(
         level=level,
         fault_level=fault_level,
         random_state=0,
+        local=local_time(monitor.window.timezone),
     )
 
 
@@ -502,6 +504,7 @@ def _beside_anchor(
             target=target,
             prediction=monitor.columns.prediction,
             cluster=monitor.columns.cluster,
+            local=local_time(monitor.window.timezone),
         )
     except SchemaError:  # of columns that changed so much, nothing is said over many windows
         return {}

@@ -22,6 +22,8 @@ _FEW_ROWS, _MANY_TIMES = 10, 4.0
 _MOST_LEVELS = 12
 _MOST_PRODUCTS = 40
 _WIDE, _FEW_LEVELS = 60, 2
+# Factors of products, in sd: as lines a price times an amount is one, but no outlier has its way.
+_WIDEST = 4.0
 _NORMAL_QUARTILES = 1.349  # distance of a standard normal's quartiles
 
 
@@ -35,7 +37,7 @@ class Basis(Protocol):
         ...
 
     def bounded(self, values: FloatArray) -> FloatArray:
-        """Return few features, within [-1, 1], to multiply with those of other columns."""
+        """Return few features, with limits, to multiply with those of other columns."""
         ...
 
     def ingredients(self, values: FloatArray) -> FloatArray:
@@ -136,7 +138,7 @@ class NumberBasis:
 
     def bounded(self, values: FloatArray) -> FloatArray:
         """Return one feature, shape (..., 1)."""
-        out = np.tanh((values - self.centre) / self.scale)[..., None]
+        out = np.clip((values - self.centre) / self.scale, -_WIDEST, _WIDEST)[..., None]
         return np.nan_to_num(out, copy=False) if self.has_missing else out
 
 
