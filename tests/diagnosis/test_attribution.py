@@ -270,3 +270,32 @@ def test_broken_values_that_the_model_read_contribute(how):
     contribution = found.columns["b"].contribution
     assert contribution.low > 0
     assert contribution.value > 0.2 * found.metric.change.value
+
+
+def test_what_a_product_of_causes_loses_is_shared_out_as_it_should():
+    """A line for a model, y = a · x: x moved, and so did what it counts for."""
+
+    def bills(rng: np.random.Generator, new_x: bool, new_y: bool, rows: int) -> pd.DataFrame:
+        a = rng.normal(1, 1, rows)
+        x = rng.normal(0.6, 1.3, rows) if new_x else rng.normal(0, 1, rows)
+        y = a * x * (1.3 if new_y else 1.0) + rng.normal(0, 0.5, rows)
+        return pd.DataFrame({"a": a, "x": x, "y": y, "p": x})
+
+    def lost(new_x: bool, new_y: bool) -> float:
+        frame = bills(np.random.default_rng(9), new_x, new_y, 1_000_000)
+        return float(((frame.y - frame.p) ** 2).mean())
+
+    both = lost(True, True) - lost(False, False)
+    true = (lost(True, False) - lost(False, False) + lost(True, True) - lost(False, True)) / 2
+    errors, covered = [], 0
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        found = wd.compare(
+            bills(rng, False, False, 2000), bills(rng, True, True, 2000),
+            graph=[("a", "y"), ("x", "y")], target="y", prediction="p",
+        )  # fmt: skip
+        contribution = found.columns["x"].contribution
+        errors.append((contribution.value - true) / both)
+        covered += contribution.low <= true <= contribution.high
+    assert abs(np.mean(errors)) < 0.05  # a tenth and more of the change before
+    assert covered >= 3

@@ -66,5 +66,5 @@ def test_a_weekend_is_one_by_local_clocks():
 
 def test_a_zone_that_is_none_is_named_with_the_nearest():
     frame = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 2.0]})
-    with pytest.raises(OptionError, match="Europe/Pari'.*Did you mean 'Europe/Paris'"):
+    with pytest.raises(OptionError, match=r"Europe/Pari'.*Did you mean 'Europe/Paris'"):
         wd.compare(frame, frame, timezone="Europe/Pari")
