@@ -137,7 +137,8 @@ def _players(
 
     Of a group one column moved: where one can move the measure, so may all.
     """
-    reach = {target, *graph.ancestors(target)}
+    # A target that is the same in every row has left the graph.
+    reach = {target, *graph.ancestors(target)} if target in graph.nodes else {target}
     kept = [n for n in ranking if measure.is_loss or n in reach]
     for group in together:
         if measure.is_loss or reach.intersection(group):
@@ -168,7 +169,8 @@ def _gains(
         return None
     tell("measuring what a remedy wins", 0, 1)
     # A model that learned from effects of the target would win, and could not be served.
-    effects = judgement.paths.descendants(target)
+    paths = judgement.paths
+    effects = paths.descendants(target) if target in paths.nodes else ()
     others = tuple(n for n in windows.usable if n != target)
     inputs = tuple(n for n in others if n not in effects) or others
     return measure_gains(

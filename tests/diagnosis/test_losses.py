@@ -288,3 +288,21 @@ def test_scores_that_are_no_chances_of_a_binary_target_are_told_to_be_none(of):
     frames = [f.assign(y=(f["y"] == "bad") * 1, guess=of(f["guess"])) for f in (cases(1), cases(2))]
     (text,) = [w.text for w in judged(*frames).warnings if w.code == "no_chances"]
     assert "no chances of 'y'" in text
+
+
+@pytest.mark.parametrize("how", [{}, {"graph": [("x", "y")]}, {"prediction": "p"}])
+def test_an_event_that_never_comes_about_is_judged_by_its_inputs(how: dict):
+    """The target is the same in every row of both windows, and in no graph."""
+    rng = np.random.default_rng(0)
+
+    def rare(shift: float) -> pd.DataFrame:
+        x = rng.normal(shift, 1, 1500)
+        return pd.DataFrame({"x": x, "g": rng.choice(list("abc"), 1500), "y": 0,
+                             "p": 0.01 + 0.001 * np.abs(x)})  # fmt: skip
+
+    windows = [rare(shift) if how.get("prediction") else rare(shift).drop(columns="p")
+               for shift in (0.0, 0.7)]  # fmt: skip
+    found = wd.compare(*windows, target="y", **how)
+    assert found.ranking == ("x",)
+    assert found.verdict in {"covariate", "none"}
+    assert "constant_column" in {note.code for note in found.warnings}
