@@ -21,6 +21,7 @@ from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
 from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
 from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.long_tail import with_tail_pooled
+from whydrift.monitor.diagnosis.moved_dates import dates_that_moved
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
 
@@ -102,6 +103,7 @@ def prepare(
             "give windows with the same columns",
         )
     notes += _few_rows(reference, current)
+    notes += dates_that_moved(reference, current)
     reference, current = with_tail_pooled(reference, current, tuple(names))
     if not keep_order:
         reference, current, told = _put_in_order(reference, current, tuple(names), cluster)
