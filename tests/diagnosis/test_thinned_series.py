@@ -139,3 +139,20 @@ def test_spreads_are_not_compared_where_no_neighbour_is_known() -> None:
         window = wd.Snapshot.from_frame(short.assign(y=short["y"] + 1.5), schema=before.schema)
         found = wd.compare(before, window, graph=GRAPH, target="y", level=0.01, floor=0)
         assert found.ranking == ("y",)
+
+
+def test_effects_on_a_series_whose_parent_is_none_are_in_sd_of_the_column() -> None:
+    """y follows x, of rows in no order, and y rises by half of its sd."""
+    held, sizes = 0, []
+    for seed in range(4):
+        rng = np.random.default_rng(seed)
+        windows = []
+        for rise in (0.0, 0.5):
+            x = rng.normal(size=1000)
+            windows.append(pd.DataFrame({"x": x, "y": x + series(rng, 1000) + rise * np.sqrt(2)}))
+        effect = wd.compare(*windows, graph=GRAPH).columns["y"].effect
+        assert effect is not None and effect.low is not None and effect.high is not None
+        sizes.append(effect.value)
+        held += effect.low <= 0.5 <= effect.high
+    assert held >= 3  # it was .28 of it, and no interval held it
+    assert np.mean(sizes) == pytest.approx(0.5, abs=0.1)

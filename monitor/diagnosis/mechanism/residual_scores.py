@@ -222,9 +222,12 @@ class _Question:
         if not work.rows.window.any():
             return MechanismTestResult(None, Untestable.NO_OVERLAP, overlap, sum(counts))
         if pair.is_discrete(self.column):
-            scores = _category_scores(work, response, raw, self.levels, rho)
+            spread = np.sqrt(np.maximum(self.response.var(axis=0), 1e-12))
+            scores = _category_scores(work, raw, self.levels, rho, spread)
         else:
-            scores = _number_scores(work, response[:, 0], raw[:, 0], rho)
+            # In order what varies is what is new in each row; effects are of the column itself.
+            sds = _sd(self.response[: counts[0], 0]), _sd(self.response[:, 0])
+            scores = _number_scores(work, response[:, 0], raw[:, 0], rho, sds)
         judged = _judge(work, scores, dependence, overlap)
         return replace(judged, rows=sum(counts), in_order=in_order, resemblance=alike)
 
@@ -568,15 +571,15 @@ class _Scores:
         return side_by_side(self.windows)
 
 
-def _number_scores(work: _Work, score: FloatArray, raw: FloatArray, rho: float) -> _Scores:
+def _number_scores(
+    work: _Work, score: FloatArray, raw: FloatArray, rho: float, sds: tuple[float, float]
+) -> _Scores:
+    """Return the scores of a number; ``sds`` are the column's, of the reference and of all rows."""
     plain = work.on_own_parents()
     # Where nothing is taken out but the mean, ranks stay what they are.
     ranked = score if work.takes_nothing_out else rank_normal(raw / _scale(plain, raw))
     u = _of_unit_size(work.residual(ranked))
-    split = work.rows.split
-    unit, reference_sd, pooled = "sd", _sd(score[:split]), _sd(score)
-    if rho:  # what varies is the innovation; the column itself varies more
-        reference_sd, pooled = (s / np.sqrt(1 - rho**2) for s in (reference_sd, pooled))
+    unit, (reference_sd, pooled) = "sd", sds
     if reference_sd <= 1e-9 * pooled:
         unit, reference_sd = POOLED_SD, max(pooled, 1e-12)
     in_sd = raw / reference_sd
@@ -692,9 +695,9 @@ def _pairs(work: _Work, taken: int) -> list[tuple[int, int]]:
 
 
 def _category_scores(
-    work: _Work, indicators: FloatArray, residual: FloatArray, levels: list[str], rho: float
+    work: _Work, residual: FloatArray, levels: list[str], rho: float, spread: FloatArray
 ) -> _Scores:
-    spread = np.sqrt(np.maximum(indicators.var(axis=0) / (1 - rho**2), 1e-12))
+    """Return the scores of categories; ``spread`` is the sd of each level's indicator."""
     names = [f"share of {level}" for level in levels]
     out = _Scores(len(levels), residual, residual, "probability", names)
     lin, one = work.linear, np.ones(len(residual))
