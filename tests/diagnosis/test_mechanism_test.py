@@ -231,3 +231,15 @@ def test_a_comparison_takes_another_mechanism_test_by_name_or_as_it_is():
     assert whydrift.compare(reference, current, mechanism_test=_Deaf, **options).ranking == ()
     with pytest.raises(OptionError, match="residual_scores"):
         whydrift.compare(reference, current, mechanism_test="residual_score", **options)
+
+
+def test_a_mirrored_noise_of_the_same_mean_and_spread_is_another_mechanism():
+    rng = np.random.default_rng(0)
+    windows = []
+    for sign in (1, -1):
+        x = rng.normal(size=2000)
+        windows.append(pd.DataFrame({"x": x, "y": x + sign * (rng.exponential(size=2000) - 1)}))
+    found = whydrift.compare(*windows, graph=[("x", "y")], target="y")
+    assert found.ranking == ("y",)
+    assert found.conditional_shift is True
+    assert "quantiles" in found.columns["y"].reason

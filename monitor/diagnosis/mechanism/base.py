@@ -13,6 +13,7 @@ from whydrift.monitor.diagnosis.pair import WindowPair
 __all__ = [
     "CLEAR",
     "FROM_ROW_TO_ROW",
+    "OUTER_QUANTILES",
     "POOLED_SD",
     "Component",
     "MechanismTest",
@@ -40,6 +41,8 @@ class Untestable(StrEnum):
 POOLED_SD: Final = "sd of both windows"
 # The name of a change in what each row adds to the one before, of which the whole shows nothing.
 FROM_ROW_TO_ROW: Final = "spread from row to row"
+# The name of a change of asymmetry, by what is seen of it: at the same level and spread.
+OUTER_QUANTILES: Final = "5 % and 95 % quantiles"
 CLEAR: Final = 2.575829  # |z| from which on one of two components is told by itself: 1 %
 
 

@@ -33,6 +33,7 @@ from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.mechanism.base import (
     CLEAR,
     FROM_ROW_TO_ROW,
+    OUTER_QUANTILES,
     POOLED_SD,
     Component,
     MechanismTestResult,
@@ -81,6 +82,10 @@ _MOST_RHO = 0.998  # a walk without an anchor has no level that could move
 _LEAST_TELLING = 8.0  # rows of equal weight that a score must rest on: fewer are not normal
 _INTERVAL = 1.959964  # 95 %
 _EXTREMES = "share of extreme values"
+_MOST_LEANING = 3.0  # sd: the cube of one row far out would be that of all
+# By how many sd the 5 % and 95 % quantiles move with the mean third Hermite polynomial
+# (Cornish & Fisher 1937): (1.645² - 1) / 6.
+_OUTER_PER_LEAN = 0.284
 _FAR_OUT, _LEAST_FAR_OUT = 0.01, 20  # share of the rows, and rows, that are called far out
 _KNOWN_BEFORE = 2.5  # standard errors of a dependence that the reference has already
 # How much each way to look counts: level and spread alone, all scores, the largest one.
@@ -584,7 +589,7 @@ def _number_scores(
         unit, reference_sd = POOLED_SD, max(pooled, 1e-12)
     in_sd = raw / reference_sd
     lin, one = work.linear, np.ones(len(raw))
-    spreads = _spreads(work, u) if work.tells_spread else []
+    spreads, lean = _shape(work, u) if work.tells_spread else ([], None)
     out = _Scores(2 if spreads else 1, u[:, None], in_sd[:, None], unit, [""])
     # A spread is weighted by w − e given the row's own parents alone. How far innovations spread
     # follows from how long ago the row before was; so would weights that know its parents, or
@@ -596,6 +601,8 @@ def _number_scores(
     for extreme in spreads[1:]:
         sd = max(_sd(extreme), 1e-12)
         out.add(extreme, extreme, one, _EXTREMES, "probability", own, sd)
+    if lean is not None:
+        out.add(lean, _OUTER_PER_LEAN * _sd(in_sd) * lean, one, OUTER_QUANTILES, unit, own)
     few = lin.shape[1] <= _MOST_SCORES // 4
     for k, name in enumerate(work.names):
         out.add(u, in_sd, lin[:, k], f"slope of {name}", unit, new)
@@ -613,8 +620,16 @@ def _number_scores(
     return out
 
 
-def _spreads(work: _Work, u: FloatArray) -> list[FloatArray]:
-    """Return what tells of the spread, and of rows far out, less what the parents tell of it."""
+def _shape(work: _Work, u: FloatArray) -> tuple[list[FloatArray], FloatArray]:
+    """Return what tells of the spread, and of rows far out; and what of asymmetry.
+
+    Each less what the parents tell of it.
+
+    References
+    ----------
+    Neyman (1937), "Smooth test" for goodness of fit: of a normal score the third Hermite
+    polynomial tells of asymmetry whatever level and spread are.
+    """
     innovations = work.evenly_spread()
     even = u if innovations is None else _of_unit_size(innovations)
     # What a few rows bring from far out hardly moves the spread of ranks. Not of innovations:
@@ -622,7 +637,10 @@ def _spreads(work: _Work, u: FloatArray) -> list[FloatArray]:
     sees_extremes = innovations is None
     even, u = (work.about_own_level(values) for values in (even, u))
     spreads = [np.clip(even, -4, 4) ** 2, *([_far_out(u)] if sees_extremes else [])]
-    return list(work.on_both_rows().residual(side_by_side(spreads)).T)
+    inside = np.clip(even, -_MOST_LEANING, _MOST_LEANING)
+    lean = inside**3 - 3 * inside
+    *spreads, lean = work.on_both_rows().residual(side_by_side([*spreads, lean])).T
+    return spreads, lean
 
 
 def _of_unit_size(values: FloatArray) -> FloatArray:
