@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.infer import read_content
@@ -192,3 +193,20 @@ def test_more_rows_that_are_0_in_every_column_did_not_come_twice():
     again = pd.concat([parked(2_000, 0.2)] * 2, ignore_index=True)
     found = find_faults(sound, Snapshot.from_frame(again, schema=schema), schema.modelled)
     assert [f.fault.kind for f in found.findings] == [FaultKind.ROWS_DUPLICATED]
+
+
+def test_as_many_rows_twice_as_on_some_past_days_are_usual():
+    """Copies of 1 to 6 % of the rows, by the day: one more such day is none that loaded twice."""
+
+    def day(seed: int, copies: float) -> pd.DataFrame:
+        rows = houses(600, seed)
+        return pd.concat([rows, rows[: int(600 * copies)]], ignore_index=True)
+
+    shares = np.random.default_rng(0).lognormal(np.log(0.02), 0.6, 20)
+    past = [day(seed, share) for seed, share in enumerate(shares, start=10)]
+    kinds = [
+        {f.kind for f in wd.compare(past, day(99, copies)).faults}
+        for copies in (0.06, 0.6)
+    ]
+    assert FaultKind.ROWS_DUPLICATED not in kinds[0]
+    assert FaultKind.ROWS_DUPLICATED in kinds[1]

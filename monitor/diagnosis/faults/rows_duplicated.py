@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import pdtrc
+from scipy.special import pdtrc, stdtr
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
@@ -17,6 +17,7 @@ _LEAST_ROWS = 10
 # depends on what the rows are, and is a shift.
 _MOST_USUAL = 0.1
 _LEAST_RATIO = 2.0
+_LEAST_WINDOWS, _LEAST_OF_A_WINDOW = 3, 50  # past windows that tell how days differ, and rows
 _COMMON = 0.02  # share of a value
 _COMMONER = 1.2  # times as likely that two rows share one, which many columns may be by chance
 
@@ -45,6 +46,8 @@ def rows_duplicated(suspects: Suspects) -> list[Finding]:
             usual *= now / before
     if usual > 0.5 * current.repeats or pdtrc(current.repeats - 1, usual) >= suspects.level:
         return []
+    if _is_usual_for_a_window(suspects, share):
+        return []
     evidence = (
         f"{current.repeats} of {current.rows} rows ({share:.1%}) are equal in every column to one "
         f"before them; in the reference {reference.repeats} of {reference.rows}"
@@ -57,6 +60,22 @@ def rows_duplicated(suspects: Suspects) -> list[Finding]:
     kept = np.flatnonzero(~repeated) if is_whole else None
     rows = repeated if repeated.any() else None
     return [Finding(fault, rows=rows, usual=share_before, kept_current=kept)]
+
+
+def _is_usual_for_a_window(suspects: Suspects, share: float) -> bool:
+    """Whether such a share of repeats comes about between ordinary windows, where these tell."""
+    repeated, parts = suspects.reference.repeated, suspects.parts
+    if repeated is None or parts is None:
+        return False
+    rows = np.bincount(parts)
+    some = rows >= _LEAST_OF_A_WINDOW
+    if some.sum() < _LEAST_WINDOWS:
+        return False
+    # One row more in each: shares differ as amounts do, by factors, and may be none.
+    usual = np.log((np.bincount(parts, repeated)[some] + 1) / rows[some])
+    spread = float(usual.std(ddof=1)) * np.sqrt(1 + 1 / len(usual))
+    farther = np.log(share) - float(usual.mean())
+    return bool(stdtr(len(usual) - 1, -farther / max(spread, 1e-9)) >= suspects.level)
 
 
 def _shared(values: FloatArray) -> float:
