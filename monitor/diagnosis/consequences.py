@@ -83,6 +83,7 @@ def consequences(
         prediction=question.prediction,
         target=question.target,
         has_origin=explanation.has_origin,
+        undecided=explanation.undecided,
         floor=question.floor,
         level=question.level,
         tests=judgement.tests,

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
-from whydrift.monitor.diagnosis.diagnosis import GraphChange
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, GraphChange
 from whydrift.monitor.diagnosis.faults.onset import dated
 from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.graph_check import missing_edges, reversed_edges
@@ -60,6 +60,12 @@ class Explanation:
     def has_origin(self) -> bool:
         """Whether any column was found to have moved by itself."""
         return bool(self.judgement.ranking or self.judgement.groups)
+
+    @property
+    def undecided(self) -> tuple[str, ...]:
+        """Columns of which the windows do not tell whether they moved."""
+        judged = self.judgement.judged.items()
+        return tuple(n for n, j in judged if j.verdict is ColumnVerdict.UNDETERMINED)
 
 
 def explain(

@@ -35,8 +35,10 @@ __all__ = [
     "detectable_effect",
     "judge_columns",
     "judge_target",
+    "not_seen",
     "possible_ancestors",
     "sees_enough",
+    "untested",
 ]
 
 _POWER = 0.8
@@ -304,19 +306,10 @@ def _follower(
     def undetermined(code: ReasonCode, text: str) -> Judged:
         return Judged(ColumnVerdict.UNDETERMINED, code, text, effect)
 
-    if own is not None and own.untestable is Untestable.TOO_DEPENDENT:
-        return undetermined(
-            ReasonCode.TOO_DEPENDENT,
-            f"It never varied in the reference; now it did for a while ({own.components[0].name}: "
-            f"{own.components[0].value:.1%}). How rare that is the reference is too short to tell.",
-        )
-    if own is None or own.untestable is Untestable.TOO_FEW_ROWS:
-        return undetermined(ReasonCode.LOW_POWER, "Too few complete rows to test it.")
-    if own.untestable is Untestable.TOO_RARE:
-        return undetermined(
-            ReasonCode.LOW_POWER,
-            "Nearly all rows have the same value, and the others are too few to test.",
-        )
+    without_test = untested(own)
+    if own is None or without_test is not None:
+        assert without_test is not None
+        return undetermined(*without_test)
     if own.untestable is Untestable.NO_OVERLAP:
         if upstream:
             text = (
@@ -368,7 +361,7 @@ def _follower(
         text = "Each cluster has the same values of it as often, in both windows."
         return Judged(ColumnVerdict.STABLE, None, text)
     if sees_enough(own, floor, level, tests) is False:
-        seen = _not_seen(own, detectable_effect(own, level, tests))
+        seen = not_seen(own, detectable_effect(own, level, tests))
         found = f"It {slightly}{said}" if rejected else "Nothing was found"
         return undetermined(
             ReasonCode.LOW_POWER,
@@ -377,7 +370,31 @@ def _follower(
     return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
 
 
-def _not_seen(own: MechanismTestResult, detectable: float | None) -> str:
+def untested(own: MechanismTestResult | None) -> tuple[ReasonCode, str] | None:
+    """Return why a column's own values are too few to be tested, or None where they are not.
+
+    Parameters
+    ----------
+    own : MechanismTestResult, optional
+        Test of the column; None where there was nothing to test.
+    """
+    if own is None or own.untestable is Untestable.TOO_FEW_ROWS:
+        return ReasonCode.LOW_POWER, "Too few complete rows to test it."
+    if own.untestable is Untestable.TOO_DEPENDENT:
+        return (
+            ReasonCode.TOO_DEPENDENT,
+            f"It never varied in the reference; now it did for a while ({own.components[0].name}: "
+            f"{own.components[0].value:.1%}). How rare that is the reference is too short to tell.",
+        )
+    if own.untestable is Untestable.TOO_RARE:
+        return (
+            ReasonCode.LOW_POWER,
+            "Nearly all rows have the same value, and the others are too few to test.",
+        )
+    return None
+
+
+def not_seen(own: MechanismTestResult, detectable: float | None) -> str:
     """Return which changes of a column would have gone unseen."""
     if detectable is None:
         return "hardly any change would have been seen"

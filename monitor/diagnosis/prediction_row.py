@@ -22,8 +22,15 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict, Effect, ReasonCode
 from whydrift.monitor.diagnosis.judge import JudgedPrediction
-from whydrift.monitor.diagnosis.judgement import Floor, detectable_effect
+from whydrift.monitor.diagnosis.judgement import (
+    Floor,
+    detectable_effect,
+    not_seen,
+    sees_enough,
+    untested,
+)
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
+from whydrift.monitor.diagnosis.predictions_alone import without_origin
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.words import joined, p_text, sentence
@@ -77,6 +84,7 @@ def prediction_row(
     prediction: str | None,
     target: str | None,
     has_origin: bool,
+    undecided: tuple[str, ...],
     floor: Floor,
     level: float,
     tests: int,
@@ -99,6 +107,8 @@ def prediction_row(
         Which is no input.
     has_origin : bool
         Whether a change begins at some column.
+    undecided : tuple of str
+        Columns of which the windows do not tell whether they moved.
     floor : Floor
         What is not worth knowing.
     level : float
@@ -116,6 +126,7 @@ def prediction_row(
         prediction=prediction,
         target=target,
         has_origin=has_origin,
+        undecided=undecided,
         floor=floor,
         level=level,
         tests=tests,
@@ -142,6 +153,7 @@ def _judged(
     prediction: str,
     target: str | None,
     has_origin: bool,
+    undecided: tuple[str, ...],
     floor: Floor,
     level: float,
     tests: int,
@@ -185,7 +197,13 @@ def _judged(
     if slight:
         row = replace(row, effect=_size(given))
     is_quiet = marginal.p_value is None or marginal.p_value > level / max(1, tests)
-    if is_quiet or (slight and not has_origin and floor.covers(marginal)):
+    unseen = _unseen(marginal, given, floor, level, tests) if asked.answer is None else None
+    if is_quiet and unseen is not None and not slight:
+        code, reason = unseen
+        row = replace(row, verdict=ColumnVerdict.UNDETERMINED, reason_code=code, reason=reason)
+    elif is_quiet and marginal.p_value is None and asked.answer is not None:
+        row = replace(row, reason="The model gives for the inputs what was recorded.")
+    elif is_quiet or (slight and not has_origin and floor.covers(marginal)):
         reason = slight or "The predictions are distributed as before."
         row = replace(row, reason=reason)
     elif asked.answer is not None:
@@ -199,14 +217,32 @@ def _judged(
             reason += f" {slight}"
         row = replace(row, verdict=ColumnVerdict.INHERITED, reason=reason)
     else:
-        reason = "The predictions moved, but none of the inputs did: was the model replaced?"
-        row = replace(
-            row,
-            verdict=ColumnVerdict.UNDETERMINED,
-            reason_code=ReasonCode.NO_ORIGIN,
-            reason=reason,
+        told = without_origin(
+            given,
+            slight,
+            [n for n in undecided if n not in {prediction, target}],
+            floor=floor,
+            level=level,
+            tests=tests,
         )
+        row = replace(row, verdict=told.verdict, reason_code=told.reason_code, reason=told.reason)
     return PredictionRow({prediction: row}, asked.notes)
+
+
+def _unseen(
+    marginal: MechanismTestResult,
+    given: MechanismTestResult | None,
+    floor: Floor,
+    level: float,
+    tests: int,
+) -> tuple[ReasonCode, str] | None:
+    """Return why predictions that moved, or another model, would have gone unseen, or None."""
+    if sees_enough(given, floor, level, tests):
+        return None
+    if sees_enough(marginal, floor, level, tests) is False:
+        seen = not_seen(marginal, detectable_effect(marginal, level, tests))
+        return ReasonCode.LOW_POWER, f"Nothing was found, but {seen}."
+    return untested(marginal)
 
 
 def _stands_still(side: Sides, prediction: str) -> str:

@@ -11,6 +11,9 @@ from whydrift.monitor.cli.fail_on import findings
 from whydrift.monitor.cli.table import table_order
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind, Outcome, alert_findings
 from whydrift.monitor.diagnosis.headline import has_other_model, headline
+from whydrift.monitor.diagnosis.judgement import Floor
+from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
+from whydrift.monitor.diagnosis.predictions_alone import without_origin
 
 
 def trees(inputs) -> np.ndarray:
@@ -189,3 +192,95 @@ def test_a_model_of_another_formula_of_one_input_is_no_fault_either():
 
     found = wd.compare(rows(2.0), rows(2.2), target="y", prediction="guess")
     assert not found.faults and found.columns["guess"].verdict == "mechanism"
+
+
+def test_of_one_current_row_nothing_is_said_of_the_predictions_either():
+    diagnosis, row = predicted(served(houses(500, 1)), served(houses(500, 2)).head(1))
+    assert {c.verdict for c in diagnosis.columns.values()} == {"undetermined"}
+    assert row.reason_code == "low_power" and row.reason == "Too few complete rows to test it."
+    # The model itself needs no test.
+    asked = predicted(served(houses(500, 1)), served(houses(500, 2)).head(1), model=trees)[1]
+    assert asked.verdict == "stable" and "what was recorded" in asked.reason
+
+
+def test_a_move_of_the_predictions_that_few_rows_would_not_show_is_low_power():
+    def noisy(rows: int, seed: int) -> pd.DataFrame:
+        return houses(rows, seed).assign(guess=np.random.default_rng(seed).normal(size=rows))
+
+    row = predicted(noisy(500, 1), noisy(30, 2))[1]
+    assert (row.verdict, row.reason_code) == ("undetermined", "low_power")
+    assert "would not have been seen" in row.reason
+
+
+def many_inputs(seed: int, move: float) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(500, 6))
+    x = (x - x.mean(axis=0)) / x.std(axis=0) + move
+    total = x.sum(axis=1)
+    frame = pd.DataFrame(x, columns=[f"x{i}" for i in range(6)])
+    return frame.assign(guess=np.tanh(total / 4), y=total + 4 * rng.normal(size=500))
+
+
+def test_where_like_inputs_get_like_predictions_no_model_is_suspected():
+    # Each input moves by less than shows, and all of them one way.
+    diagnosis = wd.compare(
+        many_inputs(1, 0.0), many_inputs(2, 0.14), target="y", prediction="guess",
+        graph=[(f"x{i}", "y") for i in range(6)],
+    )  # fmt: skip
+    row = diagnosis.columns["guess"]
+    assert not diagnosis.ranking and row.p_value > 0.05 and row.marginal_p_value < 1e-4
+    assert row.verdict == "inherited" and row.reason_code is None
+    assert "like inputs get like predictions" in row.reason
+    assert "no input was found to have moved by itself" in row.reason
+    assert "replaced" not in row.reason
+
+
+def hours(seed: int, start: int) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    at = start + np.arange(1500)
+    noise = np.zeros(1500)
+    for i in range(1, 1500):
+        noise[i] = 0.95 * noise[i - 1] + 0.6 * rng.normal()
+    day, year = 2 * np.pi * at / 24, 2 * np.pi * at / (24 * 365)
+    temperature, price = 3 * np.sin(day) - 8 * np.cos(year) + noise, rng.normal(size=1500)
+    guess = 120 - 2 * temperature + 5 * price
+    moments = pd.Timestamp("2026-01-01") + pd.to_timedelta(at, unit="h")
+    return pd.DataFrame({
+        "ts": moments, "temperature": temperature, "price": price, "guess": guess,
+        "y": guess + 8 * rng.normal(size=1500),
+    })  # fmt: skip
+
+
+def test_an_input_that_could_not_be_decided_is_named_beside_predictions_that_moved():
+    diagnosis = wd.compare(
+        hours(3, 0), hours(12, 1500), target="y", prediction="guess", time_column="ts",
+        graph=[("temperature", "y"), ("price", "y")],
+    )  # fmt: skip
+    assert diagnosis.columns["temperature"].reason_code == "low_power"
+    reason = diagnosis.columns["guess"].reason
+    assert "of temperature that could not be decided" in reason and "replaced" not in reason
+
+
+@pytest.mark.parametrize(
+    ("given", "undecided", "code", "said"),
+    [
+        (None, [], "no_origin", "was the model replaced?"),
+        (None, ["rooms"], "no_origin", "and of rooms that could not be decided: whether"),
+        (
+            MechanismTestResult(None, Untestable.NO_OVERLAP, 0.3, 500),
+            ["rooms"],
+            "no_overlap",
+            "overlap 0.30), so whether the model was replaced cannot be told",
+        ),
+        (
+            MechanismTestResult(0.76, None, 1.0, 500),
+            [],
+            "low_power",
+            "at like inputs nothing was found (p = 0.76)",
+        ),
+    ],
+)
+def test_another_model_is_asked_about_only_where_it_is_what_is_left(given, undecided, code, said):
+    told = without_origin(given, "", undecided, floor=Floor(), level=0.05, tests=8)
+    assert (told.verdict, told.reason_code) == ("undetermined", code)
+    assert said in told.reason and "no input was found to have moved" in told.reason
