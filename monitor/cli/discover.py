@@ -132,12 +132,13 @@ def discover(
 def _show(found: Any, windows: tuple[Snapshot, ...], output: Path | None) -> None:
     from whydrift.discovery.plain_text import clean
     from whydrift.monitor.cli.terminal import console, reader_may_leave
+    from whydrift.monitor.diagnosis.words import rows_text
 
     graph: Graph = found.graph
     with reader_may_leave():
         screen = console()
         by = f"{found.method}, {found.test}" if found.test else found.method
-        rows = f"{sum(window.rows for window in windows):,} rows"
+        rows = rows_text(sum(window.rows for window in windows))
         if len(windows) > 1:
             rows += f" in {len(windows)} windows"
         screen.print(

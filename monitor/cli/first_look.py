@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from whydrift.discovery.plain_text import clean
+from whydrift.monitor.diagnosis.words import rows_text
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.schema import Column
@@ -33,7 +34,7 @@ def show_first_look(snapshot: Snapshot, suspects: Suspects, screen: Console) -> 
     screen : rich.console.Console
         Where to.
     """
-    screen.print(f"{snapshot.rows:,} rows, {len(snapshot.schema)} columns")
+    screen.print(f"{rows_text(snapshot.rows)}, {len(snapshot.schema)} columns")
     screen.print()
     screen.print(_schema_table(snapshot))
     left = len(snapshot.schema) - _MOST_COLUMNS

@@ -14,6 +14,7 @@ from whydrift.discovery.plain_text import clean
 from whydrift.monitor.cli.numbers import p_value_text, signed, with_interval
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, ColumnVerdict
 from whydrift.monitor.diagnosis.headline import headline as words_of
+from whydrift.monitor.diagnosis.words import rows_text
 
 if TYPE_CHECKING:
     from whydrift.discovery.snapshot.note import Note
@@ -96,7 +97,7 @@ def table_order(diagnosis: Diagnosis) -> list[str]:
 
 def _windows(diagnosis: Diagnosis) -> str:
     before, after = diagnosis.reference, diagnosis.current
-    parts = [f"reference {before.rows:,} rows", f"current {after.rows:,} rows"]
+    parts = [f"reference {rows_text(before.rows)}", f"current {rows_text(after.rows)}"]
     if diagnosis.target is not None:
         parts.append(f"target {clean(diagnosis.target, _NAME_LENGTH)}")
         if diagnosis.stage.value == "features":

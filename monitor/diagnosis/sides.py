@@ -24,6 +24,7 @@ from whydrift.monitor.diagnosis.long_tail import with_tail_pooled
 from whydrift.monitor.diagnosis.moved_dates import dates_that_moved
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
+from whydrift.monitor.diagnosis.words import rows_text
 
 __all__ = ["Sides", "prepare", "unusable"]
 
@@ -328,7 +329,7 @@ def _few_rows(reference: Snapshot, current: Snapshot) -> list[Note]:
     notes = []
     for label, window in (("reference", reference), ("current", current)):
         if window.rows < _LEAST_ROWS:
-            rows = "1 row" if window.rows == 1 else f"{window.rows} rows"
+            rows = rows_text(window.rows)
             text = f"the {label} window has {rows}: below {_LEAST_ROWS} nothing can be tested"
             notes.append(Note("few_rows", None, text))
     return notes

@@ -14,6 +14,7 @@ __all__ = [
     "joined",
     "measure_words",
     "p_text",
+    "rows_text",
     "sentence",
 ]
 
@@ -49,6 +50,11 @@ def measure_words(name: str) -> str:
 def p_text(value: float) -> str:
     """Return ``p = 0.012``: two digits, and a bound for those that underflow."""
     return "p < 1e-300" if value < 1e-300 else f"p = {value:.2g}"
+
+
+def rows_text(count: int) -> str:
+    """Return ``1 row`` or ``2,000 rows``."""
+    return "1 row" if count == 1 else f"{count:,} rows"
 
 
 def is_conceivable(change: float, *, is_share: bool) -> bool:

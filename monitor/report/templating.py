@@ -11,7 +11,7 @@ from markupsafe import Markup, escape
 from whydrift.discovery.plain_text import clean
 from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.diagnosis import ColumnResult, Effect, Estimate
-from whydrift.monitor.diagnosis.words import is_conceivable, p_text, sentence
+from whydrift.monitor.diagnosis.words import is_conceivable, p_text, rows_text, sentence
 from whydrift.monitor.report.axes import rounded
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def template(name: str, package: str = _OURS) -> Template:
     environment.filters |= {
         "rounded": _rounded, "p": _p, "estimate": _estimate, "effect": _effect, "share": _share,
         "breakable": _breakable, "breakable_list": _breakable_list, "seen": _seen,
-        "sentence": sentence, "percent": _percent,
+        "sentence": sentence, "percent": _percent, "p_equation": p_text, "rows": rows_text,
     }  # fmt: skip
     return environment.get_template(name)
 

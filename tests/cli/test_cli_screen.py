@@ -79,6 +79,11 @@ def test_ten_columns_fit_one_screen_and_the_stable_ones_one_line():
     assert first.startswith("COVARIATE SHIFT  It began at ")
 
 
+def test_one_row_is_not_rows():
+    text = screen(diagnosis(COLUMNS, current=Window(1)))
+    assert "reference 5,000 rows" in text and "current 1 row " in text
+
+
 def test_names_reach_the_screen_as_text_and_never_as_commands():
     for text in (screen(diagnosis(COLUMNS)), to_markdown(diagnosis(COLUMNS))):
         assert "\x1b" not in text and "\u202e" not in text

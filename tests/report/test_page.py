@@ -11,6 +11,7 @@ import pytest
 
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
+from whydrift.monitor.diagnosis.diagnosis import GraphChange
 from whydrift.monitor.report import notebook_view, render_html, save_html
 from whydrift.monitor.report.distribution_picture import distribution_svg
 from whydrift.monitor.report.graph_picture import graph_svg
@@ -152,6 +153,21 @@ def test_a_diagnosis_read_from_json_gives_a_page_that_says_what_it_lacks(both):
     assert "from the JSON report alone" in page.text
     assert both.summary in page.text
     assert page.count("article") == len(both.ranking)
+
+
+def test_p_values_that_underflow_and_a_single_row_read_as_words(both):
+    change = GraphChange("income", "price", "strength", 1e-310)
+    told = replace(
+        both,
+        graph_change=(change, replace(change, p_value=0.012)),
+        current=replace(both.current, rows=1),
+        slow={"income": 7},
+        slow_p_values={"income": 0.0},
+    )
+    page = render_html(told)
+    assert "(p &lt; 1e-300)" in page and "(p = 0.012)" in page and "windows: p &lt; 1e-300" in page
+    assert "p = &lt;" not in page
+    assert "1 row<" in page and "1 rows" not in page
 
 
 def test_a_quiet_window_gives_a_page_without_causes():
