@@ -360,3 +360,53 @@ def test_a_total_that_still_is_price_times_quantity_was_not_converted():
         cents = np.random.default_rng(seed).random(3_000) < 0.3
         windows[1]["total"] = windows[1]["total"].where(~cents, 100 * windows[1]["total"])
         assert {f.columns for f in wd.compare(*windows).faults} == {("total",)}
+
+
+PLACED = {
+    "a placeholder": ("celsius", -999.0, FaultKind.DEFAULT_VALUE),
+    "the mean": ("celsius", 12.04, FaultKind.DEFAULT_VALUE),
+    "a word": ("brand", "unknown", FaultKind.DEFAULT_VALUE),
+    "a stuck value": ("celsius", 3.456, FaultKind.STUCK_VALUE),
+    "nothing": ("celsius", None, FaultKind.NULL_SPIKE),
+}
+
+
+@pytest.mark.parametrize("how", PLACED)
+@pytest.mark.parametrize("from_row", [0, 1_000])
+def test_what_broke_in_rows_of_one_category_alone_says_which_also_where_only_a_part_did(
+    reference, current, how, from_row
+):
+    name, value, kind = PLACED[how]
+    there = (current.region == "west bank") & (np.arange(len(current)) >= from_row)
+    there |= np.arange(len(current)) == 1_001  # one elsewhere
+    broken = current.assign(**{name: current[name].where(~there, value)})
+    fault = only(faults_of(reference, broken)[0])
+    assert (fault.kind, fault.where) == (kind, "region is 'west bank'")
+    assert "where region is 'west bank'" in fault.evidence
+    # Scattered over all regions it is nowhere of its own.
+    scattered = np.random.default_rng(8).random(len(current)) < 0.1
+    broken = current.assign(**{name: current[name].where(~scattered, value)})
+    assert only(faults_of(reference, broken)[0]).where is None
+
+
+def test_of_a_site_and_its_country_the_site_is_named(reference, current):
+    nested = {
+        "country": lambda t: np.where(t.region == "north side", "south", "north"),
+        "site": lambda t: np.where(t.region == "west bank", "west mill", "others"),
+    }
+    there = (current.region == "west bank") & (np.arange(len(current)) % 2 == 0)
+    broken = current.assign(celsius=current.celsius.where(~there, -999.0)).assign(**nested)
+    sound = reference.assign(**nested)
+    columns = ["country", "site", "celsius", "income"]
+    fault = only(faults_of(sound[columns], broken[columns])[0])
+    assert fault.where == "site is 'west mill'"
+
+
+def test_a_value_near_the_mean_is_not_said_to_be_it(reference, current):
+    near = round(float(reference.celsius.mean()) + 0.15, 2)
+    there = np.random.default_rng(9).random(len(current)) < 0.1
+    broken = current.assign(celsius=current.celsius.where(~there, near))
+    fault = only(faults_of(reference, broken)[0])
+    assert f"{near:.6g}, about the reference's mean ({reference.celsius.mean():.4g})," in (
+        fault.evidence
+    )

@@ -11,6 +11,7 @@ from whydrift.discovery.snapshot.schema import ColumnKind
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.atom import moved_atom
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
+from whydrift.monitor.diagnosis.faults.category_of import only_in
 from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
 from whydrift.monitor.diagnosis.faults.spike import Spike, belongs_to_a_category, spike
 from whydrift.monitor.diagnosis.faults.stuck_value import shown_value
@@ -89,9 +90,9 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
     elif seen.is_constant:  # it stands still, wherever that is
         return None
     elif abs(seen.value - before.mean()) < near:
-        what = f"{shown}, the reference's mean,"
+        what = f"{shown}, about the reference's mean ({before.mean():.4g}),"
     elif abs(seen.value - np.median(before)) < near:
-        what = f"{shown}, the reference's median,"
+        what = f"{shown}, about the reference's median ({np.median(before):.4g}),"
     elif 0.5 * seen.share < filled < 1.5 * seen.share + 0.01:
         what = shown
     else:
@@ -128,9 +129,11 @@ def _is_no_moment(seconds: float) -> bool:
 
 
 def _found(suspects: Suspects, name: str, seen: Spike, what: str, filled: float) -> Finding:
+    place = None if seen.is_constant else only_in(suspects, name, seen.rows)
+    told = f", {place}" if place else ""
     evidence = (
-        f"{what} in {seen.share:.1%} of the rows; in the reference {seen.usual:.1%}: it looks "
-        "like a placeholder"
+        f"{what} in {seen.share:.1%} of the rows{told}; in the reference {seen.usual:.1%}: it "
+        "looks like a placeholder"
     )
     if filled > 0.25 * seen.share:
         evidence += f" ({filled:.1%} of the rows less are missing than in the reference)"
@@ -141,6 +144,7 @@ def _found(suspects: Suspects, name: str, seen: Spike, what: str, filled: float)
         seen.share - seen.usual,
         evidence,
         repaired=not seen.is_constant,
+        where=place.where if place else None,
     )
     return Finding(fault, {name: repaired}, seen.rows, seen.usual)
 
@@ -219,9 +223,12 @@ def _word(suspects: Suspects, name: str) -> Finding | None:
     rows = np.isin(codes, [known + i for i in words])
     largest = categories[max(words, key=lambda i: counts[i])]
     share = count / current.count
+    place = only_in(suspects, name, rows)
+    told = f" ({place})" if place else ""
     evidence = (
-        f"{largest!r} in {share:.1%} of the rows, which is no category of the reference: it looks "
-        "like a placeholder"
+        f"{largest!r} in {share:.1%} of the rows{told}, which is no category of the reference: "
+        "it looks like a placeholder"
     )
-    fault = Fault(FaultKind.DEFAULT_VALUE, (name,), share, evidence, repaired=True)
+    where = place.where if place else None
+    fault = Fault(FaultKind.DEFAULT_VALUE, (name,), share, evidence, repaired=True, where=where)
     return Finding(fault, {name: np.where(rows, np.nan, codes)}, rows)

@@ -11,7 +11,7 @@ from whydrift.effects.propensity import fit_propensity
 from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself, sum_by_itself
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
-from whydrift.monitor.diagnosis.faults.category_of import category_of
+from whydrift.monitor.diagnosis.faults.category_of import category_of, only_in
 from whydrift.monitor.diagnosis.faults.presence import Presence
 
 __all__ = ["null_spike"]
@@ -69,6 +69,9 @@ def _rise(suspects: Suspects, presence: Presence, name: str, limit: float) -> Fi
     where = category_of(suspects, rows, np.ones(len(rows), dtype=bool))
     if where is not None:
         evidence = f"missing where {where}: in {evidence.removeprefix('missing in ')}"
+    elif (place := only_in(suspects, name, rows)) is not None:
+        where = place.where
+        evidence = f"missing {place}: in {evidence.removeprefix('missing in ')}"
     fault = Fault(FaultKind.NULL_SPIKE, (name,), share, evidence, where=where)
     return Finding(fault, rows=rows, usual=share_before)
 

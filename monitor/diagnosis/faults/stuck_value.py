@@ -9,6 +9,7 @@ from whydrift.discovery.snapshot.snapshot import OTHER
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.atom import moved_atom
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
+from whydrift.monitor.diagnosis.faults.category_of import only_in
 from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
 from whydrift.monitor.diagnosis.faults.spike import Spike, belongs_to_a_category, spike
 from whydrift.monitor.diagnosis.faults.stretch import is_of_one_thing, longest, longest_stretch
@@ -53,8 +54,11 @@ def _new(suspects: Suspects, name: str) -> Finding | None:
             return None  # with all others: an offset, or another unit
         if is_of_one_thing(suspects, name, seen.rows) or _is_usual_stretch(suspects, name, seen):
             return None
+    # A stretch of rows lies in one weekday, and in one release: when it began says more.
+    place = None if seen.comes_in_runs else only_in(suspects, name, seen.rows)
+    told = f", {place}" if place else ""
     evidence = (
-        f"{shown_value(suspects, name, seen)} in {seen.share:.1%} of the rows; in the "
+        f"{shown_value(suspects, name, seen)} in {seen.share:.1%} of the rows{told}; in the "
         f"reference {seen.usual:.1%}"
     )
     repaired = np.where(seen.rows, np.nan, suspects.current.column(name))
@@ -64,6 +68,7 @@ def _new(suspects: Suspects, name: str) -> Finding | None:
         seen.share - seen.usual,
         evidence,
         repaired=not seen.is_constant,
+        where=place.where if place else None,
     )
     return Finding(fault, {name: repaired}, seen.rows, seen.usual)
 
