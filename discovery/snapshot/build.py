@@ -267,7 +267,7 @@ class _Builder:
         self.summaries[name] = ColumnSummary(
             content.storage,
             missing=self.rows - present.size,
-            misfit=0 if misfit is None else int(misfit.sum()),
+            misfit=self._unread(name, content) if misfit is None else int(misfit.sum()),
             infinite=content.infinite,
             count=present.size,
             mean=mean,
@@ -294,6 +294,7 @@ class _Builder:
         self.summaries[column.name] = ColumnSummary(
             content.storage,
             missing=missing,
+            misfit=self._unread(column.name, content),
             infinite=content.infinite,
             count=self.rows - missing,
             category_counts=tuple(counts.tolist()),
@@ -303,6 +304,13 @@ class _Builder:
             self.missing[column.name] = labels.codes < 0
         known = len(column.categories) or None
         return replace(column, categories=categories, known=known)
+
+    def _unread(self, name: str, content: Content) -> int:
+        """Return how many values there are of a type that nothing can be read from."""
+        if content.storage != "other":
+            return 0
+        present: int = self.rows - self.table.column(name).null_count
+        return present
 
     # ---- the sample ----------------------------------------------------------------------------
     def _times(self) -> FloatArray | None:

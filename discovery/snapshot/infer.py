@@ -122,10 +122,10 @@ def read_content(array: pa.ChunkedArray, *, repeats: bool = False) -> Content:
             [chunk.storage for chunk in array.chunks], type=array.type.storage_type
         )
     kind = array.type
-    if pa.types.is_nested(kind):
-        return Content("other")
     if pa.types.is_null(kind) or array.null_count == len(array):
         return Content("empty")
+    if pa.types.is_nested(kind):
+        return Content("other")
     if pa.types.is_dictionary(kind):
         if _is_text(kind.value_type):
             joined = array.unify_dictionaries().combine_chunks()
@@ -134,6 +134,9 @@ def read_content(array: pa.ChunkedArray, *, repeats: bool = False) -> Content:
                 coded = Coded.of(joined)
                 return Content("text", coded=coded) if coded.codes.max() >= 0 else Content("empty")
         array = array.cast(kind.value_type)
+        kind = array.type
+    if _is_binary(kind):
+        array = _as_text(array)
         kind = array.type
     if pa.types.is_boolean(kind):
         return _of_numbers("boolean", _floats(array.cast(pa.int8())), whole=True)
@@ -166,6 +169,35 @@ def _is_text(kind: pa.DataType) -> bool:
 
     types = pa.types
     return bool(types.is_string(kind) or types.is_large_string(kind) or types.is_string_view(kind))
+
+
+def _is_binary(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    return bool(
+        types.is_binary(kind)
+        or types.is_large_binary(kind)
+        or types.is_binary_view(kind)
+        or types.is_fixed_size_binary(kind)
+    )
+
+
+def _as_text(array: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return bytes as the text that they are, or as they came where one of them is none.
+
+    Older writers of Parquet leave the mark away that says that bytes are text. Bytes that are not
+    (keys, pictures) hardly ever all are valid UTF-8 without a control character.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        texts = array.cast(pa.large_binary()).cast(pa.large_string())
+    except pa.ArrowInvalid:
+        return array
+    is_odd = pc.match_substring_regex(texts, r"[\x00-\x08\x0e-\x1f]")
+    return array if pc.any(is_odd).as_py() else texts
 
 
 def _of_numbers(storage: str, numbers: FloatArray, *, whole: bool = False) -> Content:

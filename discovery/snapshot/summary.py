@@ -20,7 +20,7 @@ class ColumnSummary:
     missing : int
         Rows without a usable value (nulls, blanks, ±inf, and values of the wrong type).
     misfit : int
-        Present values that do not fit the kind (text among numbers).
+        Present values that do not fit the kind (text among numbers, nested or binary values).
     infinite : int
         Values that were ±inf.
     count : int

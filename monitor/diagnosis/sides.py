@@ -372,9 +372,10 @@ def _why_absent(window: Snapshot, name: str) -> str:
         other = written_otherwise(window, name)
         asked = "" if other is None else f" (it has {other!r}: did you mean {name!r}?)"
         return f"the current window has no column {name!r}{asked}"
-    misfit = window.summaries[name].misfit
-    if misfit:
-        return f"the {misfit} values of {name!r} in the current window are text, no numbers"
+    summary = window.summaries[name]
+    if summary.misfit:
+        found = "text, no numbers" if summary.storage == "text" else "nested or binary"
+        return f"the {summary.misfit:,} values of {name!r} in the current window are {found}"
     return f"the current window has no values of {name!r}"
 
 

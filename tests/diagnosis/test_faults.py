@@ -1,5 +1,7 @@
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from scipy.stats import fisher_exact
 
@@ -280,6 +282,55 @@ def test_text_among_numbers_is_a_change_of_type():
     text[:100] = "n/a!"
     findings, _, _ = found(houses(500, 1), current.assign(income=text))
     assert kinds(findings)[FaultKind.TYPE_CHANGE] == ("income",)
+
+
+ODD_TYPES = {
+    "lists": lambda values: [[v] for v in values],
+    "structs": lambda values: [{"v": v} for v in values],
+    "bytes": lambda values: [np.random.default_rng(i).bytes(8) for i in range(len(values))],
+}
+
+
+@pytest.mark.parametrize("how", ODD_TYPES)
+@pytest.mark.parametrize(
+    ("name", "usual"), [("income", "numbers"), ("region", "text"), ("price", "numbers")]
+)
+def test_values_of_a_type_that_cannot_be_read_are_a_change_of_type_and_not_missing(
+    name, usual, how
+):
+    reference, current = houses(500, 1), houses(500, 2)
+    broken = current.assign(**{name: ODD_TYPES[how](current[name].tolist())})
+    tables = [
+        (reference, broken),
+        (pa.Table.from_pandas(reference), pa.Table.from_pandas(broken)),
+        (pl.from_pandas(reference), pl.from_pandas(broken)),
+        (first := Snapshot.from_frame(reference), Snapshot.from_frame(broken, schema=first.schema)),
+    ]
+    for before, after in tables:
+        found = whydrift.compare(before, after, target="price")
+        assert [(f.kind, f.columns) for f in found.faults] == [("type_change", (name,))]
+        assert found.faults[0].evidence == (
+            f"100% of the values are nested or binary where the reference has {usual}"
+        )
+        assert found.remedy.text.startswith(f"Mend the pipeline: restore the type of {name}")
+
+
+def test_text_that_arrives_as_bytes_is_read_and_is_no_fault():
+    current = houses(500, 2)
+    as_bytes = current.assign(region=[v.encode() for v in current.region])
+    assert found(houses(500, 1), as_bytes)[0] == ()
+
+
+def test_predictions_that_are_text_in_part_are_a_change_of_type():
+    reference, current = (
+        t.assign(guess=t.income.round(3)) for t in map(houses, (500, 500), (1, 2))
+    )
+    text = current.guess.astype(str)
+    text[:100] = "n/a!"
+    diagnosis = whydrift.compare(
+        reference, current.assign(guess=text), target="price", prediction="guess"
+    )
+    assert [(f.kind, f.columns) for f in diagnosis.faults] == [("type_change", ("guess",))]
 
 
 def test_numbers_that_arrive_as_text_are_read_and_are_no_fault():

@@ -46,6 +46,10 @@ KINDS = {
     "a different word in each row": ([f"k{i:04d}" for i in range(ROWS)], "id"),
     "free text": ([f"{i} customer wrote that all was {'very ' * 8}well" for i in range(ROWS)],
                   "ignored"),
+    "words as bytes": ([w.encode() for w in WORDS.tolist()], "categorical"),
+    "numbers as bytes": ([f"{i / 7:.3f}".encode() for i in range(ROWS)], "continuous"),
+    "bytes of keys": ([np.random.default_rng(i).bytes(8) for i in range(ROWS)], "ignored"),
+    "bytes of small numbers": ([bytes([i % 5]) for i in range(ROWS)], "ignored"),
     "lists": ([[i] for i in range(ROWS)], "ignored"),
     "nothing": (pa.nulls(ROWS), "ignored"),
     "nothing but NaN": (np.full(ROWS, np.nan), "ignored"),
@@ -141,6 +145,16 @@ def test_infinite_values_are_missing_and_counted():
     assert (summary.infinite, summary.missing, summary.count) == (2, 3, ROWS - 3)
     assert ("infinite_values", "x") in codes(snapshot)
     assert np.isnan(snapshot.column("x")[:3]).all()
+
+
+@pytest.mark.parametrize("what", ["words", "numbers"])
+def test_values_that_nothing_can_be_read_from_are_misfits_and_not_said_to_lack(what):
+    first = Snapshot.from_frame(
+        pa.table({"x": {"words": WORDS, "numbers": np.arange(ROWS) / 7}[what]})
+    )
+    lists = [None if i < 30 else [i] for i in range(ROWS)]
+    found = Snapshot.from_frame(pa.table({"x": lists}), schema=first.schema).summaries["x"]
+    assert (found.storage, found.count, found.missing, found.misfit) == ("other", 0, 200, 170)
 
 
 def test_a_column_without_values_is_left_out_and_noted():

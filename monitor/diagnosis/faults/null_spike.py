@@ -87,7 +87,8 @@ def _where_none_were(
     gone, gone_before = (
         ~np.isfinite(w.column(name)) for w in (suspects.current, suspects.reference)
     )
-    if not _LEAST_RISE <= gone_before.mean() < 1 or not gone.any():
+    is_read = suspects.current.summaries[name].misfit == 0  # what cannot be read is not missing
+    if not is_read or not _LEAST_RISE <= gone_before.mean() < 1 or not gone.any():
         return None
     usual, now = _bunching(suspects, name)
     others = presence.others(name)

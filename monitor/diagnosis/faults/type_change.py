@@ -1,4 +1,4 @@
-"""Values of another type than the reference's: text where there were numbers, or the reverse."""
+"""Values of another type than the reference's: text where there were numbers, lists for either."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ _LEAST_SHARE = 0.01
 def type_change(suspects: Suspects) -> list[Finding]:
     """Find columns whose stored type changed so that values can no longer be read.
 
-    Numbers that arrive as text are read as numbers and are no fault.
+    Numbers that arrive as text are read as numbers and are no fault. A named time, prediction and
+    cluster key are asked, too.
     """
     found = []
-    for name in suspects.names:
+    for name in dict.fromkeys((*suspects.names, *suspects.with_roles)):
         kind = suspects.reference.schema[name].kind
         before, after = suspects.reference.summaries[name], suspects.current.summaries[name]
         rows = suspects.current.rows
-        if kind.is_numeric:
-            share = after.misfit / rows
-            p_value = share_rises(before.misfit, suspects.reference.rows, after.misfit, rows)
-            if share >= _LEAST_SHARE and p_value < suspects.level / len(suspects.names):
-                evidence = f"{share:.0%} of the values are text where the reference has numbers"
-                found.append(Finding(Fault(FaultKind.TYPE_CHANGE, (name,), share, evidence)))
+        share = after.misfit / rows
+        p_value = share_rises(before.misfit, suspects.reference.rows, after.misfit, rows)
+        if share >= _LEAST_SHARE and p_value < suspects.level / max(1, len(suspects.names)):
+            now = "text" if after.storage == "text" else "nested or binary"
+            usual = _WORDS.get(before.storage, "others")
+            if kind.is_numeric and after.storage == "text":
+                usual = "numbers"  # which may have been written as text
+            evidence = f"{share:.0%} of the values are {now} where the reference has {usual}"
+            found.append(Finding(Fault(FaultKind.TYPE_CHANGE, (name,), share, evidence)))
         elif kind.is_discrete and {before.storage, after.storage} in _CLASHES:
             known = len(suspects.reference.schema[name].categories)
             unknown = sum(after.category_counts[known:])
@@ -40,4 +44,5 @@ def type_change(suspects: Suspects) -> list[Finding]:
     return found
 
 
+_WORDS = {"number": "numbers", "text": "text", "boolean": "true and false", "time": "times"}
 _CLASHES = ({"text", "number"}, {"boolean", "number"}, {"boolean", "text"}, {"text", "time"})
