@@ -27,6 +27,7 @@ from whydrift.discovery.snapshot.infer import (
     infer_column,
     read_content,
 )
+from whydrift.discovery.snapshot.large_numbers import LARGEST_EXACT, are_rounded
 from whydrift.discovery.snapshot.moments import Moments
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.quantiles import QuantileSketch
@@ -258,6 +259,16 @@ class _Builder:
                 found, misfit = as_numbers(content)
             numbers = np.full(self.rows, np.nan) if found is None else found
             missing = np.isnan(numbers)
+        written = content.texts if content.digits is None else content.digits
+        if column.kind.is_numeric and written is not None and are_rounded(written, numbers):
+            self.notes.append(
+                Note(
+                    "large_numbers",
+                    name,
+                    f"whole numbers of {name!r} beyond 2**53 are rounded: those next to each other "
+                    "cannot be told apart",
+                )
+            )
         present = numbers if missing is None else numbers[~missing]
         mean = sd = low = high = None
         rest = 0.0
@@ -436,17 +447,20 @@ class _Builder:
 
 def _keys(content: Content, rows: int) -> FloatArray:
     """Return a number for each key, NaN where missing: numbers as they are, a hash of a text."""
-    if content.numbers is not None:
+    if content.numbers is not None and content.digits is None:
         return content.numbers
     if content.labels is None:
         return np.full(rows, np.nan)
-    numbers = [
+    hashed = [
         # Below 2**53: exact.
         float(int.from_bytes(hashlib.blake2b(text.encode(), digest_size=6).digest(), "big"))
         for text in content.labels.names.to_pylist()
     ]
-    out: FloatArray = np.array([*numbers, np.nan])[content.labels.codes]
-    return out
+    out: FloatArray = np.array([*hashed, np.nan])[content.labels.codes]
+    if content.numbers is None:
+        return out
+    # Of numbers those that a float does not hold.
+    return np.where(np.abs(content.numbers) > LARGEST_EXACT, out, content.numbers)
 
 
 def _moments(values: FloatArray) -> tuple[float, float, float]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
+from whydrift.discovery.snapshot.large_numbers import LARGEST_EXACT, are_rounded, digits_of
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Column, ColumnKind
 
@@ -73,6 +74,7 @@ class Content:
     coded: Coded | None = None  # texts that repeat each other
     infinite: int = 0
     whole: bool = False  # stored as whole numbers
+    digits: pa.Array | None = None  # of the numbers, where floats do not hold all of them
 
     @cached_property
     def texts(self) -> pa.Array | None:
@@ -85,6 +87,13 @@ class Content:
         return self.coded.names.take(codes)
 
     @cached_property
+    def is_rounded(self) -> bool:
+        """Whether some of the numbers, whole and large, cannot be told apart as floats."""
+        if self.digits is not None and self.numbers is not None:
+            return are_rounded(self.digits, self.numbers)
+        return self.texts is not None and are_rounded(self.texts, parse_numbers(self.texts))
+
+    @cached_property
     def labels(self) -> Coded | None:
         """The values as categories (whole numbers without a point), or None."""
         import pyarrow as pa
@@ -93,6 +102,8 @@ class Content:
             return self.coded
         if self.plain is not None:
             return Coded.of(self.plain.dictionary_encode())
+        if self.digits is not None:
+            return Coded.of(self.digits.dictionary_encode())
         if self.numbers is None:
             return None
         found = pa.array(self.numbers + 0.0, mask=self.missing).dictionary_encode()
@@ -100,7 +111,9 @@ class Content:
         if self.storage == "boolean":
             names = ["true" if v else "false" for v in values]
         else:
-            names = [str(int(v)) if v == int(v) and abs(v) < 1e15 else repr(v) for v in values]
+            names = [
+                str(int(v)) if v == int(v) and abs(v) <= LARGEST_EXACT else repr(v) for v in values
+            ]
         codes = found.indices.cast(pa.int64()).fill_null(-1).to_numpy(zero_copy_only=False)
         return Coded(pa.array(names, type=pa.large_string()), codes)
 
@@ -141,7 +154,12 @@ def read_content(array: pa.ChunkedArray, *, repeats: bool = False) -> Content:
     if pa.types.is_boolean(kind):
         return _of_numbers("boolean", _floats(array.cast(pa.int8())), whole=True)
     if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
-        return _of_numbers("number", _floats(array), whole=pa.types.is_integer(kind))
+        whole = pa.types.is_integer(kind)
+        content = _of_numbers("number", _floats(array), whole=whole)
+        is_whole = whole or (pa.types.is_decimal(kind) and kind.scale <= 0)
+        if not is_whole or content.numbers is None:
+            return content
+        return replace(content, digits=digits_of(array, content.numbers))
     if pa.types.is_temporal(kind) and not pa.types.is_duration(kind) and not pa.types.is_time(kind):
         micro = pa.timestamp("us", tz=getattr(kind, "tz", None))
         # pandas counts nanoseconds; what lies below a microsecond is cut off.
@@ -300,9 +318,13 @@ def infer_column(name: str, content: Content) -> tuple[Column, tuple[Note, ...]]
     if content.storage == "number":
         assert content.numbers is not None
         column = _number_kind(name, content.numbers, whole=content.whole)
+        if content.digits is not None:
+            column = _large_kind(column, content.digits, notes, is_rounded=content.is_rounded)
     else:
         assert content.texts is not None
         column = _text_kind(name, content.texts, notes)
+        if column.kind.is_numeric and content.is_rounded:
+            column = _large_kind(column, content.texts, notes, is_rounded=True)
     if column.kind is ColumnKind.ID:
         notes.append(
             Note(
@@ -335,6 +357,44 @@ def _number_kind(name: str, numbers: FloatArray, *, whole: bool) -> Column:
     if distinct[0] >= 0:
         return Column(name, ColumnKind.COUNT, why="whole numbers from 0 up")
     return Column(name, ColumnKind.CONTINUOUS, why="whole numbers, some negative")
+
+
+def _large_kind(column: Column, digits: pa.Array, notes: list[Note], *, is_rounded: bool) -> Column:
+    """Return the kind of whole numbers beyond 2**53: names, where floats do not tell them apart.
+
+    So are a few of them, which are no grades.
+    """
+    import pyarrow.compute as pc
+
+    present = digits.drop_null()
+    distinct = pc.count_distinct(present).as_py()
+    if not is_rounded and distinct > _MOST_ORDINAL:
+        return column
+    if len(present) >= 50 and distinct > 0.9 * len(present):
+        return Column(
+            column.name, ColumnKind.ID, why="a different whole number in almost every row"
+        )
+    notes.append(
+        Note(
+            "large_numbers",
+            column.name,
+            f"whole numbers of {column.name!r} are beyond 2**53, where numbers next to each other "
+            "are rounded to the same: each is taken for a name",
+        )
+    )
+    if distinct > _MOST_CATEGORIES:
+        notes.append(_many_categories(column.name, distinct))
+    kind = ColumnKind.BINARY if distinct == 2 else ColumnKind.CATEGORICAL
+    return Column(column.name, kind, why=f"{distinct} distinct whole numbers beyond 2**53")
+
+
+def _many_categories(name: str, distinct: int) -> Note:
+    return Note(
+        "many_categories",
+        name,
+        f"column {name!r} has {distinct} categories; all but the commonest "
+        f"{_MOST_CATEGORIES} are pooled",
+    )
 
 
 def _text_kind(name: str, texts: pa.Array, notes: list[Note]) -> Column:
@@ -370,14 +430,7 @@ def _text_kind(name: str, texts: pa.Array, notes: list[Note]) -> Column:
     if rows >= 50 and distinct > 0.9 * rows:
         return Column(name, ColumnKind.ID, why="a different text in almost every row")
     if distinct > _MOST_CATEGORIES:
-        notes.append(
-            Note(
-                "many_categories",
-                name,
-                f"column {name!r} has {distinct} categories; all but the commonest "
-                f"{_MOST_CATEGORIES} are pooled",
-            )
-        )
+        notes.append(_many_categories(name, distinct))
     zeros = ", some with leading zeros" if is_padded else ""
     return Column(name, ColumnKind.CATEGORICAL, why=f"{distinct} distinct texts{zeros}")
 

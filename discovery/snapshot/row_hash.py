@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from whydrift.discovery.arrays import BoolArray, FloatArray
+from whydrift.discovery.snapshot.large_numbers import LARGEST_EXACT
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +59,9 @@ def _add(total: HashArray, content: Content, name: np.uint64) -> bool:
     if content.plain is not None:
         total += mixed(_of_texts(content.plain) ^ name)
         return True
+    if content.digits is not None:
+        total += mixed(_of_large(content.digits, content.numbers) ^ name)
+        return True
     if content.numbers is None:
         if content.storage == "empty":  # in this piece of the window, perhaps not in others
             total += mixed(np.array([_MISSING]) ^ name)
@@ -78,15 +82,28 @@ def _add(total: HashArray, content: Content, name: np.uint64) -> bool:
 
 def content_hashes(content: Content) -> HashArray | None:
     """Return a number for each value of a column; None where there is no value to look at."""
+    if content.digits is not None:
+        return _of_large(content.digits, content.numbers)
     if content.numbers is not None:
-        # One kind of zero and one of NaN, whatever their bits were.
-        values: FloatArray = content.numbers + 0.0
-        return np.where(np.isnan(values), _MISSING, values.view(np.uint64))
+        return _of_numbers(content.numbers)
     if content.coded is not None:
         return _listed(content.coded)[content.coded.codes]
     if content.plain is not None:
         return _of_texts(content.plain)
     return None
+
+
+def _of_numbers(numbers: FloatArray) -> HashArray:
+    # One kind of zero and one of NaN, whatever their bits were.
+    values: FloatArray = numbers + 0.0
+    return np.where(np.isnan(values), _MISSING, values.view(np.uint64))
+
+
+def _of_large(digits: pa.Array, numbers: FloatArray | None) -> HashArray:
+    """Return the numbers of whole ones: of those that a float does not hold, by their digits."""
+    assert numbers is not None
+    is_held = ~(np.abs(numbers) > LARGEST_EXACT)  # as in a piece of the window without such
+    return np.where(is_held, _of_numbers(numbers), _of_texts(digits))
 
 
 def _listed(coded: Coded) -> HashArray:

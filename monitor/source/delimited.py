@@ -30,6 +30,7 @@ _CONVERSION = re.compile(r"In CSV column #(\d+): .*conversion error to (\w+)", r
 _COMMA_NUMBER = re.compile(r"^[+-]?\d+,\d+$")
 _POINT_NUMBER = re.compile(r"^[+-]?\d+\.\d+$")
 _ZERO_PADDED = re.compile(r"\b0\d+\b(?![.:/-])")
+_LONG = re.compile(r"(?<![\d.])[+-]?[1-9]\d{18,}(?![\d.])")  # beyond 64 bits, or nearly
 
 Opener = Callable[[], Any]  # a fresh Arrow input stream over the decompressed bytes
 
@@ -218,7 +219,7 @@ def _dialect(head: bytes, where: str, prefer_tab: bool) -> Dialect:
     dialect = Dialect(where, encoding, delimiter, ".", ())
     decimal = _decimal(lines, delimiter)
     names = _header(head, encoding, dialect)
-    types = _zero_padded(text, names, delimiter)
+    types = _told_by_digits(text, names, delimiter)
     return replace(dialect, names=names, decimal=decimal, types=types)
 
 
@@ -256,17 +257,24 @@ def _decimal(lines: list[str], delimiter: str) -> str:
     return "," if has_comma and not any(_POINT_NUMBER.match(cell) for cell in cells) else "."
 
 
-def _zero_padded(text: str, names: tuple[str, ...], delimiter: str) -> dict[str, Any]:
-    """Return text as the type of columns with values such as 00012: as numbers they lose zeros."""
+def _told_by_digits(text: str, names: tuple[str, ...], delimiter: str) -> dict[str, Any]:
+    """Return text as the type of columns with values that lose digits as numbers.
+
+    Such as 00012, and whole numbers of more than 64 bits, which would be read as floats.
+    """
     import pyarrow as pa
 
-    if not _ZERO_PADDED.search(text):
+    if not (_ZERO_PADDED.search(text) or _LONG.search(text)):
         return {}
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     found: set[str] = set()
     try:
         for row in rows:
-            found.update(n for n, c in zip(names, row, strict=False) if _ZERO_PADDED.fullmatch(c))
+            found.update(
+                n
+                for n, c in zip(names, row, strict=False)
+                if _ZERO_PADDED.fullmatch(c) or _LONG.fullmatch(c)
+            )
     except csv.Error:  # cut off in the middle of a quoted cell
         pass
     return dict.fromkeys(found, pa.string())
@@ -284,16 +292,21 @@ def _mended(error: Exception, open_stream: Opener, dialect: Dialect, where: str)
     if "invalid UTF8" in str(error) and dialect.encoding == "utf8":
         return replace(dialect, encoding=_LATIN)
     if refused and int(refused.group(1)) < len(dialect.names):
-        return _looser(dialect, int(refused.group(1)), refused.group(2))
+        return _looser(dialect, int(refused.group(1)), refused)
     raise _unreadable(error, open_stream, dialect, where) from error
 
 
-def _looser(dialect: Dialect, position: int, refused: str) -> Dialect:
-    """Return the dialect with one column's type widened: whole number, number, text."""
+def _looser(dialect: Dialect, position: int, refused: re.Match[str]) -> Dialect:
+    """Return the dialect with one column's type widened: whole number, number, text.
+
+    A whole number that is too long to be one is text at once.
+    """
     import pyarrow as pa
 
     name = dialect.names[position]
-    wider = pa.float64() if refused.startswith("int") and name not in dialect.types else pa.string()
+    is_short = _LONG.search(refused.string, refused.end()) is None
+    is_whole = refused.group(2).startswith("int") and is_short
+    wider = pa.float64() if is_whole and name not in dialect.types else pa.string()
     if dialect.types.get(name) == pa.string():
         raise AssertionError(f"column {position} was refused as text")
     types = {**dialect.types, name: wider}

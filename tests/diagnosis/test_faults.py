@@ -315,6 +315,24 @@ def test_values_of_a_type_that_cannot_be_read_are_a_change_of_type_and_not_missi
         assert found.remedy.text.startswith(f"Mend the pipeline: restore the type of {name}")
 
 
+def test_devices_of_large_numbers_are_told_apart():
+    def with_devices(rows: int, seed: int, first: int) -> pd.DataFrame:
+        device = 2**62 + first + np.random.default_rng(seed).integers(0, 100, rows)
+        return houses(rows, seed).assign(device=device)
+
+    same = whydrift.compare(with_devices(500, 1, 0), with_devices(500, 2, 0))
+    assert not same.faults and "device" in same.columns
+    other = whydrift.compare(with_devices(500, 1, 0), with_devices(500, 2, 1_000))
+    assert [(f.kind, f.columns) for f in other.faults] == [("category_set", ("device",))]
+
+
+def test_whole_numbers_that_were_rounded_to_one_do_not_stand_still():
+    current = houses(500, 2).assign(rooms=2**63 - 1 - np.arange(500))
+    diagnosis = whydrift.compare(houses(500, 1), current)
+    assert "stuck_value" not in {f.kind for f in diagnosis.faults}
+    assert "large_numbers" in {w.code for w in diagnosis.warnings}
+
+
 def test_text_that_arrives_as_bytes_is_read_and_is_no_fault():
     current = houses(500, 2)
     as_bytes = current.assign(region=[v.encode() for v in current.region])

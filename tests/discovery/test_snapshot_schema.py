@@ -297,3 +297,44 @@ def test_other_words_beside_true_and_false_stay_what_they_are():
         pd.DataFrame({"x": ["True", "False", "maybe"] * 20}), schema=first.schema
     )
     assert {"True", "maybe"} <= {*then.schema["x"].categories}
+
+
+BASE = 2**62  # where floats are 1,024 apart
+DEVICES = [BASE + i % 60 for i in range(ROWS)]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array(DEVICES, pa.int64()),
+        pa.array([*DEVICES[:-1], None], pa.int64()),
+        pa.array([2 * d for d in DEVICES], pa.uint64()),
+        pa.array([Decimal(d) for d in DEVICES], pa.decimal128(38, 0)),
+        pa.array([str(d) for d in DEVICES]),
+        pa.array([str(10**25 + i % 60) for i in range(ROWS)]),
+    ],
+    ids=["int64", "with a gap", "uint64", "decimal", "text", "long text"],
+)
+def test_whole_numbers_that_floats_do_not_tell_apart_are_names(values):
+    snapshot = Snapshot.from_frame(pa.table({"device": values}))
+    assert snapshot.schema["device"].kind == "categorical"
+    assert len(snapshot.schema["device"].categories) == 60
+    assert ("large_numbers", "device") in codes(snapshot)
+    # A number for each device, also as a key of clusters.
+    keys = Snapshot.from_frame(pa.table({"device": values}), roles={"device": Role.CLUSTER})
+    column = keys.column("device")
+    assert np.unique(column[np.isfinite(column)]).size == 60
+
+
+def test_large_whole_numbers_in_each_row_are_an_id_and_those_that_lie_apart_stay_numbers():
+    assert kind([BASE + i for i in range(ROWS)]) == "id"
+    nanoseconds = [1_700_000_000_000_000_000 + 10**9 * (i % 60) for i in range(ROWS)]
+    assert kind(nanoseconds) == "count"
+
+
+def test_large_whole_numbers_where_numbers_were_are_warned_of():
+    first = Snapshot.from_frame(pa.table({"x": np.arange(ROWS) % 50}))
+    then = Snapshot.from_frame(
+        pa.table({"x": [BASE + i for i in range(ROWS)]}), schema=first.schema
+    )
+    assert ("large_numbers", "x") in codes(then)

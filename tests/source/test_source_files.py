@@ -362,3 +362,12 @@ def test_a_window_without_a_zone_is_in_utc(tmp_path: Path) -> None:
     assert found.rows == 6
     with pytest.raises(OptionError, match="Give a datetime"):
         read_snapshot(tmp_path / "t.parquet", time_column="at", start="2026-05-04")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("first", [0, 3_000])
+def test_whole_numbers_beyond_64_bits_keep_their_digits(tmp_path, monkeypatch, first):
+    monkeypatch.setattr(delimited, "_BLOCK_BYTES", 8_192)
+    values = [*range(first), *(10**25 + i for i in range(100))]
+    path = wrote(tmp_path / "t.csv", "key,b\n" + "".join(f"{v},x\n" for v in values))
+    table = read_table(path)
+    assert table["key"].to_pylist() == [str(v) for v in values]

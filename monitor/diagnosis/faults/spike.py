@@ -64,6 +64,8 @@ def spike(suspects: Suspects, name: str) -> Spike | None:
     became constant. Grades and categories have few values anyway: only a constant is suspicious.
     Times: a moment that the reference never has.
     """
+    if any(n.code == "large_numbers" and n.column == name for n in suspects.current.notes):
+        return None  # several whole numbers that were rounded to one
     before, after = suspects.reference.column(name), suspects.current.column(name)
     before, values = before[np.isfinite(before)], after[np.isfinite(after)]
     if min(values.size, before.size) < _LEAST_ROWS:
