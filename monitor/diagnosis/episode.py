@@ -122,8 +122,9 @@ def advance(
     outcome : Outcome
         Unknown holds the state: neither does it resolve an alert, nor does it open one.
     end : float
-        End of the window. A window that ends before the episode's last one, judged late, changes
-        nothing.
+        End of the window. One that ends before the episode's last, as a window does whose labels
+        came after newer windows were judged on their features, neither extends the episode nor
+        resolves it; columns that nobody was told of are told all the same.
     columns : iterable of str
         What a rejection names. Where the episode fires, new ones are told.
     may_open : bool
@@ -138,8 +139,11 @@ def advance(
     episode : Episode or None
     step : Step
     """
-    if outcome is Outcome.UNKNOWN or (episode is not None and end < episode.last):
+    if outcome is Outcome.UNKNOWN:
         return episode, Step.NONE
+    if episode is not None and end < episode.last:
+        late = frozenset(columns) if outcome is Outcome.REJECTED and may_open else frozenset()
+        return _named_late(episode, late)
     if outcome is Outcome.REJECTED:
         return _rejected(episode, end, frozenset(columns), may_open=may_open, after=after)
     if episode is None or end <= episode.counted:
@@ -150,6 +154,13 @@ def advance(
     if quiet < resolve_after:
         return replace(episode, quiet=quiet, counted=end), Step.NONE
     return None, Step.CLOSED
+
+
+def _named_late(episode: Episode, columns: frozenset[str]) -> tuple[Episode, Step]:
+    """Return the episode with what an earlier window names, judged after later ones."""
+    if not episode.is_firing or columns <= episode.columns:
+        return episode, Step.NONE
+    return replace(episode, columns=episode.columns | columns), Step.WIDENED
 
 
 def _rejected(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.monitor.diagnosis.alarm_budget import WHOLE, Purpose, opens_gate
@@ -40,6 +41,7 @@ _SAYS: Final = {
 }
 # Once a window; drift is decided on at each stage.
 _ONCE: Final = (Purpose.FAULT, Purpose.GRAPH)
+_UNSAID: Final[Mapping[AlertKey, frozenset[str]]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +88,7 @@ def decide(
     decided: Collection[Decision],
     *,
     is_silent: bool = False,
-    said: Collection[AlertKey] = (),
+    said: Mapping[AlertKey, frozenset[str]] = _UNSAID,
 ) -> Alerting:
     """Return what becomes of a monitor's episodes after one more window.
 
@@ -102,9 +104,10 @@ def decide(
         Which decisions about the window were taken before: it cannot page by these again.
     is_silent : bool
         Whether it cannot page at all: it is judged again.
-    said : collection of AlertKey
-        What an earlier stage of the same window rejected: of that nobody is told once more, should
-        the alert have ended in the meantime.
+    said : mapping of AlertKey to frozenset of str
+        What an earlier stage of the same window rejected, and the columns that it named: of these
+        nobody is told once more, should the alert have ended in the meantime. Of others they are:
+        the target's own mechanism, that labels alone show, beside a model that changed.
     """
     end = interval.end.timestamp()
     gate = opens_gate((_least_p(d) for d in judged.diagnoses.values()), judged.budget)
@@ -121,12 +124,13 @@ def decide(
                 is_whole = _is_firing(lasting.get(replace(key, segment=WHOLE)))
                 if is_whole or (key.kind in _GATED and not gate):
                     found = AlertFinding(Outcome.UNKNOWN)
+            fresh = found.columns - said.get(key, frozenset())
             after, step = advance(
                 before,
                 found.outcome_of(frozenset() if before is None else before.columns),
                 end,
-                columns=found.columns,
-                may_open=is_first and key not in said,
+                columns=fresh,
+                may_open=is_first and (key not in said or bool(fresh)),
                 after=monitor.alert.after,
                 resolve_after=monitor.alert.resolve_after,
             )
@@ -141,10 +145,15 @@ def decide(
     return Alerting(tuple(changes), dict(episodes), _spent(monitor, judged, decided))
 
 
-def rejected(monitor: Monitor, diagnosis: Diagnosis, segment: str) -> frozenset[AlertKey]:
-    """Return the alerts that a diagnosis alone, without the windows before it, speaks for."""
+def rejected(
+    monitor: Monitor, diagnosis: Diagnosis, segment: str
+) -> dict[AlertKey, frozenset[str]]:
+    """Return the alerts that a diagnosis alone, without the windows before it, speaks for.
+
+    With each stand the columns that it names.
+    """
     found = _findings(monitor, diagnosis, segment, SlowDrift())
-    return frozenset(k for k, finding in found.items() if finding.outcome is Outcome.REJECTED)
+    return {k: f.columns for k, f in found.items() if f.outcome is Outcome.REJECTED}
 
 
 def details_of(

@@ -366,18 +366,18 @@ class _Work:
         news = alerting.news
         return CheckReport(check, outcome, 0.0, rows, _summary(whole, news), news)
 
-    def _said_before(self, check: Check, interval: Interval) -> frozenset[AlertKey]:
+    def _said_before(self, check: Check, interval: Interval) -> dict[AlertKey, frozenset[str]]:
         """Return what the first stage of a window rejected already: the second says it not anew."""
+        said: dict[AlertKey, frozenset[str]] = {}
         if check.kind is not VisitKind.LABELS or len(stages_of(self.monitor)) == 1:
-            return frozenset()
-        said: set[AlertKey] = set()
+            return said
         for record in self.store.list_results(
             monitor=self.monitor.name, stage="features", start=interval.start, end=interval.end
         ):
             result = self.store.get_result(record.id)
             if record.key.interval == interval and result is not None:
                 said |= rejected(self.monitor, Diagnosis.from_dict(result), record.key.segment)
-        return frozenset(said)
+        return said
 
     def _has_result(self, interval: Interval, stage: str) -> bool:
         """Whether a stage of a window was decided on; who deleted its ledger changes nothing."""

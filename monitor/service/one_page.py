@@ -1,20 +1,21 @@
 """Of one drift one page: which changes of alerts people are told directly, and which are held back.
 
 A changed mechanism mostly shows in the direct test of P(target given inputs) and in the graph too.
+One of another column does not: that of the predictions says nothing of the target.
 All three are alerts, with series and pages of their own; Alertmanager is told of each, and inhibits
 by its own rules. Who is told directly is told of the mechanism, and what else fires beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any, Final
 
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
-from whydrift.monitor.diagnosis.episode import Step
+from whydrift.monitor.diagnosis.episode import Episode, Step
 from whydrift.monitor.service.notify.notice import NoticeStep
 from whydrift.monitor.store.state import AlertChange, AlertRecord, AlertState
 
@@ -72,9 +73,9 @@ def one_page(
 ) -> OnePage:
     """Return what people are told of changes of a monitor's alerts.
 
-    While a mechanism alert fires, conditional and graph alerts of the same segment and target that
-    open are told by its message alone. When it is resolved and they last, they are told then. Of
-    one that opened before, which people know, they hear the end all the same.
+    While a mechanism alert fires, conditional and graph alerts of the same segment, target and
+    columns that open are told by its message alone. When it is resolved and they last, they are
+    told then. Of one that opened before, which people know, they hear the end all the same.
 
     Parameters
     ----------
@@ -86,8 +87,8 @@ def one_page(
     """
     done = {change.key: change for change in changes}
     before = {r.key: r for r in lasting if r.state is AlertState.FIRING}
-    firing = {key for key in before if key not in done} | {
-        key for key, c in done.items() if c.episode is not None and c.episode.is_firing
+    firing = {key: known.episode for key, known in before.items() if key not in done} | {
+        key: c.episode for key, c in done.items() if c.episode is not None and c.episode.is_firing
     }
     written: list[AlertChange] = []
     told: list[Told] = []
@@ -122,14 +123,26 @@ def _step(change: AlertChange, known: AlertRecord | None, *, is_held: bool) -> N
     return _STEPS.get(change.step)
 
 
-def _is_held(key: AlertKey, firing: Collection[AlertKey]) -> bool:
-    return key.kind in _HELD and replace(key, kind=_HOLDS) in firing
+def _is_held(key: AlertKey, firing: Mapping[AlertKey, Episode]) -> bool:
+    """Whether the message of a mechanism alert speaks for an alert that fires, too."""
+    mine, holding = firing.get(key), firing.get(replace(key, kind=_HOLDS))
+    if key.kind not in _HELD or mine is None or holding is None:
+        return False
+    return any(_is_about(named, column) for named in mine.columns for column in holding.columns)
 
 
-def _beside(key: AlertKey, step: NoticeStep, firing: Collection[AlertKey]) -> tuple[AlertKind, ...]:
+def _is_about(named: str, column: str) -> bool:
+    """Whether what an alert names is a column, or an edge at it."""
+    return named == column or named.startswith(f"{column} → ") or named.endswith(f" → {column}")
+
+
+def _beside(
+    key: AlertKey, step: NoticeStep, firing: Mapping[AlertKey, Episode]
+) -> tuple[AlertKind, ...]:
     if key.kind is not _HOLDS or step is NoticeStep.RESOLVED:
         return ()
-    return tuple(kind for kind in _HELD if replace(key, kind=kind) in firing)
+    others = (replace(key, kind=kind) for kind in _HELD)
+    return tuple(other.kind for other in others if _is_held(other, firing))
 
 
 def _held(change: AlertChange) -> AlertChange:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,6 +53,19 @@ def test_a_window_judged_late_changes_nothing():
     episode, _ = advance(None, Outcome.REJECTED, 5.0)
     for outcome in Outcome:
         assert advance(episode, outcome, 3.0) == (episode, Step.NONE)
+
+
+def test_columns_of_a_window_judged_late_are_told_and_nothing_else_of_it_counts():
+    episode, _ = advance(None, Outcome.REJECTED, 5.0, columns="p")
+    assert advance(episode, Outcome.REJECTED, 3.0, columns="y", may_open=False)[1] is Step.NONE
+    assert advance(episode, Outcome.QUIET, 3.0, columns="y") == (episode, Step.NONE)
+    wider, step = advance(episode, Outcome.REJECTED, 3.0, columns="py")
+    assert step is Step.WIDENED and wider == replace(episode, columns=frozenset("py"))
+    assert advance(wider, Outcome.REJECTED, 4.0, columns="y") == (wider, Step.NONE)
+    # What waits for a second window in a row is not begun by one out of order.
+    pending, _ = advance(None, Outcome.REJECTED, 5.0, columns="p", after=2)
+    late = advance(pending, Outcome.REJECTED, 3.0, columns="y", after=2)
+    assert late == (pending, Step.NONE)
 
 
 @given(st.text("Rq?", max_size=40), st.integers(1, 3), st.integers(1, 3))

@@ -151,10 +151,35 @@ def test_only_the_first_decision_of_a_stage_can_page() -> None:
 
 def test_what_a_window_s_features_said_its_labels_do_not_say_once_more() -> None:
     said = rejected(MONITOR, diagnosis("a", stage=Stage.FEATURES), "")
-    assert said == {AlertKey("y", AlertKind.COVARIATE)}
+    assert said == {AlertKey("y", AlertKind.COVARIATE): {"a"}}
     both = diagnosis("a", "y", verdict="both")
     judged = Judged({"": both}, alarm_budget(MONITOR))
     assert opened(decide(MONITOR, judged, WINDOW, {}, (), said=said)) == [("", "mechanism")]
+
+
+def test_labels_tell_of_columns_that_the_features_of_their_window_did_not_name() -> None:
+    said = {AlertKey("y", AlertKind.MECHANISM): frozenset({"p"})}
+    changed = with_prediction(diagnosis("y", verdict="mechanism"), ColumnVerdict.MECHANISM)
+    judged = Judged({"": changed}, alarm_budget(MONITOR))
+    # The alert of the predictions has ended meanwhile: that of the target is another matter.
+    alone = decide(MONITOR, judged, WINDOW, {}, (), said=said)
+    assert opened(alone) == [("", "mechanism")]
+    assert alone.changes[0].episode.columns == {"y"}
+    known = {AlertKey("y", AlertKind.MECHANISM): frozenset({"p", "y"})}
+    assert opened(decide(MONITOR, judged, WINDOW, {}, (), said=known)) == []
+
+
+def test_an_alert_of_the_predictions_reaches_the_target_when_its_labels_say_so() -> None:
+    lasting = firing(AlertKind.MECHANISM, columns=("p",))
+    ahead = WINDOW.end + timedelta(days=7)  # the features of newer windows were judged before
+    lasting = {key: replace(e, last=ahead.timestamp()) for key, e in lasting.items()}
+    late = decided(diagnosis("y", verdict="mechanism"), lasting)
+    (change,) = late.changes
+    assert change.step is Step.WIDENED and change.episode.columns == {"p", "y"}
+    assert change.episode.last == ahead.timestamp()
+    assert [(n.step, n.columns) for n in late.news] == [(Step.WIDENED, ("y",))]
+    # Once: the next window's labels say nothing new.
+    assert decided(diagnosis("y", verdict="mechanism"), {change.key: change.episode}).changes == ()
 
 
 def test_what_cannot_be_told_holds_an_alert() -> None:

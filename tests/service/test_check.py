@@ -22,7 +22,7 @@ from whydrift.monitor.service.run import Asked, plan_run
 from whydrift.monitor.service.schedule import due_checks, next_due
 from whydrift.monitor.service.status import monitor_status
 from whydrift.monitor.store import Store, open_store
-from whydrift.monitor.store.state import CheckOutcome, VisitKind
+from whydrift.monitor.store.state import AlertState, CheckOutcome, VisitKind
 from whydrift.monitor.window.interval import Interval
 
 NOW = BEGIN + 6 * HOUR
@@ -538,6 +538,32 @@ def test_a_model_that_stays_changed_stays_an_alert(tmp_path: Path) -> None:
         assert [s.result(day)["verdict"] for day in range(8, 14)] == ["none"] * 6
         assert s.alerts() == [("", "mechanism", "firing")]
         assert s.result(13)["windows"]["reference"]["end"] == "2026-03-09T00:00:00Z"
+
+
+def test_a_model_that_stays_changed_hides_no_target_whose_labels_come_late(tmp_path: Path) -> None:
+    """Features, judged long before the labels, keep the alert of the predictions going."""
+    with labelled(tmp_path, columns=", prediction: p, ignore: [id, land]") as s:
+        for day in range(16):
+            table = rows(day)
+            noise = np.random.default_rng([1, day]).normal(0, 0.3, len(table))
+            said = table["a"].to_numpy() + table["b"].to_numpy() + noise + (day >= 8)
+            told = table["y"].to_numpy() + (2.0 if day >= 10 else 0.0)
+            features = table.drop_columns(["y"]).append_column("p", pa.array(said))
+            s.write(day, features)
+            labels = table.select(["id"]).append_column("y", pa.array(told))
+            pq.write_table(labels, tmp_path / f"labels-{day:03}.parquet")
+        s.until(12.5)
+        assert s.steps() == [("opened", "mechanism")]
+        (alert,) = s.store.list_alerts(states={AlertState.FIRING})
+        assert alert.episode.columns == {"p"}
+        s.until(14.1)
+        bodies = [r.message.body for r in s.store.outbox_due(s.now + timedelta(days=9))]
+        (wider,) = (b for b in bodies if b["kind"] == "mechanism")
+        assert wider["step"] == "changed" and "y" in wider["columns"]
+        assert "what leads to y has changed" in wider["summary"]
+        s.until(16.1)
+        told = s.steps()
+        assert told == [("changed", "mechanism")]  # labels of later windows say nothing new
 
 
 # ---- other references, other windows ------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -256,6 +257,15 @@ def test_an_alert_that_fires_again_is_not_told_as_resolved():
     assert only.ends_at == NOW + 4 * MINUTE
     (same,) = alerts_of(config("http://x"), reversed(again), NOW, MINUTE)
     assert same == only
+
+
+def test_all_columns_that_an_alert_reached_are_named_those_of_the_newest_window_first():
+    one = alert()
+    reached = replace(one.episode, columns=frozenset({"p", "y"}))
+    details = {**one.details, "columns": ["p"]}  # of features, judged after older windows' labels
+    (told,) = alerts_of(config("http://x"), [replace(one, episode=reached, details=details)], NOW,
+                        MINUTE)  # fmt: skip
+    assert told.annotations["columns"] == "p, y"
 
 
 def test_alerts_of_a_monitor_that_is_gone_end_by_themselves_and_old_ones_are_not_told():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -16,25 +17,37 @@ from whydrift.monitor.store.state import AlertChange, AlertRecord, AlertState
 END = datetime(2026, 5, 5, tzinfo=UTC)
 MECHANISM, CONDITIONAL, GRAPH = AlertKind.MECHANISM, AlertKind.CONDITIONAL, AlertKind.GRAPH
 EPISODE = Episode(END.timestamp(), END.timestamp(), counted=END.timestamp(), is_firing=True)
+NAMED = {GRAPH: ["a → y"], AlertKind.COVARIATE: ["a"], AlertKind.FAULT: ["b"]}  # else the target
 
 
 def key(kind: AlertKind, segment: str = "", target: str = "y") -> AlertKey:
     return AlertKey(target, kind, segment)
 
 
-def change(which: AlertKind | AlertKey, step: Step = Step.OPENED, said: str = "now") -> AlertChange:
+def episode(one: AlertKey, columns: str = "") -> Episode:
+    named = columns.split() or NAMED.get(one.kind, [one.target])
+    return replace(EPISODE, columns=frozenset(named))
+
+
+def change(
+    which: AlertKind | AlertKey, step: Step = Step.OPENED, said: str = "now", columns: str = ""
+) -> AlertChange:
     one = which if isinstance(which, AlertKey) else key(which)
-    episode = None if step is Step.CLOSED else EPISODE
+    after = None if step is Step.CLOSED else episode(one, columns)
     details = {} if step is Step.NONE else {"summary": said}
-    return AlertChange(one, step, episode, END, None, details)
+    return AlertChange(one, step, after, END, None, details)
 
 
 def lasting(
-    which: AlertKind | AlertKey, *, held: bool = False, state: AlertState = AlertState.FIRING
+    which: AlertKind | AlertKey,
+    *,
+    held: bool = False,
+    state: AlertState = AlertState.FIRING,
+    columns: str = "",
 ) -> AlertRecord:
     one = which if isinstance(which, AlertKey) else key(which)
     details = {"summary": "before"} | ({HELD_BY: "mechanism"} if held else {})
-    return AlertRecord(1, "m", one, EPISODE, state, END, None, "d", details, END)
+    return AlertRecord(1, "m", one, episode(one, columns), state, END, None, "d", details, END)
 
 
 def told(page: OnePage) -> list[tuple[str, str, tuple[str, ...]]]:
@@ -66,6 +79,16 @@ def test_an_alert_of_another_segment_or_target_holds_nothing_back() -> None:
     others = [change(key(MECHANISM, "DE")), change(key(MECHANISM, target="z"))]
     page = one_page([*others, change(CONDITIONAL)], [], END)
     assert [(step, kind) for step, kind, _ in told(page)].count(("opened", "conditional")) == 1
+
+
+@pytest.mark.parametrize("kind", [CONDITIONAL, GRAPH])
+def test_an_alert_of_the_predictions_holds_nothing_back_that_is_about_the_target(kind) -> None:
+    of_the_model = lasting(MECHANISM, columns="p")
+    assert told(one_page([change(kind)], [of_the_model], END)) == [("opened", kind.value, ())]
+    # Once it reaches the target, its message speaks for both.
+    wider = change(MECHANISM, Step.WIDENED, columns="p y")
+    page = one_page([wider, change(kind)], [of_the_model], END)
+    assert told(page) == [("changed", "mechanism", (kind.value,))]
 
 
 def test_covariate_shifts_and_faults_are_never_held_back() -> None:
@@ -105,7 +128,7 @@ def test_what_lasts_when_the_mechanism_is_resolved_is_told_then() -> None:
     assert marks(page) == {MECHANISM: False, GRAPH: False, CONDITIONAL: False}
     # Of one that this window says nothing of, what was said before is told.
     assert [t.change.details["summary"] for t in page.told[1:]] == ["now", "before"]
-    assert all(c.episode == EPISODE for c in page.changes[1:])
+    assert all(c.episode == episode(c.key) for c in page.changes[1:])
 
 
 def test_what_ends_while_it_is_held_back_is_told_to_nobody() -> None:

@@ -139,7 +139,9 @@ def _alert(
     labels = alert_labels(record.monitor, record.key, severity=severity, team=settings.team)
     links = links_of(web, record.monitor, record.key)
     details = record.details
-    columns = ", ".join(map(str, details.get("columns", ())))
+    # The newest window may name fewer: labels, that show the target's own part, come later.
+    named = [str(column) for column in details.get("columns", ())]
+    columns = ", ".join([*named, *sorted(record.episode.columns - {*named})])
     last = datetime.fromtimestamp(record.episode.last, UTC)
     said = {
         "summary": headline(record.monitor, record.key),
