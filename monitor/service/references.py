@@ -122,7 +122,9 @@ class Usual:
     snapshots: tuple[Snapshot, ...] = ()
 
 
-def accepted_for(interval: Interval, events: Iterable[EventRecord]) -> Accepted | None:
+def accepted_for(
+    interval: Interval, events: Iterable[EventRecord], *, judged_at: datetime | None = None
+) -> Accepted | None:
     """Return the latest acceptance that reaches a window, if any.
 
     Parameters
@@ -131,10 +133,13 @@ def accepted_for(interval: Interval, events: Iterable[EventRecord]) -> Accepted 
         The window under judgement.
     events : iterable of EventRecord
         Of the kind ``accept``, of the monitor.
+    judged_at : datetime, optional
+        When it was judged: what was accepted from then on is not what it was judged by.
     """
     reaching = [
         event for event in events if event.window is not None
         and event.window.start <= interval.start
+        and (judged_at is None or event.at < judged_at)
     ]  # fmt: skip
     if not reaching:
         return None
@@ -226,14 +231,20 @@ class _Unread:
         raise AssertionError("no source is asked")
 
 
-def chosen_for(monitor: Monitor, store: Store, interval: Interval, *, segment: str = "") -> Choice:
+def chosen_for(
+    monitor: Monitor, store: Store, interval: Interval, *, segment: str = "",
+    judged_at: datetime | None = None,
+) -> Choice:  # fmt: skip
     """Return which past windows count for a window, and why others do not; no source is asked.
+
+    Of one that was judged they are those that counted then, as far as acceptances go.
 
     Raises
     ------
     StoreError
     """
-    accepted = accepted_for(interval, store.list_events(monitor=monitor.name, kinds=("accept",)))
+    acceptances = store.list_events(monitor=monitor.name, kinds=("accept",))
+    accepted = accepted_for(interval, acceptances, judged_at=judged_at)
     found, _ = History(monitor, _Unread(), store).choice(
         interval,
         segment=segment,

@@ -189,7 +189,8 @@ def with_pictures(config: Config, store: Store, diagnosis: Diagnosis) -> Diagnos
     monitor = config.monitor_named(key.monitor)
     side = Side(key.interval.start, key.interval.end, key.segment)
     current = _kept(store, monitor, side, key.segment)
-    past = _by_rule(config, store, monitor, side, current).snapshots(reading)
+    found = _by_rule(config, store, monitor, side, current, judged_at=record.at)
+    past = found.snapshots(reading)
     window = reduce(Snapshot.merge, current.snapshots(reading))
     reference = pool([w for w in past if w.has_sample] or past, most_rows=_MOST_DRAWN).snapshot
     return replace(diagnosis, evidence=Evidence(*in_common_codes((reference, window))))
@@ -228,7 +229,8 @@ def _reference(
             store, monitor, Side(spans[0].start, spans[-1].end, segment, request.current.version),
             segment,
         )  # fmt: skip
-    return _by_rule(config, store, monitor, request.current, current)
+    judged_at = _judged_at(store, monitor, next(iter(current.parts)))
+    return _by_rule(config, store, monitor, request.current, current, judged_at=judged_at)
 
 
 def _beside(found: _Windows, current: _Windows, monitor: Monitor, side: Side) -> _Windows:
@@ -254,14 +256,21 @@ def _beside(found: _Windows, current: _Windows, monitor: Monitor, side: Side) ->
 
 
 def _by_rule(
-    config: Config, store: Store, monitor: Monitor, side: Side, current: _Windows
+    config: Config,
+    store: Store,
+    monitor: Monitor,
+    side: Side,
+    current: _Windows,
+    *,
+    judged_at: datetime | None,
 ) -> _Windows:
     """Return the past windows that the first one of the current side is judged against."""
     from whydrift.monitor.history import History
     from whydrift.monitor.service.references import accepted_for
 
     first = next(iter(current.parts))
-    accepted = accepted_for(first, store.list_events(monitor=monitor.name, kinds=("accept",)))
+    acceptances = store.list_events(monitor=monitor.name, kinds=("accept",))
+    accepted = accepted_for(first, acceptances, judged_at=judged_at)
     found, records = History.of(config, monitor.name, store).choice(
         first,
         segment=current.segment,
@@ -279,6 +288,14 @@ def _by_rule(
     for past, record in zip(found.windows, records, strict=True):
         parts.setdefault(past.interval, []).append(record)
     return _Windows(current.segment, parts)
+
+
+def _judged_at(store: Store, monitor: Monitor, window: Interval) -> datetime | None:
+    """Return when a window was judged last; None where it never was."""
+    records = store.list_results(
+        monitor=monitor.name, segment="", start=window.start, end=window.end
+    )
+    return max((r.at for r in records if r.key.interval == window), default=None)
 
 
 def _commonest_version(parts: Iterable[SnapshotRecord]) -> str | None:

@@ -21,17 +21,20 @@ from tests.service.watched import FIRST, NOW, SHIFT, FakeDaemon, settings, watch
 from whydrift.discovery.errors import ConfigError, OptionError
 from whydrift.monitor.cli.entry import run
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, ReasonCode, Verdict
+from whydrift.monitor.service.accepting import accept
 from whydrift.monitor.service.busy import Busy
 from whydrift.monitor.service.event_effects import (
     EVENT_KINDS,
     EffectsRequest,
     effects_of_events,
 )
+from whydrift.monitor.service.references import chosen_for
 from whydrift.monitor.service.report_queue import Effects, ReportQueue, ReportState
 from whydrift.monitor.service.reports import ReportRequest, Side, make_report, with_pictures
 from whydrift.monitor.service.web import effects as effects_module
 from whydrift.monitor.store.collect import collect
 from whydrift.monitor.window.duration import Duration
+from whydrift.monitor.window.interval import Interval
 
 DAY = timedelta(days=1)
 PASSING = ("id", "seconds", "whydrift", "slow", "graph_learned")  # differ each time, or by checks
@@ -157,6 +160,30 @@ def test_a_stored_diagnosis_is_drawn_with_the_windows_behind_it(daemon: FakeDaem
     assert drawn.evidence is not None
     assert drawn.evidence.current.rows == 300
     assert drawn.evidence.reference.rows == SHIFT * 300  # but for the day that had drifted
+
+
+def test_what_is_accepted_afterwards_changes_no_report_of_a_window(tmp_path: Path):
+    own = watched(tmp_path)
+    try:
+        records = own.store.list_results(monitor="prices", segment="")
+        stored = [own.store.get_result(record.id) for record in records]
+        accept(own.config(), "prices", own.store, "new prices", actor="ann", at=own.now)
+        for record, told in zip(records[-2:], stored[-2:], strict=True):  # both are accepted
+            span = record.key.interval
+            assert told is not None and told["verdict"] == "both"
+            assert said(made(own, current=Side(span.start, span.end)).to_dict()) == said(told)
+            drawn = with_pictures(own.config(), own.store, Diagnosis.from_dict(told))
+            assert drawn.evidence is not None
+            assert drawn.evidence.reference.rows == told["windows"]["reference"]["rows"]
+        # What nobody has judged yet is held against what was accepted.
+        monitor, last = own.config().monitors[0], records[-1].key.interval
+        following = Interval(last.end, last.end + DAY)
+        assert chosen_for(monitor, own.store, following).windows[-1] == last
+        judged_at = records[-1].at
+        assert last not in chosen_for(monitor, own.store, last, judged_at=judged_at).windows
+        assert chosen_for(monitor, own.store, last, judged_at=judged_at).windows
+    finally:
+        own.close()
 
 
 # ---- asked for over the web --------------------------------------------------------------------

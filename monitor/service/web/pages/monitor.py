@@ -169,7 +169,7 @@ def _page(
     reference = (
         Choice()
         if newest is None
-        else chosen_for(settings, store, newest.key.interval, segment=segment)
+        else chosen_for(settings, store, newest.key.interval, segment=segment, judged_at=newest.at)
     )
     left_out, earlier = _left_out(reference)
     graph = store.get_graph(name)
