@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.errors import OptionError, nearest
 from whydrift.discovery.snapshot.schema import Role
+from whydrift.discovery.snapshot.segments import REST
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.alarm_budget import WHOLE
 from whydrift.monitor.diagnosis.diagnosis import Window, slow_p_values, told_slow
+from whydrift.monitor.diagnosis.faults.registry import FAULT_LEVEL
 from whydrift.monitor.diagnosis.slow_drift import told_slowly
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import VisitKind
@@ -107,7 +110,7 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
     """Tell why the windows of one side differ from those of the other.
 
     A single judged window with no other reference named is judged as it was in its time: by the
-    same graph and level, against its reference.
+    same graph and levels, against its reference.
 
     Parameters
     ----------
@@ -149,6 +152,9 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
         VisitKind.LABELS if own is None else VisitKind(own["stage"]),
         graph,
         _LEVEL if own is None else float(own["error_control"]["level"]),
+        fault_level=FAULT_LEVEL
+        if own is None
+        else _level_of_faults(store, monitor, current, chosen),
     )
     if own is not None and not current.segment and request.current.version is None:
         # Other windows than these show it; what was found then is all that can be known.
@@ -396,6 +402,19 @@ def _graph(store: Store, monitor: Monitor, told: Mapping[str, Mapping[str, Any]]
     found = None if learned is None else store.get_graph(monitor.name, version=learned["version"])
     found = found or store.get_graph(monitor.name)
     return None if found is None else found[1]
+
+
+def _level_of_faults(
+    store: Store, monitor: Monitor, current: _Windows, reference: _Windows
+) -> float:
+    """Return what each detector might spend when the window was judged."""
+    from whydrift.monitor.service.judging import alarm_budget, level_of_faults
+
+    span = next(iter(current.parts))
+    kept = store.list_snapshots(monitor=monitor.name, start=span.start, end=span.end)
+    segments = {r.key.segment for r in kept if r.key.interval == span} - {WHOLE, REST}
+    budget = alarm_budget(monitor, sorted(segments), tuple(reference.parts))
+    return level_of_faults(budget, current.segment)
 
 
 def _alike(windows: list[Snapshot], size: int) -> list[Snapshot]:

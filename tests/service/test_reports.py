@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from tests.service.asking import Served, served
+from tests.service.stream import FIRST as STREAM_BEGINS
+from tests.service.stream import stream
 from tests.service.watched import FIRST, NOW, SHIFT, FakeDaemon, settings, watched
 from whydrift.discovery.errors import ConfigError, OptionError
 from whydrift.monitor.cli.entry import run
@@ -184,6 +188,41 @@ def test_what_is_accepted_afterwards_changes_no_report_of_a_window(tmp_path: Pat
         assert chosen_for(monitor, own.store, last, judged_at=judged_at).windows
     finally:
         own.close()
+
+
+def hour(number: int, missing: int) -> pa.Table:
+    """Rows of one hour, so many of them without ``a``."""
+    rng, count = np.random.default_rng([4, number]), 150
+    a, b, noise = rng.normal(size=(3, count))
+    lost = np.zeros(count, bool)
+    lost[rng.choice(count, missing, replace=False)] = True
+    seconds = np.sort(rng.uniform(0, 3_599, count))
+    at = [STREAM_BEGINS + timedelta(hours=number, seconds=float(s)) for s in seconds]
+    return pa.table(
+        {
+            "id": np.arange(count),
+            "at": pa.array(at, pa.timestamp("us", "UTC")),
+            "a": pa.array(a, mask=lost),
+            "b": b,
+            "land": ["DE"] * count,
+            "y": a + b + noise,
+        }
+    )
+
+
+@pytest.mark.parametrize(("missing", "is_fault"), [(28, False), (40, True)])
+def test_faults_are_looked_for_as_strictly_as_the_daemon_does(tmp_path, missing, is_fault):
+    """An hourly monitor grants each detector less than a comparison that pages nobody does."""
+    hourly = {"window": "every: 1h", "reference": "last: 14h", "since": "2026-03-01T14:00:00Z"}
+    with stream(tmp_path, **hourly) as s:
+        for number in range(15):
+            s.write(number, hour(number, missing if number == 14 else 4))
+        s.until(15 / 24)
+        (record,) = s.store.list_results(monitor="m", segment="")
+        stored = s.store.get_result(record.id)
+        found = make_report(s.config, s.store, ReportRequest("m"))
+    assert stored is not None and stored["fault"] is is_fault
+    assert said(found.to_dict()) == said(stored)
 
 
 # ---- asked for over the web --------------------------------------------------------------------
