@@ -31,6 +31,7 @@ from whydrift.monitor.diagnosis.diagnosis import ESTIMATED, Estimate, Metric
 from whydrift.monitor.diagnosis.losses import LOSSES
 from whydrift.monitor.diagnosis.metric import RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.usual_difference import usual_error
 from whydrift.monitor.diagnosis.words import measure_words
 
 __all__ = ["EstimatedLoss", "estimate_loss"]
@@ -125,10 +126,13 @@ def estimate_loss(
     metric = Metric(f"{measure.name}{ESTIMATED}", mean, value, change, value - mean, None)
     there = np.isfinite(measure.current[after])
     if there.any():
-        return EstimatedLoss(
-            metric,
-            _off(measure, after, there, expected[current], left.mean(), on_old, groups, current),
+        surprise = np.full(len(rows), np.nan)
+        surprise[rows] = np.concatenate([loss, measure.current[after]]) - expected
+        usual = usual_error(pair, surprise, np.isfinite(surprise))
+        off = _off(
+            measure, after, there, expected[current], left.mean(), on_old, groups, current, usual
         )
+        return EstimatedLoss(metric, off)
     text = (
         f"the {measure_words(measure.name)} of the current window is estimated without labels "
         f"({value:.3g}, 90 % interval {value - quantile * size:.3g} to "
@@ -155,13 +159,19 @@ def _off(
     on_old: FloatArray,
     groups: IntArray,
     current: BoolArray,
+    usual: tuple[float, int],
 ) -> tuple[Note, ...]:
-    """Return a note where the labels' loss is not what the reference's rows lead to expect."""
+    """Return a note where the labels' loss is not what the reference's rows lead to expect.
+
+    ``usual`` is what ordinary windows differ by, where past ones tell.
+    """
     surprise = np.where(there, measure.current[after] - expected, 0.0)
     count = int(there.sum())
     gap = float(surprise.sum() / count - correction)
     centred = np.where(there, surprise - surprise.sum() / count, 0.0) * len(there) / count
     error, freedom = _error(on_old, centred, groups, current)
+    if usual[1]:
+        error, freedom = float(np.hypot(error, usual[0])), min(freedom, usual[1])
     if error <= 0 or 2 * float(stdtr(freedom, -abs(gap) / error)) > _OFF:
         return ()
     truth = float(measure.current[after][there].mean())

@@ -198,6 +198,11 @@ def _doubts(
     if judgement.choice is not None:
         origins |= judgement.choice.p_values.keys()
     return (
-        *missing_edges(learned.graph, windows.side.reference, windows.usable),
+        *missing_edges(
+            learned.graph,
+            windows.side.reference,
+            windows.usable,
+            windows.parts if windows.past.count > 1 else None,
+        ),
         *reversed_edges(learned.graph, origins, judgement.limit, testing.p_value),
     )

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray
+from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.independence.base import IndependenceTest
 from whydrift.discovery.independence.registry import independence_test
@@ -21,12 +21,15 @@ _CODE = "graph_contradicts_data"
 _LEVEL = 0.001  # of any warning of a missing edge, where the graph is right
 _MOST_COLUMNS = 60  # beyond, pairs are too many for a check in passing
 _MOST_TOLD = 3
+_STILL = 1e-9  # of a number's size: rounding
 _STABLE = 0.05  # a turned edge has to leave p-values above this
 
 PValue = Callable[[str, tuple[str, ...]], float | None]
 
 
-def missing_edges(graph: Graph, reference: Snapshot, usable: tuple[str, ...]) -> tuple[Note, ...]:
+def missing_edges(
+    graph: Graph, reference: Snapshot, usable: tuple[str, ...], parts: IntArray | None = None
+) -> tuple[Note, ...]:
     """Warn of columns that the graph says are independent given the parents of one, and are not.
 
     A quick test picks pairs, and one that also holds for bent and uneven relations confirms them;
@@ -40,6 +43,9 @@ def missing_edges(graph: Graph, reference: Snapshot, usable: tuple[str, ...]) ->
         The window that the graph is meant for.
     usable : tuple of str
         Columns that vary and hold what they should.
+    parts : ndarray of int, shape (n_sampled,), optional
+        Which past window each row came from: numbers are then taken about their window's mean,
+        since twenty days are twenty draws of what days differ by, however many rows they have.
 
     Returns
     -------
@@ -53,6 +59,9 @@ def missing_edges(graph: Graph, reference: Snapshot, usable: tuple[str, ...]) ->
     known = set(usable)
     if not graph.is_dag or not 2 < len(known) <= _MOST_COLUMNS:
         return ()
+    if parts is not None:
+        reference, still = _about_own_mean(reference, usable, parts)
+        known -= still  # a weekday: within a window nothing of it varies
     order = [n for n in graph.topological_order() if n in known]
     pairs = []
     for place, later in enumerate(order):
@@ -85,6 +94,25 @@ def missing_edges(graph: Graph, reference: Snapshot, usable: tuple[str, ...]) ->
                 )
             )
     return tuple(notes)
+
+
+def _about_own_mean(
+    reference: Snapshot, names: tuple[str, ...], parts: IntArray
+) -> tuple[Snapshot, frozenset[str]]:
+    """Return the rows with numbers less their past window's mean, and numbers that never vary so."""
+    out, still = {}, set()
+    for name in names:
+        if reference.schema[name].kind.is_discrete:
+            continue
+        values = reference.column(name)
+        known = np.isfinite(values)
+        rows = np.maximum(np.bincount(parts, known), 1)
+        means = np.bincount(parts, np.where(known, values, 0.0)) / rows
+        out[name] = values - means[parts]
+        apart = np.abs(out[name][known])
+        if apart.max(initial=0.0) <= _STILL * np.abs(values[known]).max(initial=0.0):
+            still.add(name)
+    return reference.with_sample(out), frozenset(still)
 
 
 def reversed_edges(

@@ -9,14 +9,23 @@ from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.monitor.diagnosis.mechanism.between_windows import between_windows
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["usual_difference"]
+__all__ = ["usual_difference", "usual_error"]
 
 
 def usual_difference(pair: WindowPair, values: FloatArray, usable: BoolArray) -> float:
     """Return what 19 of 20 ordinary windows stay below, beyond what sampling explains.
 
-    √τ²(1 + 1/K) times Student's quantile for K past windows, 0 where too few are known. Weekdays
-    and hours are part of it, as they are of a difference of means.
+    `usual_error` times Student's quantile, 0 where too few past windows are known.
+    """
+    error, freedom = usual_error(pair, values, usable)
+    return float(stdtrit(freedom, 0.95) * error) if freedom else 0.0
+
+
+def usual_error(pair: WindowPair, values: FloatArray, usable: BoolArray) -> tuple[float, int]:
+    """Return the standard error of a difference of means that is due to how windows differ.
+
+    √τ²(1 + 1/K) for K past windows, and K - 1 degrees of freedom; 0 and 0 where too few are known.
+    Weekdays and hours are part of it, as they are of a difference of means.
 
     Parameters
     ----------
@@ -28,12 +37,12 @@ def usual_difference(pair: WindowPair, values: FloatArray, usable: BoolArray) ->
         Rows that have one.
     """
     if pair.parts is None:
-        return 0.0
+        return 0.0, 0
     is_current = pair.is_current[usable] > 0
     parts = pair.parts[usable[: pair.split]]
     windows = len(np.unique(parts))
     if windows < 2 or not is_current.any():
-        return 0.0
+        return 0.0, 0
     past = values[usable][~is_current]
     rest = values[usable] - past.mean()
     # The difference of the means, as a sum over rows.
@@ -46,4 +55,4 @@ def usual_difference(pair: WindowPair, values: FloatArray, usable: BoolArray) ->
         np.ones(1),
         np.zeros((len(past), 0)),
     )
-    return float(stdtrit(windows - 1, 0.95) * np.sqrt(variance[0]))
+    return float(np.sqrt(variance[0])), windows - 1

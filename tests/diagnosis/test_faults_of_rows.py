@@ -204,9 +204,6 @@ def test_as_many_rows_twice_as_on_some_past_days_are_usual():
 
     shares = np.random.default_rng(0).lognormal(np.log(0.02), 0.6, 20)
     past = [day(seed, share) for seed, share in enumerate(shares, start=10)]
-    kinds = [
-        {f.kind for f in wd.compare(past, day(99, copies)).faults}
-        for copies in (0.06, 0.6)
-    ]
+    kinds = [{f.kind for f in wd.compare(past, day(99, copies)).faults} for copies in (0.06, 0.6)]
     assert FaultKind.ROWS_DUPLICATED not in kinds[0]
     assert FaultKind.ROWS_DUPLICATED in kinds[1]

@@ -438,3 +438,21 @@ def test_another_unit_is_told_where_days_differ_and_of_the_rows_that_have_it(kin
     (fault,) = wd.compare(past, now, target="sold").faults
     assert (fault.kind, fault.columns) == ("unit_change", ("temperature",))
     assert fault.where == ("kind is 'mall'" if len(kinds) == 1 else None)
+
+
+def test_what_days_differ_by_is_no_edge_that_a_graph_lacks_and_no_loss_that_is_off():
+    """x and k have levels of their own each day: twenty days are twenty draws, not 6,000 rows."""
+    told = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        days = []
+        for _ in range(21):
+            x, k = (rng.normal(rng.normal(0, 0.3), 1, 300) for _ in range(2))
+            y = x + k + rng.normal(rng.normal(0, 0.3), 1, 300)
+            days.append(pd.DataFrame({"x": x, "k": k, "y": y, "p": x + k}))
+        found = wd.compare(
+            days[:-1], days[-1], graph=[("x", "y"), ("k", "y")], target="y", prediction="p"
+        )
+        told += [note.code for note in found.warnings]
+    assert told.count("graph_contradicts_data") == 0
+    assert told.count("estimated_loss_off") <= 1
