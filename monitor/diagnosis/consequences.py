@@ -19,6 +19,7 @@ from whydrift.monitor.diagnosis.question import Question
 from whydrift.monitor.diagnosis.remedy import wants_gains
 from whydrift.monitor.diagnosis.sound_windows import SoundWindows
 from whydrift.monitor.diagnosis.stopwatch import Stopwatch
+from whydrift.monitor.diagnosis.testing import Testing
 
 __all__ = ["Consequences", "consequences"]
 
@@ -175,8 +176,25 @@ def _gains(
     others = tuple(n for n in windows.usable if n != target)
     inputs = tuple(n for n in others if n not in effects) or others
     return measure_gains(
-        testing.recorded, measure, target=target, prediction=prediction, inputs=inputs
+        testing.recorded,
+        measure,
+        target=target,
+        prediction=prediction,
+        inputs=inputs,
+        near=_near(testing, target, inputs),
     )
+
+
+def _near(testing: Testing, target: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the inputs that the prediction follows or that may lead to the target.
+
+    Rows that moved away in no other are no new ones to a model. All, where it follows nothing that
+    can be recognised.
+    """
+    read = testing.read(target)
+    kept = read | testing.may_cause_directly(target)
+    near = tuple(n for n in inputs if n in kept)
+    return near if read and near else inputs
 
 
 def _estimated(
@@ -204,6 +222,10 @@ def _estimated(
     broken = {c for f in testing.findings for c in f.fault.columns}
     inputs = tuple(n for n in testing.graph.nodes if n in testing.usable - broken - {target})
     estimated = estimate_loss(testing.recorded, measure, prediction, inputs)
+    if estimated.metric is None and target in testing.graph.nodes:
+        near = _near(testing, target, inputs)
+        if len(near) < len(inputs):
+            estimated = estimate_loss(testing.recorded, measure, prediction, near)
     if not broken:
         return estimated
     # What broke makes the loss another one: no sign that what the inputs say has changed.

@@ -178,6 +178,7 @@ def _judged(
             calendar=side.calendar,
             local=question.local,
             knowledge=learned.knowledge,
+            prediction=question.prediction,
         )
         judgement = judge(
             testing,

@@ -53,7 +53,8 @@ class Gains:
     of : mapping of Action to Estimate
         With 90 % intervals.
     outside : float
-        Share of the rise of the loss that lies in rows unlike any of the reference's.
+        Share of the rise of the loss that lies in rows unlike any of the reference's, in what the
+        target and the prediction have to do with.
     knows_loss : bool
         Whether corrections were fitted to the loss, and not chosen by it from a few.
     before : float
@@ -73,6 +74,7 @@ def measure_gains(
     target: str,
     prediction: str,
     inputs: tuple[str, ...],
+    near: tuple[str, ...] | None = None,
 ) -> Gains | None:
     """Measure the gain of each remedy, or return None where labelled rows are too few or too near.
 
@@ -86,6 +88,9 @@ def measure_gains(
         Columns.
     inputs : tuple of str
         What the model may see.
+    near : tuple of str, optional
+        Those of them that the prediction follows or that may lead to the target: rows are alike by
+        what they say. By default all.
     """
     losses = np.concatenate([measure.reference, measure.current])
     usable = np.isfinite(losses)
@@ -99,7 +104,7 @@ def measure_gains(
     rows = _Rows.of(pair, measure, target, prediction, inputs, usable)
     now = np.flatnonzero(rows.is_current)
     groups, losses = groups[usable], losses[usable]
-    closeness = _chance_of_current(pair, inputs, usable, rows.is_current)
+    closeness = _chance_of_current(pair, inputs if near is None else near, usable, rows.is_current)
     odds = closeness / (1 - closeness)
     weight = np.where(rows.is_current, 0.0, np.minimum(odds, _MOST_WEIGHT))
     won: dict[Action, FloatArray] = {

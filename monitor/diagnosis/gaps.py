@@ -1,4 +1,4 @@
-"""Two windows in which one column stands for whether it has a value: what its gaps depend on."""
+"""Two windows in which gaps of columns are values: one's own, or those of what else is given."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
-from whydrift.discovery.scores.features import Features
+from whydrift.discovery.scores.features import Features, category_features
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["GapPair"]
+__all__ = ["FilledPair", "GapPair"]
 
 
 @dataclass(frozen=True)
@@ -63,6 +63,88 @@ class GapPair(WindowPair):
     def lag(self, name: str) -> float:
         """Return how much neighbouring rows resemble each other in a column."""
         return super().lag(name) if name == self.gaps_of else self.whole.lag(name)
+
+    @cached_property
+    def clusters(self) -> IntArray | None:
+        """Cluster number of each pooled row, or None."""
+        return self.whole.clusters
+
+    @cached_property
+    def calendar(self) -> FloatArray | None:
+        """Columns of the calendar, or None."""
+        return self.whole.calendar
+
+
+@dataclass(frozen=True)
+class FilledPair(WindowPair):
+    """Two windows in which no row is lost for the gaps of some columns.
+
+    A category's gap is one more level; a number's has the middle of all values, and a mark beside
+    them. What these columns tell of another one is compared where they have values, and where they
+    have none that they lack them. It is for columns on which that one hardly depends: of a cause,
+    rows without a value are a mixture, which moves with the cause.
+
+    Parameters
+    ----------
+    whole : WindowPair
+        The windows as they are.
+    filled : frozenset of str
+        Those columns.
+    """
+
+    whole: WindowPair = field(kw_only=True, repr=False, compare=False)
+    filled: frozenset[str] = field(kw_only=True)
+
+    @classmethod
+    def of(cls, pair: WindowPair, names: frozenset[str]) -> FilledPair:
+        """Return the windows with the gaps of some columns filled."""
+        return cls(
+            pair.reference,
+            pair.current,
+            pair.names,
+            pair.cluster,
+            pair.parts,
+            whole=pair,
+            filled=names,
+        )
+
+    def values(self, name: str) -> FloatArray:
+        """Return a column's pooled values, the gaps filled."""
+        values = self.whole.values(name)
+        if name not in self.filled:
+            return values
+        there = values[np.isfinite(values)]
+        instead = there.max() + 1 if self.is_discrete(name) else np.median(there)
+        out: FloatArray = np.where(np.isfinite(values), values, instead)
+        return out
+
+    def features(self, name: str) -> Features:
+        """Return a column's features over the pooled rows, with one more for its gaps."""
+        if name not in self.filled:
+            return self.whole.features(name)
+        if name not in self._features:
+            self._features[name] = self._with_mark(name)
+        return self._features[name]
+
+    def _with_mark(self, name: str) -> Features:
+        if self.is_discrete(name):
+            return category_features(self.values(name))
+        plain = self.whole.features(name)
+        mark = (~self.whole.observed(name)).astype(np.float64)
+        linear, basis = (
+            np.column_stack([np.nan_to_num(part), mark]) for part in (plain.linear, plain.basis)
+        )
+        return Features(linear, basis)
+
+    def observed(self, name: str) -> BoolArray:
+        """Return which pooled rows have a value in this column: all of one that is filled."""
+        if name in self.filled:
+            return np.ones(len(self.is_current), dtype=bool)
+        return self.whole.observed(name)
+
+    def lag(self, name: str) -> float:
+        """Return how much neighbouring rows resemble each other in a column, but for its gaps."""
+        return self.whole.lag(name)
 
     @cached_property
     def clusters(self) -> IntArray | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from whydrift.discovery.graph import Graph
+from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.diagnosis.confidence import confidence
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
@@ -32,7 +33,7 @@ from whydrift.monitor.diagnosis.judgement import (
 )
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
-from whydrift.monitor.diagnosis.testing import Testing
+from whydrift.monitor.diagnosis.testing import DirectTest, Testing
 from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
 from whydrift.monitor.diagnosis.turned import put_before
 from whydrift.monitor.diagnosis.words import joined, p_text
@@ -44,6 +45,7 @@ _CONDITIONAL = "\x00target given inputs"
 _PREDICTION = "\x00prediction given inputs"
 _OFTEN = 0.25  # weight of graphs by which a change may reach the target
 _DOUBTFUL = 0.05  # p-value up to which a distribution may have moved
+_MOST_ROWS = 0.9  # of those that tell of the target by itself, to gainsay it
 _MOVED = frozenset({ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM})
 
 
@@ -153,7 +155,8 @@ def judge(
     """
     evidence = testing.evidence(target)
     graph = testing.graph
-    conditional = testing.conditional(target, evidence) if has_labels else None
+    direct = testing.conditional(target, evidence) if has_labels else None
+    conditional = None if direct is None else direct.result
     predicted = None if prediction is None else testing.prediction(prediction, target)
     family = {
         n: e.own.p_value
@@ -192,6 +195,11 @@ def judge(
     if choice is not None:
         judged = choice.judged(judged_where(began=dict.fromkeys(choice.p_values, choice.column)))
     shifted = _conditional_shift(conditional, rejected, floor, level, len(family))
+    if target is not None and direct is not None and shifted is False:
+        doubt = _why_in_doubt(testing, evidence, judged, target, direct)
+        if doubt:
+            testing.notes.append(Note("conditional_in_doubt", target, doubt))
+            shifted = None
     stands = shifted is False and conditional is not None and (conditional.p_value or 0) > level
     if (
         target is not None
@@ -410,6 +418,45 @@ def _conditional_shift(
     if _CONDITIONAL in rejected and not floor.covers(conditional):
         return True
     return False if sees_enough(conditional, floor, level, tests) else None
+
+
+def _why_in_doubt(
+    testing: Testing,
+    evidence: Mapping[str, ColumnEvidence],
+    judged: Mapping[str, Judged],
+    target: str,
+    direct: DirectTest,
+) -> str:
+    """Return why a target that was found to have moved may have, where the inputs seem to say no.
+
+    That it moved given its parents and not given all inputs tells of a parent that the graph lacks
+    where there are as many rows and an input that moved; else of a test that saw less.
+    """
+    own = evidence[target].own
+    if judged[target].verdict is not ColumnVerdict.MECHANISM or own is None:
+        return ""
+    said = f"given {joined(testing.graph.parents(target))} {target!r} moved, and given all inputs "
+    if direct.result.rows < _MOST_ROWS * own.rows:
+        return (
+            f"{said}it was not found to in the {direct.result.rows:,} of {own.rows:,} rows that "
+            "have them all: too few to gainsay it"
+        )
+    others = set(direct.inputs).difference(testing.graph.parents(target))
+    if any(_may_have_moved(judged[n]) for n in others):
+        return ""
+    if not (testing.is_given or direct.left_out):
+        return ""
+    return (
+        f"{said}it was not found to, though no other of them moved that could be the reason: the "
+        "change is too small to be seen so"
+    )
+
+
+def _may_have_moved(judged: Judged) -> bool:
+    """Whether anything but a lack of rows keeps a column from being called as before."""
+    if judged.verdict is ColumnVerdict.UNDETERMINED:
+        return judged.reason_code is not ReasonCode.LOW_POWER
+    return judged.verdict is not ColumnVerdict.STABLE
 
 
 def _targets(

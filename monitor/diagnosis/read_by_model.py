@@ -12,10 +12,10 @@ from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.scores.features import category_features, number_features
 from whydrift.discovery.snapshot.snapshot import Snapshot
 
-__all__ = ["read_by_model"]
+__all__ = ["MOST_COLUMNS", "read_by_model"]
 
 _MOST_ROWS, _LEAST_ROWS = 4_000, 100
-_MOST_COLUMNS = 60
+MOST_COLUMNS = 60
 _LEAST_SHARE = 0.03  # of what else the others leave of the prediction
 _LEVEL = 1e-3
 _LEAST_LEFT = 1e-6  # of the prediction's variance
@@ -40,7 +40,7 @@ def read_by_model(reference: Snapshot, prediction: str, names: Sequence[str]) ->
     names : sequence of str
         Columns asked about, the target not among them; of very many the first.
     """
-    names = list(names)[:_MOST_COLUMNS]
+    names = list(names)[:MOST_COLUMNS]
     block = np.column_stack([reference.column(n) for n in (*names, prediction)])
     rows = np.flatnonzero(np.isfinite(block).all(axis=1))
     if len(rows) < _LEAST_ROWS or not names:

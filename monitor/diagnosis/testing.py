@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -22,7 +22,7 @@ from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
-from whydrift.monitor.diagnosis.gaps import GapPair
+from whydrift.monitor.diagnosis.gaps import FilledPair, GapPair
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
@@ -34,10 +34,12 @@ from whydrift.monitor.diagnosis.mechanism.base import (
 )
 from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.pair import WindowPair
+from whydrift.monitor.diagnosis.read_by_model import MOST_COLUMNS, read_by_model
 from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for, loose_edges
 from whydrift.monitor.diagnosis.turned import edges_to_turn, put_before
+from whydrift.monitor.diagnosis.words import joined
 
-__all__ = ["Testing"]
+__all__ = ["DirectTest", "Testing"]
 
 _ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
 _MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
@@ -51,10 +53,33 @@ _MOST_COLUMNS = 120  # among which identities are looked for
 _MOST_BROKEN = 0.005  # of the rows
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 _LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
+_LEAST_JOINED = 0.1  # weight of the graphs that join a column to another, which counts for it then
+_COSTLY_GAPS = 0.95  # of the rows that the other columns leave: what gaps may leave of them
+_TOLD_BY_GAPS = 0.1  # of the target's variance
+_ALIKE_ENOUGH = 0.5  # overlap below which columns beside the matter are not given
 _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in doubt
 
 # Faults that leave rows without a value, and the others as they are.
 _TAKE_VALUES = frozenset({FaultKind.NULL_SPIKE, FaultKind.DEFAULT_VALUE, FaultKind.STUCK_VALUE})
+
+
+@dataclass(frozen=True, slots=True)
+class DirectTest:
+    """P(target | all inputs), tested without a graph.
+
+    Parameters
+    ----------
+    result : MechanismTestResult
+        What the test says.
+    inputs : tuple of str
+        Those given.
+    left_out : tuple of str
+        Those not given, as they moved too far and have nothing to do with the target.
+    """
+
+    result: MechanismTestResult
+    inputs: Parents
+    left_out: Parents = ()
 
 
 class Testing:
@@ -95,6 +120,8 @@ class Testing:
         What a learned graph was bound to.
     local : LocalTime
         By which rows have their hour and day.
+    prediction : str, optional
+        What follows columns that are no part of the graph's surroundings of the target, maybe.
     """
 
     def __init__(
@@ -116,9 +143,11 @@ class Testing:
         calendar: frozenset[str] = frozenset(),
         knowledge: Knowledge | None = None,
         local: LocalTime = UTC,
+        prediction: str | None = None,
     ) -> None:
         self.graph = graph
         self._knowledge = knowledge
+        self._prediction = prediction
         self.alternatives = alternatives
         self.is_given = is_given
         self.findings, repaired = _standing(findings, graph, current, repaired)
@@ -137,6 +166,7 @@ class Testing:
             else self.recorded
         )
         self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
+        self._read: dict[str, frozenset[str]] = {}
         self._mechanism_test = mechanism_test
         self._tests = {
             id(pair): FirstVariation(mechanism_test()) for pair in (self.recorded, self.repaired)
@@ -352,20 +382,31 @@ class Testing:
             for i in self._identities
         )
 
-    def _tested(self, name: str, parents: Parents) -> MechanismTestResult:
-        pair = self.repaired
+    def _asking(
+        self, pair: WindowPair, filled: frozenset[str]
+    ) -> tuple[WindowPair, FirstVariation]:
+        """Return windows with the gaps of some columns filled, and what tests them."""
+        if not filled:
+            return pair, self._tests[id(pair)]
+        return FilledPair.of(pair, filled), FirstVariation(self._mechanism_test())
+
+    def _tested(
+        self, name: str, parents: Parents, filled: frozenset[str] = frozenset()
+    ) -> MechanismTestResult:
+        pair, test = self._asking(self.repaired, filled)
         if name in self._calendar:
             rows = int(pair.complete((name,)).sum())
             return MechanismTestResult(None, Untestable.CALENDAR, 1.0, rows)
         others = self._strangers(name, parents)
-        repaired = self._tests[id(pair)](pair, name, parents, others)
+        repaired = test(pair, name, parents, others)
         # Nothing is left of such a column but what a smooth fit gets wrong where parents moved.
         is_low = repaired.p_value is not None and repaired.p_value <= _LOW
         if parents and is_low and self._follows(name, parents):
             return MechanismTestResult(1.0, Untestable.IDENTITY, repaired.overlap, repaired.rows)
         if not self._repairable & {name, *parents}:
             return repaired
-        recorded = self._tests[id(self.recorded)](self.recorded, name, parents, others)
+        pair, test = self._asking(self.recorded, filled)
+        recorded = test(pair, name, parents, others)
         if recorded.p_value is not None and repaired.p_value is not None:
             return max(recorded, repaired, key=lambda r: (r.p_value or 0.0, -r.strength))
         one, other = (repaired, recorded) if repaired.p_value is not None else (recorded, repaired)
@@ -444,12 +485,14 @@ class Testing:
 
     def conditional(
         self, target: str | None, evidence: dict[str, ColumnEvidence]
-    ) -> MechanismTestResult | None:
+    ) -> DirectTest | None:
         """Test P(target | all inputs) directly, without a graph; None where rows are too few.
 
         Inputs are all other columns but unrepaired faulty ones. With repaired inputs both versions
         have to reject: what the target follows may have read either. Of a target that lost values
-        the rest is tested, and a change counts if it is larger than their loss can make it.
+        the rest is tested, and a change counts if it is larger than their loss can make it. A
+        column that neither the target nor the prediction has to do with costs it no rows: its gaps
+        are filled, and where it moved so far that no rows are alike, it is not given.
         """
         if target is None or target not in self.usable:
             return None
@@ -468,7 +511,8 @@ class Testing:
         )
         if not inputs:
             return None
-        if not _rows_suffice(self.repaired, target, inputs):
+        filled = self._costly_gaps(target, inputs)
+        if not _rows_suffice(self._asking(self.repaired, filled)[0], target, inputs):
             self.notes.append(
                 Note(
                     "conditional_not_tested",
@@ -478,7 +522,8 @@ class Testing:
                 )
             )
             return None
-        result = self._both(target, inputs)
+        direct = self._given_all(target, inputs, filled, evidence)
+        result = direct.result
         low = result.p_value is not None and result.p_value <= _LOW
         if (
             fault is not None
@@ -494,7 +539,99 @@ class Testing:
             )
             self.notes.append(Note("conditional_in_doubt", target, text))
             return None
-        return result
+        return direct
+
+    def _given_all(
+        self,
+        target: str,
+        inputs: Parents,
+        filled: frozenset[str],
+        evidence: Mapping[str, ColumnEvidence],
+    ) -> DirectTest:
+        """Test the target given all inputs, but for what is beside the matter and moved too far."""
+
+        def given(names: Parents) -> MechanismTestResult:
+            gaps = filled.intersection(names)
+            return self._tested(target, names, gaps) if gaps else self._both(target, names)
+
+        result = given(inputs)
+        if result.overlap >= _ALIKE_ENOUGH:
+            return DirectTest(result, inputs)
+        apart = self._apart(target, inputs)
+        far = tuple(n for n in inputs if n in apart and _may_have_moved(evidence[n]))
+        kept = tuple(n for n in inputs if n not in far)
+        if not (far and kept):
+            return DirectTest(result, inputs)
+        nearer = given(kept)
+        if nearer.overlap <= result.overlap:
+            return DirectTest(result, inputs)
+        text = (
+            f"P({target} | all inputs) was tested without {joined(far)}: hardly any rows of the "
+            f"two windows are alike in it, and nothing joins it to {target!r}"
+        )
+        self.notes.append(Note("conditional_without", target, text))
+        return DirectTest(nearer, kept, far)
+
+    def _costly_gaps(self, target: str, inputs: Parents) -> frozenset[str]:
+        """Return the columns beside the matter whose gaps would cost a direct test its rows."""
+        pair = self.repaired
+        there = pair.complete((target, *inputs)).sum()
+        if there == pair.observed(target).sum():
+            return frozenset()
+        apart = self._apart(target, inputs)
+        near = pair.complete((target, *(n for n in inputs if n not in apart)))
+        if there >= _COSTLY_GAPS * near.sum():
+            return frozenset()
+        gappy = [n for n in apart if 0 < pair.observed(n).sum() < len(pair.is_current)]
+        return frozenset(n for n in gappy if not self._is_told_by_gaps(target, n))
+
+    def _is_told_by_gaps(self, target: str, name: str) -> bool:
+        """Whether the gaps of a column say what the target is: how long a click was looked at."""
+        pair = self.repaired
+        there = pair.observed(target)
+        values = pair.features(target).linear[there]
+        mark = pair.observed(name)[there] - pair.observed(name)[there].mean()
+        spread = values.std(axis=0) * mark.std()
+        r = np.divide((mark @ values) / len(mark), spread, where=spread > 0, out=0.0 * spread)
+        return bool((r**2 >= _TOLD_BY_GAPS).any())
+
+    def _apart(self, target: str, inputs: Parents) -> frozenset[str]:
+        """Return the inputs that tell nothing of the target beside others, nor does a model read.
+
+        Those that no edge joins to it or to what may follow from it, by the graph or by others
+        that the windows support.
+        """
+        joined_to = {other for other, _, _ in self.graph.ends(target)}
+        below = joined_to.difference(self.graph.parents(target))
+        near = joined_to.union(*({o for o, _, _ in self.graph.ends(n)} for n in below))
+        near |= self.read(target)
+        if self.alternatives is not None:
+            for (cause, effect), weight in self.alternatives.edge_weights().items():
+                if weight >= _LEAST_JOINED and target in (cause, effect):
+                    near |= {cause, effect}
+        return frozenset(inputs) - near
+
+    def may_cause_directly(self, target: str) -> frozenset[str]:
+        """Return the columns from which an edge may lead to another, by any graph that counts."""
+        found = {*self.graph.parents(target), *self.graph.undecided_neighbours(target)}
+        if self.alternatives is not None:
+            weights = self.alternatives.edge_weights().items()
+            found |= {a for (a, b), weight in weights if b == target and weight >= _LEAST_JOINED}
+        return frozenset(found)
+
+    def read(self, target: str) -> frozenset[str]:
+        """Return the columns that the prediction is seen to follow, and those not asked about.
+
+        None where it follows nothing that can be recognised.
+        """
+        prediction, reference = self._prediction, self.recorded.reference
+        if prediction is None or not reference.has(prediction):
+            return frozenset()
+        if target not in self._read:
+            others = [n for n in self.graph.nodes if n != target]
+            found = read_by_model(reference, prediction, others)
+            self._read[target] = found.union(others[MOST_COLUMNS:] if found else ())
+        return self._read[target]
 
     def _missing_shares(self, name: str) -> tuple[float, float]:
         """Return the shares of the reference's and of the current rows without a value."""
@@ -620,6 +757,12 @@ class Testing:
         if result.p_value is None or result.p_value >= level:
             return False
         return abs(result.components[0].value) >= _LEAST_MISSING
+
+
+def _may_have_moved(evidence: ColumnEvidence) -> bool:
+    """Whether a column's own distribution may have; of a faulty one that is not known."""
+    marginal = evidence.marginal
+    return marginal is None or marginal.p_value is None or marginal.p_value <= _LOW
 
 
 def _over_graphs(weighted: list[tuple[float, float]]) -> float:

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
+import whydrift as wd
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.compare import compare
@@ -88,3 +89,56 @@ def test_a_pair_for_gaps_shares_what_is_known_of_the_other_columns_alone(of_valu
     assert gaps.features("a") is pair.features("a")
     assert gaps.observed("a") is pair.observed("a")
     assert gaps.observed("b").all() and not pair.observed("b").all()
+
+
+def admissions(seed: int, later: float, *, kind: str = "number", rows: int = 3000) -> pd.DataFrame:
+    """Whether someone is admitted follows age and pulse, from 65 on otherwise later; never lab."""
+    rng = np.random.default_rng(seed)
+    age, pulse = rng.integers(0, 95, rows), rng.normal(size=rows)
+    lab: np.ndarray = rng.normal(size=rows).round(2)
+    if kind == "category":
+        lab = np.where(lab > 0, "high", "low")
+    lab = np.where(rng.random(rows) < 0.7, None, lab.astype(object))
+    log_odds = -1.5 + 0.6 * pulse + later * (age > 65)
+    y = (rng.random(rows) < 1 / (1 + np.exp(-log_odds))).astype(int)
+    frame = pd.DataFrame({"age": age, "pulse": pulse, "lab": lab, "y": y})
+    return frame.astype({"lab": float}) if kind == "number" else frame
+
+
+ADMISSIONS = Graph.from_pairs([("age", "y"), ("pulse", "y"), ("age", "lab")])
+
+
+@pytest.mark.parametrize("kind", ["number", "category"])
+def test_gaps_of_a_column_beside_the_matter_do_not_hide_what_the_inputs_say(kind):
+    before, after = admissions(1, 0.0, kind=kind), admissions(2, 1.0, kind=kind)
+    found = wd.compare(before, after, graph=ADMISSIONS, target="y")
+    assert found.verdict == "mechanism" and found.columns["y"].verdict == "mechanism"
+    assert found.conditional_shift is True and found.shift_type == "concept"
+    assert not [w.code for w in found.warnings if w.code == "graph_contradicts_data"]
+
+
+def test_filled_gaps_are_told_for_a_change_as_seldom_as_the_level_says():
+    trials, level, told = 60, 0.05, 0
+    for seed in range(trials):
+        frames = [admissions(seed + part, 0.0, rows=600) for part in (0, trials)]
+        frames[1]["lab"] = frames[1]["lab"].where(frames[1].index % 3 > 0)  # more gaps, too
+        found = wd.compare(*frames, graph=ADMISSIONS, target="y")
+        told += bool(found.conditional_shift)
+    assert told <= binom.isf(1e-4, trials, level)
+
+
+def test_too_few_complete_rows_do_not_gainsay_a_mechanism_that_moved():
+    """An effect of the target that mostly lacks a value: what is left of the rows shows nothing."""
+
+    def rows(seed: int, lift: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        a = rng.normal(size=1500)
+        y = 0.8 * a + lift + rng.normal(size=1500)
+        b = np.where(rng.random(1500) < 0.7, np.nan, 0.7 * y + rng.normal(size=1500))
+        return pd.DataFrame({"a": a, "b": b, "y": y})
+
+    found = wd.compare(rows(0, 0.0), rows(50, 0.2), graph=[("a", "y"), ("y", "b")], target="y")
+    assert found.verdict == "mechanism"
+    assert found.conditional_shift is None and found.shift_type is None
+    (note,) = [w for w in found.warnings if w.code == "conditional_in_doubt"]
+    assert "too few to gainsay it" in note.text

@@ -285,3 +285,26 @@ def test_labels_of_some_users_alone_are_enough_to_measure_what_a_remedy_wins():
     current.loc[400:, "y"] = np.nan
     found = wd.compare(window(1.0, 0), current, target="y", prediction="guess", cluster="user")
     assert found.remedy.gain.value == pytest.approx(1.0, abs=0.3)
+
+
+@pytest.mark.parametrize("price", [1.5, 2.1])
+def test_a_column_that_nothing_follows_changes_neither_remedy_nor_test_of_the_target(price):
+    """Cars became slower; the price of fuel went up or not, and nobody reads it."""
+
+    def trips(rng: np.random.Generator, price: float, slower: float) -> pd.DataFrame:
+        distance = rng.lognormal(1.2, 0.6, 1500)
+        car = rng.integers(0, 2, 1500)
+        guess = 8 + 60 * distance / np.where(car == 1, 28, 14)
+        y = guess + slower * distance * car + 3 * rng.normal(size=1500)
+        fuel = price + 0.05 * rng.normal(size=1500)
+        return pd.DataFrame({"distance": distance, "courier": np.where(car == 1, "car", "bike"),
+                             "fuel_price": fuel, "guess": guess, "y": y})  # fmt: skip
+
+    rng = np.random.default_rng(16)
+    found = wd.compare(trips(rng, 1.5, 0), trips(rng, price, 3), target="y", prediction="guess")
+    assert found.columns["y"].verdict == "mechanism" and found.conditional_shift is True
+    assert found.remedy.action is Action.RETRAIN
+    assert found.remedy.gain.value == pytest.approx(found.metric.current - 9, rel=0.1)
+    codes = [w.code for w in found.warnings]
+    assert "estimated_loss_off" in codes
+    assert ("conditional_without" in codes) is (price > 2)
