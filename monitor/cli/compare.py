@@ -85,9 +85,9 @@ def compare(
         str,
         typer.Option(
             metavar="LIST",
-            help="What makes the exit status 1: fault, covariate, mechanism (the target's, "
-            "or the model's), undetermined, any (the first three, or the target moving given its "
-            "inputs), none.",
+            help="What makes the exit status 1: fault, covariate (or an input that moved and may "
+            "reach the target), mechanism (the target's, or the model's), undetermined, any (the "
+            "first three, or the target moving given its inputs), none.",
         ),
     ] = "any",
     quiet: Quiet = False,

@@ -13,6 +13,7 @@ __all__ = ["findings", "parse_fail_on"]
 
 _KINDS = ("fault", "covariate", "mechanism", "undetermined")
 _WORDS = (*_KINDS, "any", "none")
+_ORIGINS = ("source", "mechanism")
 
 
 def parse_fail_on(text: str) -> frozenset[str]:
@@ -41,11 +42,14 @@ def parse_fail_on(text: str) -> frozenset[str]:
 def findings(diagnosis: Diagnosis) -> frozenset[str]:
     """Return the words that are true of a diagnosis.
 
-    ``both`` is covariate and mechanism, a changed model or serving is a mechanism as well; ``any``
-    is a fault, either of these, or a conditional shift.
+    ``both`` is covariate and mechanism, a changed model or serving is a mechanism as well, and a
+    column that moved of itself while the data cannot tell whether that reaches the target is a
+    covariate; ``any`` is a fault, either of these, or a conditional shift.
     """
     verdict = diagnosis.verdict.value
     found = {"covariate", "mechanism"} if verdict == "both" else {verdict}
+    if verdict == "undetermined" and _may_reach(diagnosis):
+        found.add("covariate")
     if diagnosis.fault:
         found.add("fault")
     if diagnosis.model_changed:
@@ -53,3 +57,10 @@ def findings(diagnosis: Diagnosis) -> frozenset[str]:
     if diagnosis.conditional_shift or found & {"fault", "covariate", "mechanism"}:
         found.add("any")
     return frozenset(found - {"none"})
+
+
+def _may_reach(diagnosis: Diagnosis) -> bool:
+    """Whether an input moved for certain; faults have a word of their own."""
+    rows = (diagnosis.columns.get(name) for name in diagnosis.ranking if name != diagnosis.target)
+    is_origin = any(row is not None and row.verdict.value in _ORIGINS for row in rows)
+    return is_origin or (diagnosis.shift_type is not None and diagnosis.shift_type == "covariate")

@@ -31,7 +31,7 @@ def to_junit(diagnosis: Diagnosis, *, failing: bool, words: Collection[str]) -> 
     diagnosis : Diagnosis
         What is written.
     failing : bool
-        Whether the command leaves with status 1: then, and only then, the window's test fails.
+        Whether the command leaves with status 1: then, and only then, any test fails.
     words : collection of str
         The findings of ``--fail-on``; a column fails where its own is among them.
     """
@@ -41,7 +41,7 @@ def to_junit(diagnosis: Diagnosis, *, failing: bool, words: Collection[str]) -> 
     failures = int(failing)
     skipped = 0
     for name, column in diagnosis.columns.items():
-        inside = _column_inside(column, words)
+        inside = _column_inside(column, words if failing else ())
         failures += inside.startswith("<failure")
         skipped += inside.startswith("<skipped")
         cases.append(_case(clean(name), inside))

@@ -13,6 +13,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.discovery.plain_text import clean
 from whydrift.discovery.snapshot.note import Note
 from whydrift.monitor.cli.fail_on import findings
+from whydrift.monitor.cli.junit import to_junit
 from whydrift.monitor.cli.markdown import to_markdown
 from whydrift.monitor.cli.table import show_diagnosis
 from whydrift.monitor.cli.terminal import console
@@ -28,6 +29,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
     FaultKind,
     Metric,
     Remedy,
+    ShiftType,
     Stage,
     Verdict,
     Window,
@@ -152,7 +154,13 @@ def test_contributions_add_up_to_the_whole_change():
         ({"verdict": Verdict.NONE}, set()),
         ({"verdict": Verdict.COVARIATE}, {"covariate", "any"}),
         ({"verdict": Verdict.BOTH}, {"covariate", "mechanism", "any"}),
-        ({"verdict": Verdict.UNDETERMINED}, {"undetermined"}),
+        ({"verdict": Verdict.UNDETERMINED, "ranking": ()}, {"undetermined"}),
+        # An input moved for certain; whether that reaches the target the data cannot tell.
+        ({"verdict": Verdict.UNDETERMINED}, {"undetermined", "covariate", "any"}),
+        (
+            {"verdict": Verdict.UNDETERMINED, "ranking": (), "shift_type": ShiftType.COVARIATE},
+            {"undetermined", "covariate", "any"},
+        ),
         ({"verdict": Verdict.NONE, "conditional_shift": True}, {"any"}),
         (
             {"verdict": Verdict.NONE, "faults": (Fault(FaultKind.SWAP, ("a", "b"), 1.0, ""),)},
@@ -162,6 +170,15 @@ def test_contributions_add_up_to_the_whole_change():
 )
 def test_findings_follow_the_contract(changes, words):
     assert findings(diagnosis(COLUMNS, **changes)) == words
+
+
+@pytest.mark.parametrize("verdict", [Verdict.NONE, Verdict.UNDETERMINED, Verdict.COVARIATE])
+def test_a_suite_of_tests_fails_where_the_command_does(verdict):
+    shown = diagnosis(COLUMNS, verdict=verdict)
+    failing = "any" in findings(shown)
+    text = to_junit(shown, failing=failing, words={"any"})
+    assert failing is (verdict is not Verdict.NONE)
+    assert text.count("<failure") == (2 if failing else 0)
 
 
 def test_clean_cuts_long_text():
