@@ -165,14 +165,15 @@ def summarise(
     elif conditional_shift:
         parts.append(f"What the inputs say of {target} has changed")
     elif verdict is Verdict.UNDETERMINED and open_edges:
-        parts.append(_without_direction(target, judged, ranking, open_edges))
+        parts.append(_without_direction(target, judged, ranking, open_edges, groups))
     elif verdict is Verdict.UNDETERMINED:
         what = "anything" if target is None else target
         # Without labels nothing is said of the target itself.
         what = what if target is None or target in judged else f"what leads to {target}"
         parts.append(f"The data cannot tell whether {what} moved")
     elif moved := _in_doubt(judged):
-        parts.append(f"{joined(moved)} moved; the data cannot tell where it began")
+        told, which = _in_doubt_words(moved, groups)
+        parts.append(f"{told}; the data cannot tell {which or 'where it began'}")
     if unproven and verdict in {Verdict.COVARIATE, Verdict.BOTH}:
         parts.append(_direction(unproven, target))
     if rescaled is not None:
@@ -193,19 +194,39 @@ def _without_direction(
     judged: Mapping[str, Judged],
     ranking: Sequence[str],
     open_edges: Sequence[Edge],
+    groups: Sequence[Group],
 ) -> str:
     moved = _in_doubt(judged)
     moved.sort(key=lambda name: name != target)
     reach = "" if target is None or target in moved else f", nor whether it reached {target}"
     named = joined([f"{e.a} {e.mark} {e.b}" for e in open_edges], most=3)
     why = f"{named} {'has' if len(open_edges) == 1 else 'have'} no direction"
+    told, which = _in_doubt_words(moved, groups)
     if ranking:
+        which = f"{which}, nor whether" if which else "whether"
         return (
-            f"{joined(moved)} moved; the data cannot tell whether that follows from "
+            f"{told}; the data cannot tell {which} that follows from "
             f"{joined(ranking)}, which moved of {'itself' if len(ranking) == 1 else 'themselves'}"
             f"{reach}, because {why}"
         )
-    return f"{joined(moved)} moved; the data cannot tell where it began{reach}, because {why}"
+    return f"{told}; the data cannot tell {which or 'where it began'}{reach}, because {why}"
+
+
+def _in_doubt_words(moved: Sequence[str], groups: Sequence[Group]) -> tuple[str, str]:
+    """Return what moved, and what is not known of columns of which one did; empty without such.
+
+    Of these no single one is said to have moved: each may be as before.
+    """
+    among = [[n for n in moved if n in g.columns] for g in groups]
+    named = [joined(names) for names in among if len(names) > 1]
+    in_groups = {n for names in among if len(names) > 1 for n in names}
+    alone = [n for n in moved if n not in in_groups]
+    told = [f"how {names} depend on each other changed" for names in named]
+    if alone:
+        told.insert(0, f"{joined(alone)} moved")
+    else:  # a column keeps its name, a sentence begins with a large letter
+        told[0] = f"{told[0][0].upper()}{told[0][1:]}"
+    return ", and ".join(told), "which of them moved" if named else ""
 
 
 def _direction(unproven: Sequence[str], target: str | None) -> str:

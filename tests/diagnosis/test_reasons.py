@@ -9,6 +9,11 @@ import pandas as pd
 import pytest
 
 import whydrift as wd
+from whydrift.discovery.graph import Edge
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, ReasonCode, Verdict
+from whydrift.monitor.diagnosis.groups import Group
+from whydrift.monitor.diagnosis.judgement import Judged
+from whydrift.monitor.diagnosis.summary import summarise
 
 
 def series(rng: np.random.Generator, rows: int, rho: float, sd: float) -> np.ndarray:
@@ -162,3 +167,33 @@ def test_what_moved_at_an_edge_of_open_direction_contributes_nobody_knows_what()
     assert found.columns["y"].reason_code == "undecided_edge"
     assert all(c.contribution is None for c in found.columns.values())
     assert found.metric.unattributed == pytest.approx(found.metric.change.value)
+
+
+def test_columns_of_which_one_moved_are_not_all_said_to_have():
+    """By the headline: the rows of the columns say that either moved."""
+    doubt = Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, "")
+    judged = {
+        "pulse": Judged(ColumnVerdict.SOURCE, None, ""),
+        **dict.fromkeys(("spo2", "lactate", "age"), doubt),
+    }
+
+    def told(names: tuple[str, ...], ranking: tuple[str, ...]) -> str:
+        return summarise(
+            verdict=Verdict.UNDETERMINED,
+            target="y",
+            faults=(),
+            judged={n: judged[n] for n in (*names, *ranking)},
+            ranking=ranking,
+            metric=None,
+            open_edges=(Edge.of("spo2", "---", "lactate"),),
+            groups=(Group(("spo2", "lactate")),),
+        )
+
+    one = told(("spo2", "lactate"), ("pulse",))
+    assert one.startswith(
+        "How spo2 and lactate depend on each other changed; the data cannot tell which of them "
+        "moved, nor whether that follows from pulse, which moved of itself"
+    )
+    both = told(("spo2", "lactate", "age"), ())
+    assert both.startswith("age moved, and how spo2 and lactate depend on each other changed;")
+    assert "spo2 moved" not in both and "lactate moved" not in both
