@@ -100,6 +100,12 @@ class Case:
         return bool(self.ranking) or bool(self.conditional_shift)
 
     @property
+    def target_changed(self) -> bool:
+        """Whether what leads to the target did, or what the inputs say of it."""
+        own = self.target is not None and self.verdict in {Verdict.MECHANISM, Verdict.BOTH}
+        return own or bool(self.conditional_shift)
+
+    @property
     def rose(self) -> bool:
         """Whether the loss did: where nothing moved, beyond what chance does in one of twenty."""
         metric = self.metric
@@ -345,22 +351,34 @@ def _by_gain(case: Case, gains: Gains, metric: Metric) -> Remedy | None:
         )
     if not case.moved:
         return None
-    why = "no correction from these columns wins it back: harder rows, not a worse model"
-    if any(_is_worth(gains.of[a], least) for a in offered):
-        why = "what a correction wins now it would have won before: the model fits no worse"
-    elif any(gain.value > least for gain in gains.of.values()):
-        why = "whether a correction from these columns wins it back is not sure with so few rows"
-    elif not gains.knows_loss:
-        why = (
-            "none of the corrections that were tried wins it back: harder rows, or a loss that "
-            "asks for other predictions than a mean or a quantile"
-        )
     return Remedy(
         Action.NONE,
         columns,
         gains.of[Action.RETRAIN],
-        f"The loss rose, and {why}. Mend the source of the change if it was not meant.",
+        f"The loss rose, and {_why_nothing_wins(case, gains, least)}. Mend the source of the "
+        "change if it was not meant.",
     )
+
+
+def _why_nothing_wins(case: Case, gains: Gains, least: float) -> str:
+    """Return why no correction is advised of a loss that rose.
+
+    Rows are harder, and a model no worse, only where what they say of the target has not changed.
+    """
+    changed = case.target_changed
+    if any(_is_worth(gain, least) for gain in gains.of.values()):
+        why = "what a correction wins now it would have won before"
+        return why if changed else f"{why}: the model fits no worse"
+    if any(gain.value > least for gain in gains.of.values()):
+        return "whether a correction from these columns wins it back is not sure with so few rows"
+    if not gains.knows_loss:
+        other = "a loss that asks for other predictions than a mean or a quantile"
+        why = "none of the corrections that were tried wins it back"
+        return f"{why}: {other}" if changed else f"{why}: harder rows, or {other}"
+    why = "no correction from these columns wins it back"
+    if changed:
+        return f"{why}: what leads to the target has changed, and they tell no more of it"
+    return f"{why}: harder rows, not a worse model"
 
 
 def _is_worth(gain: Estimate, least: float, usual: float = 0.0) -> bool:
