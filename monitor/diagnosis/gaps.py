@@ -39,6 +39,7 @@ class GapPair(WindowPair):
             pair.names,
             pair.cluster,
             pair.parts,
+            pair.local,
             whole=pair,
             gaps_of=name,
         )
@@ -104,6 +105,7 @@ class FilledPair(WindowPair):
             pair.names,
             pair.cluster,
             pair.parts,
+            pair.local,
             whole=pair,
             filled=names,
         )

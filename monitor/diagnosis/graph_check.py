@@ -99,7 +99,7 @@ def missing_edges(
 def _about_own_mean(
     reference: Snapshot, names: tuple[str, ...], parts: IntArray
 ) -> tuple[Snapshot, frozenset[str]]:
-    """Return the rows with numbers less their past window's mean, and numbers that never vary so."""
+    """Return numbers less their past window's mean, and the names of those that never vary so."""
     out, still = {}, set()
     for name in names:
         if reference.schema[name].kind.is_discrete:

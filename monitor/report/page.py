@@ -27,6 +27,7 @@ from whydrift.monitor.whole_file import write_whole
 __all__ = ["Place", "notebook_view", "render_html", "report_style", "save_html"]
 
 _MOST_CARDS = 12
+_ALIKE = 0.95  # overlap of the inputs below which it is told that not all rows were compared
 _ORDER = [v.value for v in (
     ColumnVerdict.FAULT, ColumnVerdict.MECHANISM, ColumnVerdict.SOURCE,
     ColumnVerdict.INHERITED, ColumnVerdict.UNDETERMINED, ColumnVerdict.STABLE,
@@ -102,6 +103,8 @@ def render_html(
         title=title or "Why the data drifted",
         context=context or {},
         words=headline(diagnosis),
+        given_inputs=_given_inputs(diagnosis),
+        gainsaid=_is_gainsaid(diagnosis),
         graph=graph_svg(diagnosis.graph, verdicts, diagnosis.target, standalone=False),
         style=Markup(report_style()),  # noqa: S704 - our own words
         place=place or Place(),
@@ -138,6 +141,33 @@ def save_html(diagnosis: Diagnosis, path: str | os.PathLike[str]) -> None:
         If the file cannot be written.
     """
     write_whole(Path(path), render_html(diagnosis))
+
+
+def _given_inputs(diagnosis: Diagnosis) -> str:
+    """Return whether the target moved given all inputs, and what that says of a model."""
+    told = f"Given all inputs, {diagnosis.target}"
+    moved = diagnosis.conditional_shift
+    if moved is None:
+        return f"{told} could not be tested."
+    if moved:
+        return f"{told} moved{'' if diagnosis.fault else ': what a model learned no longer holds'}."
+    if _is_gainsaid(diagnosis):
+        return f"{told} did not move; given its parents it did, which the warnings speak of."
+    rows = (diagnosis.columns.get(n) for n in (diagnosis.target, diagnosis.prediction) if n)
+    overlaps = [row.overlap for row in rows if row is not None and row.overlap is not None]
+    if min(overlaps, default=1.0) < _ALIKE:
+        return f"{told} did not move where rows of both windows lie."
+    own = diagnosis.columns.get(diagnosis.target or "")
+    is_settled = own is None or own.verdict in {ColumnVerdict.STABLE, ColumnVerdict.INHERITED}
+    holds = is_settled and not diagnosis.fault
+    return f"{told} did not move{': what a model learned still holds' if holds else ''}."
+
+
+def _is_gainsaid(diagnosis: Diagnosis) -> bool:
+    """Whether the target moved given its parents, and not given all inputs."""
+    own = diagnosis.columns.get(diagnosis.target or "")
+    is_own = own is not None and own.verdict is ColumnVerdict.MECHANISM
+    return is_own and diagnosis.conditional_shift is False
 
 
 def _card(diagnosis: Diagnosis, name: str) -> _Card:

@@ -11,7 +11,7 @@ import pytest
 
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
-from whydrift.monitor.diagnosis.diagnosis import GraphChange
+from whydrift.monitor.diagnosis.diagnosis import GraphChange, ShiftType
 from whydrift.monitor.report import notebook_view, render_html, save_html
 from whydrift.monitor.report.distribution_picture import distribution_svg
 from whydrift.monitor.report.graph_picture import graph_svg
@@ -273,3 +273,22 @@ def test_of_twelve_months_those_with_most_rows_are_drawn_in_their_order() -> Non
     drawn = [w for w in Page(str(distribution_svg(found.evidence, "month"))).words if w in names]
     assert drawn[-6:] == names[6:]
     assert drawn == sorted(drawn, key=names.index)
+
+
+def test_that_a_model_still_holds_is_said_only_where_all_rows_could_be_compared():
+    def page(**changes: float) -> str:
+        return Page(render_html(diagnosed(**changes))).text
+
+    whole = "Given all inputs, price did not move: what a model learned still holds."
+    assert whole in page()
+    far = page(income_shift=1.5)
+    assert "Given all inputs, price did not move where rows of both windows lie." in far
+    assert "still holds" not in far
+
+
+def test_that_a_model_still_holds_is_not_said_of_a_target_that_moved(both):
+    doubtful = replace(both, conditional_shift=False, shift_type=ShiftType.COVARIATE)
+    text = Page(render_html(doubtful)).text
+    assert both.columns["price"].verdict == "mechanism"
+    assert "given its parents it did" in text
+    assert "still holds" not in text and "words of the literature" not in text
