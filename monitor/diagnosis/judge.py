@@ -29,6 +29,7 @@ from whydrift.monitor.diagnosis.judgement import (
     Judged,
     judge_columns,
     judge_target,
+    moved_given,
     sees_enough,
 )
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
@@ -208,6 +209,11 @@ def judge(
         and _lacks_parent(testing, target, judged)
     ):
         judged = {**judged, target: _as_inputs_say(target, judged, graph, groups, conditional)}
+    if target is not None and direct is not None and shifted:
+        told = _only_account(testing, judged, target, direct, floor, groups)
+        if told is not None:
+            evidence = {**evidence, target: replace(evidence[target], own=direct.result)}
+            judged = {**judged, target: told}
     leads: tuple[str, ...] = ()
     if target is not None and target in judged:
         leads = _leads(testing, evidence, judged, target, choice, shifted)
@@ -418,6 +424,30 @@ def _conditional_shift(
     if _CONDITIONAL in rejected and not floor.covers(conditional):
         return True
     return False if sees_enough(conditional, floor, level, tests) else None
+
+
+def _only_account(
+    testing: Testing,
+    judged: Mapping[str, Judged],
+    target: str,
+    direct: DirectTest,
+    floor: Floor,
+    groups: tuple[Group, ...],
+) -> Judged | None:
+    """Return that the target's mechanism changed, where nothing else can have moved.
+
+    It is known to cause none of them, and none of them moved: given all it moved by itself, be it
+    along one that the learned graph does not have for a cause.
+    """
+    settled = {ColumnVerdict.STABLE, ColumnVerdict.UNDETERMINED}
+    if judged[target].verdict not in settled or groups or direct.left_out:
+        return None
+    if not all(testing.is_known_to_precede(n, target) for n in direct.inputs):
+        return None
+    if any(_may_have_moved(judged[n]) for n in judged if n != target):
+        return None
+    leading = floor.worth_telling(direct.result)
+    return None if leading is None else moved_given(direct.inputs, direct.result, leading, floor)
 
 
 def _why_in_doubt(

@@ -35,6 +35,7 @@ __all__ = [
     "detectable_effect",
     "judge_columns",
     "judge_target",
+    "moved_given",
     "not_seen",
     "possible_ancestors",
     "sees_enough",
@@ -252,13 +253,33 @@ def _origin(
             "direction yet.",
             _effect(leading),
         )
-    parents, moved = graph.parents(name), _moved(leading, own, floor)
+    parents = graph.parents(name)
     if parents:
-        given = joined(parents)
-        text = f"Given {given}, its {moved}; {p_text(own.p_value)}."
-        return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
+        return moved_given(parents, own, leading, floor)
+    moved = _moved(leading, own, floor)
     text = f"It has no known causes here, and its {moved}; {p_text(own.p_value)}."
     return Judged(ColumnVerdict.SOURCE, None, text, _effect(leading))
+
+
+def moved_given(
+    given: tuple[str, ...], own: MechanismTestResult, leading: Component, floor: Floor
+) -> Judged:
+    """Return that a column's mechanism changed, by a test of it given others that found so.
+
+    Parameters
+    ----------
+    given : tuple of str
+        The others.
+    own : MechanismTestResult
+        With a p-value.
+    leading : Component
+        The change to tell.
+    floor : Floor
+        What is not worth knowing.
+    """
+    assert own.p_value is not None
+    text = f"Given {joined(given)}, its {_moved(leading, own, floor)}; {p_text(own.p_value)}."
+    return Judged(ColumnVerdict.MECHANISM, None, text, _effect(leading))
 
 
 def _in_doubt(name: str, own: MechanismTestResult, group: Group | None) -> Judged:

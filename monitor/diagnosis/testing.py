@@ -461,6 +461,10 @@ class Testing:
         """Whether an edge might have been learned with another direction: nobody said it is not."""
         return self._knowledge is not None and self._knowledge.allows(cause, effect)
 
+    def is_known_to_precede(self, name: str, other: str) -> bool:
+        """Whether somebody said that no edge leads to a column from another, of a learned graph."""
+        return self._knowledge is not None and not self._knowledge.allows(other, name)
+
     def marginal_of(self, name: str) -> MechanismTestResult:
         """Test a column's own distribution, as recorded."""
         return self._tests[id(self.recorded)](self.recorded, name, ())
