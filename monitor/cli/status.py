@@ -29,8 +29,10 @@ def status(
 ) -> int:
     """Show how each monitor stands: last window, verdict, alerts, when the next result is due.
 
-    A window is named by its start. Where labels come later, the newest window that has them is
-    told beside the newest one; and what each alert says that fires.
+    A window is named by its start. Where the newest one could not be judged, as it had no rows,
+    that is its verdict, and what the last one said that was judged is told below. Where labels come
+    later, the newest window that has them is told beside the newest one; and what each alert says
+    that fires.
     The store alone is asked, beside a daemon or without one. *Budget* is what the last month's
     decisions spent of the false alarms that are granted a month: near 100 % where every window
     was judged.
@@ -104,14 +106,14 @@ def _show(found: Sequence[MonitorStatus], now: datetime) -> None:
 
 
 def _lines(each: MonitorStatus) -> list[str]:
-    """Return what the newest window says, with labels an earlier one, and what each alert says.
+    """Return what the newest verdict says, with labels an earlier one, and what each alert says.
 
     What says the same of the same window is one line.
     """
     from whydrift.monitor.diagnosis.words import joined
 
     stages: dict[tuple[str, str], str] = {}
-    if each.alerts and each.judged is not None:
+    if each.judged is not None and (each.alerts or not _is_judged(each)):
         stages[_start(each.judged.start), each.summary] = each.stage
     if each.labelled is not None:
         stages[_start(each.labelled.window.start), each.labelled.summary] = each.labelled.stage
@@ -136,9 +138,14 @@ def _start(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M}Z"
 
 
+def _is_judged(each: MonitorStatus) -> bool:
+    """Whether the newest verdict is of the newest window."""
+    return each.window is None or each.window == each.judged
+
+
 def _verdict(each: MonitorStatus) -> str:
-    if not each.verdict:
-        return each.outcome or "none yet"
+    if not (each.verdict and _is_judged(each)):
+        return each.outcome.replace("_", " ") or "none yet"
     stage = f" ({each.stage})" if each.stage == "features" else ""
     return each.headline + stage
 

@@ -7,7 +7,7 @@ import pytest
 
 import whydrift as wd
 from tests.diagnosis.worlds import EDGES, houses
-from tests.service.stream import CONFIG, LATE, late_labels
+from tests.service.stream import CONFIG, LATE, late_labels, stream
 from whydrift.monitor.cli.entry import run as whydrift
 from whydrift.monitor.service.status import _headline
 
@@ -23,6 +23,24 @@ def test_a_changed_model_is_no_no_shift(bias, words):
 
 def test_without_a_result_there_are_no_words():
     assert _headline({}) == ""
+
+
+def test_a_window_without_rows_is_no_window_without_shift(tmp_path, capsys):
+    path = tmp_path / "w.yaml"
+    settings = {"window": "every: 1d, delay: 1h", "reference": "last: 6d", "since": "2026-03-07",
+                "columns": ", ignore: [id, land]", "more": ""}  # fmt: skip
+    path.write_text(CONFIG.format(folder=tmp_path, files="rows-*.parquet", **settings))
+    with stream(tmp_path, 8) as s:
+        s.until(8.1)
+        assert whydrift(["status", "-c", str(path)]) == 0
+        _, row, *lines = capsys.readouterr().out.splitlines()
+        assert "2026-03-08 00:00Z" in row and "no shift" in row and lines == []
+        s.until(10.1)  # two days later no more rows have come
+    assert whydrift(["status", "-c", str(path)]) == 0
+    _, row, *lines = capsys.readouterr().out.splitlines()
+    assert "2026-03-10 00:00Z" in row and "no data" in row and "no shift" not in row
+    (line,) = lines
+    assert line.startswith("m: window 2026-03-08 00:00Z, labels: Nothing changed")
 
 
 def test_late_labels_are_told_beside_a_newer_window_that_has_none_yet(tmp_path, capsys):
