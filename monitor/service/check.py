@@ -248,16 +248,18 @@ class _Work:
             is_past = window.start < state.began or (is_first and place < len(windows) - 1)
             kind = VisitKind.RECORD if is_past else check.kind
             one = Check(check.monitor, window, kind)
-            reports.append(self._judge(one, window, self._read(window)))
+            began = time.perf_counter()
+            report = self._judge(one, window, self._read(window))
+            reports.append(replace(report, seconds=time.perf_counter() - began))
         if not windows:
             self.store.put_next_look(self.monitor.name, now + LOOK_EVERY)
             return CheckReport(check, CheckOutcome.OK, 0.0, summary="no more windows are complete")
         worst = min(reports, key=lambda r: _GRAVEST.index(r.outcome))
         return replace(
             worst,
-            check=reports[-1].check,
             rows=sum(r.rows for r in reports),
             alerts=tuple(news for report in reports for news in report.alerts),
+            windows=tuple(reports),
         )
 
     # ---- late rows -----------------------------------------------------------------------------

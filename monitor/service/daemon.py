@@ -451,18 +451,26 @@ class Daemon:
                 return
             self.counters.check_finished(report)
             self._touched.add(check.monitor)
-            fields = {"outcome": report.outcome, "seconds": report.seconds, "rows": report.rows}
-            match report.outcome:
-                case CheckOutcome.ERROR:
-                    trace = ended.trouble and self._secrets.masked(ended.trouble.traceback)
-                    _log.error(
-                        "check_failed", seconds=report.seconds, error=report.summary,
-                        traceback=trace or None,
-                    )  # fmt: skip
-                case CheckOutcome.DRIFT:
-                    _log.warning("check_finished", **fields, summary=report.summary)
-                case _:
-                    _log.info("check_finished", **fields, summary=report.summary)
+            if report.outcome is CheckOutcome.ERROR:
+                trace = ended.trouble and self._secrets.masked(ended.trouble.traceback)
+                _log.error(
+                    "check_failed", seconds=report.seconds, error=report.summary,
+                    traceback=trace or None,
+                )  # fmt: skip
+                return
+        for one in report.by_window:
+            self._log_finished(one)
+
+    @staticmethod
+    def _log_finished(report: CheckReport) -> None:
+        """Log what became of a window."""
+        check = report.check
+        log = _log.warning if report.outcome is CheckOutcome.DRIFT else _log.info
+        with about(monitor=check.monitor, window=check.interval or "by rows", kind=check.kind):
+            log(
+                "check_finished", outcome=report.outcome, seconds=report.seconds,
+                rows=report.rows, summary=report.summary,
+            )  # fmt: skip
 
     def _failed(
         self, task: CheckTask, seconds: float, trouble: Trouble | None, now: datetime

@@ -73,6 +73,7 @@ class RunReport:
     Parameters
     ----------
     reports : tuple of CheckReport
+        One for each window that was looked at.
     refused : tuple of (str, str)
         Monitors that could not be looked at, and why.
     """
@@ -217,7 +218,7 @@ def _run_monitor(
             report = perform(config, check, store, clock=clock, lease=lease)
             if check.interval is not None or report.outcome is CheckOutcome.ERROR:
                 tried.add(check)
-            yield report
+            yield from report.by_window
         done += len(checks)
 
 

@@ -84,6 +84,9 @@ class CheckReport:
         One sentence: of the diagnosis, or of what went wrong (secrets masked); and what became of
         alerts.
     alerts : tuple of AlertNews
+    windows : tuple of CheckReport
+        Of a look at windows by rows, what became of each, oldest first; the rest then tells of the
+        gravest one, with the rows and the alerts of all.
     """
 
     check: Check
@@ -92,3 +95,9 @@ class CheckReport:
     rows: int = 0
     summary: str = ""
     alerts: tuple[AlertNews, ...] = ()
+    windows: tuple[CheckReport, ...] = ()
+
+    @property
+    def by_window(self) -> tuple[CheckReport, ...]:
+        """One report for each window."""
+        return self.windows or (self,)

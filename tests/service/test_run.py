@@ -220,6 +220,28 @@ def test_a_run_tells_those_who_are_to_be_told_before_it_ends(files, capsys) -> N
         assert len(hook.taken) == 1
 
 
+def test_windows_by_rows_are_told_one_by_one_with_what_opened_and_was_resolved(tmp_path, capsys):
+    """All are complete at once; the drift is over when the newest one comes."""
+    text = CONFIG.replace("every: 1d", "rows: 150").replace("last: 6d", "last: 6")
+    text = text.replace("    source: rows", "    source: rows\n    since: 2026-03-08")
+    (tmp_path / "w.yaml").write_text(text.format(folder=tmp_path, more=""))
+    with stream(tmp_path) as s:
+        for day in range(13):
+            s.write(day, rows(day, shift=3.0 if day in (8, 9) else 0.0))
+    (tmp_path / "w.db").unlink()
+    command = ("run", "-c", tmp_path / "w.yaml", "--fail-on", "covariate", "--json", "-")
+    status, out, _ = told(capsys, *command)
+    checks = [c for c in json.loads(out)["checks"] if c["window"] and c["kind"] != "record"]
+    assert status == 1  # whichever window it was
+    assert [c["rows"] for c in checks] == [150] * 5
+    found = [c["outcome"] for c in checks]
+    assert found.count("drift") == 2 and found[-1] == "ok"
+    news = [(c["window"]["end"][:10], a["step"]) for c in checks for a in c["alerts"]]
+    assert news == [("2026-03-09", "opened"), ("2026-03-12", "resolved")]
+    assert "Alerts resolved: covariate" in checks[3]["summary"]
+    assert all(c["seconds"] > 0 for c in checks)
+
+
 # ---- leases, and events of the configuration ----------------------------------------------------
 def test_a_dead_process_s_monitor_is_taken_over_and_a_living_one_s_is_left(tmp_path, postgres):
     url = postgres.new_schema()
