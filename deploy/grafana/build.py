@@ -501,7 +501,7 @@ def monitor() -> dashboard.Dashboard:
         )
         .with_panel(
             lines(
-                "Loss change", "With its 95 % interval: above zero, it is more than chance.",
+                "Loss change", "With its 90 % interval: above zero, it is more than chance.",
                 [
                     (f"max(whydrift_loss_change{{{ONE}}})", "change"),
                     (f"max(whydrift_loss_change_low{{{ONE}}})", "low"),

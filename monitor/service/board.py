@@ -64,7 +64,7 @@ class ColumnNumbers:
 
 @dataclass(frozen=True, slots=True)
 class LossNumbers:
-    """The loss on both sides, of rows with labels, and its change with a 95 % interval."""
+    """The loss on both sides, of rows with labels, and its change with a 90 % interval."""
 
     reference: float
     current: float

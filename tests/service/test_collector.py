@@ -13,10 +13,13 @@ from prometheus_client import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_open
 from prometheus_client.parser import text_string_to_metric_families as parse
 from prometheus_client.registry import CollectorRegistry
+from scipy.special import stdtr
 
 from tests.servers import promtool
 from tests.service.told import DAY, FIRST, SHIFT, config, day, diagnosis, settle
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.diagnosis.attribution import _interval
+from whydrift.monitor.diagnosis.row_groups import GROUPS
 from whydrift.monitor.service.board import Board
 from whydrift.monitor.service.collector import MetricsCollector
 from whydrift.monitor.service.counters import CHECK_OUTCOMES, Counters
@@ -130,6 +133,16 @@ def test_every_metric_of_the_contract_is_there_with_its_labels_and_no_other(full
             found[name] = frozenset(sample.labels) - {"le"}
     assert found == {name: frozenset(labels.split()) for name, labels in CONTRACT.items()}
     assert {f"whydrift_{name}" for name in CONTRACT} == set(FAMILIES)
+
+
+def test_the_interval_of_the_change_of_the_loss_is_called_what_it_is():
+    left_out = np.random.default_rng(3).normal(size=GROUPS)
+    found = _interval(np.array([0.0, *left_out]))
+    error = np.sqrt((GROUPS - 1) * left_out.var())  # of the jackknife
+    inside = 2 * stdtr(GROUPS - 1, found.high / error) - 1
+    for end in ("low", "high"):
+        said = FAMILIES[f"whydrift_loss_change_{end}"].documentation
+        assert f"{inside:.0%}".replace("%", " %") in said
 
 
 def test_promtool_finds_nothing_to_improve(full):
