@@ -617,6 +617,8 @@ class Testing:
 
     def may_cause_directly(self, target: str) -> frozenset[str]:
         """Return the columns from which an edge may lead to another, by any graph that counts."""
+        if target not in self.graph.nodes:  # the same in every row
+            return frozenset()
         found = {*self.graph.parents(target), *self.graph.undecided_neighbours(target)}
         if self.alternatives is not None:
             weights = self.alternatives.edge_weights().items()
