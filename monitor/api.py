@@ -172,6 +172,7 @@ def compare(
                 workers=workers,
             )
         )
+    _check_values(references[-1], before, {"target": target, "prediction": prediction})
     second = after.snapshot(
         roles=roles, schema=references[-1].schema, progress=tell, workers=workers
     )
@@ -208,6 +209,16 @@ def compare(
             whole=whole,
             local=local_time(zone),
         )
+
+
+def _check_values(reference: Snapshot, window: Window, named: Mapping[str, str | None]) -> None:
+    """Raise where target or prediction has no value in the reference, which is named."""
+    from whydrift.monitor.diagnosis.sides import check_values
+
+    where = "the reference" if window.source is None else window.where
+    for role, name in named.items():
+        if name is not None:
+            check_values(reference, name, role, where)
 
 
 def _references(reference: Any) -> list[Window]:

@@ -56,6 +56,7 @@ _ROWS_OF_A_CHOICE = 65_536  # rows that the length of a block of time is chosen 
 _LATE = (Role.TARGET, Role.LOSS)
 _MOST_REPEATS = 0.01  # share; above, rows are not known by their values
 _ROWS_LOOKED_AT = 32_768  # by a sketch, before it passes over neighbours
+_LONGEST_EXAMPLE = 30  # letters
 _ROWS_OF_A_NAME = 64  # rows at the beginning of a table, whose values stand for it
 
 
@@ -286,6 +287,7 @@ class _Builder:
             low=low,
             high=high,
             mean_rest=rest,
+            example="" if misfit is None else _example(content, misfit),
         )
         self.whole[name] = numbers
         if missing is not None and present.size < self.rows:
@@ -461,6 +463,16 @@ def _keys(content: Content, rows: int) -> FloatArray:
         return out
     # Of numbers those that a float does not hold.
     return np.where(np.abs(content.numbers) > LARGEST_EXACT, out, content.numbers)
+
+
+def _example(content: Content, misfit: BoolArray) -> str:
+    """Return how the first by the alphabet of the texts that are no numbers begins."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    assert content.texts is not None
+    text: str = pc.min(content.texts.filter(pa.array(misfit))).as_py()
+    return text[:_LONGEST_EXAMPLE]
 
 
 def _moments(values: FloatArray) -> tuple[float, float, float]:

@@ -90,7 +90,7 @@ def to_bytes(window: Snapshot) -> bytes:
         "version": _VERSION,
         "schema": window.schema.to_dict(),
         "rows": window.rows,
-        "summaries": {name: asdict(s) for name, s in window.summaries.items()},
+        "summaries": {name: _summary(s) for name, s in window.summaries.items()},
         "absent": window.absent,
         "start": window.start,
         "end": window.end,
@@ -164,6 +164,13 @@ def read_bytes(stored: bytes) -> Snapshot:
             "the Snapshot's checksum is not that of its content", where=_WHERE, remedy=_REMEDY
         )
     return window
+
+
+def _summary(summary: ColumnSummary) -> dict[str, Any]:
+    told = asdict(summary)
+    if not summary.example:  # as files without one have always been
+        del told["example"]
+    return told
 
 
 def _read_table(stored: bytes) -> tuple[pa.Table, Any]:

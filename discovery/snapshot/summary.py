@@ -32,6 +32,8 @@ class ColumnSummary:
     mean_rest : float
         What the mean is larger than the number written down: of values near 1e9 their sum with
         other windows would lose digits.
+    example : str
+        Of the texts among numbers the first by the alphabet, or how it begins.
     """
 
     storage: str
@@ -45,6 +47,7 @@ class ColumnSummary:
     high: float | None = None
     category_counts: tuple[int, ...] = ()
     mean_rest: float = 0.0
+    example: str = ""
 
     def scaled(self, share: float) -> ColumnSummary:
         """Return the counts as a share of the rows has them; a category that came still does."""
@@ -95,4 +98,5 @@ def merged_summary(parts: Sequence[ColumnSummary]) -> ColumnSummary:
         high=max((p.high for p in parts if p.high is not None), default=None),
         category_counts=tuple(totals),
         mean_rest=rest,
+        example=min((p.example for p in parts if p.example), default=""),
     )

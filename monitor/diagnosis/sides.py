@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.snapshot.infer import NO_VALUE
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -26,7 +27,7 @@ from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.diagnosis.row_order import shuffled, sorted_by
 from whydrift.monitor.diagnosis.words import rows_text
 
-__all__ = ["Sides", "prepare", "unusable"]
+__all__ = ["Sides", "check_values", "prepare", "unusable"]
 
 _LEAST_ROWS = 20
 _MOST_NEW = 0.02  # of the rows, of new categories that are no fault
@@ -154,6 +155,8 @@ def _with_roles(
     reference, current = reference.with_roles(roles), current.with_roles(roles)
     _check_clusters(reference, current, cluster)
     for name in (target, prediction):
+        if name is not None:
+            check_values(reference, name, roles[name].value)
         if name is not None and not reference.schema[name].kind.is_modelled:
             raise SchemaError(
                 f"column {name!r} is of the kind {reference.schema[name].kind}",
@@ -167,6 +170,30 @@ def _with_roles(
             remedy="Give predictions in both windows, or name no prediction",
         )
     return reference, current
+
+
+def check_values(reference: Snapshot, name: str, role: str, where: str = "the reference") -> None:
+    """Raise where a column that plays a role has no value in the reference.
+
+    Parameters
+    ----------
+    reference : Snapshot
+    name, role : str
+        The column, and what it is named as.
+    where : str
+        The reference in words, or its file.
+
+    Raises
+    ------
+    SchemaError
+        If it has none.
+    """
+    if name in reference.schema and reference.schema[name].why == NO_VALUE:
+        raise SchemaError(
+            f"column {name!r} has no values in {where}",
+            where=role,
+            remedy="Name a column with values, or give a reference in which it has some",
+        )
 
 
 def _infinite(current: Snapshot, told: Collection[tuple[str, str | None]]) -> list[Note]:
@@ -375,6 +402,7 @@ def _why_absent(window: Snapshot, name: str) -> str:
     summary = window.summaries[name]
     if summary.misfit:
         found = "text, no numbers" if summary.storage == "text" else "nested or binary"
+        found += f", such as {summary.example!r}" if summary.example else ""
         return f"the {summary.misfit:,} values of {name!r} in the current window are {found}"
     return f"the current window has no values of {name!r}"
 

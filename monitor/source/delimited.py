@@ -383,21 +383,31 @@ def _unreadable(error: Exception, open_stream: Opener, dialect: Dialect, where: 
         return SourceError(
             f"not a table ({first})", where=where, remedy="Give every line the header's columns"
         )
-    line, cells = ragged
+    begins, line, cells = ragged
+    fields = f"{cells} field{'' if cells == 1 else 's'}, the header has {len(dialect.names)}"
+    if begins < line:
+        return SourceError(
+            f"a quotation mark that opens in line {begins} closes in line {line} or never; a row "
+            f"read so has {fields}",
+            where=where,
+            remedy="Close it, or double it if it belongs to the text",
+        )
     return SourceError(
-        f"line {line} has {cells} field{'' if cells == 1 else 's'}, "
-        f"the header has {len(dialect.names)}",
+        f"line {line} has {fields}",
         where=where,
         remedy="Mend that line; a field that holds the delimiter must stand in quotation marks",
     )
 
 
-def _ragged_line(lines: Iterator[str], dialect: Dialect) -> tuple[int, int] | None:
+def _ragged_line(lines: Iterator[str], dialect: Dialect) -> tuple[int, int, int] | None:
+    """Return the first and last line of the first row of another length, and its fields."""
     rows = csv.reader(lines, delimiter=dialect.delimiter)
+    before = 0
     try:
         for row in rows:
             if row and len(row) != len(dialect.names):
-                return rows.line_num, len(row)
+                return before + 1, rows.line_num, len(row)
+            before = rows.line_num
     except csv.Error:
         return None
     return None

@@ -347,3 +347,14 @@ def test_a_database_without_a_query(tables):
     result = shell("compare", tables / "reference.csv", address)
     result.refused("--query", "postgresql://reader:***@db/prices")
     assert "hunter2" not in result.err
+
+
+@pytest.mark.parametrize("role", ["target", "prediction"])
+def test_a_column_without_values_in_the_reference_is_told_with_the_file(call, tmp_path, role):
+    empty, current = tmp_path / "may.csv", tmp_path / "june.csv"
+    REFERENCE.assign(void=np.nan).to_csv(empty, index=False)
+    CURRENT.assign(void=1.5).to_csv(current, index=False)
+    left = call("compare", empty, current, f"--{role}", "void")
+    assert left.status == 2
+    assert f"column 'void' has no values in {empty}" in left.err
+    assert "override its kind" not in left.err

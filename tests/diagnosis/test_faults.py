@@ -282,6 +282,24 @@ def test_text_among_numbers_is_a_change_of_type():
     text[:100] = "n/a!"
     findings, _, _ = found(houses(500, 1), current.assign(income=text))
     assert kinds(findings)[FaultKind.TYPE_CHANGE] == ("income",)
+    assert findings[0].fault.evidence == (
+        "20% of the values are text, such as 'n/a!', where the reference has numbers"
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (lambda v: f"{v:.2f}".replace(".", ","), "(a decimal comma)"),
+        (lambda v: f"{1000 + abs(v):,.0f}", "(a decimal comma, or one between thousands)"),
+        (lambda v: f"€ {v:.2f}", "such as '€ "),
+    ],
+)
+def test_how_numbers_are_written_that_cannot_be_read_is_said(written, said):
+    text = [written(v) for v in houses(500, 2).income]
+    findings, _, _ = found(houses(500, 1), houses(500, 2).assign(income=text))
+    assert [f.fault.kind for f in findings] == ["type_change"]
+    assert said in findings[0].fault.evidence
 
 
 ODD_TYPES = {

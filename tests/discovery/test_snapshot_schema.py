@@ -338,3 +338,20 @@ def test_large_whole_numbers_where_numbers_were_are_warned_of():
         pa.table({"x": [BASE + i for i in range(ROWS)]}), schema=first.schema
     )
     assert ("large_numbers", "x") in codes(then)
+
+
+def test_an_example_of_text_among_numbers_does_not_depend_on_how_rows_are_split():
+    first = Snapshot.from_frame(pa.table({"x": np.arange(ROWS) / 7}))
+    texts = [["1.5", "b?" + 40 * "x", "2.5"], ["3.5", "a?"], ["4.5", "5.5"]]
+    parts = [Snapshot.from_frame(pa.table({"x": t}), schema=first.schema) for t in texts]
+    whole = Snapshot.from_frame(
+        pa.table({"x": [t for part in texts for t in part]}), schema=first.schema
+    )
+    for merged in (
+        parts[0].merge(parts[1]).merge(parts[2]),
+        parts[2].merge(parts[1].merge(parts[0])),
+    ):
+        assert merged.summaries["x"].example == whole.summaries["x"].example == "a?"
+    assert parts[0].summaries["x"].example == "b?" + 28 * "x"
+    for window in (parts[0], parts[2]):
+        assert Snapshot.from_bytes(window.to_bytes()).summaries == window.summaries

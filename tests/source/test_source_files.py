@@ -150,6 +150,13 @@ def test_a_quoted_line_break_does_not_put_the_line_number_out(tmp_path):
     assert "line 4 has 1 field," in message(wrote(tmp_path / "t.csv", 'a,b\n1,"x\ny"\n2\n'))
 
 
+def test_a_quote_that_never_closes_is_told_by_the_line_in_which_it_opens(tmp_path):
+    lines = [f"{i},2,3" for i in range(400)]
+    lines[199] = '199,"unclosed,3'
+    told = message(wrote(tmp_path / "t.csv", "a,b,c\n" + "\n".join(lines) + "\n"))
+    assert "a quotation mark that opens in line 201 closes in line 401 or never" in told
+
+
 def test_of_two_columns_of_one_name_the_first_comes_through_with_a_note(tmp_path):
     table, notes = read_noted(wrote(tmp_path / "t.csv", "a,a,\n1,x,2\n"))
     assert table.to_pydict() == {"a": [1], "column 3": [2]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
 
@@ -28,7 +30,10 @@ def type_change(suspects: Suspects) -> list[Finding]:
             usual = _WORDS.get(before.storage, "others")
             if kind.is_numeric and after.storage == "text":
                 usual = "numbers"  # which may have been written as text
-            evidence = f"{share:.0%} of the values are {now} where the reference has {usual}"
+            such = ""
+            if now == "text" and after.example:
+                such = f", such as {after.example!r}{_why(after.example)},"
+            evidence = f"{share:.0%} of the values are {now}{such} where the reference has {usual}"
             found.append(Finding(Fault(FaultKind.TYPE_CHANGE, (name,), share, evidence)))
         elif kind.is_discrete and {before.storage, after.storage} in _CLASHES:
             known = len(suspects.reference.schema[name].categories)
@@ -44,5 +49,14 @@ def type_change(suspects: Suspects) -> list[Finding]:
     return found
 
 
+def _why(example: str) -> str:
+    """Return why a text is no number, where that can be seen."""
+    if not _COMMA.fullmatch(example.strip()):
+        return ""
+    is_open = len(example.strip().rpartition(",")[2]) == 3
+    return " (a decimal comma, or one between thousands)" if is_open else " (a decimal comma)"
+
+
+_COMMA = re.compile(r"[+-]?[\d.]*\d,\d+")
 _WORDS = {"number": "numbers", "text": "text", "boolean": "true and false", "time": "times"}
 _CLASHES = ({"text", "number"}, {"boolean", "number"}, {"boolean", "text"}, {"text", "time"})
