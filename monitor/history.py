@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, tzinfo
-from functools import reduce
+from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -21,13 +20,13 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.building.build import build, build_segments, count_values
 from whydrift.monitor.building.cluster import Cancel, Cluster
 from whydrift.monitor.building.one_process import OneProcess
-from whydrift.monitor.past_alerts import alerts_over
+from whydrift.monitor.past_windows import PastWindows
 from whydrift.monitor.source.base import Part, Rows, Source
 from whydrift.monitor.source.reading import batches_of, in_tables, never
 from whydrift.monitor.source.registry import open_source
 from whydrift.monitor.source.retry import Retry, StartAgain
 from whydrift.monitor.source.selected import require_columns
-from whydrift.monitor.store.records import SnapshotRecord, WindowKey
+from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import CheckOutcome, VisitKind
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.by_rows import RowWindows
@@ -35,51 +34,38 @@ from whydrift.monitor.window.calendar import Stage
 from whydrift.monitor.window.duration import Duration
 from whydrift.monitor.window.interval import Interval
 from whydrift.monitor.window.late import Arrival, LateRows, late_rows
-from whydrift.monitor.window.reference import (
-    FixedReference,
-    LastWindows,
-    PastWindow,
-    Reference,
-    ReferenceRule,
-    choose_reference,
-)
+from whydrift.monitor.window.reference import FixedReference, LastWindows
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from whydrift.monitor.config.model import Config
-    from whydrift.monitor.config.monitor import Monitor
 
 __all__ = ["History"]
 
-_DRIFTED: Final = frozenset({"covariate", "mechanism", "both"})
 _JUDGED: Final = frozenset({VisitKind.FEATURES, VisitKind.LABELS})
 _MOST_VERSIONS: Final = 10  # of the model in one window; the rows of others are kept together
 _MOST_PIECES: Final = 2_000  # read apart and held at once
 _OTHER_VERSIONS: Final = "(other)"
-_SPARE: Final = 4  # times as many windows are looked at, as some of them may not count
-_INSTANT: Final = timedelta(microseconds=1)
 _TO_MICROSECONDS: Final = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
 @dataclass(frozen=True)
-class History:
-    """The windows of one monitor.
+class History(PastWindows):
+    """The windows of one monitor: those that are kept, and those that can be read.
 
     Parameters
     ----------
     monitor : Monitor
         Its configuration.
+    store : Store
     source : Source
         Where its rows, with their labels, come from.
-    store : Store
     on : Cluster
         Where rows are read: in this process by default.
     """
 
-    monitor: Monitor
     source: Source
-    store: Store
     on: Cluster = field(default_factory=OneProcess)
 
     @classmethod
@@ -97,7 +83,7 @@ class History:
         """
         monitor = config.monitor_named(name)
         source = open_source(config.reader_of(monitor))
-        return cls(monitor, source, store, on or OneProcess())
+        return cls(monitor, store, source, on or OneProcess())
 
     # ---- reading -------------------------------------------------------------------------------
     def record(
@@ -183,94 +169,6 @@ class History:
             )  # fmt: skip
         return found
 
-    # ---- references ----------------------------------------------------------------------------
-    def reference(
-        self,
-        interval: Interval,
-        *,
-        segment: str = "",
-        version: str | None = None,
-        accepted_from: datetime | None = None,
-        accepted_until: datetime | None = None,
-    ) -> tuple[Reference, tuple[Snapshot, ...]]:
-        """Return the past windows that a window is judged against, read; see :meth:`choice`."""
-        found, records = self.choice(
-            interval, segment=segment, version=version, accepted_from=accepted_from,
-            accepted_until=accepted_until,
-        )  # fmt: skip
-        by_window: dict[Interval, list[Snapshot]] = {}
-        for window, record in zip(found.windows, records, strict=True):
-            by_window.setdefault(window.interval, []).append(self.store.get_snapshot(record))
-        return found, tuple(reduce(Snapshot.merge, parts) for parts in by_window.values())
-
-    def choice(
-        self,
-        interval: Interval,
-        *,
-        segment: str = "",
-        version: str | None = None,
-        accepted_from: datetime | None = None,
-        accepted_until: datetime | None = None,
-    ) -> tuple[Reference, tuple[SnapshotRecord, ...]]:
-        """Return the past windows that a window is judged against, by the monitor's rule.
-
-        Where an alert lasts so long that no other window is left, those within it count that show
-        nothing by themselves.
-
-        Parameters
-        ----------
-        interval : Interval
-            The window under judgement.
-        segment : str
-        version : str, optional
-            The model's version in that window.
-        accepted_from : datetime, optional
-            From when on what came was said to be the new normal.
-        accepted_until : datetime, optional
-            When that was said: windows before it count, though they drifted.
-        """
-        rule = self.monitor.reference.rule(self.monitor.window.timezone)
-        accepted = (
-            None
-            if accepted_from is None or accepted_until is None
-            else Interval(accepted_from, max(accepted_until, accepted_from + _INSTANT))
-        )
-        for since in self._back(rule, interval, segment):
-            records, past = self._past(rule, interval, segment, since, accepted)
-            found = choose_reference(
-                rule, interval, past, zone=self.monitor.window.timezone, version=version,
-                accepted_from=accepted_from,
-            )  # fmt: skip
-            if not isinstance(rule, LastWindows) or rule.last == len(
-                {window.interval for window in found.windows}
-            ):
-                break  # all that the rule wants, or it does not count windows
-        if not found.windows:  # an alert as long as the reference: nobody would be judged again
-            past = [replace(window, alerts=()) for window in past]
-            found = choose_reference(
-                rule, interval, past, zone=self.monitor.window.timezone, version=version,
-                accepted_from=accepted_from,
-            )  # fmt: skip
-        return found, tuple(records[w.interval, w.version or ""] for w in found.windows)
-
-    def window(self, interval: Interval, *, segment: str = "") -> Snapshot:
-        """Return a window that was kept, all versions of the model together.
-
-        Raises
-        ------
-        StoreError
-            If it cannot be read.
-        SourceError
-            If it was never kept.
-        """
-        key = WindowKey(self.monitor.name, interval, segment)
-        parts = [r for r in self._kept(interval, interval, segment) if r.key == key]
-        if not parts:
-            raise SourceError(
-                "this window was not read yet", where=str(key), remedy="Record it first"
-            )
-        return reduce(Snapshot.merge, (self.store.get_snapshot(r) for r in parts))
-
     # ---- inside --------------------------------------------------------------------------------
     def _judged_rows(self, interval: Interval, kept: int) -> int:
         """Return of how many rows a window was when it was judged, if not of those kept now."""
@@ -290,56 +188,6 @@ class History:
             if visit.interval == interval
         )
         return 0 if was_empty else kept
-
-    def _back(
-        self, rule: ReferenceRule, interval: Interval, segment: str
-    ) -> Iterator[datetime | None]:
-        """Yield from when on past windows are looked at: ever earlier where their number counts.
-
-        Years of windows need not be read for the last 28, unless most of them do not count.
-        """
-        if isinstance(rule, LastWindows) and isinstance(rule.last, int):
-            most = rule.last * _SPARE
-            while since := self.store.start_of_last(
-                self.monitor.name, segment, end=interval.start, count=most
-            ):
-                yield since
-                most *= _SPARE
-        yield _since(rule, interval, self.monitor.window.timezone)
-
-    def _past(
-        self,
-        rule: ReferenceRule,
-        interval: Interval,
-        segment: str,
-        since: datetime | None,
-        accepted: Interval | None,
-    ) -> tuple[dict[tuple[Interval, str], SnapshotRecord], list[PastWindow]]:
-        """Return the windows from a moment on up to one, and what was said of them."""
-        kept = self.store.list_snapshots(
-            monitor=self.monitor.name, segment=segment, start=since, end=interval.start
-        )
-        records = {(r.key.interval, r.part): r for r in kept}
-        spans = {span for span, _ in records}
-        told = {} if isinstance(rule, FixedReference) else self._told(segment, since, interval)
-        over = {}
-        if not isinstance(rule, FixedReference):
-            over = alerts_over(self.store, self.monitor.name, segment, spans)
-        known = {
-            span: replace(told.get(span, PastWindow(span, 0)), alerts=over.get(span, ()))
-            for span in spans
-        }
-        if accepted is not None:
-            known |= {
-                span: replace(past, has_drift=False, alerts=())
-                for span, past in known.items()
-                if accepted.start <= span.start and span.end <= accepted.end
-            }
-        past = [
-            replace(known[span], rows=r.rows, version=part or None)
-            for (span, part), r in records.items()
-        ]
-        return records, past
 
     def _last_start(self, end: datetime) -> datetime:
         """Return where the latest kept window that ends then begins; that moment if none does."""
@@ -541,40 +389,6 @@ class History:
         """Yield some columns of the rows; none where there are none."""
         rows = Rows(columns, self._time_column(), start, end)
         yield from in_tables(batches_of(self.source, rows, retry=Retry()), self.source.where)
-
-    def _kept(self, first: Interval, last: Interval, segment: str = "") -> list[SnapshotRecord]:
-        return list(
-            self.store.list_snapshots(
-                monitor=self.monitor.name, segment=segment, start=first.start, end=last.end
-            )
-        )
-
-    def _told(
-        self, segment: str, since: datetime | None, until: Interval
-    ) -> dict[Interval, PastWindow]:
-        """Return what results say of windows before one: whether they had faults, or drifted."""
-        told: dict[Interval, PastWindow] = {}
-        for record in self.store.list_results(
-            monitor=self.monitor.name, segment=segment, start=since, end=until.start
-        ):
-            before = told.get(record.key.interval, PastWindow(record.key.interval, 0))
-            told[record.key.interval] = replace(
-                before,
-                has_fault=before.has_fault or record.fault,
-                has_drift=before.has_drift or record.verdict in _DRIFTED,
-            )
-        return told
-
-
-def _since(rule: ReferenceRule, interval: Interval, zone: tzinfo) -> datetime | None:
-    """Return from when on windows may count; None where only their number says so."""
-    match rule:
-        case FixedReference(stretch):
-            return stretch.start
-        case LastWindows(Duration() as last, _, _):
-            return last.before(interval.start, zone)
-        case _:
-            return None
 
 
 def _before(schema: Schema) -> Schema:

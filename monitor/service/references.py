@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.history import History
-from whydrift.monitor.source.base import Part, Rows, Tell, untold
+from whydrift.monitor.past_windows import PastWindows
 from whydrift.monitor.store.records import SnapshotRecord
 from whydrift.monitor.store.state import EventRecord
 from whydrift.monitor.store.store import Store
 from whydrift.monitor.window.interval import Interval
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from whydrift.monitor.config.monitor import Monitor
 
 __all__ = [
@@ -149,7 +146,7 @@ def accepted_for(
 
 
 def usual(
-    history: History, interval: Interval, *, segment: str, version: str | None,
+    history: PastWindows, interval: Interval, *, segment: str, version: str | None,
     accepted: Accepted | None,
 ) -> Usual:  # fmt: skip
     """Return what a window is judged against, by its monitor's rule; may be nothing yet.
@@ -218,19 +215,6 @@ class Choice:
         return len(self.windows) + len(self.left_out)
 
 
-class _Unread:
-    """Stands for the source where the store alone is asked."""
-
-    where = "the store"
-    time_column = None
-
-    def schema(self) -> pa.Schema:
-        raise AssertionError("no source is asked")
-
-    def parts(self, rows: Rows, tell: Tell = untold) -> Sequence[Part]:
-        raise AssertionError("no source is asked")
-
-
 def chosen_for(
     monitor: Monitor, store: Store, interval: Interval, *, segment: str = "",
     judged_at: datetime | None = None,
@@ -245,7 +229,7 @@ def chosen_for(
     """
     acceptances = store.list_events(monitor=monitor.name, kinds=("accept",))
     accepted = accepted_for(interval, acceptances, judged_at=judged_at)
-    found, _ = History(monitor, _Unread(), store).choice(
+    found, _ = PastWindows(monitor, store).choice(
         interval,
         segment=segment,
         accepted_from=None if accepted is None else accepted.start,

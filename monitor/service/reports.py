@@ -133,7 +133,7 @@ def make_report(config: Config, store: Store, request: ReportRequest) -> Diagnos
     monitor, store = config.monitor_named(request.monitor), CachedStore.of(store)
     current = _current(store, monitor, request.current)
     told = _told(store, monitor, current)
-    chosen = _reference(config, store, monitor, request, current)
+    chosen = _reference(store, monitor, request, current)
     mine, theirs = current.snapshots(store), chosen.snapshots(store)
     window, past = reduce(Snapshot.merge, mine), _alike(theirs, len(mine))
     graph = _graph(store, monitor, told)
@@ -195,7 +195,7 @@ def with_pictures(config: Config, store: Store, diagnosis: Diagnosis) -> Diagnos
     monitor = config.monitor_named(key.monitor)
     side = Side(key.interval.start, key.interval.end, key.segment)
     current = _kept(store, monitor, side, key.segment)
-    found = _by_rule(config, store, monitor, side, current, judged_at=record.at)
+    found = _by_rule(store, monitor, side, current, judged_at=record.at)
     past = found.snapshots(reading)
     window = reduce(Snapshot.merge, current.snapshots(reading))
     reference = pool([w for w in past if w.has_sample] or past, most_rows=_MOST_DRAWN).snapshot
@@ -217,7 +217,7 @@ def _current(store: Store, monitor: Monitor, side: Side) -> _Windows:
 
 
 def _reference(
-    config: Config, store: Store, monitor: Monitor, request: ReportRequest, current: _Windows
+    store: Store, monitor: Monitor, request: ReportRequest, current: _Windows
 ) -> _Windows:
     side = request.reference
     segment = current.segment if side.segment is None else side.segment
@@ -236,7 +236,7 @@ def _reference(
             segment,
         )  # fmt: skip
     judged_at = _judged_at(store, monitor, next(iter(current.parts)))
-    return _by_rule(config, store, monitor, request.current, current, judged_at=judged_at)
+    return _by_rule(store, monitor, request.current, current, judged_at=judged_at)
 
 
 def _beside(found: _Windows, current: _Windows, monitor: Monitor, side: Side) -> _Windows:
@@ -262,7 +262,6 @@ def _beside(found: _Windows, current: _Windows, monitor: Monitor, side: Side) ->
 
 
 def _by_rule(
-    config: Config,
     store: Store,
     monitor: Monitor,
     side: Side,
@@ -271,13 +270,13 @@ def _by_rule(
     judged_at: datetime | None,
 ) -> _Windows:
     """Return the past windows that the first one of the current side is judged against."""
-    from whydrift.monitor.history import History
+    from whydrift.monitor.past_windows import PastWindows
     from whydrift.monitor.service.references import accepted_for
 
     first = next(iter(current.parts))
     acceptances = store.list_events(monitor=monitor.name, kinds=("accept",))
     accepted = accepted_for(first, acceptances, judged_at=judged_at)
-    found, records = History.of(config, monitor.name, store).choice(
+    found, records = PastWindows(monitor, store).choice(
         first,
         segment=current.segment,
         version=side.version or _commonest_version(current.parts[first]),

@@ -18,6 +18,7 @@ import whydrift as wd
 from tests.monitor.conftest import diagnosis
 from whydrift.discovery.errors import ConfigError, NoRows, SourceError
 from whydrift.monitor import history as history_module
+from whydrift.monitor import past_windows
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.config.monitor import Reference
 from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
@@ -388,7 +389,7 @@ def test_the_last_good_windows_are_found_however_far_back_they_lie(
     )
     chosen = {}
     for spare in (2, 4, 1000):
-        monkeypatch.setattr(history_module, "_SPARE", spare)
+        monkeypatch.setattr(past_windows, "_SPARE", spare)
         chosen[spare], past = found.reference(windows[-1])
         assert [w.interval for w in chosen[spare].windows] == list(windows[:3]) and len(past) == 3
     assert chosen[2] == chosen[4] == chosen[1000]

@@ -22,7 +22,7 @@ from tests.service.asking import Served, served
 from tests.service.stream import FIRST as STREAM_BEGINS
 from tests.service.stream import stream
 from tests.service.watched import FIRST, NOW, SHIFT, FakeDaemon, settings, watched
-from whydrift.discovery.errors import ConfigError, OptionError
+from whydrift.discovery.errors import ConfigError, OptionError, SourceError
 from whydrift.monitor.cli.entry import run
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, ReasonCode, Verdict
 from whydrift.monitor.service.accepting import accept
@@ -154,6 +154,14 @@ def test_ends_in_the_wrong_order_and_unknown_monitors_are_told(daemon: FakeDaemo
         Side(NOW, FIRST)
     with pytest.raises(ConfigError, match="prices"):
         make_report(daemon.config(), daemon.store, ReportRequest("price"))
+
+
+def test_reports_ask_no_source_and_need_none_that_can_be_opened(daemon: FakeDaemon, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise SourceError("its driver is not here", where="source", remedy="Install it")
+
+    monkeypatch.setattr("whydrift.monitor.history.open_source", refuse)
+    assert made(daemon).verdict is Verdict.BOTH
 
 
 def test_a_stored_diagnosis_is_drawn_with_the_windows_behind_it(daemon: FakeDaemon):
