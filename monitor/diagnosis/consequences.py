@@ -182,7 +182,14 @@ def _gains(
         prediction=prediction,
         inputs=inputs,
         near=_near(testing, target, inputs),
+        read=_read(testing, target, inputs),
     )
+
+
+def _read(testing: Testing, target: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the inputs that the prediction follows, all where none is recognised."""
+    read = testing.read(target)
+    return tuple(n for n in inputs if n in read) or inputs
 
 
 def _near(testing: Testing, target: str, inputs: tuple[str, ...]) -> tuple[str, ...]:

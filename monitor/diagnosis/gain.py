@@ -33,7 +33,7 @@ from whydrift.monitor.diagnosis.metric import RowMeasure
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.row_groups import GROUPS, row_groups
 
-__all__ = ["Gains", "measure_gains"]
+__all__ = ["Gains", "Wider", "measure_gains"]
 
 _FOLDS = 5
 _LEAST_ROWS = 40  # labelled rows of each window
@@ -59,12 +59,36 @@ class Gains:
         Whether corrections were fitted to the loss, and not chosen by it from a few.
     before : float
         What learning anew takes off the mean loss of reference rows: no remedy of a change.
+    wider : Wider, optional
+        What learning anew wins from columns that the prediction is not seen to follow as well.
     """
 
     of: Mapping[Action, Estimate]
     outside: float
     knows_loss: bool = True
     before: float = 0.0
+    wider: Wider | None = None
+
+
+@dataclass(frozen=True)
+class Wider:
+    """What learning anew from more columns than the prediction follows would win.
+
+    They may be known only after the fact, or not where predictions are made: that is not told here.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        Those more.
+    gain : Estimate
+        With a 90 % interval.
+    before : float
+        What it takes off the mean loss of reference rows.
+    """
+
+    columns: tuple[str, ...]
+    gain: Estimate
+    before: float
 
 
 def measure_gains(
@@ -75,6 +99,7 @@ def measure_gains(
     prediction: str,
     inputs: tuple[str, ...],
     near: tuple[str, ...] | None = None,
+    read: tuple[str, ...] | None = None,
 ) -> Gains | None:
     """Measure the gain of each remedy, or return None where labelled rows are too few or too near.
 
@@ -91,6 +116,9 @@ def measure_gains(
     near : tuple of str, optional
         Those of them that the prediction follows or that may lead to the target: rows are alike by
         what they say. By default all.
+    read : tuple of str, optional
+        Those of them that the prediction follows: corrections are learned from these. By default
+        all.
     """
     losses = np.concatenate([measure.reference, measure.current])
     usable = np.isfinite(losses)
@@ -101,7 +129,8 @@ def measure_gains(
     # Of a few large clusters none are left apart from those that are judged.
     if len(np.unique(groups[current])) < _FOLDS:
         return None
-    rows = _Rows.of(pair, measure, target, prediction, inputs, usable)
+    read = inputs if read is None else read
+    rows = _Rows.of(pair, measure, target, prediction, read, usable)
     now = np.flatnonzero(rows.is_current)
     groups, losses = groups[usable], losses[usable]
     closeness = _chance_of_current(pair, inputs if near is None else near, usable, rows.is_current)
@@ -115,6 +144,15 @@ def measure_gains(
     if rows.is_chance and not rows.is_class:
         won[Action.PRIOR_CORRECTION] = losses[now] - rows.with_new_prior(groups)[now]
     outside = closeness[now] > _OUTSIDE
+    wider = None
+    if len(read) < len(inputs):
+        more = _Rows.of(pair, measure, target, prediction, inputs, usable)
+        with_more = losses - more.learned_anew(groups, losses)
+        wider = Wider(
+            tuple(n for n in inputs if n not in read),
+            _mean(with_more[now], groups[now]),
+            float(with_more[~rows.is_current].mean()),
+        )
     rise = losses[now] - losses[~rows.is_current].mean()
     total = float(rise.sum())
     return Gains(
@@ -122,6 +160,7 @@ def measure_gains(
         float(rise[outside].sum()) / total if total > 0 else 0.0,
         knows_loss=not measure.is_own,
         before=float(again[~rows.is_current].mean()),
+        wider=wider,
     )
 
 

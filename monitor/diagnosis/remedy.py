@@ -338,7 +338,16 @@ def _by_gain(case: Case, gains: Gains, metric: Metric) -> Remedy | None:
     if sure:
         best = max(gains.of[a].value for a in sure)
         action = next(a for a in sure if gains.of[a].value >= best - least)
-        return Remedy(action, columns, gains.of[action], _text(action, gains.of[action], metric))
+        text = _text(action, gains.of[action], metric) + _with_more(case, gains, action, least)
+        return Remedy(action, columns, gains.of[action], text)
+    wider = gains.wider
+    if wider is not None and _is_worth(wider.gain, least, max(wider.before, 0.0)):
+        text = (
+            f"Retrain on current rows with columns that {case.prediction} is not seen to follow "
+            f"({joined(wider.columns)}), if they are known when predictions are made: "
+            f"{_won(wider.gain, metric)}. Or mend what broke the relationship."
+        )
+        return Remedy(Action.RETRAIN, columns, wider.gain, text)
     if not rose:
         if not case.moved:
             return None
@@ -385,8 +394,28 @@ def _is_worth(gain: Estimate, least: float, usual: float = 0.0) -> bool:
     return gain.low is not None and gain.low > usual and gain.value > least + usual
 
 
+def _with_more(case: Case, gains: Gains, action: Action, least: float) -> str:
+    """Return what columns that the prediction does not follow would add to a gain, if anything."""
+    wider = gains.wider
+    if wider is None or wider.gain.low is None:
+        return ""
+    chosen = gains.of[action]
+    more = wider.gain.value - max(wider.before, 0.0) - chosen.value
+    if more <= least or wider.gain.low <= (chosen.high or chosen.value):
+        return ""
+    return (
+        f" Learned also from columns that {case.prediction} is not seen to follow "
+        f"({joined(wider.columns)}) it would take {wider.gain.value:.3g} off, if they are known "
+        "when predictions are made."
+    )
+
+
+def _won(gain: Estimate, metric: Metric) -> str:
+    return f"on held-out rows it takes {gain.value:.3g} off the mean loss of {metric.current:.3g}"
+
+
 def _text(action: Action, gain: Estimate, metric: Metric) -> str:
-    won = f"on held-out rows it takes {gain.value:.3g} off the mean loss of {metric.current:.3g}"
+    won = _won(gain, metric)
     match action:
         case Action.PRIOR_CORRECTION:
             return f"Correct the predicted chances for how common the class is now: {won}."

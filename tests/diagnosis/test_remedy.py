@@ -335,3 +335,49 @@ def test_rows_are_harder_only_where_what_they_say_of_the_target_stands(
     assert remedy.action is Action.NONE
     is_told = "harder rows" in remedy.text or "no worse" in remedy.text
     assert is_told is (verdict is Verdict.COVARIATE)
+
+
+def claims(rng: np.random.Generator, often: float, *, follows: bool = True) -> pd.DataFrame:
+    """How many claims there were is known only when the cost is; the prediction follows the age."""
+    age, region = rng.uniform(18, 80, 3000), rng.integers(0, 2, 3000)
+    count = rng.poisson((0.9 - 0.008 * age) * np.where(region == 1, often, 1.0))
+    cost = count * rng.lognormal(0, 0.5, 3000)
+    guess = 1.13 * (0.9 - 0.008 * age) if follows else rng.normal(0.5, 0.1, 3000)
+    return pd.DataFrame({"age": age, "region": region.astype(str), "count": count,
+                         "guess": guess, "cost": cost})  # fmt: skip
+
+
+CLAIMS = [("age", "count"), ("region", "count"), ("count", "cost")]
+
+
+def test_a_gain_that_needs_a_column_that_no_prediction_follows_says_so():
+    rng = np.random.default_rng(17)
+    found = wd.compare(
+        claims(rng, 1.0), claims(rng, 3.0), graph=CLAIMS, target="cost", prediction="guess"
+    )
+    remedy = found.remedy
+    assert remedy.action is Action.RETRAIN
+    assert "Learned also from columns that guess is not seen to follow (region and count)" in (
+        remedy.text
+    )
+    assert "if they are known when predictions are made" in remedy.text
+    # What the count tells of the cost no correction from the age alone can win.
+    assert 0 < remedy.gain.value < 0.3 * (found.metric.current - found.metric.reference)
+
+
+def test_a_model_of_which_nothing_is_recognised_is_corrected_from_all_columns():
+    rng = np.random.default_rng(18)
+    windows = (claims(rng, often, follows=False) for often in (1.0, 3.0))
+    found = wd.compare(*windows, graph=CLAIMS, target="cost", prediction="guess")
+    assert found.remedy.action in {Action.RETRAIN, Action.REWEIGHT}
+    assert "not seen to follow" not in found.remedy.text
+
+
+def test_a_gain_from_what_the_prediction_follows_names_no_other_column():
+    rng = np.random.default_rng(19)
+    before, after = (numbers(rng, slope=s) for s in (1.0, 2.0))
+    for frame in (before, after):
+        frame["beside"] = rng.normal(size=len(frame))
+    remedy = diagnose(before, after).remedy
+    assert remedy.action is Action.RETRAIN and "not seen to follow" not in remedy.text
+    assert remedy.gain.value == pytest.approx(1.0, abs=0.15)
