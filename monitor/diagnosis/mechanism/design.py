@@ -9,6 +9,7 @@ by fitted chance show where a window model is wrong.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
@@ -22,6 +23,7 @@ from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.effects.cholesky import cholesky
 from whydrift.effects.propensity import Propensity, fit_propensity
 from whydrift.monitor.diagnosis.mechanism.combination import chi_square
+from whydrift.monitor.diagnosis.mechanism.left_out import Candidates, is_number
 from whydrift.monitor.diagnosis.mechanism.rare_levels import NONE_RARE, RareLevels
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
@@ -33,9 +35,9 @@ __all__ = [
     "build_design",
     "level_names",
     "ridge_factor",
-    "stepwise",
     "trusted",
     "window_residual",
+    "with_left_out",
 ]
 
 SmallIntArray = NDArray[np.int8]
@@ -58,6 +60,8 @@ _FINER = (-2.4, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 2.4)
 _FINEST = (-2.7, -2.1, -1.5, -1.05, -0.75, -0.45, -0.15, 0.15, 0.45, 0.75, 1.05, 1.5, 2.1, 2.7)
 _MANY_ROWS = 2_500  # of both windows
 _HINGE_PAIRS = (-0.6, 0.6)
+_ROUNDS = 3  # of looking for what both models lack: what is taken in shows what else is
+_MOST_LEFT_OUT = 250  # features that each of them adds
 
 
 @dataclass(frozen=True)
@@ -163,6 +167,11 @@ class Design:
         return ridge_factor(self.gram)
 
     @cached_property
+    def candidates(self) -> Candidates:
+        """Further features of the parents, of which some may be needed."""
+        return Candidates(self.linear)
+
+    @cached_property
     def _calendar(self) -> tuple[FloatArray, FloatArray]:
         """Intercept and columns of the calendar, and their cross products."""
         told = side_by_side([np.ones(len(self.matrix)), self.matrix[:, self.telling :]])
@@ -251,24 +260,49 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     return design.with_features(finer, current) or design
 
 
-def stepwise(design: Design, current: FloatArray) -> Design | None:
-    """Return the design with steps along each parent and along the chance, as a tree has them.
+def with_left_out(
+    design: Design, current: FloatArray, residuals: Callable[[Design], FloatArray]
+) -> tuple[Design | None, float]:
+    """Return the design with steps, as a tree has them, and with what both models lack.
 
-    None where that says nothing new: parents that are categories alone, or too few rows.
+    None where that says nothing new: parents that are alike in both windows, or categories alone,
+    and nothing along which both models err. Beside it stands what harm is left, in standard errors
+    of a score: much where the rows are too few for the features that are needed.
+
+    Parameters
+    ----------
+    design : Design
+    current : ndarray of shape (n_rows,)
+    residuals : callable
+        Returns what a design leaves of that of which the scores are made, shape (n_rows, k).
     """
+    steps = _steps_along(design) if design.propensity.overlap < ALIKE else []
+    room = len(current) // _ROWS_PER_FEATURE - design.matrix.shape[1]
+    too_many = sum(block.shape[1] for block in steps) > room
+    candidates = design.candidates.with_single(steps) if too_many else design.candidates
+    added = [] if too_many else steps
+    fitted = (design.with_features(added, current) if added else None) or design
+    for again in range(_ROUNDS + 1):
+        window = window_residual(current, fitted.propensity.chance)
+        most = min(room - sum(block.shape[1] for block in added), _MOST_LEFT_OUT)
+        found, harm = candidates.strongest(window, residuals(fitted), most)
+        if not found or again == _ROUNDS:
+            break
+        added = [*added, side_by_side(found)]
+        fitted = design.with_features(added, current) or fitted
+    return None if fitted is design else fitted, harm
+
+
+def _steps_along(design: Design) -> list[FloatArray]:
+    """Return steps along each parent that is a number, and along the chance."""
     linear = design.linear
-    numbers = [k for k in range(linear.shape[1]) if _is_number(linear[:, k])]
+    numbers = [k for k in range(linear.shape[1]) if is_number(linear[:, k])]
     if not numbers:
-        return None
+        return []
     steps = [_steps(*_bins(linear[:, k])).T for k in numbers]
     # Both models err together where the chance is far from the truth: steps along it see that.
     steps.append(_steps(*_bins(design.propensity.chance)).T)
-    return design.with_features(steps, current)
-
-
-def _is_number(values: FloatArray) -> bool:
-    """Whether a feature has more values than the two of an indicator."""
-    return bool(np.any((values != values.min()) & (values != values.max())))
+    return steps
 
 
 def _finer(

@@ -55,9 +55,9 @@ from whydrift.monitor.diagnosis.mechanism.design import (
     build_design,
     level_names,
     ridge_factor,
-    stepwise,
     trusted,
     window_residual,
+    with_left_out,
 )
 from whydrift.monitor.diagnosis.mechanism.level_of_windows import level_p_value
 from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
@@ -94,6 +94,7 @@ _WEIGHTS = {"short": 0.45, "all": 0.25, "largest": 0.3}
 # to 1.08 times as often as it says; fitted models on some hundred rows take as much again.
 _CAUTION = 1.25
 _WEIGHT_OF_FAR = 0.1
+_HARMFUL = 1.0  # standard errors that what the models lack may bring a score off by
 _FAR_APART = 0.5  # sd between the windows' levels, from which on spreads are told by the values
 
 
@@ -149,11 +150,7 @@ class ResidualScores:
         result = question.answer(design)
         if result.p_value is not None and result.p_value <= _CONFIRMED_BELOW:
             result = question.as_series(result, design)
-        if (
-            result.p_value is not None
-            and result.p_value <= _CONFIRMED_BELOW
-            and design.propensity.overlap < ALIKE
-        ):
+        if parents and result.p_value is not None and result.p_value <= _CONFIRMED_BELOW:
             result = question.confirm(result, design, current[rows])
         if pair.is_discrete(column) or result.p_value is None:
             return result
@@ -267,7 +264,10 @@ class _Question:
         Where the parents moved, what one kind of model fits badly looks like a change of the
         mechanism, the more so the more rows there are.
         """
-        other = stepwise(design, current)
+        other, harm = with_left_out(design, current, self._left)
+        if harm >= _HARMFUL:
+            rows = sum(self.counts)
+            return MechanismTestResult(None, Untestable.TOO_FEW_ROWS, result.overlap, rows)
         if other is None:
             return result
         second = self.answer(other)
@@ -275,6 +275,15 @@ class _Question:
             return second
         assert result.p_value is not None
         return replace(result, p_value=max(result.p_value, second.p_value))
+
+    def _left(self, design: Design) -> FloatArray:
+        """Return what a design leaves of the response and, of a number, of its squares."""
+        regression = _Regression(design)
+        level = regression.residual(self.response)
+        if self.pair.is_discrete(self.column):
+            return level
+        even = np.clip(_of_unit_size(level[:, 0]), -4, 4)
+        return np.column_stack([level, regression.residual(even**2)])
 
 
 def _is_far_apart(result: MechanismTestResult) -> bool:
