@@ -15,7 +15,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.words import joined, p_text
 
-__all__ = ["missing_edges", "reversed_edges"]
+__all__ = ["lacks_edge_at", "missing_edges", "reversed_edges"]
 
 _CODE = "graph_contradicts_data"
 _LEVEL = 0.001  # of any warning of a missing edge, where the graph is right
@@ -56,6 +56,38 @@ def missing_edges(
     ----------
     Ankan, Wortel & Textor (2021), Testing graphical causal models using the R package "dagitty".
     """
+    notes = []
+    for later, other, parents, p_value in _missing(graph, reference, usable, parts):
+        given = f" given {joined(parents)}" if parents else ""
+        notes.append(
+            Note(
+                _CODE,
+                later,
+                f"the graph has no edge between {other!r} and {later!r}, but{given} they "
+                f"depend on each other in the reference ({p_text(p_value)}): add the "
+                f"edge, or {other} <-> {later} if a hidden cause joins them",
+            )
+        )
+    return tuple(notes)
+
+
+def lacks_edge_at(
+    graph: Graph,
+    reference: Snapshot,
+    usable: tuple[str, ...],
+    column: str,
+    parts: IntArray | None = None,
+) -> bool:
+    """Whether the reference shows that an edge at one column is missing; see `missing_edges`."""
+    return any(
+        column in (later, other) for later, other, _, _ in _missing(graph, reference, usable, parts)
+    )
+
+
+def _missing(
+    graph: Graph, reference: Snapshot, usable: tuple[str, ...], parts: IntArray | None
+) -> tuple[tuple[str, str, tuple[str, ...], float], ...]:
+    """Return the later and the other column of each missing edge, what is given, and a p-value."""
     known = set(usable)
     if not graph.is_dag or not 2 < len(known) <= _MOST_COLUMNS:
         return ()
@@ -78,22 +110,12 @@ def missing_edges(
     if not suspects:
         return ()
     careful, _ = independence_test("gcm", reference, names)
-    notes = []
-    for (later, other, parents), p_value in zip(
-        suspects, _tested(careful, names, suspects), strict=True
-    ):
-        if p_value <= limit:
-            given = f" given {joined(parents)}" if parents else ""
-            notes.append(
-                Note(
-                    _CODE,
-                    later,
-                    f"the graph has no edge between {other!r} and {later!r}, but{given} they "
-                    f"depend on each other in the reference ({p_text(float(p_value))}): add the "
-                    f"edge, or {other} <-> {later} if a hidden cause joins them",
-                )
-            )
-    return tuple(notes)
+    confirmed = _tested(careful, names, suspects)
+    return tuple(
+        (*pair, float(p_value))
+        for pair, p_value in zip(suspects, confirmed, strict=True)
+        if p_value <= limit
+    )
 
 
 def _about_own_mean(

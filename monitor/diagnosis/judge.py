@@ -460,7 +460,8 @@ def _why_in_doubt(
     """Return why a target that was found to have moved may have, where the inputs seem to say no.
 
     That it moved given its parents and not given all inputs tells of a parent that the graph lacks
-    where there are as many rows and an input that moved; else of a test that saw less.
+    where there are as many rows and an input that moved, on which the target is seen to depend;
+    else of a test that saw less.
     """
     own = evidence[target].own
     if judged[target].verdict is not ColumnVerdict.MECHANISM or own is None:
@@ -472,12 +473,13 @@ def _why_in_doubt(
             "have them all: too few to gainsay it"
         )
     others = set(direct.inputs).difference(testing.graph.parents(target))
-    if any(_may_have_moved(judged[n]) for n in others):
+    moved = any(_may_have_moved(judged[n]) for n in others)
+    if not testing.is_given and (moved or not direct.left_out):
         return ""
-    if not (testing.is_given or direct.left_out):
+    if testing.is_given and moved and testing.lacks_edge_at(target):
         return ""
     return (
-        f"{said}it was not found to, though no other of them moved that could be the reason: the "
+        f"{said}it was not found to, though no other of them that moved is seen to lead to it: the "
         "change is too small to be seen so"
     )
 

@@ -23,6 +23,7 @@ from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
 from whydrift.monitor.diagnosis.gaps import FilledPair, GapPair
+from whydrift.monitor.diagnosis.graph_check import lacks_edge_at
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
@@ -460,6 +461,12 @@ class Testing:
     def may_cause(self, cause: str, effect: str) -> bool:
         """Whether an edge might have been learned with another direction: nobody said it is not."""
         return self._knowledge is not None and self._knowledge.allows(cause, effect)
+
+    def lacks_edge_at(self, column: str) -> bool:
+        """Whether the reference shows that the graph lacks an edge at a column."""
+        usable = tuple(n for n in self.graph.nodes if n in self.usable)
+        pair = self.recorded
+        return lacks_edge_at(self.graph, pair.reference, usable, column, pair.parts)
 
     def is_known_to_precede(self, name: str, other: str) -> bool:
         """Whether somebody said that no edge leads to a column from another, of a learned graph."""
