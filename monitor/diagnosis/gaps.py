@@ -9,40 +9,54 @@ import numpy as np
 
 from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.scores.features import Features, category_features
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.local_time import LocalTime
 from whydrift.monitor.diagnosis.pair import WindowPair
 
 __all__ = ["FilledPair", "GapPair"]
 
 
 @dataclass(frozen=True)
-class GapPair(WindowPair):
-    """Two windows in which the values of one column are two levels: missing (1) and there (0).
+class _Beside(WindowPair):
+    """Two windows of which some columns are read otherwise; of the others all is known already.
+
+    With gaps in many columns, each such pair would compute the features of all once more.
 
     Parameters
     ----------
     whole : WindowPair
-        The windows as they are. What they know of the other columns stands here too: with gaps in
-        many columns, each would compute the features of all once more.
+        The windows as they are.
+    """
+
+    whole: WindowPair = field(kw_only=True, repr=False, compare=False)
+
+    @cached_property
+    def clusters(self) -> IntArray | None:
+        """Cluster number of each pooled row, or None."""
+        return self.whole.clusters
+
+    @cached_property
+    def calendar(self) -> FloatArray | None:
+        """Columns of the calendar, or None."""
+        return self.whole.calendar
+
+
+@dataclass(frozen=True)
+class GapPair(_Beside):
+    """Two windows in which the values of one column are two levels: missing (1) and there (0).
+
+    Parameters
+    ----------
     gaps_of : str
         That column.
     """
 
-    whole: WindowPair = field(kw_only=True, repr=False, compare=False)
     gaps_of: str = field(kw_only=True)
 
     @classmethod
     def of(cls, pair: WindowPair, name: str) -> GapPair:
         """Return the windows with a column's gaps in its place."""
-        return cls(
-            pair.reference,
-            pair.current,
-            pair.names,
-            pair.cluster,
-            pair.parts,
-            pair.local,
-            whole=pair,
-            gaps_of=name,
-        )
+        return cls(*_windows(pair), whole=pair, gaps_of=name)
 
     def values(self, name: str) -> FloatArray:
         """Return a column's pooled values; of the one in question, whether each is missing."""
@@ -65,19 +79,9 @@ class GapPair(WindowPair):
         """Return how much neighbouring rows resemble each other in a column."""
         return super().lag(name) if name == self.gaps_of else self.whole.lag(name)
 
-    @cached_property
-    def clusters(self) -> IntArray | None:
-        """Cluster number of each pooled row, or None."""
-        return self.whole.clusters
-
-    @cached_property
-    def calendar(self) -> FloatArray | None:
-        """Columns of the calendar, or None."""
-        return self.whole.calendar
-
 
 @dataclass(frozen=True)
-class FilledPair(WindowPair):
+class FilledPair(_Beside):
     """Two windows in which no row is lost for the gaps of some columns.
 
     A category's gap is one more level; a number's has the middle of all values, and a mark beside
@@ -87,28 +91,16 @@ class FilledPair(WindowPair):
 
     Parameters
     ----------
-    whole : WindowPair
-        The windows as they are.
     filled : frozenset of str
         Those columns.
     """
 
-    whole: WindowPair = field(kw_only=True, repr=False, compare=False)
     filled: frozenset[str] = field(kw_only=True)
 
     @classmethod
     def of(cls, pair: WindowPair, names: frozenset[str]) -> FilledPair:
         """Return the windows with the gaps of some columns filled."""
-        return cls(
-            pair.reference,
-            pair.current,
-            pair.names,
-            pair.cluster,
-            pair.parts,
-            pair.local,
-            whole=pair,
-            filled=names,
-        )
+        return cls(*_windows(pair), whole=pair, filled=names)
 
     def values(self, name: str) -> FloatArray:
         """Return a column's pooled values, the gaps filled."""
@@ -148,12 +140,8 @@ class FilledPair(WindowPair):
         """Return how much neighbouring rows resemble each other in a column, but for its gaps."""
         return self.whole.lag(name)
 
-    @cached_property
-    def clusters(self) -> IntArray | None:
-        """Cluster number of each pooled row, or None."""
-        return self.whole.clusters
 
-    @cached_property
-    def calendar(self) -> FloatArray | None:
-        """Columns of the calendar, or None."""
-        return self.whole.calendar
+def _windows(
+    pair: WindowPair,
+) -> tuple[Snapshot, Snapshot, tuple[str, ...], str | None, IntArray | None, LocalTime]:
+    return pair.reference, pair.current, pair.names, pair.cluster, pair.parts, pair.local
