@@ -19,7 +19,11 @@ from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
 from whydrift.monitor.diagnosis.faults.renamed import written_otherwise
 from whydrift.monitor.diagnosis.forgotten_cluster import forgotten_cluster
-from whydrift.monitor.diagnosis.interleaving import series_after_series, series_side_by_side
+from whydrift.monitor.diagnosis.interleaving import (
+    rows_alike_nearby,
+    series_after_series,
+    series_side_by_side,
+)
 from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.long_tail import with_tail_pooled
 from whydrift.monitor.diagnosis.moved_dates import dates_that_moved
@@ -424,10 +428,14 @@ def _apart(
     series = [series_side_by_side(window, names) for window in windows]
     if max(series) == 1:
         return reference, current, []
-    # Of a longer window only a sample is here: what takes turns there shows in the other one.
+    # Of a longer window only a sample is here: what takes turns there shows in the other one. Rows
+    # that resemble none lose nothing by other turns, and how long a value stands is alike in both.
     is_whole = [w.rows == len(w.sample) for w in windows]
     seen = max((k for k, whole in zip(series, is_whole, strict=True) if whole), default=1)
-    turns = [k if whole else seen for k, whole in zip(series, is_whole, strict=True)]
+    turns = [
+        k if whole and (k > 1 or rows_alike_nearby(window, names)) else seen
+        for window, k, whole in zip(windows, series, is_whole, strict=True)
+    ]
     before, after = (
         w if k == 1 else series_after_series(w, k) for w, k in zip(windows, turns, strict=True)
     )

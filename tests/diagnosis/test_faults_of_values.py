@@ -410,3 +410,24 @@ def test_a_value_near_the_mean_is_not_said_to_be_it(reference, current):
     assert f"{near:.6g}, about the reference's mean ({reference.celsius.mean():.4g})," in (
         fault.evidence
     )
+
+
+@pytest.mark.parametrize("value", [0.0, 5.0])
+def test_the_broken_sensor_of_one_machine_is_found_where_machines_take_turns(value):
+    """The rows that stand still make a series of that machine in one window alone."""
+    rng = np.random.default_rng(1)
+
+    def window(broken: float | None) -> pd.DataFrame:
+        machine = np.tile(["M1", "M2", "M3", "M4"], 750)
+        rpm = np.round(1200 + 50 * (machine == "M2") + 30 * rng.normal(size=3000))
+        vibration = np.round(np.exp(0.2 + 0.2 * rng.normal(size=3000)), 3)
+        thickness = 0.002 * rpm + 0.1 * vibration + 0.05 * rng.normal(size=3000)
+        if broken is not None:
+            vibration[(machine == "M3") & (np.arange(3000) >= 1500)] = broken
+        return pd.DataFrame(
+            {"machine": machine, "rpm": rpm, "vibration": vibration, "thickness": thickness}
+        )
+
+    found = wd.compare(window(None), window(value), target="thickness")
+    assert [(f.kind, f.columns) for f in found.faults] == [(FaultKind.STUCK_VALUE, ("vibration",))]
+    assert found.verdict == "none"
