@@ -33,6 +33,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     MechanismTestResult,
     Untestable,
 )
+from whydrift.monitor.diagnosis.mechanism.design import ROWS_PER_FEATURE, products
 from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.read_by_model import MOST_COLUMNS, read_by_model
@@ -42,7 +43,6 @@ from whydrift.monitor.diagnosis.words import joined
 
 __all__ = ["DirectTest", "Testing"]
 
-_ROWS_PER_FEATURE = 15  # the direct test of P(target | all inputs) needs this many
 _MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
 _LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
 _FOLLOWS_SOUND = 1e-5  # level of "it follows sound inputs": broken ones move it far
@@ -794,9 +794,9 @@ def _rows_suffice(pair: WindowPair, name: str, inputs: tuple[str, ...]) -> bool:
     """Whether there are rows enough to test a column given all inputs."""
     features = sum(pair.features(n).basis.shape[1] for n in inputs)
     linear = sum(pair.features(n).linear.shape[1] for n in inputs)
-    products = linear * (linear - 1) // 2 if linear <= 24 else 0
     rows = int(pair.complete((name, *inputs)).sum())
-    return bool(rows >= _ROWS_PER_FEATURE * (1 + features + products))
+    width = 1 + features + products(linear, 1 + features, rows)
+    return bool(rows >= ROWS_PER_FEATURE * width)
 
 
 def _standing(

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from scipy.stats import binom
 
+import whydrift as wd
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.mechanism.left_out import Candidates
@@ -107,6 +108,28 @@ def test_parents_that_moved_together_are_no_changed_mechanism(world):
 def test_a_changed_level_is_found_beside_what_was_left_out(world):
     p_values = [answer(*windows(world, seed, lift=0.25)).p_value for seed in range(4)]
     assert all(p is not None and p <= 0.01 for p in p_values)
+
+
+def test_three_categories_that_act_together_keep_the_level():
+    trials, level = 120, 0.05
+    found = [answer(*windows(cells, seed)).p_value for seed in range(100, 100 + trials)]
+    assert sum(p is not None and p <= level for p in found) <= binom.isf(1e-2, trials, level)
+
+
+@pytest.mark.parametrize(("slope", "moved"), [(1.0, False), (1.4, True)])
+def test_the_target_given_many_inputs_is_tested_without_their_products(slope, moved):
+    """Products of 24 inputs would need more rows than there are."""
+    rng = np.random.default_rng(74)
+
+    def window(b: float) -> pd.DataFrame:
+        x = rng.normal(size=(2000, 24))
+        table = pd.DataFrame(x, columns=[f"x{k}" for k in range(24)])
+        return table.assign(y=b * x[:, 2] + rng.normal(size=2000))
+
+    a, b = window(1.0), window(slope)
+    edges = [(f"x{k}", "y") for k in range(24)]
+    found = wd.compare(a, b, target="y", graph=edges)
+    assert found.conditional_shift is moved
 
 
 def test_models_that_need_more_features_than_rows_allow_say_so():

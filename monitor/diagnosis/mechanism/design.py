@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import combinations
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,9 +32,11 @@ from whydrift.monitor.diagnosis.side_by_side import chosen_rows, side_by_side
 __all__ = [
     "ALIKE",
     "RARE",
+    "ROWS_PER_FEATURE",
     "Design",
     "build_design",
     "level_names",
+    "products",
     "ridge_factor",
     "trusted",
     "window_residual",
@@ -46,13 +49,15 @@ SmallIntArray = NDArray[np.int8]
 _TRUSTED = (0.02, 0.98)
 ALIKE = 0.97  # overlap above which the parents hardly moved, and a misfit does no harm
 RARE = "(rare)"  # levels of a category that share an indicator
-_MOST_PAIR_COLUMNS = 24  # parents' linear features beyond which no products are formed
+ROWS_PER_FEATURE: Final = 15  # of a design of all inputs
+# Parents' linear features up to which all products are formed, and beyond which none are.
+_FEW_PAIR_COLUMNS, _MOST_PAIR_COLUMNS = 12, 24
 _BINS = 16  # of each parent, and of the fitted chance, in the check of the window model
 _DETERMINED, _NO_RIDGE = 1e-4, 1e-6  # of a variance; of rows
 _MISFIT = 1e-3  # level of that check
 _AT_ONCE = 1_000  # rows, so that their products stay in the processor's cache
 _LEAST_KNOWN = 0.05  # share of a step's variance that the model leaves it, to be counted
-_ROWS_PER_FEATURE = 10  # a finer design needs them
+_ROWS_PER_FINER = 10  # a finer design needs them
 # Between the hinges that a column has anyway, and beyond them.
 _FINER = (-2.4, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 2.4)
 # And between these: a misfit stays what it is while errors shrink. What the coarser ones leave of a
@@ -199,7 +204,7 @@ class Design:
         """Return the design with more features of the parents; None where rows are too few."""
         own, calendar = self.matrix[:, : self.telling], self.matrix[:, self.telling :]
         matrix = side_by_side([own, *columns, calendar])
-        if matrix.shape[1] * _ROWS_PER_FEATURE > len(matrix):
+        if matrix.shape[1] * _ROWS_PER_FINER > len(matrix):
             return None
         telling = matrix.shape[1] - calendar.shape[1]
         begun = self.propensity.coefficients
@@ -234,12 +239,14 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     )
     stacked = side_by_side([np.empty((int(rows.sum()), 0)), *linear])
     owner = [i for i, block in enumerate(linear) for _ in range(block.shape[1])]
+    columns = [np.ones(len(stacked)), *(chosen_rows(f.basis, rows) for f in parts)]
+    width = 1 + sum(f.basis.shape[1] for f in parts)
+    is_multiplied = products(stacked.shape[1], width, len(stacked)) > 0
     pairs = [
         (a, b)
         for a, b in combinations(range(stacked.shape[1]), 2)
-        if owner[a] != owner[b] and stacked.shape[1] <= _MOST_PAIR_COLUMNS
+        if owner[a] != owner[b] and is_multiplied
     ]
-    columns = [np.ones(len(stacked)), *(chosen_rows(f.basis, rows) for f in parts)]
     columns += [stacked[:, a] * stacked[:, b] for a, b in pairs]
     calendar = [] if pair.calendar is None else [chosen_rows(pair.calendar, rows)]
     matrix = side_by_side([*columns, *calendar])
@@ -260,6 +267,29 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     return design.with_features(finer, current) or design
 
 
+def products(linear: int, features: int, rows: int) -> int:
+    """Return how many products of two linear features a design of them has; 0: none.
+
+    Of many parents they are too many, of a good many so where rows are few. A rejection has to
+    hold with those that matter all the same (`with_left_out`).
+
+    Parameters
+    ----------
+    linear : int
+        Numbers, and levels of categories.
+    features : int
+        All other features of the design.
+    rows : int
+        Of both windows.
+    """
+    pairs = linear * (linear - 1) // 2
+    if linear > _MOST_PAIR_COLUMNS:
+        return 0
+    if linear > _FEW_PAIR_COLUMNS and rows < ROWS_PER_FEATURE * (features + pairs):
+        return 0
+    return pairs
+
+
 def with_left_out(
     design: Design, current: FloatArray, residuals: Callable[[Design], FloatArray]
 ) -> tuple[Design | None, float]:
@@ -277,7 +307,7 @@ def with_left_out(
         Returns what a design leaves of that of which the scores are made, shape (n_rows, k).
     """
     steps = _steps_along(design) if design.propensity.overlap < ALIKE else []
-    room = len(current) // _ROWS_PER_FEATURE - design.matrix.shape[1]
+    room = len(current) // _ROWS_PER_FINER - design.matrix.shape[1]
     too_many = sum(block.shape[1] for block in steps) > room
     candidates = design.candidates.with_single(steps) if too_many else design.candidates
     added = [] if too_many else steps
@@ -294,15 +324,23 @@ def with_left_out(
 
 
 def _steps_along(design: Design) -> list[FloatArray]:
-    """Return steps along each parent that is a number, and along the chance."""
+    """Return steps along each parent that is a number, and along the chance; cells without any."""
     linear = design.linear
     numbers = [k for k in range(linear.shape[1]) if is_number(linear[:, k])]
     if not numbers:
-        return []
+        return _cells(linear)
     steps = [_steps(*_bins(linear[:, k])).T for k in numbers]
     # Both models err together where the chance is far from the truth: steps along it see that.
     steps.append(_steps(*_bins(design.propensity.chance)).T)
     return steps
+
+
+def _cells(indicators: FloatArray) -> list[FloatArray]:
+    """Return indicators of all cells of categories that act together; none where two say all."""
+    cells, at = np.unique(indicators, axis=0, return_inverse=True)
+    if len(cells) <= 1 + indicators.shape[1] * (indicators.shape[1] + 1) // 2:
+        return []
+    return [(at.ravel() == np.arange(1, len(cells))[:, None]).T.astype(np.float64)]
 
 
 def _finer(
