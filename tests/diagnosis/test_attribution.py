@@ -299,3 +299,21 @@ def test_what_a_product_of_causes_loses_is_shared_out_as_it_should():
         covered += contribution.low <= true <= contribution.high
     assert abs(np.mean(errors)) < 0.05  # a tenth and more of the change before
     assert covered >= 3
+
+
+def test_claims_of_which_more_are_made_have_intervals_that_hold_the_truth():
+    def claims(rng: np.random.Generator, more: float) -> pd.DataFrame:
+        x = rng.normal(size=2000)
+        is_claim = rng.random(2000) < 1 / (1 + np.exp(1 - x - 0.5 * more))
+        y = np.where(is_claim, np.exp(1 + 0.5 * x + 0.6 * rng.normal(size=2000)), 0.0)
+        return pd.DataFrame({"x": x, "y": y})
+
+    rng = np.random.default_rng(20)
+    true = np.mean([claims(rng, 1).y.mean() - claims(rng, 0).y.mean() for _ in range(200)])
+    covered = 0
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        found = wd.compare(claims(rng, 0), claims(rng, 1), graph=[("x", "y")], target="y")
+        contribution = found.columns["y"].contribution
+        covered += contribution.low <= true <= contribution.high
+    assert covered >= 9  # 4 of 10 before

@@ -8,6 +8,7 @@ import pytest
 from whydrift.monitor.diagnosis.counterfactual.base import Rows
 from whydrift.monitor.diagnosis.counterfactual.category import fit_category
 from whydrift.monitor.diagnosis.counterfactual.design import Causes, Columns, Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.in_two_parts import fit_in_two_parts
 from whydrift.monitor.diagnosis.counterfactual.number import fit_number
 from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
 
@@ -97,10 +98,57 @@ def test_categories_change_as_often_as_their_chances_do_and_no_oftener():
     again = fit.rerun(rows_of(0, index), causes(design, x[index]), everyone)[0]
     assert again.mean() == pytest.approx(0.7, abs=0.03)
     assert (again[level[index] == 1] == 1).mean() > 0.99
-    chances = fit.chances(rows_of(0, index), causes(design, x[index]), everyone)[0]
-    assert chances.sum(axis=1) == pytest.approx(1.0)
-    one = int(np.flatnonzero(fit.levels == 1)[0])
-    assert chances[:, one].mean() == pytest.approx(0.7, abs=0.03)
+    outcomes = fit.outcomes(rows_of(0, index), causes(design, x[index]), everyone)
+    assert sum(chance[0] for _, chance in outcomes) == pytest.approx(1.0)
+    one = next(chance for level, chance in outcomes if level == 1)
+    assert one.mean() == pytest.approx(0.7, abs=0.03)
+
+
+def claims(rng: np.random.Generator, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Most are 0; in the current window as many more are not as are here for a larger x."""
+    x = rng.normal(size=len(window))
+    is_claim = rng.random(len(x)) < 1 / (1 + np.exp(1 - x - window))
+    return x, np.where(is_claim, np.exp(1 + 0.5 * x + 0.4 * rng.normal(size=len(x))), 0.0)
+
+
+def test_claims_become_as_many_and_as_large_as_the_other_windows():
+    window = window_of(2 * SPLIT)
+    rng = np.random.default_rng(6)
+    x, y = claims(rng, window)
+    design = design_of(x)
+    fit = fit_in_two_parts(
+        y, features(design, x), design.layout, window, np.arange(len(x)) % GROUPS, GROUPS,
+        rng.random(len(x)),
+    )  # fmt: skip
+    assert fit is not None and fit.end == 0
+    index = np.arange(SPLIT)
+    everyone, same = np.ones(SPLIT, dtype=bool), causes(design, x[:SPLIT])
+    again = fit.rerun(rows_of(0, index), same, everyone)[0]
+    share, mean = (y[SPLIT:] > 0).mean(), y[y > 0].mean()
+    assert (again > 0).mean() == pytest.approx(share, abs=0.03)
+    assert again[again > 0].mean() == pytest.approx(mean, rel=0.06)
+    assert (again[y[:SPLIT] > 0] > 0).mean() > 0.97  # who had a claim keeps it
+    outcomes = fit.outcomes(rows_of(0, index), same, everyone)
+    expected = sum((chance * value).mean() for value, chance in outcomes)
+    assert expected == pytest.approx(y[SPLIT:].mean(), rel=0.06)
+    left = fit.rerun(rows_of(0, index), same, ~everyone)[0]
+    assert left == pytest.approx(y[:SPLIT])
+
+
+@pytest.mark.parametrize("values", ["normal", "counts", "claims in one window"])
+def test_numbers_that_are_not_often_at_an_end_in_both_windows_are_in_one_part(values):
+    window = window_of(2 * SPLIT)
+    rng = np.random.default_rng(7)
+    x, y = claims(rng, window)
+    if values == "normal":
+        y = x + rng.normal(size=len(x))
+    elif values == "counts":
+        y = rng.poisson(1.0, len(x)).astype(float)
+    else:
+        y[:SPLIT] += 1 + rng.random(SPLIT)
+    design = design_of(x)
+    given = features(design, x), design.layout, window, np.arange(len(x)) % GROUPS, GROUPS
+    assert fit_in_two_parts(y, *given, rng.random(len(x))) is None
 
 
 def test_features_that_say_nothing_are_shrunk_away_and_those_that_do_are_not():

@@ -30,6 +30,8 @@ class Rows:
         0:1 for the fit to all rows, 1: for those with each group left out.
     kept : list of ndarray
         What the mechanism found out about the rows as recorded: the same in every run.
+    parts : list of Rows
+        The rows once more for each part of a mechanism that has several.
     """
 
     side: int
@@ -37,6 +39,7 @@ class Rows:
     luck: FloatArray
     fits: slice
     kept: list[FloatArray] = field(default_factory=list, compare=False)
+    parts: list[Rows] = field(default_factory=list, compare=False)
 
 
 class Mechanism(Protocol):

@@ -40,16 +40,18 @@ class CategoryMechanism:
     levels: FloatArray
     logits: FloatArray
 
-    def chances(self, rows: Rows, causes: Causes, switched: BoolArray) -> FloatArray:
-        """Return what one-hot codes of each row become, shape (n_fits, n, n_levels).
+    def outcomes(
+        self, rows: Rows, causes: Causes, switched: BoolArray
+    ) -> list[tuple[FloatArray, FloatArray]]:
+        """Return all levels with what one-hot codes of each row become, shape (n_fits, n).
 
         The row's own level less its old chances plus its new ones: as a number's noise is kept,
         so is a category's. Sums to one; single entries may lie outside [0, 1].
         """
         old, new = self._both(rows, causes, switched)
         own = self.values[rows.index][:, None] == self.levels
-        out: FloatArray = own + new - old
-        return out
+        chances = own + new - old
+        return [(np.array(level), chances[..., k]) for k, level in enumerate(self.levels)]
 
     def rerun(self, rows: Rows, causes: Causes, switched: BoolArray) -> FloatArray:
         """See `Mechanism`; a row keeps its level as often as the new chances allow."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
@@ -69,14 +69,35 @@ class NumberMechanism:
             out += np.exp(log_sd, out=log_sd) * noise
         return out if drawn is None else np.where(switched, drawn, out)
 
+    def filled(self, rows: BoolArray, is_current: FloatArray, luck: FloatArray) -> NumberMechanism:
+        """Return the mechanism with values of such luck in rows that have none.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n_rows,)
+        is_current : ndarray of shape (n_rows,)
+            0 or 1.
+        luck : ndarray of shape (n_rows,)
+            Ranks of their noise within their window, in (0, 1).
+        """
+        values, residual, spread = self.values.copy(), self.residual.copy(), self.spread.copy()
+        rank = np.where(rows, luck, self.rank)
+        for side in (0, 1):
+            some = np.flatnonzero(rows & (is_current == side))
+            features = self.design[some].T
+            spread[some] = _limited(self.log_sd[side, 0] @ features)
+            noise = self.noise[side, :1]
+            if self.is_shared:  # none was asked for
+                own = np.isfinite(self.residual) & (is_current == side)
+                noise = _quantiles(np.sort(self.residual[own] / np.exp(self.spread[own])))[None]
+            residual[some] = np.exp(spread[some]) * _at_ranks(noise, rank[some])[0]
+            values[some] = self.curve[side, 0] @ features + residual[some]
+        return replace(self, values=values, residual=residual, spread=spread, rank=rank)
+
     def _drawn(self, rows: Rows, causes: Causes) -> FloatArray:
         """Return the values had all rows the other window's mechanism, and their rank in it."""
         other, index = 1 - rows.side, rows.index
-        place = self.rank[index] * (_NOISE_POINTS - 1)
-        low = np.minimum(place.astype(np.int64), _NOISE_POINTS - 2)
-        table = self.noise[other, rows.fits]
-        out: FloatArray = table[:, low]
-        out += (table[:, low + 1] - out) * (place - low)
+        out = _at_ranks(self.noise[other, rows.fits], self.rank[index])
         level, log_sd = self._shape(other, rows, causes)
         if log_sd is not None:
             out *= np.exp(log_sd, out=log_sd)
@@ -102,6 +123,15 @@ class NumberMechanism:
             return causes.times(curve[None])[0], None
         level, log_sd = causes.times(np.stack([curve, self.log_sd[side, rows.fits]]))
         return level, _limited(log_sd)
+
+
+def _at_ranks(table: FloatArray, rank: FloatArray) -> FloatArray:
+    """Return quantiles of noise at some ranks, shape (n_tables, n)."""
+    place = rank * (_NOISE_POINTS - 1)
+    low = np.minimum(place.astype(np.int64), _NOISE_POINTS - 2)
+    out: FloatArray = table[:, low]
+    out += (table[:, low + 1] - out) * (place - low)
+    return out
 
 
 def _limited(log_sd: FloatArray) -> FloatArray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -18,6 +18,10 @@ from whydrift.monitor.diagnosis.counterfactual.design import (
     Design,
     NumberBasis,
     basis_in,
+)
+from whydrift.monitor.diagnosis.counterfactual.in_two_parts import (
+    TwoPartMechanism,
+    fit_in_two_parts,
 )
 from whydrift.monitor.diagnosis.counterfactual.number import NumberMechanism, fit_number
 from whydrift.monitor.diagnosis.metric import RowMeasure
@@ -45,7 +49,7 @@ class Node:
     name: str
     parents: tuple[str, ...]
     design: Design
-    mechanism: NumberMechanism | CategoryMechanism
+    mechanism: NumberMechanism | CategoryMechanism | TwoPartMechanism
     unit: int | None
     luck: FloatArray
 
@@ -140,30 +144,29 @@ class Rerun:
         """
         world, shape = self._world, self._shape
         moved = _Moved(world.bases, self._recorded)
-        outcome: tuple[FloatArray, FloatArray] | None = None
+        outcomes: Sequence[tuple[FloatArray, FloatArray]] = ()
         for node in world.nodes:
             flips = self._nobody if node.unit is None else switched[:, node.unit]
             if not flips.any() and not moved.has_any(node.parents):
                 continue
-            causes = node.design.causes(moved, len(self._index))
-            if node.name == world.target and isinstance(node.mechanism, CategoryMechanism):
-                chances = node.mechanism.chances(self._rows(node), causes, flips)
-                outcome = node.mechanism.levels, chances
+            causes, own = node.design.causes(moved, len(self._index)), self._rows(node)
+            if node.name == world.target and not isinstance(node.mechanism, NumberMechanism):
+                outcomes = node.mechanism.outcomes(own, causes, flips)
             else:
-                moved.put(node.name, node.mechanism.rerun(self._rows(node), causes, flips))
+                moved.put(node.name, node.mechanism.rerun(own, causes, flips))
         guess = self._guess(moved)
-        if outcome is None:
+        if not outcomes:
             truth = moved.values.get(world.target)
             measured = world.measure.of(
                 self._as_recorded(world.target) if truth is None else truth, guess
             )
             return np.broadcast_to(measured, shape)
         total, mass = np.zeros(shape), np.zeros(shape)
-        for position, level in enumerate(outcome[0]):
-            measured = world.measure.of(np.full(shape, level), guess)
+        for outcome, chance in outcomes:
+            measured = world.measure.of(np.broadcast_to(outcome, shape), guess)
             if np.isfinite(measured).any():  # a class that is new to the measure has none
-                total += outcome[1][..., position] * measured
-                mass += outcome[1][..., position]
+                total += chance * measured
+                mass += chance
         return np.asarray(total / np.where(mass > 0, mass, 1.0))
 
     def _guess(self, moved: _Moved) -> FloatArray | None:
@@ -254,13 +257,15 @@ def fit_world(
         unit = unit_of.get(name)
         design = Design({p: bases[p] for p in parents}, differs=unit is not None)
         features = design(known, values.shape)
-        fit: Callable[..., NumberMechanism | CategoryMechanism]
-        fit = fit_category if pair.is_discrete(name) else fit_number
-        layout = design.layout
+        layout, luck = design.layout, rng.random((len(values), 2))
         if name == prediction:  # a formula: what it misses is no noise whose spread could change
             layout = replace(layout, for_spread=layout.for_spread[:1])
-        mechanism = fit(values, features, layout, pair.is_current, groups, GROUPS)
-        return Node(name, parents, design, mechanism, unit, rng.random((len(values), 2)))
+        fit = fit_category if pair.is_discrete(name) else fit_number
+        mechanism: NumberMechanism | CategoryMechanism | TwoPartMechanism | None = None
+        given = values, features, layout, pair.is_current, groups, GROUPS
+        if name != prediction and not pair.is_discrete(name):
+            mechanism = fit_in_two_parts(*given, luck[:, 1])
+        return Node(name, parents, design, mechanism or fit(*given), unit, luck)
 
     nodes = tuple(
         fitted(n, tuple(p for p in graph.parents(n) if p in bases), pair.values(n))
