@@ -15,6 +15,11 @@ from whydrift.monitor.diagnosis.diagnosis import (
     TargetResult,
     Verdict,
 )
+from whydrift.monitor.diagnosis.direct_test import (
+    DirectTest,
+    prediction_given_inputs,
+    target_given_inputs,
+)
 from whydrift.monitor.diagnosis.error_control import benjamini_hochberg, holm
 from whydrift.monitor.diagnosis.groups import (
     Group,
@@ -34,7 +39,7 @@ from whydrift.monitor.diagnosis.judgement import (
 )
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult, Untestable
 from whydrift.monitor.diagnosis.selection import OneChoice, one_choice
-from whydrift.monitor.diagnosis.testing import DirectTest, Testing
+from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.ties import Tie, tie_p_values, told_ties
 from whydrift.monitor.diagnosis.turned import put_before
 from whydrift.monitor.diagnosis.words import joined, p_text
@@ -156,9 +161,9 @@ def judge(
     """
     evidence = testing.evidence(target)
     graph = testing.graph
-    direct = testing.conditional(target, evidence) if has_labels else None
+    direct = target_given_inputs(testing, target, evidence) if has_labels else None
     conditional = None if direct is None else direct.result
-    predicted = None if prediction is None else testing.prediction(prediction, target)
+    predicted = None if prediction is None else prediction_given_inputs(testing, prediction, target)
     family = {
         n: e.own.p_value
         for n, e in evidence.items()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -27,21 +27,18 @@ from whydrift.monitor.diagnosis.graph_check import lacks_edge_at
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
-from whydrift.monitor.diagnosis.lost_values import is_beyond_loss
 from whydrift.monitor.diagnosis.mechanism.base import (
     MechanismTest,
     MechanismTestResult,
     Untestable,
 )
-from whydrift.monitor.diagnosis.mechanism.design import ROWS_PER_FEATURE, products
 from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.read_by_model import MOST_COLUMNS, read_by_model
 from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for, loose_edges
 from whydrift.monitor.diagnosis.turned import edges_to_turn, put_before
-from whydrift.monitor.diagnosis.words import joined
 
-__all__ = ["DirectTest", "Testing"]
+__all__ = ["Testing"]
 
 _MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
 _LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
@@ -55,32 +52,7 @@ _MOST_BROKEN = 0.005  # of the rows
 _PER_STEP_DOWN = 0.3  # how much likelier a column further down the graph is to gain a cause
 _LEAST_WEIGHT = 0.03  # of a set of parents, to be tested with
 _LEAST_JOINED = 0.1  # weight of the graphs that join a column to another, which counts for it then
-_COSTLY_GAPS = 0.95  # of the rows that the other columns leave: what gaps may leave of them
-_TOLD_BY_GAPS = 0.1  # of the target's variance
-_ALIKE_ENOUGH = 0.5  # overlap below which columns beside the matter are not given
 _NEARLY_ALL = 0.9  # of the weight: a column that moved by fewer graphs is in doubt
-
-# Faults that leave rows without a value, and the others as they are.
-_TAKE_VALUES = frozenset({FaultKind.NULL_SPIKE, FaultKind.DEFAULT_VALUE, FaultKind.STUCK_VALUE})
-
-
-@dataclass(frozen=True, slots=True)
-class DirectTest:
-    """P(target | all inputs), tested without a graph.
-
-    Parameters
-    ----------
-    result : MechanismTestResult
-        What the test says.
-    inputs : tuple of str
-        Those given.
-    left_out : tuple of str
-        Those not given, as they moved too far and have nothing to do with the target.
-    """
-
-    result: MechanismTestResult
-    inputs: Parents
-    left_out: Parents = ()
 
 
 class Testing:
@@ -166,7 +138,7 @@ class Testing:
             if has_repairs
             else self.recorded
         )
-        self._done: dict[tuple[str, frozenset[str]], MechanismTestResult] = {}
+        self._done: dict[tuple[str, frozenset[str], frozenset[str]], MechanismTestResult] = {}
         self._read: dict[str, frozenset[str]] = {}
         self._mechanism_test = mechanism_test
         self._tests = {
@@ -293,7 +265,7 @@ class Testing:
         for done, name in enumerate(columns):
             self.progress("testing mechanisms", done, len(columns))
             for parents in alternatives.parent_sets(name, _LEAST_WEIGHT):
-                p_values[name, parents] = self._both(name, parents).p_value
+                p_values[name, parents] = self.cautious_test(name, parents).p_value
         return alternatives.simplest(p_values)
 
     def _usable_parents(self, name: str) -> Parents:
@@ -301,12 +273,12 @@ class Testing:
 
     def _column(self, name: str) -> ColumnEvidence:
         parents = self._usable_parents(name)
-        own = self._both(name, parents)
+        own = self.cautious_test(name, parents)
         own, chances = self._averaged(name, own)
         undecided = tuple(p for p in self.graph.undecided_neighbours(name) if p in self.usable)
         is_open = False
         if undecided and own.p_value is not None:
-            wider = self._both(name, (*parents, *undecided))
+            wider = self.cautious_test(name, (*parents, *undecided))
             if wider.p_value is not None and wider.p_value > own.p_value:
                 is_open = wider.p_value > 0.05
         if not parents:
@@ -314,7 +286,7 @@ class Testing:
         elif self.is_given or name in self._repairable:
             marginal = self.given(name, ())
         else:  # the test without parents, if it was done
-            marginal = self._both(name, ())
+            marginal = self.cautious_test(name, ())
         return ColumnEvidence(
             own,
             marginal,
@@ -335,18 +307,30 @@ class Testing:
         if self.alternatives is None:
             return own, {}
         sets = self.alternatives.parent_sets(name, _LEAST_WEIGHT)
-        by_parents = {s: self._both(name, s).p_value for s in sets}
+        by_parents = {s: self.cautious_test(name, s).p_value for s in sets}
         known = [(sets[s], p) for s, p in by_parents.items() if p is not None]
         if own.p_value is None or not known:
             return own, by_parents
         return replace(own, p_value=_over_graphs(known)), by_parents
 
-    def _both(self, name: str, parents: Parents) -> MechanismTestResult:
-        """Test as recorded and as repaired where these differ; the more cautious answer counts."""
+    def cautious_test(
+        self, name: str, parents: Parents, filled: frozenset[str] = frozenset()
+    ) -> MechanismTestResult:
+        """Test as recorded and as repaired where these differ; the more cautious answer counts.
+
+        Parameters
+        ----------
+        name : str
+            The column.
+        parents : tuple of str
+            What is given.
+        filled : frozenset of str
+            Those of them whose gaps cost no rows; see `FilledPair`.
+        """
         parents = tuple(p for p in parents if p in self.usable)
-        key = name, frozenset(parents)
+        key = name, frozenset(parents), filled
         if key not in self._done:
-            self._done[key] = self._tested(name, parents)
+            self._done[key] = self._tested(name, parents, filled)
         return self._done[key]
 
     def _strangers(self, name: str, parents: Parents) -> Parents:
@@ -391,9 +375,7 @@ class Testing:
             return pair, self._tests[id(pair)]
         return FilledPair.of(pair, filled), FirstVariation(self._mechanism_test())
 
-    def _tested(
-        self, name: str, parents: Parents, filled: frozenset[str] = frozenset()
-    ) -> MechanismTestResult:
+    def _tested(self, name: str, parents: Parents, filled: frozenset[str]) -> MechanismTestResult:
         pair, test = self._asking(self.repaired, filled)
         if name in self._calendar:
             rows = int(pair.complete((name,)).sum())
@@ -430,7 +412,7 @@ class Testing:
         out = [
             Tie(
                 (e.a, e.b),
-                self._both(e.b, given_for(graph, e.b, e.a)),
+                self.cautious_test(e.b, given_for(graph, e.b, e.a)),
                 e.mark == "<->",
                 pairs=ends[e.b],
             )
@@ -443,7 +425,8 @@ class Testing:
         for a, b in picked:
             # By a change of its cause alone a column given its effect moves, and not the effect.
             one, other = (
-                self._both(n, given_for(graph, n, m, neighbours=True)) for n, m in ((a, b), (b, a))
+                self.cautious_test(n, given_for(graph, n, m, neighbours=True))
+                for n, m in ((a, b), (b, a))
             )
             weaker = one if other.p_value is not None else other
             if one.p_value is not None and other.p_value is not None:
@@ -456,7 +439,7 @@ class Testing:
 
     def p_value(self, name: str, parents: Parents) -> float | None:
         """Return the p-value of "the column's mechanism is as before" given any parents."""
-        return self._both(name, parents).p_value if self._is_sound(name) else None
+        return self.cautious_test(name, parents).p_value if self._is_sound(name) else None
 
     def may_cause(self, cause: str, effect: str) -> bool:
         """Whether an edge might have been learned with another direction: nobody said it is not."""
@@ -494,143 +477,19 @@ class Testing:
         test = FirstVariation(self._mechanism_test())
         return partial(test, pair)
 
-    def conditional(
-        self, target: str | None, evidence: dict[str, ColumnEvidence]
-    ) -> DirectTest | None:
-        """Test P(target | all inputs) directly, without a graph; None where rows are too few.
-
-        Inputs are all other columns but unrepaired faulty ones. With repaired inputs both versions
-        have to reject: what the target follows may have read either. Of a target that lost values
-        the rest is tested, and a change counts if it is larger than their loss can make it. A
-        column that neither the target nor the prediction has to do with costs it no rows: its gaps
-        are filled, and where it moved so far that no rows are alike, it is not given.
-        """
-        if target is None or target not in self.usable:
-            return None
-        fault = evidence[target].fault
-        if fault is not None and fault not in _TAKE_VALUES:
-            return None
-        broken = {
-            c
-            for f in self.findings
-            if not f.repairs
-            for c in f.fault.columns
-            if f.fault.kind is not FaultKind.NULL_SPIKE
-        }
-        inputs = tuple(
-            n for n in self.graph.nodes if n in self.usable and n != target and n not in broken
-        )
-        if not inputs:
-            return None
-        filled = self._costly_gaps(target, inputs)
-        if not _rows_suffice(self._asking(self.repaired, filled)[0], target, inputs):
-            self.notes.append(
-                Note(
-                    "conditional_not_tested",
-                    target,
-                    f"P({target} | all inputs) was not tested directly: too few complete rows "
-                    f"for {len(inputs)} inputs",
-                )
-            )
-            return None
-        direct = self._given_all(target, inputs, filled, evidence)
-        result = direct.result
-        low = result.p_value is not None and result.p_value <= _LOW
-        if (
-            fault is not None
-            and low
-            and not is_beyond_loss(
-                result, self.repaired.reference, target, self._missing_shares(target)
-            )
-        ):
-            text = (
-                f"what is left of {target!r} moved given all inputs, but no more than it may by "
-                f"the {self._missing_shares(target)[1]:.1%} of values that are lost, if they are "
-                "lost for what they were"
-            )
-            self.notes.append(Note("conditional_in_doubt", target, text))
-            return None
-        return direct
-
-    def _given_all(
-        self,
-        target: str,
-        inputs: Parents,
-        filled: frozenset[str],
-        evidence: Mapping[str, ColumnEvidence],
-    ) -> DirectTest:
-        """Test the target given all inputs, but for what is beside the matter and moved too far."""
-
-        def given(names: Parents) -> MechanismTestResult:
-            gaps = filled.intersection(names)
-            return self._tested(target, names, gaps) if gaps else self._both(target, names)
-
-        result = given(inputs)
-        if result.overlap >= _ALIKE_ENOUGH:
-            return DirectTest(result, inputs)
-        apart = self._apart(target, inputs)
-        far = tuple(n for n in inputs if n in apart and _may_have_moved(evidence[n]))
-        kept = tuple(n for n in inputs if n not in far)
-        if not (far and kept):
-            return DirectTest(result, inputs)
-        nearer = given(kept)
-        if nearer.overlap <= result.overlap:
-            return DirectTest(result, inputs)
-        text = (
-            f"P({target} | all inputs) was tested without {joined(far)}: hardly any rows of the "
-            f"two windows are alike in it, and nothing joins it to {target!r}"
-        )
-        self.notes.append(Note("conditional_without", target, text))
-        return DirectTest(nearer, kept, far)
-
-    def _costly_gaps(self, target: str, inputs: Parents) -> frozenset[str]:
-        """Return the columns beside the matter whose gaps would cost a direct test its rows."""
-        pair = self.repaired
-        there = pair.complete((target, *inputs)).sum()
-        if there == pair.observed(target).sum():
-            return frozenset()
-        apart = self._apart(target, inputs)
-        near = pair.complete((target, *(n for n in inputs if n not in apart)))
-        if there >= _COSTLY_GAPS * near.sum():
-            return frozenset()
-        gappy = [n for n in apart if 0 < pair.observed(n).sum() < len(pair.is_current)]
-        return frozenset(n for n in gappy if not self._is_told_by_gaps(target, n))
-
-    def _is_told_by_gaps(self, target: str, name: str) -> bool:
-        """Whether the gaps of a column say what the target is: how long a click was looked at."""
-        pair = self.repaired
-        there = pair.observed(target)
-        values = pair.features(target).linear[there]
-        mark = pair.observed(name)[there] - pair.observed(name)[there].mean()
-        spread = values.std(axis=0) * mark.std()
-        r = np.divide((mark @ values) / len(mark), spread, where=spread > 0, out=0.0 * spread)
-        return bool((r**2 >= _TOLD_BY_GAPS).any())
-
-    def _apart(self, target: str, inputs: Parents) -> frozenset[str]:
-        """Return the inputs that tell nothing of the target beside others, nor does a model read.
-
-        Those that no edge joins to it or to what may follow from it, by the graph or by others
-        that the windows support.
-        """
-        joined_to = {other for other, _, _ in self.graph.ends(target)}
-        below = joined_to.difference(self.graph.parents(target))
-        near = joined_to.union(*({o for o, _, _ in self.graph.ends(n)} for n in below))
-        near |= self.read(target)
-        if self.alternatives is not None:
-            for (cause, effect), weight in self.alternatives.edge_weights().items():
-                if weight >= _LEAST_JOINED and target in (cause, effect):
-                    near |= {cause, effect}
-        return frozenset(inputs) - near
-
     def may_cause_directly(self, target: str) -> frozenset[str]:
         """Return the columns from which an edge may lead to another, by any graph that counts."""
         if target not in self.graph.nodes:  # the same in every row
             return frozenset()
         found = {*self.graph.parents(target), *self.graph.undecided_neighbours(target)}
-        if self.alternatives is not None:
-            weights = self.alternatives.edge_weights().items()
-            found |= {a for (a, b), weight in weights if b == target and weight >= _LEAST_JOINED}
-        return frozenset(found)
+        return frozenset(found.union(a for a, b in self.edges_that_count() if b == target))
+
+    def edges_that_count(self) -> frozenset[tuple[str, str]]:
+        """Return the edges (cause, effect) of so much weight that they count; none of one graph."""
+        if self.alternatives is None:
+            return frozenset()
+        weights = self.alternatives.edge_weights().items()
+        return frozenset(edge for edge, weight in weights if weight >= _LEAST_JOINED)
 
     def read(self, target: str) -> frozenset[str]:
         """Return the columns that the prediction is seen to follow, and those not asked about.
@@ -645,29 +504,6 @@ class Testing:
             found = read_by_model(reference, prediction, others)
             self._read[target] = found.union(others[MOST_COLUMNS:] if found else ())
         return self._read[target]
-
-    def _missing_shares(self, name: str) -> tuple[float, float]:
-        """Return the shares of the reference's and of the current rows without a value."""
-        there = self.repaired.observed(name)
-        split = self.repaired.split
-        return float(1 - there[:split].mean()), float(1 - there[split:].mean())
-
-    def prediction(self, name: str, target: str | None) -> MechanismTestResult | None:
-        """Test P(prediction | all inputs), or return None where that would tell nothing.
-
-        So it is with too few rows, and where inputs are broken beyond repair: what the model read
-        is not known. With repaired inputs both versions have to reject.
-        """
-        inputs = tuple(n for n in self.graph.nodes if n in self.usable and n != target)
-        read = set(self.graph.nodes)
-        if any(
-            not f.repairs and (not f.fault.columns or read & {*f.fault.columns})
-            for f in self.findings
-        ):
-            return None
-        if not inputs or not _rows_suffice(self.recorded, name, inputs):
-            return None
-        return self._both(name, inputs)
 
     def follows(self, name: str, clock: str, target: str | None) -> bool:
         """Whether a column may depend, given the inputs, on one that goes on by itself.
@@ -772,12 +608,6 @@ class Testing:
         return abs(result.components[0].value) >= _LEAST_MISSING
 
 
-def _may_have_moved(evidence: ColumnEvidence) -> bool:
-    """Whether a column's own distribution may have; of a faulty one that is not known."""
-    marginal = evidence.marginal
-    return marginal is None or marginal.p_value is None or marginal.p_value <= _LOW
-
-
 def _over_graphs(weighted: list[tuple[float, float]]) -> float:
     """Return one p-value of several (weight, p-value)."""
     total = sum(w for w, _ in weighted)
@@ -788,15 +618,6 @@ def _over_graphs(weighted: list[tuple[float, float]]) -> float:
         if reached >= _NEARLY_ALL * total:
             return min(average, p_value)
     return average
-
-
-def _rows_suffice(pair: WindowPair, name: str, inputs: tuple[str, ...]) -> bool:
-    """Whether there are rows enough to test a column given all inputs."""
-    features = sum(pair.features(n).basis.shape[1] for n in inputs)
-    linear = sum(pair.features(n).linear.shape[1] for n in inputs)
-    rows = int(pair.complete((name, *inputs)).sum())
-    width = 1 + features + products(linear, 1 + features, rows)
-    return bool(rows >= ROWS_PER_FEATURE * width)
 
 
 def _standing(
