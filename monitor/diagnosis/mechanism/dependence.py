@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
 from whydrift.monitor.diagnosis.mechanism.combination import as_normal, unskewed
 from whydrift.monitor.diagnosis.mechanism.low_frequency import by_slow_waves
@@ -16,6 +16,7 @@ __all__ = ["Moments", "Rows"]
 
 _AT_ONCE, _LEAST_AT_ONCE = 32_000, 256  # numbers, and rows, that stay in the processor's cache
 _FEW = 30  # columns
+_LEAST_TELLING = 8.0  # rows of equal weight that a sum must rest on: fewer are not normal
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,11 @@ class Moments:
     freedom: float
     telling: FloatArray
     own_freedom: FloatArray | None = None
+
+    @property
+    def is_normal(self) -> BoolArray:
+        """Which sums rest on rows enough to be about normal."""
+        return self.telling >= _LEAST_TELLING
 
     def standardised(self, spread: FloatArray) -> FloatArray:
         """Return sums divided by ``spread``, with tails that are normal's."""
