@@ -24,6 +24,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     POOLED_SD,
     Component,
     MechanismTestResult,
+    Power,
     Untestable,
 )
 from whydrift.monitor.diagnosis.words import is_conceivable, joined, p_text
@@ -153,12 +154,16 @@ def detectable_effect(result: MechanismTestResult | None, level: float, tests: i
     """
     if result is None or result.level is None or result.power is None:
         return None
-    power = result.power
+    error = result.level.error if result.power.error is None else result.power.error
+    return _detectable(result.power, error, level, tests)
+
+
+def _detectable(power: Power, error: float, level: float, tests: int) -> float | None:
     limit = float(fdtri(power.rank, power.freedom, 1 - level / (power.tests * max(1, tests))))
     noncentrality = ncfdtrinc(power.rank, power.freedom, 1 - _POWER, limit)
     if not np.isfinite(noncentrality):  # so few degrees of freedom that nothing would be seen
         return None
-    return float(np.sqrt(noncentrality) * result.level.error)
+    return float(np.sqrt(noncentrality) * error)
 
 
 def sees_enough(
@@ -167,7 +172,9 @@ def sees_enough(
     """Whether a change worth knowing would have been seen; None where that is not known."""
     if result is None or result.level is None:
         return None
-    detectable = detectable_effect(result, level, tests)
+    if result.power is None:
+        return False
+    detectable = _detectable(result.power, result.level.error, level, tests)
     return detectable is not None and detectable <= floor.worth_knowing * result.level.scale
 
 

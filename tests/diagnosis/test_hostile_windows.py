@@ -148,6 +148,23 @@ def test_a_change_of_the_detectable_size_is_found_four_times_in_five(parents, tr
     assert least(trials, 0.75) <= found <= most(trials, 0.85)
 
 
+def test_a_change_of_the_detectable_size_of_a_categorys_commonest_level_is_found():
+    """A rare level's share is known best, and a change of so little of a common one is not seen."""
+    rng = np.random.default_rng(8)
+
+    def grade(change: float):
+        frames = []
+        for moved in (0.0, change):
+            x, p = rng.normal(size=1000), np.array([0.4, 0.3, 0.2, 0.1])
+            p = np.array([p[0] + moved, *(p[1:] * (0.6 - moved) / 0.6)])
+            frames.append({"x": x, "grade": np.array(list("abcd"))[rng.choice(4, 1000, p=p)]})
+        return diagnose(*frames, [("x", "grade")], floor=0.0).columns["grade"]
+
+    detectable = float(np.median([grade(0.0).detectable_effect for _ in range(9)]))
+    found = sum(grade(detectable).verdict.is_origin for _ in range(60))
+    assert least(60, 0.75) <= found <= 58
+
+
 # Faults that are none
 
 

@@ -91,11 +91,16 @@ class Power:
         Denominator degrees of freedom.
     tests : float
         How many times its p-value counts among the ways to look.
+    error : float, optional
+        Largest standard error of a category's shares: a change of any share is promised to be
+        seen, and that of a common one is known less well in rows, if not in sds. None: that of
+        ``level``.
     """
 
     rank: int
     freedom: float
     tests: float
+    error: float | None = None
 
 
 # How much a new dependence counts beside all other ways to change.

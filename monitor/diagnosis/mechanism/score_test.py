@@ -73,6 +73,13 @@ def score_test(
     level = [c for c in components[: scores.leading] if c.unit != "log sd"]
     components.sort(key=lambda c: -abs(c.z))
     weights = [_WEIGHTS[name] for name in p_values]
+    shares = [c.error for c in level if c.unit == "probability"]
+    power = Power(
+        scores.leading,
+        freedom,
+        _CAUTION * sum(weights) / _WEIGHTS["short"],
+        max(shares, default=None),
+    )
     return MechanismTestResult(
         min(1.0, _CAUTION * cauchy_combination(list(p_values.values()), weights)),
         None,
@@ -80,7 +87,7 @@ def score_test(
         rows,
         tuple(components),
         max(level, key=lambda c: c.error / c.scale, default=None),
-        Power(scores.leading, freedom, _CAUTION * sum(weights) / _WEIGHTS["short"]),
+        power,
         new_dependence(models, scores, strangers),
     )
 
