@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from whydrift.discovery.errors import GraphError, nearest
+from whydrift.discovery.reach import reached
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -499,14 +500,7 @@ class Graph:
         return index[node]
 
     def _reach(self, start: str, step: Mapping[str, tuple[str, ...]]) -> frozenset[str]:
-        seen: set[str] = set()
-        todo = list(self._found(step, start))
-        while todo:
-            node = todo.pop()
-            if node not in seen:
-                seen.add(node)
-                todo.extend(step[node])
-        return frozenset(seen)
+        return frozenset(reached(self._found(step, start), step.__getitem__))
 
     def _cycle(self) -> list[str]:
         """Return the nodes of one directed cycle, first node repeated, or an empty list."""

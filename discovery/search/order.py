@@ -17,6 +17,7 @@ from whydrift.discovery.arrays import BoolArray
 from whydrift.discovery.graph import Edge, Graph, Origin
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.progress import Progress, silent
+from whydrift.discovery.reach import reached
 from whydrift.discovery.scores.base import Score
 from whydrift.discovery.scores.registry import score_named
 from whydrift.discovery.search.exact import ExactColumns
@@ -320,7 +321,7 @@ class OrderSearch:
             first, last = order.index(parent), order.index(child)
             if first > last:
                 continue
-            family = self._ancestors(parents, child)
+            family = reached(parents[child], parents.__getitem__)
             between = order[first + 1 : last]
             moved = [c for c in between if c in family] + [child]
             stay = [parent] + [c for c in between if c not in family]
@@ -354,17 +355,6 @@ class OrderSearch:
             parents.append((column, found))
             prefix |= 1 << column
         return gain, parents
-
-    @staticmethod
-    def _ancestors(parents: list[tuple[int, ...]], column: int) -> set[int]:
-        seen: set[int] = set()
-        todo = list(parents[column])
-        while todo:
-            other = todo.pop()
-            if other not in seen:
-                seen.add(other)
-                todo += parents[other]
-        return seen
 
     # ---- parents ------------------------------------------------------------------------------
     def _candidates(self) -> list[int]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import IntArray
 from whydrift.discovery.graph import Edge, Graph, Origin
+from whydrift.discovery.reach import reached
 
 __all__ = ["Alternative", "Alternatives", "Parents"]
 
@@ -197,14 +198,7 @@ def _with_turned(
 
 def _ancestors(parents: Mapping[str, Collection[str]], name: str) -> set[str]:
     """Return the columns that lead to one."""
-    found: set[str] = set()
-    ahead = list(parents[name])
-    while ahead:
-        above = ahead.pop()
-        if above not in found:
-            found.add(above)
-            ahead += parents[above]
-    return found
+    return reached(parents[name], parents.__getitem__)
 
 
 def _confidence(weight: float) -> float:

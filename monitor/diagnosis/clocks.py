@@ -18,6 +18,7 @@ from whydrift.discovery.scores.features import rank_normal
 from whydrift.discovery.snapshot.schema import ColumnKind, Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
+from whydrift.monitor.diagnosis.whole_numbers import are_whole
 
 __all__ = [
     "DAY_NAMES",
@@ -25,6 +26,7 @@ __all__ = [
     "calendar_names",
     "clock",
     "counts_rows",
+    "goes_up",
     "is_day_of_month",
 ]
 
@@ -97,7 +99,7 @@ def clock(
     before, after = (w.column(name) for w in (reference, current))
     some = after[:_SOME]
     is_text = reference.schema[name].kind.is_discrete
-    if not is_text and (some != np.floor(some)).any():
+    if not is_text and not are_whole(some):
         return None  # most columns of numbers; a missing value counts as one
     known = np.isfinite(before), np.isfinite(after)
     old, new = before[known[0]], after[known[1]]
@@ -157,14 +159,18 @@ def counts_rows(reference: Snapshot, current: Snapshot, name: str) -> bool:
         gaps = np.diff(ordered)
         is_count = gaps[0] > 0 and np.ptp(gaps) <= _STEP_ERROR * gaps[0]
         if not is_count and not (
-            np.array_equal(ordered, values)
-            and np.corrcoef(values, np.arange(len(values)))[0, 1] >= _EVENLY
+            goes_up(values) and np.corrcoef(values, np.arange(len(values)))[0, 1] >= _EVENLY
         ):
             return False
         steps.append(float(gaps.mean()))
         starts.append(float(ordered[0]))
     is_alike = abs(steps[1] - steps[0]) <= _STEP_ALIKE * max(steps)
     return is_alike and abs(starts[1] - starts[0]) <= _FIRST_STEPS * max(steps)
+
+
+def goes_up(values: FloatArray) -> bool:
+    """Whether each row has at least what the one before has, as a clock does."""
+    return bool((np.diff(values) >= 0).all())
 
 
 def is_day_of_month(reference: Snapshot, current: Snapshot, name: str) -> bool:
@@ -349,7 +355,7 @@ def _comes_next(one: str, other: str) -> bool:
 
 def _goes_on(before: FloatArray, after: FloatArray, name: str) -> bool:
     """Whether whole numbers go on above those of the reference, evenly as time runs."""
-    if any((v != np.floor(v)).any() for v in (before, after)):
+    if not are_whole(before, after):
         return False
     still = [bool(v.min() == v.max()) for v in (before, after)]
     if all(still) and (before[0], after[0]) == (_MONTHS, 1):

@@ -45,9 +45,7 @@ from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.prediction_row import Model
 from whydrift.monitor.diagnosis.question import Question
-from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.remedy import Case, choose_remedy
-from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.sound_windows import SoundWindows, sound_windows
 from whydrift.monitor.diagnosis.stopwatch import Stopwatch
 from whydrift.monitor.diagnosis.summary import summarise
@@ -211,7 +209,7 @@ def _diagnosis(
     columns |= told.predicted.columns
     columns |= gone
     open_edges = _open_edges(judgement)
-    followed = _followed(side, judgement, question)
+    followed = _followed(testing, judgement, question)
     past = windows.past
     return Diagnosis(
         id=uuid4().hex,
@@ -362,18 +360,15 @@ def _version() -> str:
     return version("whydrift")
 
 
-def _followed(side: Sides, judgement: Judgement, question: Question) -> tuple[str, ...]:
+def _followed(testing: Testing, judgement: Judgement, question: Question) -> tuple[str, ...]:
     """Return the columns that moved and that the prediction follows, where no target was reached.
 
     That the target is not found to follow does not make them harmless: the model reads them.
     """
-    moved, prediction = judgement.ranking, question.prediction
-    if prediction is None or not moved or judgement.verdict is not Verdict.NONE:
+    moved = judgement.ranking
+    if question.prediction is None or not moved or judgement.verdict is not Verdict.NONE:
         return ()
-    if not side.reference.has(prediction):
-        return ()
-    others = [n for n in judgement.graph.nodes if n != question.target]
-    read = read_by_model(side.reference, prediction, others)
+    read = testing.read(question.target)
     return tuple(n for n in moved if n in read)
 
 

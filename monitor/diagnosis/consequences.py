@@ -188,7 +188,7 @@ def _gains(
 
 def _read(testing: Testing, target: str, inputs: tuple[str, ...]) -> tuple[str, ...]:
     """Return the inputs that the prediction follows, all where none is recognised."""
-    read = testing.read(target)
+    read = testing.may_be_read(target)
     return tuple(n for n in inputs if n in read) or inputs
 
 
@@ -198,7 +198,7 @@ def _near(testing: Testing, target: str, inputs: tuple[str, ...]) -> tuple[str, 
     Rows that moved away in no other are no new ones to a model. All, where it follows nothing that
     can be recognised.
     """
-    read = testing.read(target)
+    read = testing.may_be_read(target)
     kept = read | testing.may_cause_directly(target)
     near = tuple(n for n in inputs if n in kept)
     return near if read and near else inputs

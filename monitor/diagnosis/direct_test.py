@@ -202,7 +202,7 @@ def _beside(testing: Testing, target: str, inputs: Parents) -> frozenset[str]:
     joined_to = {other for other, _, _ in graph.ends(target)}
     below = joined_to.difference(graph.parents(target))
     near = joined_to.union(*({o for o, _, _ in graph.ends(n)} for n in below))
-    near |= testing.read(target)
+    near |= testing.may_be_read(target)
     near = near.union(*(edge for edge in testing.edges_that_count() if target in edge))
     return frozenset(inputs) - near
 

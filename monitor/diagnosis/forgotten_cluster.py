@@ -15,6 +15,7 @@ from scipy.special import fdtrc, ndtr
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.whole_numbers import are_whole
 
 __all__ = ["Forgotten", "forgotten_cluster"]
 
@@ -72,9 +73,7 @@ def forgotten_cluster(
         fewest = min(len(levels), len(levels_now))
         if fewest < _LEAST_LEVELS:
             continue
-        if is_number and not (
-            len(levels) <= _MOST_LEVELS * len(code) and (levels == np.floor(levels)).all()
-        ):
+        if is_number and not (len(levels) <= _MOST_LEVELS * len(code) and are_whole(levels)):
             continue
         if np.isin(now, levels, invert=True).mean() < _LEAST_NEW:
             continue
@@ -89,7 +88,7 @@ def forgotten_cluster(
 
 def _may_be_names(values: FloatArray) -> bool:
     """Whether the first values are whole numbers, not all of them small."""
-    return bool(values.size and (values == np.floor(values)).all() and values.max() > _LEAST_LEVELS)
+    return bool(values.size and are_whole(values) and values.max() > _LEAST_LEVELS)
 
 
 def _apart(score: FloatArray, level: IntArray) -> float:

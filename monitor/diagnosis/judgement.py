@@ -10,6 +10,7 @@ import numpy as np
 from scipy.special import fdtri, ncfdtrinc
 
 from whydrift.discovery.graph import Graph
+from whydrift.discovery.reach import reached
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
     Effect,
@@ -469,14 +470,11 @@ def judge_target(
 
 def possible_ancestors(graph: Graph, node: str) -> frozenset[str]:
     """Return possible ancestors: open edges count as if they led here."""
-    seen: set[str] = set()
-    todo = [*graph.parents(node), *graph.undecided_neighbours(node)]
-    while todo:
-        other = todo.pop()
-        if other not in seen and other != node:
-            seen.add(other)
-            todo += [*graph.parents(other), *graph.undecided_neighbours(other)]
-    return frozenset(seen)
+
+    def above(name: str) -> tuple[str, ...]:
+        return *graph.parents(name), *graph.undecided_neighbours(name)
+
+    return frozenset(reached(above(node), above) - {node})
 
 
 def _level(result: MechanismTestResult) -> Component:

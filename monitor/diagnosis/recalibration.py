@@ -28,6 +28,7 @@ from whydrift.monitor.diagnosis.judgement import Floor, Judged, sees_enough
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.testing import Testing
+from whydrift.monitor.diagnosis.whole_numbers import are_whole
 from whydrift.monitor.diagnosis.words import joined, p_text
 
 __all__ = ["Rescaled", "recalibrated"]
@@ -332,7 +333,7 @@ def _left(
     design = np.column_stack(
         [np.ones(len(values)), current, *(pair.features(p).basis[rows] for p in parents)]
     )
-    is_whole = bool((values == np.rint(values)).all())
+    is_whole = are_whole(values)
     for is_factor in (False, True):
         if is_factor and values.min() <= 0:
             return

@@ -139,7 +139,7 @@ class Testing:
             else self.recorded
         )
         self._done: dict[tuple[str, frozenset[str], frozenset[str]], MechanismTestResult] = {}
-        self._read: dict[str, frozenset[str]] = {}
+        self._read: dict[str | None, frozenset[str]] = {}
         self._mechanism_test = mechanism_test
         self._tests = {
             id(pair): FirstVariation(mechanism_test()) for pair in (self.recorded, self.repaired)
@@ -491,19 +491,25 @@ class Testing:
         weights = self.alternatives.edge_weights().items()
         return frozenset(edge for edge, weight in weights if weight >= _LEAST_JOINED)
 
-    def read(self, target: str) -> frozenset[str]:
-        """Return the columns that the prediction is seen to follow, and those not asked about.
-
-        None where it follows nothing that can be recognised.
-        """
+    def read(self, target: str | None) -> frozenset[str]:
+        """Return the columns that the prediction is seen to follow."""
         prediction, reference = self._prediction, self.recorded.reference
         if prediction is None or not reference.has(prediction):
             return frozenset()
         if target not in self._read:
-            others = [n for n in self.graph.nodes if n != target]
-            found = read_by_model(reference, prediction, others)
-            self._read[target] = found.union(others[MOST_COLUMNS:] if found else ())
+            self._read[target] = read_by_model(reference, prediction, self._asked_about(target))
         return self._read[target]
+
+    def may_be_read(self, target: str) -> frozenset[str]:
+        """Return the columns that the prediction is seen to follow, and those not asked about.
+
+        None where it follows nothing that can be recognised.
+        """
+        found = self.read(target)
+        return found.union(self._asked_about(target)[MOST_COLUMNS:] if found else ())
+
+    def _asked_about(self, target: str | None) -> list[str]:
+        return [n for n in self.graph.nodes if n != target]
 
     def follows(self, name: str, clock: str, target: str | None) -> bool:
         """Whether a column may depend, given the inputs, on one that goes on by itself.

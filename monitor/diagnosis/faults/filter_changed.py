@@ -11,6 +11,7 @@ from scipy.special import chdtrc
 from whydrift.discovery.arrays import BoolArray, FloatArray
 from whydrift.discovery.independence.dependence import lag_one
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.clocks import goes_up
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import (
     Finding,
@@ -91,7 +92,7 @@ def _limit(suspects: Suspects, name: str, side: float) -> _Cut | None:
     # The smallest value so far may be a slip of a repair: only what all rows say counts.
     if values.size < _LEAST_KEPT or values.min() < limit:
         return None
-    if all(_goes_up(w.column(name)) for w in (suspects.reference, suspects.current)):
+    if known.size > 1 and goes_up(side * known) and goes_up(side * values):
         return None  # it runs on while rows come: a shorter window has not got as far
     r = max(0.0, lag_one(after[:, None]))  # rows that are alike count less
     if not _enough(suspects, values.size * (1 - r) / (1 + r), share):
@@ -111,12 +112,6 @@ def _limit(suspects: Suspects, name: str, side: float) -> _Cut | None:
             return None
     words = f"{name!r} {'below' if side > 0 else 'above'} {end:.6g}"
     return _Cut(name, words, out, share)
-
-
-def _goes_up(values: FloatArray) -> bool:
-    """Whether each row has at least what the one before has."""
-    known = values[np.isfinite(values)]
-    return known.size > 1 and bool((np.diff(known) >= 0).all())
 
 
 def _enough(suspects: Suspects, effective: float, share: float) -> bool:

@@ -10,6 +10,7 @@ from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.atom import moved_atom
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance
 from whydrift.monitor.diagnosis.faults.conversion import distance_by_chance
+from whydrift.monitor.diagnosis.whole_numbers import are_whole
 
 __all__ = ["offset"]
 
@@ -119,12 +120,11 @@ def _discrepancy(before: IntArray, after: IntArray) -> float:
 
 def _hours(suspects: Suspects, name: str) -> Finding | None:
     """Return an hour of the day that turned by whole hours."""
-    before, after = suspects.reference.column(name), suspects.current.column(name)
-    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
+    known, values = _present(suspects, name)
     if min(known.size, values.size) < _LEAST_ROWS:
         return None
     both = (known, values)
-    if any((v < 0).any() or (v >= _HOURS).any() or (v != np.floor(v)).any() for v in both):
+    if any((v < 0).any() or (v >= _HOURS).any() for v in both) or not are_whole(*both):
         return None
     profiles = [np.bincount(v.astype(np.int64), minlength=_HOURS) for v in both]
     if (profiles[0] > 0).sum() < _HOURS - 4:
@@ -142,20 +142,19 @@ def _hours(suspects: Suspects, name: str) -> Finding | None:
         "difference is gone"
     )
     fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
-    return Finding(fault, {name: (after - shift) % _HOURS})
+    return Finding(fault, {name: (suspects.current.column(name) - shift) % _HOURS})
 
 
 def _index(suspects: Suspects, name: str) -> Finding | None:
     """Return whole numbers of few values that keep their shares one step or more aside."""
-    before, after = suspects.reference.column(name), suspects.current.column(name)
-    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
+    known, values = _present(suspects, name)
     if min(known.size, values.size) < _LEAST_ROWS:
         return None
     low, high = float(known.min()), float(known.max())
     step = float(values.min()) - low
     if step == 0 or float(values.max()) - high != step or high - low > _MOST_VALUES:
         return None
-    if (known != np.floor(known)).any() or (values != np.floor(values)).any():
+    if not are_whole(known, values):
         return None
     lost = (known < low + step) if step > 0 else (known > high + step)
     came = (values > high) if step > 0 else (values < low)
@@ -172,7 +171,7 @@ def _index(suspects: Suspects, name: str) -> Finding | None:
         f"to {high:g}, with the same shares: {step:+g} was added"
     )
     fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
-    return Finding(fault, {name: after - step})
+    return Finding(fault, {name: suspects.current.column(name) - step})
 
 
 def _first_value(suspects: Suspects, name: str) -> Finding | None:
@@ -180,11 +179,10 @@ def _first_value(suspects: Suspects, name: str) -> Finding | None:
 
     Many rows have that value: where a tail ends is chance.
     """
-    before, after = suspects.reference.column(name), suspects.current.column(name)
-    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
+    known, values = _present(suspects, name)
     if min(known.size, values.size) < _LEAST_ROWS:
         return None
-    if (known != np.floor(known)).any() or (values != np.floor(values)).any():
+    if not are_whole(known, values):
         return None
     if np.unique(known).size < _LEAST_VALUES:
         return None
@@ -212,7 +210,7 @@ def _first_value(suspects: Suspects, name: str) -> Finding | None:
             f"the same shares: {added:+g} was added"
         )
         fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
-        return Finding(fault, {name: after - added})
+        return Finding(fault, {name: suspects.current.column(name) - added})
     return None
 
 
@@ -221,8 +219,7 @@ def _origin(suspects: Suspects, name: str) -> Finding | None:
     atom = moved_atom(suspects, name)
     if atom is None:
         return None
-    before, after = suspects.reference.column(name), suspects.current.column(name)
-    known, values = before[np.isfinite(before)], after[np.isfinite(after)]
+    known, values = _present(suspects, name)
     added = atom.now - atom.before
     others, known_others = values[values != atom.now], known[known != atom.before]
     if min(others.size, known_others.size) < _LEAST_ROWS:
@@ -238,7 +235,7 @@ def _origin(suspects: Suspects, name: str) -> Finding | None:
         f"now, and all other values moved by as much: {added:+.6g} was added"
     )
     fault = Fault(FaultKind.OFFSET, (name,), 1.0, evidence, repaired=True)
-    return Finding(fault, {name: after - added})
+    return Finding(fault, {name: suspects.current.column(name) - added})
 
 
 def _grid(suspects: Suspects, name: str) -> Finding | None:
@@ -272,6 +269,12 @@ def _grid(suspects: Suspects, name: str) -> Finding | None:
     )
     fault = Fault(FaultKind.OFFSET, (name,), share, evidence, repaired=True)
     return Finding(fault, {name: np.where(off, after - added, after)}, off)
+
+
+def _present(suspects: Suspects, name: str) -> tuple[FloatArray, FloatArray]:
+    """Return a column's values in the reference and now, without those that are missing."""
+    before, after = (w.column(name) for w in (suspects.reference, suspects.current))
+    return before[np.isfinite(before)], after[np.isfinite(after)]
 
 
 def _is_undone(values: FloatArray, added: float, known: FloatArray) -> bool:
