@@ -338,20 +338,20 @@ def _measure(rows: _Rows, chosen: ChosenLoss, *, is_chance: bool) -> RowMeasure:
         return unrecorded(rows.read_truth(y), f)
 
     reference, current = map(loss, rows.truth, rows.guess)
-    return RowMeasure(
+    measure = RowMeasure(
         chosen.name,
         reference,
         current,
         is_loss=True,
         of=lost,
-        truth=rows.read_truth,
-        guess=rows.read_guess,
-        of_number=lost_by_number,
         is_chance=is_chance,
         quantile=chosen.quantile,
         is_own=chosen.own is not None,
         notes=rows.notes,
     )
+    if chosen.own is None and chosen.name == "zero_one":
+        return measure  # classes that are numbers: one between two of them is never right
+    return replace(measure, truth=rows.read_truth, guess=rows.read_guess, of_number=lost_by_number)
 
 
 def _refuse_other_kind(target: Column, prediction: Column) -> None:

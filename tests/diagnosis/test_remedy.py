@@ -173,6 +173,22 @@ def test_wrong_classes_are_relearned():
     assert diagnosis.remedy.gain.value == pytest.approx(0.30, abs=0.05)
 
 
+@pytest.mark.parametrize("names", ["abcdef", "012345"], ids=["words", "numbers"])
+def test_wrong_classes_of_many_are_relearned_whether_words_or_numbers(names):
+    rng = np.random.default_rng(8)
+    classes = np.array([int(n) if n.isdigit() else n for n in names])
+
+    def frame(turned: int) -> pd.DataFrame:
+        x = rng.normal(size=1200)
+        group = np.digitize(x, [-1, -0.5, 0, 0.5, 1])
+        y = np.where(rng.random(1200) < 0.1, rng.integers(0, 6, 1200), (group + turned) % 6)
+        return pd.DataFrame({"x": x, "y": classes[y], "guess": classes[group]})
+
+    diagnosis = diagnose(frame(0), frame(2), graph=[("x", "y")], loss="zero_one")
+    assert diagnosis.remedy.action is Action.RETRAIN
+    assert diagnosis.remedy.gain.value == pytest.approx(0.9, abs=0.05)
+
+
 def test_without_labels_nothing_is_said_to_cost_nothing():
     rng = np.random.default_rng(8)
     after = numbers(rng, shift=0.7).drop(columns="y")
