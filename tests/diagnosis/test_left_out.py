@@ -139,6 +139,17 @@ def test_models_that_need_more_features_than_rows_allow_say_so():
     assert (found.p_value, found.untestable) == (None, Untestable.TOO_FEW_ROWS)
 
 
+def test_a_product_of_two_indicators_is_found_once():
+    rng = np.random.default_rng(74)
+    level = rng.integers(0, 11, (3, 3000))
+    linear = np.column_stack([(of == k).astype(float) for of in level for k in range(1, 11)])
+    product = linear[:, 0] * linear[:, 10]
+    missed = 4 * (product - product.mean()) + rng.normal(size=(2, 3000))
+    found, _ = Candidates(linear).strongest(missed[0], missed[1][:, None], 9)
+    assert found[0] == pytest.approx(product)
+    assert len({feature.tobytes() for feature in found}) == len(found)
+
+
 def test_a_feature_counts_only_where_both_models_err_along_it():
     rng = np.random.default_rng(73)
     linear = rng.normal(size=(2000, 4))

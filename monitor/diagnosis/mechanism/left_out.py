@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import copy
-from itertools import combinations_with_replacement
+from itertools import combinations_with_replacement, pairwise
 from typing import Final
 
 import numpy as np
@@ -60,6 +60,7 @@ class Candidates:
         few = linear.shape[1] + len(atoms) <= _MOST_IN_PRODUCTS
         self._factors = side_by_side([linear, *(atoms if few else ())])
         self._linear = linear
+        self._numbers = frozenset(numbers)
 
     def with_single(self, features: list[FloatArray]) -> Candidates:
         """Return them and more that stand for themselves, shape (n_rows, k) each."""
@@ -124,7 +125,10 @@ class Candidates:
             left = self._factors[:, some[:, 0]] * self._factors[:, some[:, 1]]
             sizes = _strength(left, self._linear, window, residuals)
             for row, c in np.argwhere(sizes >= limit).tolist():
-                yield float(sizes[row, c]), tuple(sorted((*some[row].tolist(), c)))
+                at = tuple(sorted((*some[row].tolist(), c)))
+                # An indicator is its own square: such a product is that of the pair once more.
+                if all(a != b or a in self._numbers for a, b in pairwise(at)):
+                    yield float(sizes[row, c]), at
 
     def _column(self, at: tuple[int, ...]) -> FloatArray:
         if at[0] < 0:
