@@ -1,4 +1,4 @@
-"""Whole numbers beyond 2**53: a float does not tell them from their neighbours."""
+"""Whole numbers from 2**53 on: a float does not tell them from their neighbours."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LARGEST_EXACT", "are_rounded", "digits_of"]
 
-LARGEST_EXACT: Final = 2**53
+LARGEST_EXACT: Final = 2**53 - 1  # 2**53 is the float of the number after it, too
 
 
 def digits_of(array: pa.ChunkedArray, numbers: FloatArray) -> pa.Array | None:

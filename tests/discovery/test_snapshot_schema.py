@@ -326,6 +326,12 @@ def test_whole_numbers_that_floats_do_not_tell_apart_are_names(values):
     assert np.unique(column[np.isfinite(column)]).size == 60
 
 
+def test_the_first_two_whole_numbers_of_one_float_are_told_apart():
+    snapshot = Snapshot.from_frame(pa.table({"device": [2**53 + i % 2 for i in range(ROWS)]}))
+    assert len(snapshot.schema["device"].categories) == 2
+    assert ("large_numbers", "device") in codes(snapshot)
+
+
 def test_large_whole_numbers_in_each_row_are_an_id_and_those_that_lie_apart_stay_numbers():
     assert kind([BASE + i for i in range(ROWS)]) == "id"
     nanoseconds = [1_700_000_000_000_000_000 + 10**9 * (i % 60) for i in range(ROWS)]
