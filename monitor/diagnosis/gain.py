@@ -197,6 +197,8 @@ class _Rows:
 
     Parameters
     ----------
+    measure : RowMeasure
+        The loss.
     truth : ndarray of shape (n,)
         As the sample writes it.
     guess : ndarray of shape (n,)
@@ -266,22 +268,21 @@ class _Rows:
 
     def learned_anew(self, groups: IntArray, losses: FloatArray) -> FloatArray:
         """Return the losses of all rows after corrections learned from others of their window."""
-        out = losses.copy()
+        out, alike = losses.copy(), np.ones(len(losses))
         for side in (self.is_current, ~self.is_current):
             for fold in range(_FOLDS):
                 test = groups % _FOLDS == fold
                 judged, learned = side & test, side & ~test
                 if judged.any() and learned.any():
-                    mass = np.ones(len(out))
-                    out[judged] = self.corrected(learned, mass, np.flatnonzero(judged))
+                    out[judged] = self.corrected(learned, alike, np.flatnonzero(judged))
         return out
 
     def corrected(self, learned: BoolArray, weight: FloatArray, judged: IntArray) -> FloatArray:
         """Return the losses of some rows after a correction learned from others, weighted."""
-        design, mass = self.features[learned], weight[learned] / weight[learned].mean()
+        mass = weight[learned] / weight[learned].mean()
         if self.aim is None:
-            return self._reclassified(design, learned, mass, judged)
-        aim, level = self.aim[learned], self.measure.quantile
+            return self._reclassified(learned, mass, judged)
+        design, aim, level = self.features[learned], self.aim[learned], self.measure.quantile
         rest = aim - self.guess[learned]
         if self.is_class and self.measure.is_own:
             mended = self._cut(learned, mass)
@@ -352,11 +353,9 @@ class _Rows:
 
         return min(corrections(), key=costs)
 
-    def _reclassified(
-        self, design: FloatArray, learned: BoolArray, mass: FloatArray, judged: IntArray
-    ) -> FloatArray:
+    def _reclassified(self, learned: BoolArray, mass: FloatArray, judged: IntArray) -> FloatArray:
         """Return the losses of the likeliest classes, or those of least cost by an own loss."""
-        truth = self.truth[learned]
+        design, truth = self.features[learned], self.truth[learned]
         classes, counts = np.unique(truth, return_counts=True)
         classes = classes[np.argsort(-counts, kind="stable")]
         odds = np.zeros((len(judged), len(classes)))

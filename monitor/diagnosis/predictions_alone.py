@@ -40,7 +40,8 @@ def without_origin(
     given : MechanismTestResult, optional
         Test of P(prediction | inputs), where there is one.
     slight : str
-        The sentence of predictions that moved at like inputs by less than is worth knowing.
+        The sentence of predictions that moved at like inputs by less than is worth knowing; empty
+        where they were not found to.
     undecided : sequence of str
         Inputs of which the windows do not tell whether they moved.
     floor : Floor

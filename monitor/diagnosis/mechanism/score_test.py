@@ -70,7 +70,9 @@ def score_test(
     if leading.sum() < usable.sum():
         p_values["all"] = wald(z[usable], correlation[np.ix_(usable, usable)], freedom)
     components = _components(models, scores, z, usable, wider)
-    level = [c for c in components[: scores.leading] if c.unit != "log sd"]
+    # By name: of the leading scores one may be unusable, and have no component.
+    leaders = scores.names[: scores.leading]
+    level = [c for c in components if c.name in leaders and c.unit != "log sd"]
     components.sort(key=lambda c: -abs(c.z))
     weights = [_WEIGHTS[name] for name in p_values]
     shares = [c.error for c in level if c.unit == "probability"]
