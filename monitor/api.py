@@ -188,7 +188,7 @@ def compare(
 
     with one_blas_thread():
         return judge(
-            references[0] if len(references) == 1 else references,
+            references if isinstance(reference, (list, tuple)) else references[0],
             second,
             reference_weights=reference_weights,
             graph=known_graph,

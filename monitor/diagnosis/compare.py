@@ -174,7 +174,10 @@ def compare(
         )
     tell("looking for faults", 0, 1)
     with watch.measure("faults"):
-        windows = sound_windows(with_sample, weights, current, question, whole)
+        windows = sound_windows(
+            with_sample, weights, current, question, whole,
+            are_past=not isinstance(reference, Snapshot),
+        )  # fmt: skip
     explanation = explain(windows, question, tell, watch)
     told = consequences(windows, explanation, question, tell, watch)
     diagnosis = _diagnosis(windows, explanation, told, question, current, watch)

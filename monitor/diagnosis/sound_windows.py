@@ -82,6 +82,8 @@ def sound_windows(
     current: Snapshot,
     question: Question,
     whole: Snapshot | None,
+    *,
+    are_past: bool,
 ) -> SoundWindows:
     """Get the windows of a comparison ready.
 
@@ -97,6 +99,9 @@ def sound_windows(
         Roles, loss and level of faults.
     whole : Snapshot, optional
         The current window read with a schema of its own.
+    are_past : bool
+        Whether the references are past windows, as one alone may be; else it is one table, of
+        which nobody asks how days differ.
 
     Raises
     ------
@@ -149,7 +154,7 @@ def sound_windows(
         measure=measure,
         usable=tuple(n for n in side.names if n not in lost),
         counted_notes=counted.notes,
-        notes=(*notes, *_few(past.count)),
+        notes=(*notes, *(_few(past.count) if are_past else ())),
     )
 
 
@@ -160,10 +165,11 @@ def _pooled(windows: tuple[Snapshot, ...], weights: Sequence[float] | None) -> P
 
 
 def _few(windows: int) -> tuple[Note, ...]:
-    if not 1 < windows < LEAST_WINDOWS:
+    if windows >= LEAST_WINDOWS:
         return ()
+    counted = "1 past window" if windows == 1 else f"{windows} past windows"
     text = (
-        f"{windows} past windows: from {LEAST_WINDOWS} on it is known how much ordinary "
-        "ones differ; until then what differs by more than sampling looks like drift"
+        f"{counted}: from {LEAST_WINDOWS} on it is known how much ordinary ones differ; "
+        "until then what differs by more than sampling looks like drift"
     )
     return (Note("few_past_windows", None, text),)

@@ -76,6 +76,24 @@ def test_fewer_than_fourteen_past_windows_are_pooled_and_said_to_be():
     assert (control.basis, control.past_windows) == ("sampling_only", 10)
 
 
+def test_few_past_windows_are_told_and_one_of_them_is_few_but_a_table_is_no_window():
+    """A monitor that has just begun has one: nothing is known of how its days differ."""
+
+    def said(reference, now):
+        warnings = wd.compare(reference, now, graph=GRAPH, target="y").warnings
+        return [w.text for w in warnings if w.code == "few_past_windows"]
+
+    *past, now = days(15, np.random.default_rng(1))
+    assert said(past, now) == []
+    (few,) = said(past[:13], now)
+    assert few.startswith("13 past windows: from 14 on")
+    (one,) = said(past[:1], now)
+    assert one.startswith("1 past window: from 14 on")
+    (again,) = said([wd.Snapshot.from_frame(past[0])], wd.Snapshot.from_frame(now))
+    assert again == one
+    assert said(past[0], now) == []
+
+
 def test_what_moved_between_past_windows_tells_the_direction_of_an_edge():
     """One window tells none: both are normal, and nothing moves in the current one."""
     rng = np.random.default_rng(6)
