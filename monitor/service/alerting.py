@@ -15,7 +15,7 @@ from whydrift.monitor.diagnosis.alert import (
     Outcome,
     alert_findings,
 )
-from whydrift.monitor.diagnosis.diagnosis import Diagnosis
+from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Stage
 from whydrift.monitor.diagnosis.episode import Episode, Step, advance
 from whydrift.monitor.diagnosis.slow_drift import slow_kind, slow_remedy, slow_sentence
 from whydrift.monitor.service.judging import Judged, SlowDrift
@@ -139,10 +139,27 @@ def decide(
             lasting.pop(key, None)
             if after is not None:
                 lasting[key] = after
-            details = details_of(diagnosis, key, found, judged.slow) if step in _TOLD else {}
-            result = diagnosis.id if step in _TOLD else None
+            is_told = step in _TOLD and not _knows_less(monitor, diagnosis, found, step, after)
+            details = details_of(diagnosis, key, found, judged.slow) if is_told else {}
+            result = diagnosis.id if is_told else None
             changes.append(AlertChange(key, step, after, interval.end, result, details))
     return Alerting(tuple(changes), dict(episodes), _spent(monitor, judged, decided))
+
+
+def _knows_less(
+    monitor: Monitor,
+    diagnosis: Diagnosis,
+    finding: AlertFinding,
+    step: Step,
+    episode: Episode | None,
+) -> bool:
+    """Whether features alone show again an alert that labels had reach the target.
+
+    What was said of it then stays: of the target a window without labels says nothing.
+    """
+    if step is not Step.UPDATED or diagnosis.stage is not Stage.FEATURES or episode is None:
+        return False
+    return monitor.columns.target in episode.columns - finding.columns
 
 
 def rejected(

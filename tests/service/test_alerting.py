@@ -182,6 +182,14 @@ def test_an_alert_of_the_predictions_reaches_the_target_when_its_labels_say_so()
     assert decided(diagnosis("y", verdict="mechanism"), {change.key: change.episode}).changes == ()
 
 
+def test_what_labels_said_of_the_target_outlasts_newer_windows_that_have_none() -> None:
+    """Their features show the predictions alone, and would put these in the target's place."""
+    lasting = firing(AlertKind.MECHANISM, columns=("p", "y"))
+    features = with_prediction(diagnosis(stage=Stage.FEATURES), ColumnVerdict.MECHANISM)
+    (change,) = decided(features, lasting).changes
+    assert (change.step, change.details, change.result) == (Step.UPDATED, {}, None)
+
+
 def test_what_cannot_be_told_holds_an_alert() -> None:
     unsure = decided(diagnosis(verdict="undetermined"), firing(AlertKind.COVARIATE))
     assert unsure.changes == ()

@@ -542,7 +542,8 @@ def test_a_model_that_stays_changed_stays_an_alert(tmp_path: Path) -> None:
 
 def test_a_model_that_stays_changed_hides_no_target_whose_labels_come_late(tmp_path: Path) -> None:
     """Features, judged long before the labels, keep the alert of the predictions going."""
-    with labelled(tmp_path, columns=", prediction: p, ignore: [id, land]") as s:
+    columns = ", prediction: p, ignore: [id, land]"
+    with labelled(tmp_path, columns=columns, reference="last: 9d") as s:
         for day in range(16):
             table = rows(day)
             noise = np.random.default_rng([1, day]).normal(0, 0.3, len(table))
@@ -564,6 +565,12 @@ def test_a_model_that_stays_changed_hides_no_target_whose_labels_come_late(tmp_p
         s.until(16.1)
         told = s.steps()
         assert told == [("changed", "mechanism")]  # labels of later windows say nothing new
+        # The features of newer windows show the predictions alone; the target is still told of.
+        firing = s.store.list_alerts(states={AlertState.FIRING})
+        (alert,) = (a for a in firing if a.key.kind.value == "mechanism")
+        assert alert.episode.last == (FIRST + timedelta(days=16)).timestamp()
+        assert "what leads to y has changed" in alert.details["summary"]
+        assert "y" in alert.details["columns"]
 
 
 # ---- other references, other windows ------------------------------------------------------------
