@@ -19,6 +19,7 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.column_results import column_results, gone_columns
 from whydrift.monitor.diagnosis.consequences import Consequences, consequences
+from whydrift.monitor.diagnosis.constant_target import is_unexplained_constant
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
     Diagnosis,
@@ -226,7 +227,7 @@ def _diagnosis(
         faults=faults,
         conditional_shift=judgement.conditional_shift,
         shift_type=explanation.shift.shift_type,
-        summary=_summary(explanation, told, question, open_edges, followed),
+        summary=_summary(windows, explanation, told, question, open_edges, followed),
         columns=columns,
         ranking=(*gone, *judgement.ranking),
         metric=told.metric,
@@ -247,6 +248,7 @@ def _diagnosis(
 
 
 def _summary(
+    windows: SoundWindows,
     explanation: Explanation,
     told: Consequences,
     question: Question,
@@ -271,6 +273,7 @@ def _summary(
         rescaled=None if rescaled is None else rescaled.text,
         leads=judgement.leads,
         doubted=judgement.doubted,
+        constant=is_unexplained_constant(windows.side, question),
         unproven=[n for n in judgement.leads if target and testing.may_cause(n, target)],
         beside=_beside(testing, target),
     )
@@ -305,6 +308,7 @@ def _remedy(
         followed=followed,
         rescaled=explanation.rescaled,
         inputs_moved=_inputs_moved(judgement, target),
+        constant=is_unexplained_constant(windows.side, question),
     )
     return choose_remedy(case)
 

@@ -64,6 +64,9 @@ class Case:
         A number that reads otherwise while what follows from it does not.
     inputs_moved : bool
         Whether the distribution of any input moved: else old rows, weighted, are old rows.
+    constant : bool
+        Whether the target has one value in all rows, and nobody said what leads to it: no model
+        that is trained on these learns anything.
     """
 
     verdict: Verdict
@@ -83,6 +86,7 @@ class Case:
     followed: Sequence[str] = ()
     rescaled: Rescaled | None = None
     inputs_moved: bool = True
+    constant: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -132,6 +136,8 @@ def choose_remedy(case: Case) -> Remedy:
         return _look_at(case.rescaled, case.gains)
     if case.open_edges and case.verdict is Verdict.UNDETERMINED and not case.conditional_shift:
         return _direct(case.open_edges)
+    if case.constant and case.ranking:
+        return _beside_constant(case)
     if case.gains is not None and case.metric is not None:
         won = _by_gain(case, case.gains, case.metric)
         if won is not None:
@@ -207,6 +213,16 @@ def _beside_target(case: Case, target: str) -> Remedy:
         Action.NONE,
         case.columns,
         text=f"{case.named} moved, but nothing says that it reaches {target}.",
+    )
+
+
+def _beside_constant(case: Case) -> Remedy:
+    return Remedy(
+        Action.INVESTIGATE,
+        case.columns,
+        text=f"Look at {case.named}: the change began there. {case.target} is the same in every "
+        "row of both windows, which tells nothing of what leads to it: if it should vary, mend "
+        "what writes it.",
     )
 
 

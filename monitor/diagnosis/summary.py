@@ -57,6 +57,7 @@ def summarise(
     leads: Sequence[str] = (),
     unproven: Sequence[str] = (),
     doubted: Sequence[str] = (),
+    constant: bool = False,
     beside: Collection[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
@@ -95,6 +96,8 @@ def summarise(
         Those of them that may well be, since nobody said that they are not.
     doubted : sequence of str
         Columns that moved and may reach the target, by other graphs that the data support.
+    constant : bool
+        Whether the target has one value in all rows, and nobody said what leads to it.
     beside : collection of str
         Columns that follow from the target by a graph in which that is not known.
     """
@@ -123,7 +126,8 @@ def summarise(
     elif verdict in {Verdict.COVARIATE, Verdict.BOTH}:
         either = [" or ".join(g.columns) for g in groups if target not in g.columns]
         where = [*sources, *upstream, *either]
-        reach = f" upstream of {target}" if target and not set(where) <= set(leads) else ""
+        is_upstream = target is not None and not constant and not set(where) <= set(leads)
+        reach = f" upstream of {target}" if is_upstream else ""
         if target is None and verdict is Verdict.BOTH:  # of one sink or another
             parts.append(f"Mechanism shift at {joined(broken)}")
             where = [c for c in where if c not in broken]
@@ -174,6 +178,8 @@ def summarise(
     elif moved := _in_doubt(judged):
         told, which = _in_doubt_words(moved, groups)
         parts.append(f"{told}; the data cannot tell {which or 'where it began'}")
+    if constant and verdict is Verdict.COVARIATE:
+        parts.append(f"{target} is the same in every row, and tells nothing of what leads to it")
     if unproven and verdict in {Verdict.COVARIATE, Verdict.BOTH}:
         parts.append(_direction(unproven, target))
     if rescaled is not None:

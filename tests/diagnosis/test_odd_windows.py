@@ -68,6 +68,39 @@ def test_options_of_another_type_are_refused_in_plain_words(wrong):
         wd.compare(houses(), houses(500, 1), floor="x")
 
 
+@pytest.mark.parametrize("value", [5.0, "no"])
+@pytest.mark.parametrize("predicted", [False, True])
+def test_nothing_is_called_upstream_of_a_target_that_is_the_same_in_every_row(value, predicted):
+    def window(seed: int, moved: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        a = rng.normal(moved, 1, 500)
+        frame = pd.DataFrame({"a": a, "b": a + rng.normal(size=500), "y": value})
+        if predicted:
+            frame["p"] = a if value == 5.0 else np.where(a > 0, "yes", "no")
+        return frame
+
+    roles = {"target": "y", "prediction": "p" if predicted else None}
+    found = wd.compare(window(0, 0.0), window(1, 2.0), **roles)
+    assert found.ranking == ("a",) and found.columns["b"].verdict == "inherited"
+    # As without labels: any input may matter to it.
+    assert found.verdict == "covariate" and "y" not in found.columns
+    assert found.summary.startswith(
+        "Covariate shift, beginning at a (1 more column inherited it). "
+        "y is the same in every row, and tells nothing of what leads to it"
+    )
+    assert found.remedy.action == "investigate" and "if it should vary" in found.remedy.text
+    # Who says what leads to it is believed.
+    known = wd.compare(window(0, 0.0), window(1, 2.0), **roles, graph=[("a", "b"), ("b", "y")])
+    assert "upstream of y" in known.summary
+    # A graph that was learned before, as monitors have one, knows no more.
+    learned = wd.compare(window(0, 0.0), window(1, 2.0), **roles, graph=found.graph)
+    assert learned.summary == found.summary
+    required = wd.Knowledge(required=[("b", "y")])
+    known = wd.compare(window(0, 0.0), window(1, 2.0), **roles, knowledge=required)
+    assert "upstream of y" in known.summary
+    assert wd.compare(window(0, 0.0), window(1, 0.0), **roles).verdict == "none"
+
+
 # ---- what is new in a window, and is no change -------------------------------------------------
 def shops(rows: int, seed: int) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
