@@ -74,7 +74,9 @@ def _pairs(block: FloatArray, units: FloatArray) -> list[tuple[int, int]]:
     known = np.isfinite(gap)
     enough = known.sum(axis=0) >= _LEAST_PROBES
     alike = (holds & known).sum(axis=0) >= _MOSTLY * known.sum(axis=0)
-    varies = np.array([np.unique(column[np.isfinite(column)]).size > 2 for column in some.T])
+    varies = np.array(
+        [np.unique(column[np.isfinite(column)]).size > 2 for column in some.T], dtype=bool
+    )
     found = enough & alike & varies[:, None] & varies[None, :]
     np.fill_diagonal(found, False)
     return [(int(y), int(x)) for y, x in np.argwhere(found)]
@@ -107,7 +109,11 @@ def _rate(y: FloatArray, x: FloatArray, unit: float) -> float:
     """Return how many times the second number the first is, but in odd rows."""
     rate = float(np.median(y / x))
     near = np.abs(y - rate * x) <= 2 * unit + 1e-3 * np.abs(y)
-    return float(y[near] @ x[near] / (x[near] @ x[near])) if near.any() else rate
+    if not near.any():
+        return rate
+    largest = np.abs(x[near]).max()  # squares of numbers as they are may vanish or overflow
+    some = x[near] / largest
+    return float((y[near] / largest) @ some / (some @ some))
 
 
 def _unit(values: FloatArray) -> float:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import whydrift as wd
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.tariffs import Tariff, find_tariffs
 
@@ -43,6 +44,17 @@ def test_the_rounded_one_is_the_computed_one():
     assert answer == [Tariff("euro", "amount", "land")]
 
 
+@pytest.mark.parametrize("size", [1e-300, 1e-160, 1.0, 1e160, 1e300])
+def test_numbers_of_any_size_are_compared_without_a_product_that_vanishes_or_overflows(size):
+    """Warnings are errors here."""
+    rng = np.random.default_rng(7)
+    plan, price = rates(rng, 2, 3, 4)
+    seats = (1 + rng.poisson(5, ROWS)).astype(float)
+    assert found(plan=plan, seats=seats * size, mrr=seats * price * size) is not None
+    assert found(plan=plan, seats=seats, mrr=seats * price * size) is not None
+    assert found(plan=plan, seats=seats * size, mrr=seats * price) is not None
+
+
 def test_one_multiple_at_all_levels_is_no_tariff_and_noise_is_none_either():
     rng = np.random.default_rng(2)
     plan, price = rates(rng, 9, 14, 22)
@@ -59,3 +71,15 @@ def test_gaps_and_a_few_odd_rows_do_not_hide_a_tariff():
     paid[:5] += 3
     paid[rng.random(ROWS) < 0.2] = np.nan
     assert found(plan=plan, seats=seats, paid=paid) == [Tariff("paid", "seats", "plan")]
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_windows_of_numbers_near_the_end_of_what_a_number_holds_are_compared(size):
+    windows = []
+    for seed in (0, 1):
+        rng = np.random.default_rng(seed)
+        plan, price = rates(rng, 2, 3, 4)
+        seats = 1 + rng.integers(1, 60, ROWS) + rng.random(ROWS).round(1)
+        frame = {"plan": plan, "seats": seats * size, "mrr": seats * price * size}
+        windows.append(pd.DataFrame(frame))
+    assert wd.compare(*windows).verdict == "none"

@@ -306,8 +306,11 @@ def _sums(
         return
     chosen = complete[np.linspace(0, complete.size - 1, min(_ROWS, complete.size)).astype(int)]
     rows = block[chosen]
-    centre, spread = rows.mean(axis=0), rows.std(axis=0)
-    spread = np.where(spread > 0, spread, 1.0)
+    centre = rows.mean(axis=0)
+    largest = np.abs(rows - centre).max(axis=0)  # squares of numbers as they are may vanish
+    largest = np.where(largest > 0, largest, 1.0)
+    spread = ((rows - centre) / largest).std(axis=0)
+    spread = np.where(spread > 0, spread, 1.0) * largest
     scaled = (rows - centre) / spread
     basis = np.empty((len(rows), 0))
     independent: list[int] = []
