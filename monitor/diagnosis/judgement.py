@@ -28,7 +28,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     Power,
     Untestable,
 )
-from whydrift.monitor.diagnosis.words import is_conceivable, joined, p_text
+from whydrift.monitor.diagnosis.words import any_of, is_conceivable, joined, p_text
 
 __all__ = [
     "ColumnEvidence",
@@ -297,7 +297,7 @@ def _in_doubt(name: str, own: MechanismTestResult, group: Group | None) -> Judge
     if group is None:
         text = "It moved given some sets of parents that the data support, and not given others."
         return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, text, effect)
-    others = " or ".join(c for c in group.columns if c != name)
+    others = any_of([c for c in group.columns if c != name])
     if group.is_hidden_cause:
         text = f"It moved together with {others}: so would both if a hidden cause of theirs did."
         return Judged(ColumnVerdict.UNDETERMINED, ReasonCode.SHARED_HIDDEN_CAUSE, text, effect)
@@ -342,9 +342,9 @@ def _follower(
     if own.untestable is Untestable.NO_OVERLAP:
         if upstream:
             text = (
-                f"Its parents ({', '.join(parents)}) moved so far that hardly any rows can be "
+                f"Its parents ({joined(parents)}) moved so far that hardly any rows can be "
                 f"compared (overlap {own.overlap:.2f}); the change upstream began at "
-                f"{', '.join(upstream)}."
+                f"{joined(upstream)}."
             )
         else:
             text = (
@@ -358,8 +358,7 @@ def _follower(
         if not parents:  # a possible ancestor only: joined by edges of open direction
             return undetermined(
                 ReasonCode.UNDECIDED_EDGE,
-                "It moved, and an edge of open direction "
-                f"may lead to it from {', '.join(upstream)}.",
+                f"It moved, and an edge of open direction may lead to it from {joined(upstream)}.",
             )
         behaves = slightly if rejected else "behaves as before"
         text = (

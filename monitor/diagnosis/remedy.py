@@ -17,7 +17,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.gain import Gains
 from whydrift.monitor.diagnosis.recalibration import Rescaled
-from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined
+from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, cut, joined
 
 __all__ = ["TOLERANCE", "Case", "choose_remedy", "wants_gains"]
 
@@ -468,7 +468,7 @@ def _step(fault: FaultyColumns) -> str:
 
 
 def _fix(faults: Sequence[Fault], moved: str | None) -> Remedy:
-    text = "; ".join(map(_step, columns_by_kind(faults)))
+    text = cut([*map(_step, columns_by_kind(faults))])
     columns = tuple(dict.fromkeys(c for f in faults for c in f.columns))
     text = f"Mend the pipeline: {text}. Then compare again."
     if moved is not None and moved in columns:

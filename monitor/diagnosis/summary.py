@@ -16,7 +16,14 @@ from whydrift.monitor.diagnosis.diagnosis import (
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.prediction_row import MODEL_CHANGED
-from whydrift.monitor.diagnosis.words import FaultyColumns, columns_by_kind, joined, measure_words
+from whydrift.monitor.diagnosis.words import (
+    FaultyColumns,
+    any_of,
+    columns_by_kind,
+    cut,
+    joined,
+    measure_words,
+)
 
 __all__ = ["summarise"]
 
@@ -103,7 +110,7 @@ def summarise(
     """
     parts = []
     if faults:
-        parts.append(f"Broken data: {'; '.join(map(_broken, columns_by_kind(faults)))}")
+        parts.append(f"Broken data: {cut([*map(_broken, columns_by_kind(faults))])}")
     faulty = {c for fault in faults for c in fault.columns}
     sources = [c for c in ranking if judged[c].verdict is ColumnVerdict.SOURCE]
     broken = [c for c in ranking if judged[c].verdict is ColumnVerdict.MECHANISM]
@@ -124,7 +131,7 @@ def summarise(
             "known here"
         )
     elif verdict in {Verdict.COVARIATE, Verdict.BOTH}:
-        either = [" or ".join(g.columns) for g in groups if target not in g.columns]
+        either = [any_of(g.columns) for g in groups if target not in g.columns]
         where = [*sources, *upstream, *either]
         is_upstream = target is not None and not constant and not set(where) <= set(leads)
         reach = f" upstream of {target}" if is_upstream else ""

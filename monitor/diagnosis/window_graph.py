@@ -277,7 +277,7 @@ def _given(
             Note(
                 "not_in_graph",
                 outside[0] if len(outside) == 1 else None,
-                f"not in the given graph, treated as without causes: {', '.join(outside[:10])}",
+                f"not in the given graph, treated as without causes: {joined(outside, 10)}",
             )
         )
     # The prediction follows from its causes and is judged on its own: leaving it out is no loss,
@@ -288,7 +288,7 @@ def _given(
     if any(graph.parents(n) or graph.children(n) for n in dropped):
         rest = _without(graph, dropped)
         how = "left out of the graph" if rest is None else "what they stood between is joined"
-        notes.append(Note("graph_cut", None, f"not judged, and {how}: {', '.join(dropped[:10])}"))
+        notes.append(Note("graph_cut", None, f"not judged, and {how}: {joined(dropped, 10)}"))
         graph = graph if rest is None else rest
     return WindowGraph(graph.with_nodes(names), tuple(notes))
 

@@ -9,7 +9,9 @@ from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 
 __all__ = [
     "FaultyColumns",
+    "any_of",
     "columns_by_kind",
+    "cut",
     "is_conceivable",
     "joined",
     "measure_words",
@@ -30,6 +32,18 @@ def joined(names: Sequence[str], most: int = 4) -> str:
     if len(names) < 2:
         return "".join(names)
     return f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def any_of(names: Sequence[str], most: int = 4) -> str:
+    """Return names of which one is meant: "a or b", or "a or b or c or d or 3 more"."""
+    more = [f"{len(names) - most} more"] if len(names) > most else []
+    return " or ".join([*names[:most], *more])
+
+
+def cut(sentences: Sequence[str], most: int = 5) -> str:
+    """Return what is told of many, one after the other: "a; b", or the first and "and 3 more"."""
+    more = [f"and {len(sentences) - most} more"] if len(sentences) > most else []
+    return "; ".join([*sentences[:most], *more])
 
 
 def sentence(evidence: str) -> str:

@@ -18,6 +18,7 @@ from whydrift.monitor.diagnosis.alert import (
 from whydrift.monitor.diagnosis.diagnosis import Diagnosis, Stage
 from whydrift.monitor.diagnosis.episode import Episode, Step, advance
 from whydrift.monitor.diagnosis.slow_drift import slow_kind, slow_remedy, slow_sentence
+from whydrift.monitor.diagnosis.words import joined
 from whydrift.monitor.service.judging import Judged, SlowDrift
 from whydrift.monitor.service.work import AlertNews
 from whydrift.monitor.store.state import AlertChange, Decision, Spending
@@ -205,7 +206,7 @@ def _summary(
         own = _SAYS.get(key.kind) if diagnosis.fault and columns else None
         if own is None:
             return diagnosis.summary
-        return f"{', '.join(columns)}: {own}. In the same window: {diagnosis.summary}"
+        return f"{joined(columns)}: {own}. In the same window: {diagnosis.summary}"
     said = slow_sentence(diagnosis, slowly)
     return f"{said} Of the last one alone: {diagnosis.summary}"
 

@@ -14,6 +14,7 @@ from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, ReasonCode, Verd
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.summary import summarise
+from whydrift.monitor.diagnosis.words import any_of
 
 
 def series(rng: np.random.Generator, rows: int, rho: float, sd: float) -> np.ndarray:
@@ -197,3 +198,23 @@ def test_columns_of_which_one_moved_are_not_all_said_to_have():
     both = told(("spo2", "lactate", "age"), ())
     assert both.startswith("age moved, and how spo2 and lactate depend on each other changed;")
     assert "spo2 moved" not in both and "lactate moved" not in both
+
+
+def test_of_many_columns_that_broke_the_headline_names_a_few_and_counts_the_rest():
+    def window(seed: int, factor: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        frame = pd.DataFrame({f"c{k}": rng.normal(100, 1, 500) * factor for k in range(12)})
+        return frame.assign(y=rng.normal(size=500))
+
+    found = wd.compare(window(0, 1.0), window(1, 1000.0), target="y", graph=[("c0", "y")])
+    assert len({c for fault in found.faults for c in fault.columns}) == 12
+    assert found.summary.startswith("Broken data: the unit of c0 changed; the unit of c1 changed; ")
+    assert found.summary.count("the unit of") == 5 and "; and 7 more" in found.summary
+    assert found.remedy.text.count("restore") == 5
+    assert "; and 7 more. Then compare again." in found.remedy.text
+    assert len(found.remedy.columns) == 12
+
+
+def test_of_many_columns_one_of_which_moved_a_sentence_names_a_few():
+    assert any_of(["a", "b", "c"]) == "a or b or c"
+    assert any_of(list("abcdefg")) == "a or b or c or d or 3 more"

@@ -11,7 +11,7 @@ import pytest
 from whydrift.discovery.graph import Graph
 from whydrift.monitor.config.load import parse_config
 from whydrift.monitor.diagnosis.alarm_budget import DAYS_PER_MONTH, WHOLE, AlarmBudget, Purpose
-from whydrift.monitor.diagnosis.alert import AlertKey, AlertKind
+from whydrift.monitor.diagnosis.alert import AlertFinding, AlertKey, AlertKind, Outcome
 from whydrift.monitor.diagnosis.diagnosis import (
     Action,
     ColumnResult,
@@ -28,7 +28,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.episode import Episode, Step
 from whydrift.monitor.diagnosis.faults.registry import DETECTORS, FAULT_LEVEL
-from whydrift.monitor.service.alerting import decide, rejected
+from whydrift.monitor.service.alerting import decide, details_of, rejected
 from whydrift.monitor.service.judging import Judged, SlowDrift, alarm_budget, level_of_faults
 from whydrift.monitor.service.notices import messages_of, notice_of
 from whydrift.monitor.service.notify.notice import NoticeStep
@@ -249,6 +249,15 @@ def test_an_alert_of_drift_speaks_of_it_where_the_window_is_broken_too() -> None
         AlertKind.COVARIATE: "a: its own distribution moved. In the same window: It moved.",
         AlertKind.FAULT: "It moved.",
     }
+
+
+def test_an_alert_of_many_columns_names_a_few_in_its_sentence_and_all_in_its_list() -> None:
+    named = [f"c{k}" for k in range(9)]
+    found = AlertFinding(Outcome.REJECTED, frozenset(named))
+    key = AlertKey("y", AlertKind.COVARIATE)
+    details = details_of(diagnosis("a", fault=True), key, found, SlowDrift())
+    assert details["columns"] == named
+    assert details["summary"].startswith("c0, c1, c2, c3 and 5 more: its own distribution moved.")
 
 
 @pytest.mark.parametrize("segments", [(), ("DE", "FR")])

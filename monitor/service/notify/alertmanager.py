@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from whydrift.discovery.plain_text import clean
 from whydrift.monitor.diagnosis.alert import AlertKey
+from whydrift.monitor.diagnosis.words import joined
 from whydrift.monitor.service.alert_names import alert_labels, alert_severity
 from whydrift.monitor.service.lapses import LapseKey
 from whydrift.monitor.service.notify.base import Request
@@ -141,13 +142,14 @@ def _alert(
     details = record.details
     # The newest window may name fewer: labels, that show the target's own part, come later.
     named = [str(column) for column in details.get("columns", ())]
-    columns = ", ".join([*named, *sorted(record.episode.columns - {*named})])
+    reached = [*named, *sorted(record.episode.columns - {*named})]
+    columns = ", ".join(reached)
     last = datetime.fromtimestamp(record.episode.last, UTC)
     said = {
         "summary": headline(record.monitor, record.key),
         "description": _sentences(
             str(details.get("summary", "")),
-            f"It began in {columns}" if columns else "",
+            f"It began in {joined(reached)}" if reached else "",
             f"The last window that shows it ends at {moment(last)}",
             str(details.get("remedy", "")),
         ),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from whydrift.monitor.diagnosis.words import joined
 from whydrift.monitor.service.web.links import Links
 from whydrift.monitor.service.web.pages.shell import page
 from whydrift.monitor.service.web.requests import LinksOf, ServiceOf
@@ -85,7 +86,7 @@ class ShownAlert:
     def summary(self) -> str:
         """What the diagnosis says, less the columns that stand before it."""
         said = str(self.record.details.get("summary", ""))
-        return said.removeprefix(f"{', '.join(self.columns)}: ")
+        return said.removeprefix(f"{joined(self.columns)}: ")
 
     @property
     def accepted(self) -> str:
