@@ -86,8 +86,9 @@ def compare(
         typer.Option(
             metavar="LIST",
             help="What makes the exit status 1: fault, covariate (or an input that moved and may "
-            "reach the target), mechanism (the target's, or the model's), undetermined, any (the "
-            "first three, or the target moving given its inputs), none.",
+            "reach the target, or that the predictions follow), mechanism (the target's, or the "
+            "model's), undetermined, any (the first three, or the target moving given its "
+            "inputs), none.",
         ),
     ] = "any",
     quiet: Quiet = False,

@@ -43,12 +43,14 @@ def findings(diagnosis: Diagnosis) -> frozenset[str]:
     """Return the words that are true of a diagnosis.
 
     ``both`` is covariate and mechanism, a changed model or serving is a mechanism as well, and a
-    column that moved of itself while the data cannot tell whether that reaches the target is a
-    covariate; ``any`` is a fault, either of these, or a conditional shift.
+    column that moved of itself is a covariate, too, where the data cannot tell whether that reaches
+    the target, and where the predictions moved with it; ``any`` is a fault, either of these, or a
+    conditional shift.
     """
     verdict = diagnosis.verdict.value
     found = {"covariate", "mechanism"} if verdict == "both" else {verdict}
-    if verdict == "undetermined" and _may_reach(diagnosis):
+    matters = verdict == "undetermined" or (verdict == "none" and _is_followed(diagnosis))
+    if matters and _has_moved(diagnosis):
         found.add("covariate")
     if diagnosis.fault:
         found.add("fault")
@@ -59,7 +61,13 @@ def findings(diagnosis: Diagnosis) -> frozenset[str]:
     return frozenset(found - {"none"})
 
 
-def _may_reach(diagnosis: Diagnosis) -> bool:
+def _is_followed(diagnosis: Diagnosis) -> bool:
+    """Whether the predictions moved with the inputs: a shift for the model, not for the target."""
+    row = None if diagnosis.prediction is None else diagnosis.columns.get(diagnosis.prediction)
+    return row is not None and row.verdict == "inherited"
+
+
+def _has_moved(diagnosis: Diagnosis) -> bool:
     """Whether an input moved for certain; faults have a word of their own."""
     rows = (diagnosis.columns.get(name) for name in diagnosis.ranking if name != diagnosis.target)
     is_origin = any(row is not None and row.verdict.value in _ORIGINS for row in rows)

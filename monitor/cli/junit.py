@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 from xml.sax.saxutils import escape, quoteattr
 
 from whydrift.discovery.plain_text import clean
-from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
+from whydrift.monitor.cli.fail_on import findings
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -22,6 +23,8 @@ _FINDING = {
     ColumnVerdict.UNDETERMINED: "undetermined",
 }
 
+_BY_WEIGHT = ("fault", "mechanism", "covariate")
+
 
 def to_junit(diagnosis: Diagnosis, *, failing: bool, words: Collection[str]) -> str:
     """Return one suite: a test for the window, and one for each column.
@@ -35,9 +38,7 @@ def to_junit(diagnosis: Diagnosis, *, failing: bool, words: Collection[str]) -> 
     words : collection of str
         The findings of ``--fail-on``; a column fails where its own is among them.
     """
-    cases = [
-        _case("window", _failure(diagnosis.verdict.value, diagnosis.summary) if failing else "")
-    ]
+    cases = [_case("window", _failure(_kind(diagnosis), diagnosis.summary) if failing else "")]
     failures = int(failing)
     skipped = 0
     for name, column in diagnosis.columns.items():
@@ -51,6 +52,14 @@ def to_junit(diagnosis: Diagnosis, *, failing: bool, words: Collection[str]) -> 
         f'skipped="{skipped}" time="{seconds:.3f}">'
     )
     return "\n".join(['<?xml version="1.0" encoding="UTF-8"?>', head, *cases, "</testsuite>", ""])
+
+
+def _kind(diagnosis: Diagnosis) -> str:
+    """Return what a window that fails shows: its verdict, unless that is none."""
+    if diagnosis.verdict is not Verdict.NONE:
+        return diagnosis.verdict.value
+    found = findings(diagnosis)
+    return next((word for word in _BY_WEIGHT if word in found), "conditional")
 
 
 def _column_inside(column: ColumnResult, words: Collection[str]) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from whydrift.monitor.store import Store
 
 __all__ = ["ServiceConfig", "run", "service_config"]
+
+_JUDGED: Final = ("drift", "undetermined", "ok")  # outcomes of which there is a diagnosis
 
 ServiceConfig = Annotated[
     Path | None,
@@ -195,13 +197,16 @@ def _findings(store: Store, reports: Sequence[CheckReport]) -> frozenset[str]:
         window, outcome = report.check.interval, report.outcome.value
         if outcome == "undetermined":
             found.add("undetermined")
-        if window is None or outcome != "drift":
+        if window is None or outcome not in _JUDGED:
             continue
-        for record in store.list_results(
+        records = store.list_results(
             monitor=report.check.monitor, segment="", start=window.start, end=window.end
-        ):
+        )
+        own = sorted((r for r in records if r.key.interval == window), key=lambda r: r.at)
+        # What an earlier stage of the window said, the run in which it was judged has told.
+        for record in own if outcome == "drift" else own[-1:]:
             result = store.get_result(record.id)
-            if record.key.interval == window and result is not None:
+            if result is not None:
                 found |= findings(Diagnosis.from_dict(result))
     return frozenset(found)
 

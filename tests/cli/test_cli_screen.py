@@ -161,6 +161,17 @@ def test_contributions_add_up_to_the_whole_change():
             {"verdict": Verdict.UNDETERMINED, "ranking": (), "shift_type": ShiftType.COVARIATE},
             {"undetermined", "covariate", "any"},
         ),
+        # Inputs that reach neither the target nor the predictions are no finding; the model's are.
+        ({"verdict": Verdict.NONE, "shift_type": ShiftType.COVARIATE}, set()),
+        (
+            {
+                "verdict": Verdict.NONE,
+                "shift_type": ShiftType.COVARIATE,
+                "prediction": "guess",
+                "columns": {**COLUMNS, "guess": column("inherited")},
+            },
+            {"covariate", "any"},
+        ),
         ({"verdict": Verdict.NONE, "conditional_shift": True}, {"any"}),
         (
             {"verdict": Verdict.NONE, "faults": (Fault(FaultKind.SWAP, ("a", "b"), 1.0, ""),)},
@@ -169,7 +180,7 @@ def test_contributions_add_up_to_the_whole_change():
     ],
 )
 def test_findings_follow_the_contract(changes, words):
-    assert findings(diagnosis(COLUMNS, **changes)) == words
+    assert findings(replace(diagnosis(COLUMNS), **changes)) == words
 
 
 @pytest.mark.parametrize("verdict", [Verdict.NONE, Verdict.UNDETERMINED, Verdict.COVARIATE])
@@ -179,6 +190,17 @@ def test_a_suite_of_tests_fails_where_the_command_does(verdict):
     text = to_junit(shown, failing=failing, words={"any"})
     assert failing is (verdict is not Verdict.NONE)
     assert text.count("<failure") == (2 if failing else 0)
+
+
+def test_a_window_that_fails_says_of_what_kind_and_never_none():
+    fault = Fault(FaultKind.SWAP, ("a", "b"), 1.0, "")
+    for changes, kind in (
+        ({"conditional_shift": True}, "conditional"),
+        ({"faults": (fault,)}, "fault"),
+    ):
+        shown = diagnosis(COLUMNS, verdict=Verdict.NONE, **changes)
+        window = to_junit(shown, failing=True, words={"any"}).splitlines()[2]
+        assert f'name="window"><failure type="{kind}">' in window
 
 
 def test_clean_cuts_long_text():

@@ -80,6 +80,24 @@ def test_the_first_run_records_what_is_usual_and_judges_the_newest_window(files,
     assert found["next_result_due"] == (midnight() + timedelta(days=1)).isoformat()
 
 
+def test_a_run_fails_on_what_a_comparison_of_the_same_windows_would(tmp_path, capsys) -> None:
+    """Also where no alert is due: of an input that leads to predictions, not to the target."""
+    start = midnight() - timedelta(days=8)
+    with stream(tmp_path) as made:
+        for day in range(8):
+            table = rows(day, shift=3.0 if day == 7 else 0.0, slope=0.0, start=start)
+            made.write(day, table.append_column("p", pc.add(table["a"], table["b"])))
+    (tmp_path / "w.db").unlink()
+    text = CONFIG.format(folder=tmp_path, more="").replace("target: y", "target: y, prediction: p")
+    text = text.replace("[y]]", "[y]], forbidden: [[a, y]]")
+    (tmp_path / "w.yaml").write_text(text)
+    command = ("run", "-c", tmp_path / "w.yaml", "--fail-on", "covariate", "--json", "-")
+    status, out, _ = told(capsys, *command)
+    (check,) = (c for c in json.loads(out)["checks"] if c["kind"] != "record")
+    assert check["outcome"] == "ok" and "a moved; p follows that" in check["summary"]
+    assert status == 1
+
+
 def test_a_stretch_of_the_past_is_judged_beside_what_lies_before(files, capsys) -> None:
     start = midnight() - timedelta(days=2)
     words = ("run", "-c", files / "w.yaml", "--from", start.isoformat(), "--json", "-")
