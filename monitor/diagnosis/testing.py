@@ -17,12 +17,11 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
-from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
 from whydrift.monitor.diagnosis.first_variation import FirstVariation
-from whydrift.monitor.diagnosis.gaps import FilledPair, GapPair
+from whydrift.monitor.diagnosis.gaps import FilledPair
 from whydrift.monitor.diagnosis.graph_check import lacks_edge_at
 from whydrift.monitor.diagnosis.interleaving import rows_alike_nearby
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
@@ -33,6 +32,7 @@ from whydrift.monitor.diagnosis.mechanism.base import (
     Untestable,
 )
 from whydrift.monitor.diagnosis.mechanism.neighbours import Neighbours
+from whydrift.monitor.diagnosis.missingness import missingness_moved
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.read_by_model import MOST_COLUMNS, read_by_model
 from whydrift.monitor.diagnosis.ties import Tie, changed_correlations, given_for, loose_edges
@@ -40,8 +40,6 @@ from whydrift.monitor.diagnosis.turned import edges_to_turn, put_before
 
 __all__ = ["Testing"]
 
-_MISSINGNESS_LEVEL = 0.0005  # of each of two looks: how many values are missing, and which
-_LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
 _FOLLOWS_SOUND = 1e-5  # level of "it follows sound inputs": broken ones move it far
 _FOLLOWS_CLOCK = 0.01
 _LEAST_HALF = 50  # rows
@@ -583,35 +581,9 @@ class Testing:
     def _missingness_moved(self, name: str) -> bool:
         if name in self._late:
             return False
-        reference, current = self.recorded.reference, self.recorded.current
-        before, after = reference.summaries[name].missing, current.summaries[name].missing
-        shares = before / reference.rows, after / current.rows
-        level = _MISSINGNESS_LEVEL / max(1, len(self.usable))
-        if abs(shares[0] - shares[1]) >= _LEAST_MISSING:
-            usual = self._bunching(name)
-            up = before, reference.rows, after, current.rows
-            down = reference.rows - before, reference.rows, current.rows - after, current.rows
-            if min(share_rises_by_itself(counts, usual) for counts in (up, down)) < level:
-                return True
-        return max(shares) >= _LEAST_MISSING and self._other_gaps(name, level)
-
-    def _bunching(self, name: str) -> Bunching:
-        """Return how a column's gaps come together in the reference."""
-        pair = self.recorded
-        clusters = pair.clusters
-        own = None if clusters is None else clusters[: pair.split].astype(np.float64)
-        return Bunching.of(~pair.observed(name)[: pair.split], own, pair.parts)
-
-    def _other_gaps(self, name: str, level: float) -> bool:
-        """Whether other values are missing than before, given the column's causes."""
-        parents = self._usable_parents(name)
-        if not parents or self._repairable.intersection(parents):
-            return False
-        pair = self.recorded
-        result = self._tests[id(pair)](GapPair.of(pair, name), name, parents)
-        if result.p_value is None or result.p_value >= level:
-            return False
-        return abs(result.components[0].value) >= _LEAST_MISSING
+        pair, parents = self.recorded, self._usable_parents(name)
+        known = () if self._repairable.intersection(parents) else parents
+        return missingness_moved(pair, name, known, self._tests[id(pair)], columns=len(self.usable))
 
 
 def _over_graphs(weighted: list[tuple[float, float]]) -> float:
