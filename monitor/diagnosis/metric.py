@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
-from whydrift.discovery.errors import SchemaError
+from whydrift.discovery.errors import OptionError, SchemaError
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Column
 from whydrift.discovery.snapshot.snapshot import Snapshot
@@ -42,6 +42,7 @@ from whydrift.monitor.diagnosis.losses import (
     log_loss,
     zero_one,
 )
+from whydrift.monitor.diagnosis.words import measure_words
 
 __all__ = ["RowMeasure", "row_measure"]
 
@@ -200,13 +201,51 @@ def _by_name(
     own = checked_loss(
         lambda f, y: loss(predicted[f.astype(np.int64)], classes[y.astype(np.int64)])
     )
+    pairs = [(w.column(target), w.column(prediction)) for w in windows]
+    limits: tuple[float, ...] = (np.inf, np.inf)  # codes of classes that are new lie beyond
+    left_out: tuple[Note, ...] = ()
+    before = own(*pairs[0])
+    try:
+        own(*pairs[1])
+    except OptionError as error:
+        # The loss was written for the classes that there were: the first window is no mistake.
+        limits = tuple(float(len(windows[0].schema[n].categories)) for n in (target, prediction))
+        left_out = _left_out(windows[1], target, prediction, limits, name, error)
+        if not left_out:
+            raise
 
     def lost(y: FloatArray, f: FloatArray | None) -> FloatArray:
         assert f is not None
-        return own(y, f)
+        return own(np.where(y < limits[0], y, np.nan), np.where(f < limits[1], f, np.nan))
 
-    values = [lost(w.column(target), w.column(prediction)) for w in windows]
-    return RowMeasure(name, values[0], values[1], is_loss=True, of=lost, is_own=True)
+    return RowMeasure(
+        name, before, lost(*pairs[1]), is_loss=True, of=lost, is_own=True, notes=left_out
+    )
+
+
+def _left_out(
+    current: Snapshot,
+    target: str,
+    prediction: str,
+    limits: tuple[float, ...],
+    loss: str,
+    error: OptionError,
+) -> tuple[Note, ...]:
+    """Return a note for each column with classes that the reference has not."""
+    notes = []
+    for name, limit in zip((target, prediction), limits, strict=True):
+        codes = current.column(name)
+        is_new = codes >= limit
+        if not is_new.any():
+            continue
+        labels = [current.schema[name].categories[int(c)] for c in np.unique(codes[is_new])]
+        text = (
+            f"the {measure_words(loss)} leaves out the {is_new.mean():.1%} of the current rows "
+            f"with classes of {name!r} that the reference has not ({_few(labels)}): {error.what}; "
+            "let it give a value for these as well"
+        )
+        notes.append(Note("loss_of_new_class", name, text))
+    return tuple(notes)
 
 
 @dataclass(frozen=True)
@@ -401,7 +440,7 @@ def _foreign_classes(
         if used and not set(used) & set(classes):
             text = (
                 f"{side}: no predicted class ({_few(used)}) is a class of {target!r} "
-                f"({_few(classes)}): every row counts as wrong"
+                f"({_few(classes)}): every row counts as wrong; write both by the same names"
             )
             notes.append(Note("foreign_classes", prediction, text))
     return tuple(notes)

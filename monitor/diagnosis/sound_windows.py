@@ -13,17 +13,23 @@ from whydrift.discovery.snapshot.pool import Pooled, pool
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.copied_rows import each_row_once
 from whydrift.monitor.diagnosis.faults.base import Finding
-from whydrift.monitor.diagnosis.faults.registry import find_faults
+from whydrift.monitor.diagnosis.faults.registry import (
+    DETECTORS_OF_VALUES,
+    Faults,
+    find_faults,
+)
 from whydrift.monitor.diagnosis.late_labels import LateLabels, late_labels
 from whydrift.monitor.diagnosis.mechanism.between_windows import LEAST_WINDOWS
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
 from whydrift.monitor.diagnosis.question import Question
 from whydrift.monitor.diagnosis.sides import Sides, prepare, unusable
 from whydrift.monitor.diagnosis.window_graph import said_to_cause
+from whydrift.monitor.diagnosis.words import measure_words
 
 __all__ = ["SoundWindows", "sound_windows"]
 
 _MOST_TIMES = 2.0  # the rows of the middle one that a past window may count for
+_LEAST_UNREAD = 0.01  # of the labels: so few that cannot be read move no mean
 _MOST_PAST_ROWS = 16_384  # of all past windows together, as many as of a single one
 
 
@@ -136,19 +142,23 @@ def sound_windows(
     )
     side = replace(recorded, reference=broken.reference, current=broken.current)
     late = late_labels(side, counted.current, broken.findings, target)
+    of_labels = _of_late_labels(late, side, broken, question.fault_level)
     side = late.left_of(side)
     # A loss that does not fit is a mistake to be told before the graph is learned.
     measure = row_measure(
         side.reference, side.current, target=target, prediction=prediction, loss=question.loss
     )
-    notes = () if measure is None else measure.notes
-    lost = unusable(late.findings, side)
+    notes = () if measure is None else (*measure.notes, *_unmeasured(side, measure, question))
+    if measure is not None and not np.isfinite(measure.current).any():
+        measure = None
+    findings = (*late.findings, *of_labels.findings)
+    lost = unusable(findings, side)
     return SoundWindows(
         past=past,
         recorded=recorded,
         side=side,
-        repaired=late.without(broken.repaired),
-        findings=late.findings,
+        repaired=late.without(of_labels.repaired),
+        findings=findings,
         late=late,
         parts=past.parts[broken.kept],
         measure=measure,
@@ -156,6 +166,43 @@ def sound_windows(
         counted_notes=counted.notes,
         notes=(*notes, *(_few(past.count) if are_past else ())),
     )
+
+
+def _of_late_labels(late: LateLabels, side: Sides, broken: Faults, level: float) -> Faults:
+    """Return what broke in labels that are merely late: they were taken for lost, and not asked."""
+    name = late.column
+    if name is None or any(name in f.fault.columns for f in late.findings):
+        return replace(broken, findings=())
+    return find_faults(
+        side.reference, broken.repaired, (name,), level=level, detectors=DETECTORS_OF_VALUES
+    )
+
+
+def _unmeasured(side: Sides, measure: RowMeasure, question: Question) -> tuple[Note, ...]:
+    """Return why the current window, or some of it, has no loss, nor a mean of the target."""
+    target, prediction = question.target, question.prediction
+    assert target is not None
+    labels, measured = side.current.column(target), np.isfinite(measure.current)
+    there = np.isfinite(labels)
+    classes = len(side.reference.schema[target].categories) or np.inf
+    unread = there & (labels >= classes) & ~measured
+    name, share = measure_words(measure.name), unread.sum() / there.sum()
+    known = f"a class of {target!r} that the reference knows"
+    if measured.any():
+        if share < _LEAST_UNREAD:
+            return ()
+        text = f"the {name} is that of the {1 - share:.1%} of the current labels that are {known}"
+        return (Note("partly_measured", target, f"{text}; {_mend(target)}"),)
+    is_read = share < 1 and prediction is not None
+    lacks, column = (
+        (f"a usable {prediction!r} with a label", prediction) if is_read else (known, target)
+    )
+    text = f"the {name} of the current window is not computed: no row has {lacks}; {_mend(column)}"
+    return (Note("no_measure", column, text),)
+
+
+def _mend(column: str | None) -> str:
+    return f"mend what writes {column!r}, and compare again"
 
 
 def _pooled(windows: tuple[Snapshot, ...], weights: Sequence[float] | None) -> Pooled:

@@ -306,3 +306,69 @@ def test_an_event_that_never_comes_about_is_judged_by_its_inputs(how: dict):
     assert found.ranking == ("x",)
     assert found.verdict in {"covariate", "none"}
     assert "constant_column" in {note.code for note in found.warnings}
+
+
+def answers(seed: int, yes: str = "yes", no: str = "no") -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=800)
+    chance = 1 / (1 + np.exp(-x))
+    y = np.where(rng.random(800) < chance, yes, no).astype(object)
+    return pd.DataFrame({"x": x, "y": y, "guess": chance})
+
+
+@pytest.mark.parametrize(("yes", "no"), [("YES", "NO"), ("true", "false"), ("1", "0")])
+def test_labels_that_cannot_be_read_have_no_mean_and_no_loss_but_never_0(yes, no):
+    found = judged(answers(1), answers(2, yes, no))
+    assert found.fault and found.metric.name == "log_loss (estimated)"
+    (note,) = [w for w in found.warnings if w.code == "no_measure"]
+    assert note.column == "y" and note.text.endswith("mend what writes 'y', and compare again")
+    plain = [f.drop(columns="guess") for f in (answers(1), answers(2, yes, no))]
+    found = wd.compare(*plain, target="y", graph=[("x", "y")])
+    assert found.metric is None and "share of" not in found.summary
+    assert "no_measure" in {w.code for w in found.warnings}
+
+
+def test_a_loss_of_some_labels_is_told_to_be_theirs():
+    current = answers(2)
+    current.loc[400:, "y"] = current.loc[400:, "y"].str.upper()
+    found = judged(answers(1), current)
+    (note,) = [w for w in found.warnings if w.code == "partly_measured"]
+    assert note.column == "y" and "that of the 50.0% of the current labels" in note.text
+    assert "partly_measured" not in {w.code for w in judged(answers(1), answers(2)).warnings}
+
+
+def test_late_labels_that_are_spelt_otherwise_are_a_fault_and_no_change_of_what_leads_to_them():
+    current = answers(2)
+    current.loc[400:, "y"] = current.loc[400:, "y"].str.upper()
+    current.loc[750:, "y"] = None
+    found = judged(answers(1), current)
+    assert "labels_immature" in {w.code for w in found.warnings}
+    assert [(f.kind, f.columns) for f in found.faults] == [(FaultKind.RECODE, ("y",))]
+    assert found.verdict == "none"
+
+
+def test_predicted_0_and_1_of_named_classes_are_told_with_a_remedy():
+    frames = [answers(k).assign(guess=lambda f: (f["x"] > 0).astype(int)) for k in (1, 2)]
+    told = [w for w in judged(*frames).warnings if w.code == "foreign_classes"]
+    assert {w.column for w in told} == {"guess"}
+    assert told[0].text.endswith("every row counts as wrong; write both by the same names")
+
+
+@pytest.mark.parametrize("column", ["y", "guess"])
+def test_an_own_loss_that_has_no_value_for_a_class_that_is_new_leaves_its_rows_out(column):
+    known = ("low", "middle", "high")
+    table = {(a, b): float(a != b) for a in known for b in known}
+
+    def cost(guess: np.ndarray, y: np.ndarray) -> list[float]:
+        return [table[pair] for pair in zip(guess, y, strict=True)]
+
+    current = classes(2)
+    old = (current["y"] != current["guess"]).to_numpy()[40:]
+    current.loc[:39, column] = "unheard of"
+    found = judged(classes(1), current, cost)
+    assert found.metric.current == pytest.approx(old.mean())
+    (note,) = [w for w in found.warnings if w.code == "loss_of_new_class"]
+    assert note.column == column and "'unheard of'" in note.text
+    with pytest.raises(wd.WhydriftError, match="could not be computed"):  # a mistake of the loss
+        table.pop(("low", "low"))
+        judged(classes(1), classes(2), cost)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,7 +32,14 @@ from whydrift.monitor.diagnosis.faults.type_change import type_change
 from whydrift.monitor.diagnosis.faults.unit_change import unit_change
 from whydrift.monitor.diagnosis.faults.unit_in_part import unit_in_part
 
-__all__ = ["DETECTORS", "FAULT_LEVEL", "Faults", "fault_notes", "find_faults"]
+__all__ = [
+    "DETECTORS",
+    "DETECTORS_OF_VALUES",
+    "FAULT_LEVEL",
+    "Faults",
+    "fault_notes",
+    "find_faults",
+]
 
 _ALL = 0.95  # share of rows, of a unit that changed in all of them
 _LEAST_ROWS = 20  # below this nothing can be told from chance
@@ -61,6 +69,11 @@ DETECTORS: Final[dict[str, Detector]] = {
     "identity_broken": identity_broken,
     "filter_changed": filter_changed,
 }
+
+# Of one column by itself; what is missing of it is known.
+DETECTORS_OF_VALUES: Final[tuple[Detector, ...]] = (
+    default_value, stuck_value, unit_change, offset, truncated, recode, category_vanished,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -96,6 +109,7 @@ def find_faults(
     level: float = FAULT_LEVEL,
     whole: Snapshot | None = None,
     parts: IntArray | None = None,
+    detectors: Iterable[Detector] = tuple(DETECTORS.values()),
 ) -> Faults:
     """Find what broke in the current window.
 
@@ -112,6 +126,8 @@ def find_faults(
     parts : ndarray of int, shape (n_reference_rows,), optional
         The past window of each of the reference's rows, ascending, where there are enough of them
         to tell how ordinary ones differ.
+    detectors : iterable of callable
+        What is looked for, in this order.
     """
     repaired = current
     kept: IntArray = np.arange(len(reference.sample))
@@ -119,7 +135,7 @@ def find_faults(
     faulty: set[str] = set()
     suspects: Suspects | None = None
     is_short = min(len(reference.sample), len(current.sample)) < _LEAST_ROWS
-    for detector in (column_missing,) if is_short else DETECTORS.values():
+    for detector in (column_missing,) if is_short else detectors:
         sound = tuple(n for n in names if n not in faulty)
         if not sound:
             break
