@@ -227,8 +227,7 @@ def judge(
     doubted: tuple[str, ...] = ()
     if target is not None and targets[target].verdict is Verdict.NONE and shifted is False:
         doubted = _may_reach(testing, judged, target)
-    if target is not None and doubted:
-        targets = {target: replace(targets[target], verdict=Verdict.UNDETERMINED)}
+    targets = _in_doubt(targets, target, doubted)
     q_values = benjamini_hochberg(family)
     return Judgement(
         evidence,
@@ -269,10 +268,13 @@ def retold(judgement: Judgement, instead: Mapping[str, Judged], target: str | No
     targets = _targets(
         target, judged, judgement.paths, judgement.conditional_shift, judgement.groups
     )
+    doubted = tuple(n for n in judgement.doubted if judged[n].verdict.is_origin)
+    targets = _in_doubt(targets, target, doubted)
     return replace(
         judgement,
         judged=judged,
         ranking=_ranking(judged, judgement.evidence),
+        doubted=doubted,
         targets=targets,
         verdict=_worst([t.verdict for t in targets.values()], is_open=_is_open(judged)),
         confidence={n: c for n, c in judgement.confidence.items() if n not in instead},
@@ -329,6 +331,15 @@ def _may_reach(testing: Testing, judged: Mapping[str, Judged], target: str) -> t
         and found.verdict is not ColumnVerdict.FAULT
         and known.weight_of_ways(n, target) >= _OFTEN
     )
+
+
+def _in_doubt(
+    targets: dict[str, TargetResult], target: str | None, doubted: tuple[str, ...]
+) -> dict[str, TargetResult]:
+    """Return the targets, of which it is not known whether columns that moved reach them."""
+    if target is None or not doubted or targets[target].verdict is not Verdict.NONE:
+        return targets
+    return {target: replace(targets[target], verdict=Verdict.UNDETERMINED)}
 
 
 def _ways(

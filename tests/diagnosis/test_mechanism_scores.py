@@ -250,3 +250,31 @@ def test_rows_in_order_keep_the_level_however_far_the_parents_moved(mean, noise,
 
 def jumps(rng: np.random.Generator, x: np.ndarray) -> np.ndarray:
     return (rng.random(len(x)) < 0.5).astype(float)
+
+
+def test_a_slope_of_one_level_is_looked_at_before_cells_of_two_categories():
+    def window(seed: int, slope: float) -> pd.DataFrame:
+        rng = np.random.default_rng([seed, int(slope)])
+        g, h = (rng.choice(list(names), 400) for names in ("abcdef", "uvwxyz"))
+        x = rng.normal(size=400)
+        y = slope * x * (g == "b") + rng.normal(size=400)
+        return pd.DataFrame({"g": g, "h": h, "x": x, "y": y})
+
+    found = [result(window(seed, 0), window(seed, 1.5), ("g", "h", "x")) for seed in range(6)]
+    assert sum(f.p_value <= 0.01 for f in found) >= 5
+    assert sum(f.components[0].name == "g = b × x" for f in found) >= 5
+
+
+def test_products_of_many_levels_keep_the_level():
+    """Each row of a product of a number and a level that few rows have weighs much."""
+    rng = np.random.default_rng(30)
+
+    def window() -> pd.DataFrame:
+        g, h = (rng.choice(8, 300, p=np.arange(1, 9) / 36) for _ in range(2))
+        x, z = rng.exponential(size=(2, 300))
+        y = x + rng.standard_t(4, 300)
+        return pd.DataFrame({"g": [*map(str, g)], "h": [*map(str, h)], "x": x, "z": z, "y": y})
+
+    trials = 150
+    p_values = [result(window(), window(), ("g", "h", "x", "z")).p_value for _ in range(trials)]
+    assert sum(p <= 0.05 for p in p_values) <= binom.isf(1e-3, trials, 0.05)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from itertools import combinations, islice
+from itertools import chain, combinations, islice, product
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.monitor.diagnosis.mechanism.fitted_models import FittedModels
+from whydrift.monitor.diagnosis.mechanism.left_out import is_number
 from whydrift.monitor.diagnosis.mechanism.scores import MOST_SCORES
 
 __all__ = ["products"]
@@ -26,7 +27,13 @@ def products(models: FittedModels, taken: int) -> Iterator[tuple[str, FloatArray
     """
     smaller = min(models.rows.split, len(models.matrix) - models.rows.split)
     room = max(_LEAST_PRODUCTS, min(MOST_SCORES - taken, smaller // _ROWS_PER_PRODUCT))
-    for a, b in islice(combinations(range(models.linear.shape[1]), 2), room):
+    linear = models.linear
+    numbers = [k for k, column in enumerate(linear.T) if is_number(column)]
+    levels = sorted({*range(linear.shape[1])}.difference(numbers))
+    # A cell of two levels has few rows, and no row has two levels of one category.
+    pairs = chain(combinations(numbers, 2), product(numbers, levels), combinations(levels, 2))
+    usual = (sorted(pair) for pair in pairs if linear[:, pair].all(axis=1).any())
+    for a, b in islice(usual, room):
         yield f"{models.names[a]} × {models.names[b]}", models.feature(partial(_product, a=a, b=b))
 
 
