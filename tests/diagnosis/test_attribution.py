@@ -317,3 +317,32 @@ def test_claims_of_which_more_are_made_have_intervals_that_hold_the_truth():
         contribution = found.columns["y"].contribution
         covered += contribution.low <= true <= contribution.high
     assert covered >= 9  # 4 of 10 before
+
+
+def test_what_stars_lose_by_a_cause_that_moved_is_no_more_than_it_is():
+    """There is no sixth star: a curve with a noise made the loss move by nearly twice as much."""
+
+    def rated(rng: np.random.Generator, later: float, rows: int) -> pd.DataFrame:
+        days = rng.normal(3 + later, 1.7, rows)
+        taste = rng.normal(size=rows)
+        z = 1.2 + 0.7 * taste - 0.25 * days + rng.logistic(size=rows)
+        stars = np.digitize(z, [-2.5, -1.2, -0.3, 0.9]) + 1
+        guess = np.clip(3.9 + 0.5 * taste - 0.2 * (days - 3), 1, 5)
+        return pd.DataFrame({"days": days, "taste": taste, "stars": stars, "guess": guess})
+
+    def lost(later: float) -> float:
+        frame = rated(np.random.default_rng(9), later, 1_000_000)
+        return float(((frame.stars - frame.guess) ** 2).mean())
+
+    true, values, covered = lost(1.0) - lost(0.0), [], 0
+    for seed in range(5):
+        rng = np.random.default_rng(seed)
+        found = wd.compare(
+            rated(rng, 0, 4000), rated(rng, 1, 4000),
+            graph=[("days", "stars"), ("taste", "stars")], target="stars", prediction="guess",
+        )  # fmt: skip
+        contribution = found.columns["days"].contribution
+        values.append(contribution.value)
+        covered += contribution.low <= true <= contribution.high
+    assert np.mean(values) == pytest.approx(true, rel=0.3)
+    assert covered >= 4

@@ -8,6 +8,7 @@ import pytest
 from whydrift.monitor.diagnosis.counterfactual.base import Rows
 from whydrift.monitor.diagnosis.counterfactual.category import fit_category
 from whydrift.monitor.diagnosis.counterfactual.design import Causes, Columns, Design, column_basis
+from whydrift.monitor.diagnosis.counterfactual.grade import fit_grade, has_few_values
 from whydrift.monitor.diagnosis.counterfactual.in_two_parts import fit_in_two_parts
 from whydrift.monitor.diagnosis.counterfactual.number import fit_number
 from whydrift.monitor.diagnosis.counterfactual.ridge import penalties_by_evidence
@@ -102,6 +103,25 @@ def test_categories_change_as_often_as_their_chances_do_and_no_oftener():
     assert sum(chance[0] for _, chance in outcomes) == pytest.approx(1.0)
     one = next(chance for level, chance in outcomes if level == 1)
     assert one.mean() == pytest.approx(0.7, abs=0.03)
+
+
+def test_grades_are_never_between_two_values_and_as_often_each_as_in_the_other_window():
+    rng = np.random.default_rng(5)
+    window = window_of(2 * SPLIT)
+    x = rng.normal(size=len(window))
+    grade = np.digitize(x + 0.6 * window + rng.normal(size=len(x)), [-1, 0, 1]) + 1.0
+    design = design_of(x)
+    given = features(design, x), design.layout, window, np.arange(len(x)) % GROUPS, GROUPS
+    assert has_few_values(grade) and not has_few_values(x)
+    fit = fit_grade(grade, *given)
+    index = np.arange(SPLIT)
+    args = rows_of(0, index), causes(design, x[:SPLIT]), np.ones(SPLIT, dtype=bool)
+    again = fit.rerun(*args)[0]
+    assert set(again) == {1.0, 2.0, 3.0, 4.0}
+    for level, chance in fit.outcomes(*args):
+        share = (grade[SPLIT:] == level).mean()
+        assert (again == level).mean() == pytest.approx(share, abs=0.03)
+        assert chance.mean() == pytest.approx(share, abs=0.03)
 
 
 def claims(rng: np.random.Generator, window: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""The mechanism of a category: chances given its causes."""
+"""The mechanism of a category, or of a number of few values: chances given its causes."""
 
 from __future__ import annotations
 
@@ -30,15 +30,19 @@ class CategoryMechanism:
     design : ndarray of shape (n_rows, f)
         Features of the causes as recorded.
     levels : ndarray of shape (n_levels,)
-        Codes, the commonest first.
+        Codes, the commonest first; grades ascending.
     logits : ndarray of shape (2, 1 + n_groups, n_levels - 1, f)
-        Against the commonest level, in each window, all rows and each group left out.
+        Against the commonest level, or of a grade above each but the last, in each window, all
+        rows and each group left out.
+    is_ordered : bool
+        Whether it is a grade.
     """
 
     values: FloatArray
     design: FloatArray
     levels: FloatArray
     logits: FloatArray
+    is_ordered: bool = False
 
     def outcomes(
         self, rows: Rows, causes: Causes, switched: BoolArray
@@ -75,7 +79,7 @@ class CategoryMechanism:
         """Return the old and the new chances, each of shape (n_fits, n, n_levels)."""
         if not rows.kept:
             weights = self.logits[rows.side, rows.fits]  # (R, L - 1, f)
-            rows.kept.append(_softmax(self.design[rows.index] @ weights.transpose(0, 2, 1)))
+            rows.kept.append(self._link(self.design[rows.index] @ weights.transpose(0, 2, 1)))
         (old,) = rows.kept
         if (switched == switched[0]).all():
             side = 1 - rows.side if switched[0] else rows.side
@@ -89,7 +93,10 @@ class CategoryMechanism:
 
     def _chances(self, side: int, rows: Rows, causes: Causes) -> FloatArray:
         eta = causes.times(self.logits[side, rows.fits].swapaxes(0, 1))
-        return _softmax(np.moveaxis(eta, 0, -1))
+        return self._link(np.moveaxis(eta, 0, -1))
+
+    def _link(self, eta: FloatArray) -> FloatArray:
+        return _between(eta) if self.is_ordered else _softmax(eta)
 
 
 def _softmax(eta: FloatArray) -> FloatArray:
@@ -98,6 +105,15 @@ def _softmax(eta: FloatArray) -> FloatArray:
     eta -= eta.max(axis=-1, keepdims=True)
     weight = np.exp(eta)
     out: FloatArray = weight / weight.sum(axis=-1, keepdims=True)
+    return out
+
+
+def _between(eta: FloatArray) -> FloatArray:
+    """Return chances by the log odds of being above each grade, shape (..., n_levels - 1)."""
+    above = expit(np.clip(eta, -_LIMIT, _LIMIT))
+    np.minimum.accumulate(above, axis=-1, out=above)  # fitted one by one, they might cross
+    ends = np.ones((*above.shape[:-1], 1))
+    out: FloatArray = -np.diff(np.concatenate([ends, above, 0 * ends], axis=-1), axis=-1)
     return out
 
 

@@ -19,6 +19,7 @@ from whydrift.monitor.diagnosis.counterfactual.design import (
     NumberBasis,
     basis_in,
 )
+from whydrift.monitor.diagnosis.counterfactual.grade import fit_grade, has_few_values
 from whydrift.monitor.diagnosis.counterfactual.in_two_parts import (
     TwoPartMechanism,
     fit_in_two_parts,
@@ -260,12 +261,15 @@ def fit_world(
         layout, luck = design.layout, rng.random((len(values), 2))
         if name == prediction:  # a formula: what it misses is no noise whose spread could change
             layout = replace(layout, for_spread=layout.for_spread[:1])
-        fit = fit_category if pair.is_discrete(name) else fit_number
         mechanism: NumberMechanism | CategoryMechanism | TwoPartMechanism | None = None
         given = values, features, layout, pair.is_current, groups, GROUPS
-        if name != prediction and not pair.is_discrete(name):
+        if pair.is_discrete(name):
+            mechanism = fit_category(*given)
+        elif name != prediction and has_few_values(values):
+            mechanism = fit_grade(*given)
+        elif name != prediction:
             mechanism = fit_in_two_parts(*given, luck[:, 1])
-        return Node(name, parents, design, mechanism or fit(*given), unit, luck)
+        return Node(name, parents, design, mechanism or fit_number(*given), unit, luck)
 
     nodes = tuple(
         fitted(n, tuple(p for p in graph.parents(n) if p in bases), pair.values(n))
