@@ -45,6 +45,7 @@ __all__ = [
 ]
 
 _POWER = 0.8
+_TWO_LEVELS = 2
 _NEARLY = 0.75  # of the clearest change's evidence
 _INTERVAL = 1.959964  # 95 %
 _OF_ITSELF = ("level", "spread", FROM_ROW_TO_ROW)
@@ -139,12 +140,22 @@ class ColumnEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A verdict and why."""
+    """A verdict and why.
+
+    Parameters
+    ----------
+    verdict, reason_code, reason, effect
+        As in `ColumnResult`.
+    unseen : str
+        Of a rare event that seems to be as before: what change would not have been seen, where it
+        might have doubled.
+    """
 
     verdict: ColumnVerdict
     reason_code: ReasonCode | None
     reason: str
     effect: Effect | None = None
+    unseen: str = ""
 
 
 def detectable_effect(result: MechanismTestResult | None, level: float, tests: int) -> float | None:
@@ -395,7 +406,19 @@ def _follower(
             ReasonCode.LOW_POWER,
             f"{found}, but {seen}.",
         )
-    return Judged(ColumnVerdict.STABLE, None, f"No change worth knowing{said}.", effect)
+    unseen = _unseen(own, detectable_effect(own, level, tests))
+    text = f"No change was seen{said}, but {unseen}" if unseen else f"No change worth knowing{said}"
+    return Judged(ColumnVerdict.STABLE, None, f"{text}.", effect, unseen)
+
+
+def _unseen(own: MechanismTestResult, detectable: float | None) -> str:
+    """Return which changes of an event so rare that it may have doubled would have gone unseen."""
+    if own.power is None or own.level is None or detectable is None:
+        return ""
+    if own.level.unit != "probability" or own.power.rank > _TWO_LEVELS:
+        return ""
+    rarer = (1 - math.sqrt(max(0.0, 1 - 4 * own.level.scale**2))) / 2
+    return not_seen(own, detectable) if detectable > rarer else ""
 
 
 def untested(own: MechanismTestResult | None) -> tuple[ReasonCode, str] | None:

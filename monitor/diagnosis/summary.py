@@ -199,6 +199,9 @@ def summarise(
     if metric is not None and metric.is_beyond_chance:
         what = _measure(metric).removeprefix("; ")
         return f"{what[0].upper()}{what[1:]}, and no column is found that accounts for it{tail}."
+    unseen = "" if target is None or target not in judged else judged[target].unseen
+    if unseen:
+        return f"Nothing was seen to change, but {target} is rare: {unseen}{tail}."
     return f"Nothing changed that is worth knowing{tail}."
 
 

@@ -218,3 +218,17 @@ def test_of_many_columns_that_broke_the_headline_names_a_few_and_counts_the_rest
 def test_of_many_columns_one_of_which_moved_a_sentence_names_a_few():
     assert any_of(["a", "b", "c"]) == "a or b or c"
     assert any_of(list("abcdefg")) == "a or b or c or d or 3 more"
+
+
+@pytest.mark.parametrize(("rows", "is_said"), [(1000, True), (20_000, False)])
+def test_silence_about_a_rare_event_says_what_would_not_have_been_seen(rows, is_said):
+    """A rate of 1 % could double in a thousand rows and nothing would show."""
+    rng = np.random.default_rng(4)
+    frames = [
+        pd.DataFrame({"x": rng.normal(size=rows), "fraud": rng.random(rows) < 0.01})
+        for _ in range(2)
+    ]
+    found = wd.compare(*frames, graph=[("x", "fraud")], target="fraud")
+    assert found.columns["fraud"].verdict is ColumnVerdict.STABLE
+    words = "would not have been seen"
+    assert (words in found.summary, words in found.columns["fraud"].reason) == (is_said, is_said)
