@@ -268,6 +268,7 @@ def _summary(
         open_edges=open_edges,
         groups=judgement.groups,
         model_changed=told.predicted.changed,
+        reads_more=told.predicted.reads_more,
         prediction=question.prediction,
         followed=followed,
         rescaled=None if rescaled is None else rescaled.text,

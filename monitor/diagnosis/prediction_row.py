@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -31,18 +31,35 @@ from whydrift.monitor.diagnosis.judgement import (
 )
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
 from whydrift.monitor.diagnosis.predictions_alone import without_origin
+from whydrift.monitor.diagnosis.read_by_model import share_told
 from whydrift.monitor.diagnosis.sides import Sides
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.words import joined, p_text, sentence
 
-__all__ = ["MODEL_CHANGED", "Asked", "Model", "PredictionRow", "ask_model", "prediction_row"]
+__all__ = ["Asked", "Model", "PredictionRow", "ask_model", "prediction_row", "words_of_model"]
 
 # From columns (numbers as floats with NaN, categories as names with None) to a prediction a row.
 Model = Callable[[Mapping[str, Any]], Any]
 
 _SAME = 1e-4  # sd of the prediction: rounding in storage
 _REPRODUCED = 0.01  # share of reference rows that the model may get otherwise than recorded
-MODEL_CHANGED: Final = "Same inputs, other predictions: the model or its serving changed"
+_TOLD = 0.8  # of a prediction's variance: what an emulator leaves of a model of these columns
+
+
+def words_of_model(*, reads_more: bool) -> str:
+    """Return the words for predictions that changed at like inputs.
+
+    Parameters
+    ----------
+    reads_more : bool
+        See `PredictionRow`.
+    """
+    if reads_more:
+        return (
+            "Same inputs here, other predictions: the model or its serving changed, or a column "
+            "that it reads and that is not here"
+        )
+    return "Same inputs, other predictions: the model or its serving changed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +81,20 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class PredictionRow:
-    """The prediction's verdict, and what else to say."""
+    """The prediction's verdict, and what else to say.
+
+    Parameters
+    ----------
+    columns : mapping of str to ColumnResult
+        Its row, if any.
+    notes : tuple of Note
+    reads_more : bool
+        Whether it changed while the columns never told well what it says: it may read another one.
+    """
 
     columns: Mapping[str, ColumnResult]
     notes: tuple[Note, ...] = ()
+    reads_more: bool = False
 
     @property
     def changed(self) -> bool:
@@ -188,11 +215,20 @@ def _judged(
             return PredictionRow({prediction: row}, (*asked.notes, note))
     if changed:
         changed += _stands_still(side, prediction)
-        row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{MODEL_CHANGED} ({changed}).")
+        names = [n for n in testing.graph.nodes if n != target]
+        share = None if asked.answer else share_told(side.reference, prediction, names)
+        reads_more = share is not None and share < _TOLD
+        if reads_more:
+            changed += (
+                f"; in the reference the columns here tell {share:.0%} of it: it may read one that "
+                "is not here"
+            )
+        what = words_of_model(reads_more=reads_more)
+        row = replace(row, verdict=ColumnVerdict.MECHANISM, reason=f"{what} ({changed}).")
         row = replace(row, effect=_size(given))
-        text = f"{MODEL_CHANGED[0].lower()}{MODEL_CHANGED[1:]}: {prediction!r}, {changed}"
+        text = f"{what[0].lower()}{what[1:]}: {prediction!r}, {changed}"
         note = Note("model_changed", prediction, text)
-        return PredictionRow({prediction: row}, (*asked.notes, note))
+        return PredictionRow({prediction: row}, (*asked.notes, note), reads_more)
     slight = "" if judged is None or not judged.is_rejected else _slightly(judged.test)
     if slight:
         row = replace(row, effect=_size(given))

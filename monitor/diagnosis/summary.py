@@ -15,7 +15,7 @@ from whydrift.monitor.diagnosis.diagnosis import (
 )
 from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
-from whydrift.monitor.diagnosis.prediction_row import MODEL_CHANGED
+from whydrift.monitor.diagnosis.prediction_row import words_of_model
 from whydrift.monitor.diagnosis.words import (
     FaultyColumns,
     any_of,
@@ -58,6 +58,7 @@ def summarise(
     open_edges: Sequence[Edge] = (),
     groups: Sequence[Group] = (),
     model_changed: bool = False,
+    reads_more: bool = False,
     prediction: str | None = None,
     followed: Sequence[str] = (),
     rescaled: str | None = None,
@@ -89,6 +90,8 @@ def summarise(
         Edges without a direction that keep a change from having a beginning.
     groups : sequence of Group
         Columns of which one moved, while the data cannot tell which.
+    reads_more : bool
+        Whether the model may read a column that is not here.
     model_changed : bool
         Whether the same inputs get other predictions.
     prediction : str, optional
@@ -192,7 +195,7 @@ def summarise(
     if rescaled is not None:
         parts.append(f"{rescaled[0].upper()}{rescaled[1:]}")
     if model_changed:
-        parts.append(MODEL_CHANGED)
+        parts.append(words_of_model(reads_more=reads_more))
     if parts:
         return f"{'. '.join(parts)}{_measure(metric)}."
     tail = f"; {len(unsure)} of {len(judged)} columns could not be decided" if unsure else ""

@@ -284,3 +284,17 @@ def test_another_model_is_asked_about_only_where_it_is_what_is_left(given, undec
     told = without_origin(given, "", undecided, floor=Floor(), level=0.05, tests=8)
     assert (told.verdict, told.reason_code) == ("undetermined", code)
     assert said in told.reason and "no input was found to have moved" in told.reason
+
+
+def test_a_model_that_reads_a_column_that_is_not_here_is_not_said_to_have_changed_for_certain():
+    rng = np.random.default_rng(31)
+
+    def window(share: float) -> pd.DataFrame:
+        large = rng.random(2500) < share
+        x = rng.normal(size=2500) + 2 * large
+        return pd.DataFrame({"x": x, "y": 3 * large - 0.8 * x + rng.normal(size=2500),
+                             "guess": 3 * large - 0.8 * x})  # fmt: skip
+
+    found = wd.compare(window(0.5), window(0.8), target="y", prediction="guess")
+    assert found.model_changed and "or a column that it reads and that is not here" in found.summary
+    assert "the columns here tell" in found.columns["guess"].reason
