@@ -1,0 +1,136 @@
+"""Columns that are another one as it was some rows before: what moves that one moves them.
+
+A forecast reads what it forecasts: yesterday's sales stand beside today's. By the graph yesterday's
+are a cause and not an effect, so that a change of the sales themselves seems to begin there.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray, IntArray
+from whydrift.discovery.graph import Graph
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
+from whydrift.monitor.diagnosis.judgement import Judged
+from whydrift.monitor.diagnosis.words import joined
+
+__all__ = ["Lag", "find_lags", "told_of_lags"]
+
+_MOST_ROWS: Final = 2_000
+_MOST_COLUMNS: Final = 100
+_PROBES: Final = 12
+_LEAST_STEPS, _NEARLY_ALL = 20, 0.95  # rows at which the earlier column is not what it was before
+
+
+@dataclass(frozen=True, slots=True)
+class Lag:
+    """A column that is another one some rows before.
+
+    Parameters
+    ----------
+    of : str
+        The other column, no lag itself.
+    rows : int
+    """
+
+    of: str
+    rows: int
+
+
+def find_lags(
+    reference: Snapshot, current: Snapshot, suspects: Iterable[str], names: Iterable[str]
+) -> dict[str, Lag]:
+    """Return which of some columns are others as they were some rows before, in both windows.
+
+    Parameters
+    ----------
+    reference, current : Snapshot
+        Windows in the order of time; of several series, one after the other.
+    suspects : iterable of str
+        Columns asked about.
+    names : iterable of str
+        What they may be lags of.
+    """
+    numbers = [n for n in names if not reference.schema[n].kind.is_discrete][:_MOST_COLUMNS]
+    windows = [{n: w.column(n)[:_MOST_ROWS] for n in numbers} for w in (reference, current)]
+    found: dict[str, Lag] = {}
+    for name in suspects:
+        if name not in windows[0]:
+            continue
+        lags = {
+            other: rows
+            for other in numbers
+            if other != name
+            and (rows := _rows_between(windows[0][name], windows[0][other]))
+            and _is_lag(windows[1][name], windows[1][other], rows)
+        }
+        if lags:  # of y two rows before, and of that column, the one farthest back is y itself
+            of = max(lags, key=lambda n: lags[n])
+            found[name] = Lag(of, lags[of])
+    return found
+
+
+def told_of_lags(
+    lags: Mapping[str, Lag], judged: Mapping[str, Judged], graph: Graph
+) -> dict[str, Judged]:
+    """Return the verdicts on lags where the change began at another column.
+
+    Where none is found, the column was elsewhere before the window began: the lag stays what it is,
+    the place where the change shows first.
+
+    Parameters
+    ----------
+    lags : mapping of str to Lag
+    judged : mapping of str to Judged
+    graph : Graph
+        By which changes reach other columns.
+    """
+    origins = {n for n, found in judged.items() if found.verdict.is_origin and n not in lags}
+    out = {}
+    for name, lag in lags.items():
+        if not judged[name].verdict.is_origin:
+            continue
+        before = "in the row before" if lag.rows == 1 else f"{lag.rows} rows before"
+        above = sorted(origins.intersection({lag.of, *graph.ancestors(lag.of)}))
+        beside = {n: lags[n].of if n in lags else n for n in graph.parents(name)}
+        other = next((n for n, of in beside.items() if of in origins), None)
+        if above:
+            text = f"It is {lag.of} {before}, which moved; the change began at {joined(above)}."
+        elif other is not None:  # a lag of what broke goes otherwise with the lags of its causes
+            text = f"It is {lag.of} {before}: as {beside[other]} changed, so did {other} beside it."
+        else:
+            continue
+        out[name] = replace(
+            judged[name], verdict=ColumnVerdict.INHERITED, reason_code=None, reason=text
+        )
+    return out
+
+
+def _rows_between(late: FloatArray, early: FloatArray) -> int:
+    """Return by how many rows the first column is behind the second; 0: by none."""
+    votes: Counter[int] = Counter()
+    for row in np.linspace(len(late) // 2, len(late) - 1, _PROBES).astype(np.int64):
+        same: IntArray = np.flatnonzero(early[: row + 1] == late[row])
+        if same.size <= _PROBES:  # a value that is everywhere tells nothing
+            votes.update((row - same).tolist())
+    for rows, _ in votes.most_common(2):
+        if rows > 0 and _is_lag(late, early, rows):
+            return int(rows)
+    return 0
+
+
+def _is_lag(late: FloatArray, early: FloatArray, rows: int) -> bool:
+    """Whether it is so in nearly all rows in which the second column is not as before."""
+    if rows >= len(early):
+        return False
+    now, then = late[rows:], early[:-rows]
+    steps = np.isfinite(now) & np.isfinite(then) & (early[rows:] != then)
+    if steps.sum() < _LEAST_STEPS:
+        return False
+    return bool((now[steps] == then[steps]).mean() >= _NEARLY_ALL)

@@ -1,0 +1,65 @@
+"""Columns that are others some rows before: forecasts read what they forecast."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import whydrift as wd
+from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.lags import Lag, find_lags
+
+FEATURES = ("demand", "demand_lag1", "sales_lag1", "sales_lag2")
+KNOWLEDGE = wd.Knowledge(tiers=(FEATURES, ("sales",)))
+
+
+def forecasts(seed: int, *, level: float = 0.0, slope: float = 1.0) -> pd.DataFrame:
+    """Sales by what was sold the hours before, and by demand."""
+    rng = np.random.default_rng(seed)
+    noise, demand, sales = rng.normal(size=(2, 1240)), np.zeros(1240), np.zeros(1240)
+    for i in range(1, 1240):
+        demand[i] = 0.5 * demand[i - 1] + noise[0, i]
+        sales[i] = 0.6 * sales[i - 1] + slope * (demand[i] + level) + noise[1, i]
+    table = pd.DataFrame({"demand": demand + level, "sales": sales})
+    late = {f"sales_lag{k}": table["sales"].shift(k) for k in (1, 2)}
+    hours = pd.date_range("2026-01-01", periods=1240, freq="h")
+    table = table.assign(**late, demand_lag1=table["demand"].shift(1)).round(3)
+    return table.assign(at=hours).iloc[40:]
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "origin"),
+    [({"slope": 0.5}, "mechanism", "sales"), ({"level": 1.0}, "covariate", "demand")],
+)
+def test_a_change_does_not_begin_at_what_the_column_was_before(change, verdict, origin):
+    for seed in range(3):
+        reference, current = forecasts(seed), forecasts(100 + seed, **change)
+        found = wd.compare(
+            reference, current, target="sales", time_column="at", knowledge=KNOWLEDGE
+        )
+        assert (found.verdict, found.ranking) == (verdict, (origin,))
+        lag = found.columns["sales_lag2"]
+        assert lag.verdict == "inherited" and "It is sales 2 rows before" in lag.reason
+
+
+def test_only_what_is_another_column_in_both_windows_is_its_lag():
+    rows = forecasts(7).drop(columns="at")
+    rng = np.random.default_rng(8)
+    noisy = rows.assign(sales_lag2=rows["sales_lag2"] + rng.normal(size=len(rows)))
+    names = tuple(rows)
+    same, other = Snapshot.from_frame(rows), Snapshot.from_frame(noisy)
+    lags = {"sales_lag1": Lag("sales", 1), "sales_lag2": Lag("sales", 2)}
+    assert find_lags(same, same, names, names) == lags | {"demand_lag1": Lag("demand", 1)}
+    assert find_lags(same, other, ["sales_lag1", "sales_lag2"], names) == {
+        "sales_lag1": Lag("sales", 1)
+    }
+
+
+def test_a_lag_is_named_where_nothing_else_moved():
+    """The sales were elsewhere before the window began: their own mechanism stands."""
+    reference = forecasts(9)
+    current = forecasts(10)
+    current = current.assign(sales_lag1=current["sales_lag1"].sample(frac=1, random_state=0) + 2)
+    found = wd.compare(reference, current, target="sales", time_column="at", knowledge=KNOWLEDGE)
+    assert "sales_lag1" in found.ranking
