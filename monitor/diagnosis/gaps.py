@@ -13,7 +13,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.local_time import LocalTime
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["FilledPair", "GapPair"]
+__all__ = ["FilledPair", "GapPair", "ThinnedPair"]
 
 
 @dataclass(frozen=True)
@@ -138,6 +138,48 @@ class FilledPair(_Beside):
 
     def lag(self, name: str) -> float:
         """Return how much neighbouring rows resemble each other in a column, but for its gaps."""
+        return self.whole.lag(name)
+
+
+@dataclass(frozen=True)
+class ThinnedPair(_Beside):
+    """Two windows of which some rows count as not complete, whatever is asked of them.
+
+    Parameters
+    ----------
+    kept : ndarray of bool, shape (n_rows,)
+        The others.
+    """
+
+    kept: BoolArray = field(kw_only=True, repr=False, compare=False)
+
+    @classmethod
+    def of(cls, pair: WindowPair, kept: BoolArray) -> ThinnedPair:
+        """Return the windows with only these rows to be tested."""
+        return cls(*_windows(pair), whole=pair, kept=kept)
+
+    def values(self, name: str) -> FloatArray:
+        """Return a column's pooled values."""
+        return self.whole.values(name)
+
+    def is_discrete(self, name: str) -> bool:
+        """Whether a column holds categories."""
+        return self.whole.is_discrete(name)
+
+    def features(self, name: str) -> Features:
+        """Return a column's features over all pooled rows."""
+        return self.whole.features(name)
+
+    def observed(self, name: str) -> BoolArray:
+        """Return which pooled rows have a value in this column."""
+        return self.whole.observed(name)
+
+    def complete(self, names: tuple[str, ...]) -> BoolArray:
+        """Return which of the rows kept have a value in all of these columns."""
+        return self.whole.complete(names) & self.kept
+
+    def lag(self, name: str) -> float:
+        """Return how much neighbouring rows resemble each other in a column."""
         return self.whole.lag(name)
 
 

@@ -17,6 +17,7 @@ from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
+from whydrift.monitor.diagnosis.chosen_by_gaps import ChosenByGaps
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.identity import Linear, Pair, find_identities
@@ -140,7 +141,8 @@ class Testing:
         self._read: dict[str | None, frozenset[str]] = {}
         self._mechanism_test = mechanism_test
         self._tests = {
-            id(pair): FirstVariation(mechanism_test()) for pair in (self.recorded, self.repaired)
+            id(pair): FirstVariation(ChosenByGaps(mechanism_test))
+            for pair in (self.recorded, self.repaired)
         }
 
     def evidence(self, target: str | None = None) -> dict[str, ColumnEvidence]:
@@ -371,7 +373,7 @@ class Testing:
         """Return windows with the gaps of some columns filled, and what tests them."""
         if not filled:
             return pair, self._tests[id(pair)]
-        return FilledPair.of(pair, filled), FirstVariation(self._mechanism_test())
+        return FilledPair.of(pair, filled), FirstVariation(ChosenByGaps(self._mechanism_test))
 
     def _tested(self, name: str, parents: Parents, filled: frozenset[str]) -> MechanismTestResult:
         pair, test = self._asking(self.repaired, filled)
@@ -472,7 +474,7 @@ class Testing:
             Those values, by column.
         """
         pair = self.repaired.with_current(repairs)
-        test = FirstVariation(self._mechanism_test())
+        test = FirstVariation(ChosenByGaps(self._mechanism_test))
         return partial(test, pair)
 
     def may_cause_directly(self, target: str) -> frozenset[str]:
@@ -530,7 +532,7 @@ class Testing:
         names = (*self.recorded.names, name)
         inputs = tuple(n for n in self.graph.nodes if n in self.usable and n not in {name, target})
         pair = WindowPair(halves[0], halves[1], names, self.recorded.cluster)
-        result = FirstVariation(self._mechanism_test())(pair, name, inputs)
+        result = FirstVariation(ChosenByGaps(self._mechanism_test))(pair, name, inputs)
         return result.p_value is not None and result.p_value <= _FOLLOWS_CLOCK
 
     def _within_a_week(self) -> bool:
