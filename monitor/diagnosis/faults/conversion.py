@@ -11,6 +11,7 @@ import numpy as np
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.independence.dependence import lag_one
 from whydrift.monitor.diagnosis.faults.base import sorted_ks_distance
+from whydrift.monitor.diagnosis.faults.temperature import favours_another_zero
 
 __all__ = [
     "CONVERSIONS",
@@ -47,7 +48,7 @@ _CLEARLY = 0.5
 _CLOSELY = 0.1  # a standard error: growth may have been by any factor
 _BEYOND_GROWTH = float(np.log(50))  # a factor
 _TWINS = 0.05  # of their size: 1,024 for 1,000 and 1,024² for 1,000,000
-_COLDEST, _HOTTEST = -60.0, 220.0  # of a temperature's median, in °C or °F
+_COLDEST, _HOTTEST = -60.0, 220.0  # of a temperature's median, in °C
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Conversion:
     def is_decimal(self) -> bool:
         """Whether the factor is a power of ten."""
         return not self.shift and float(np.log10(self.factor)).is_integer()
+
+    @property
+    def is_beyond_growth(self) -> bool:
+        """Whether no growth is by as much."""
+        return abs(float(np.log(self.factor))) > _BEYOND_GROWTH
 
 
 def _conversions() -> tuple[Conversion, ...]:
@@ -244,7 +250,7 @@ def _plausible(
 
     def is_near(conversion: Conversion) -> bool:
         size = float(np.log(conversion.factor))
-        if abs(size) > _BEYOND_GROWTH:
+        if conversion.is_beyond_growth:
             return bool(abs(ratio.log - size) < 0.03 + 2 * ratio.error * fewer)
         return bool(ratio.error < _CLOSELY and abs(ratio.log - size) < 0.03 + 2 * ratio.error)
 
@@ -269,15 +275,23 @@ def is_temperature(
     values: FloatArray,
     before: FloatArray,
     past: Sequence[FloatArray] = (),
+    *,
+    rows: tuple[float, float] | None = None,
+    are_all: bool = True,
 ) -> bool:
-    """Whether middle and spread are both the reference's once undone: each could be by chance.
+    """Whether these are temperatures that were converted.
 
-    Or as far from them as those of past windows are.
+    Middle and spread have to be both the reference's once undone (or as far from them as those of
+    past windows are), and no plain factor and no plain shift may do as well. The latter is not
+    asked where these are not all the values that may have been converted. ``rows`` is as how many
+    independent ones they count; told by their order where that is known.
     """
     undone = np.quantile(conversion.undo(values), [0.25, 0.5, 0.75])
     usual = np.quantile(before, [0.25, 0.5, 0.75])
+    middle = float(np.median(values))
     spread, error = usual[2] - usual[0], np.sqrt(1 / values.size + 1 / before.size)
-    if not spread > 0 or usual[1] < _COLDEST or usual[1] > _HOTTEST:
+    celsius = usual[1] if conversion.factor > 1 else middle
+    if not spread > 0 or celsius < _COLDEST or celsius > _HOTTEST:
         return False
     # In units of the middle half, 0.93 is a median's standard error times √n, 1.6 that of the
     # middle half itself (of normal values).
@@ -285,11 +299,22 @@ def is_temperature(
     quartiles = [np.quantile(p, [0.25, 0.5, 0.75]) for p in past]
     most_off = max((abs(q[1] - usual[1]) / spread for q in quartiles), default=0.0)
     most_wider = max((abs((q[2] - q[0]) / spread - 1) for q in quartiles), default=0.0)
-    near = off < 0.05 + 2 * 0.93 * error
+    most_off_by_chance = 0.05 + 2 * 0.93 * error
+    near = off < most_off_by_chance
     alike = wider < 0.05 + 2 * 1.6 * error
     # What days differ by excuses little of a conversion that is hardly farther than that.
-    moved = abs(float(np.median(values)) - usual[1]) / spread
+    moved = abs(middle - usual[1]) / spread
     if moved > _FAR_BEYOND * most_off:
         near = near or off < _FURTHER * most_off
         alike = alike or wider < _FURTHER * most_wider
-    return bool(near and alike)
+    if not (near and alike and are_all):
+        return bool(near and alike)
+    most_off = max(most_off_by_chance, off)
+    return favours_another_zero(
+        values,
+        before,
+        factor=conversion.factor,
+        shift=conversion.shift,
+        rows=rows or (_independent(values), _independent(before)),
+        within=most_off * spread * conversion.factor / max(abs(middle), 1e-12),
+    )

@@ -18,6 +18,7 @@ from whydrift.monitor.diagnosis.faults.conversion import (
     distance_by_chance,
     fitting,
 )
+from whydrift.monitor.diagnosis.faults.followed import has_followed
 from whydrift.monitor.diagnosis.faults.unit_in_part import converted_rows
 
 __all__ = ["unit_change"]
@@ -60,12 +61,15 @@ def unit_change(suspects: Suspects) -> list[Finding]:
         ):
             found.append(some)
             continue
+        undone = fit.conversion.undo(after)
+        if not fit.conversion.is_beyond_growth and has_followed(suspects, name, undone):
+            continue
         evidence = (
             f"values look converted ({fit.text}): largest gap to the reference's "
             f"distribution {fit.distance:.2f} as recorded, {fit.left:.2f} when undone"
         )
         fault = Fault(FaultKind.UNIT_CHANGE, (name,), 1.0, evidence, repaired=True)
-        found.append(Finding(fault, {name: fit.conversion.undo(after)}))
+        found.append(Finding(fault, {name: undone}))
     return found
 
 

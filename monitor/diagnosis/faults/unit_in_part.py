@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,6 +26,7 @@ from whydrift.monitor.diagnosis.faults.conversion import (
     is_temperature,
     likeliest,
 )
+from whydrift.monitor.diagnosis.faults.followed import has_followed
 from whydrift.monitor.diagnosis.faults.independent_rows import independent_rows
 
 __all__ = ["converted_rows", "unit_in_part"]
@@ -40,6 +42,10 @@ _LEAST_OUTSIDE = 20
 _EDGE = 0.005  # share of the reference's values below the range: sizes reach down to nothing
 _LEAST_APART = 0.2  # of converted values, outside the reference's range
 _LEAST_APART_BELOW = 0.3  # the same, where they became smaller or another temperature
+_NEARLY_ALL = 0.98  # of converted values, outside the range: moments tell all that there is
+_PLAIN_FACTORS = np.exp(np.linspace(np.log(1.1), np.log(50), 120))
+_PLAIN_SHIFTS = np.linspace(0.05, 3.0, 60)  # of the reference's range
+_CLEARLY_BETTER = 1.0  # nats
 _SURELY_APART = 0.8  # from here on hardly a converted row remains unseen
 
 
@@ -82,7 +88,7 @@ def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
             if min(part.size, part_before.size) < LEAST_ROWS:
                 continue
             step = _median(sizes[rows]) - _median(sizes_before[rows_before])
-            is_temperature = part_before.min() > -90 and part_before.max() < 250
+            is_temperature = part_before.min() > -90 and part_before.max() < 500
             if not abs(step) > _LEAST_STEP and not is_temperature:
                 continue
             past_values = partial(suspects.past_values, before, rows_before)
@@ -100,9 +106,14 @@ def _segment(suspects: Suspects, name: str) -> tuple[Finding | None, bool]:
             )
             if undone < _MOST_OF_IT * gap:
                 continue  # nor here: the others went the same way
+            undone_here = fit.conversion.undo(after)
+            if not fit.conversion.is_beyond_growth and has_followed(
+                suspects, name, undone_here, rows, rows_before
+            ):
+                continue
             # Most of the others may look converted too.
             is_alone = gap <= _MOST_OF_IT * fit.distance
-            repaired = np.where(rows, fit.conversion.undo(after), after)
+            repaired = np.where(rows, undone_here, after)
             share = float(rows.sum() / present.sum())
             where = f"{column} is {label!r}"
             evidence = (
@@ -171,7 +182,10 @@ def converted_rows(suspects: Suspects, name: str) -> Finding | None:
         if found is None:
             continue
         likely, share, seen, rows = found
-        repaired = np.where(rows, likely.conversion.undo(after), after)
+        undone = likely.conversion.undo(after)
+        if not likely.conversion.is_beyond_growth and has_followed(suspects, name, undone, rows):
+            continue
+        repaired = np.where(rows, undone, after)
         evidence = (
             f"about {share:.1%} of the values look converted ({likely.text}): "
             f"{rows.sum() / np.isfinite(after).sum():.1%} lie outside the reference's range, "
@@ -226,8 +240,14 @@ def _mixture(scale: _Scale, level: float) -> tuple[Likeliest, float, float, Bool
         distance = sorted_ks_distance(apart, beyond)
         noise = 1.36 * float(np.sqrt(1 / apart.size + 1 / beyond.size))
         usual = scale.edge * values.size / apart.size  # such rows as the reference has, too
-        if conversion.shift and not is_temperature(conversion, apart, conversion.undo(beyond)):
-            continue
+        if conversion.shift:
+            are_all = seen >= _NEARLY_ALL
+            undone = conversion.undo(beyond)
+            rows_of = float(apart.size), float(beyond.size)
+            if not is_temperature(conversion, apart, undone, rows=rows_of, are_all=are_all) or not (
+                are_all or _no_plain_one_fits(apart, before, outside, distance, shift > 0)
+            ):
+                continue
         if distance < 0.05 + noise + usual:
             fits[conversion] = distance, seen, converted, slope, shift
     if not fits:
@@ -248,6 +268,35 @@ def _mixture(scale: _Scale, level: float) -> tuple[Likeliest, float, float, Bool
     could_be = (undone >= before[0] - margin) & (undone <= high + margin)
     rows = present & ((scale.values < low) | (scale.values > high)) & could_be
     return likely, share, seen, rows
+
+
+def _no_plain_one_fits(
+    apart: FloatArray,
+    before: FloatArray,
+    outside: Callable[[FloatArray], FloatArray],
+    distance: float,
+    is_more: bool,
+) -> bool:
+    """Whether values beyond the old ones are clearly no plain factor of these, nor a shift.
+
+    Parameters
+    ----------
+    apart, before : ndarray
+        Values beyond the reference's range, and the reference's, ascending.
+    outside : callable
+        Returns the values beyond that range.
+    distance : float
+        Between the values and those of the conversion that is looked at.
+    is_more : bool
+        Whether values became more.
+    """
+    way = 1.0 if is_more else -1.0
+    span = float(before[-1] - before[0])
+    plain = [factor**way * before for factor in _PLAIN_FACTORS]
+    plain += [before + way * span * part for part in _PLAIN_SHIFTS]
+    least = min(sorted_ks_distance(apart, outside(values)) for values in plain)
+    # How likely a gap is falls with twice its square times the rows (Massart 1990).
+    return bool(2 * apart.size * (least**2 - distance**2) >= _CLEARLY_BETTER)
 
 
 def _below(sorted_values: FloatArray, grid: FloatArray) -> FloatArray:
