@@ -25,6 +25,7 @@ from whydrift.monitor.diagnosis.faults.onset import dated
 from whydrift.monitor.diagnosis.faults.recode import recode
 from whydrift.monitor.diagnosis.faults.rows_duplicated import rows_duplicated
 from whydrift.monitor.diagnosis.faults.rows_missing import rows_missing
+from whydrift.monitor.diagnosis.faults.scale_in_part import scale_in_part
 from whydrift.monitor.diagnosis.faults.stuck_value import stuck_value
 from whydrift.monitor.diagnosis.faults.swap import swap
 from whydrift.monitor.diagnosis.faults.truncated import truncated
@@ -43,7 +44,7 @@ __all__ = [
 
 _ALL = 0.95  # share of rows, of a unit that changed in all of them
 _LEAST_ROWS = 20  # below this nothing can be told from chance
-# Of each detector. A fault pages whatever else is found: sixteen share a thousandth or two.
+# Of each detector. A fault pages whatever else is found: seventeen share a thousandth or two.
 FAULT_LEVEL: Final = 1e-4
 
 # A column that is gone asks no test of the others. Then rows, since repeated ones would count twice
@@ -61,6 +62,7 @@ DETECTORS: Final[dict[str, Detector]] = {
     "default_value": default_value,
     "stuck_value": stuck_value,
     "unit_change": unit_change,
+    "scale_in_part": scale_in_part,
     "unit_in_part": unit_in_part,
     "offset": offset,
     "truncated": truncated,
