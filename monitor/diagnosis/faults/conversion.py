@@ -317,4 +317,5 @@ def is_temperature(
         shift=conversion.shift,
         rows=rows or (_independent(values), _independent(before)),
         within=most_off * spread * conversion.factor / max(abs(middle), 1e-12),
+        past=past,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,6 +18,7 @@ _LEAST_FAVOUR = float(np.log(1e3))
 _LEAST_FROM_SHIFT = 3.0
 _OF_GROWTH = 0.2  # how likely growth is by about any one factor, by each unit of its log
 _LEAST_CHANCE = 1e-4
+_LEAST_DAYS = 5
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def favours_another_zero(
     shift: float,
     rows: tuple[float, float],
     within: float,
+    past: Sequence[FloatArray] = (),
 ) -> bool:
     """Whether values became ``factor`` times what they were plus ``shift``, rather than grew.
 
@@ -76,13 +79,24 @@ def favours_another_zero(
     within : float
         How far off the middle might have been, of its size: the closer it had to be, the less
         likely is growth by just as much.
+    past : sequence of ndarray
+        The values of each past window, where there are several: days differ.
     """
     now, then = (_Moments(v, n) for v, n in zip((values, before), rows, strict=True))
+    days = [m for m in (_Moments(v, rows[1]) for v in past if v.size > 1) if m.spread > 0]
     if not (now.spread > 0 and then.spread > 0):
         return False
+    zero, spread = then.from_zero, then.spread
     of_zero, of_spread = (sum(pair) for pair in zip(now.variances, then.variances, strict=True))
-    from_factor = _favour(now.from_zero - then.from_zero, shift / factor / then.spread, of_zero)
-    from_shift = _favour(float(np.log(now.spread / then.spread)), float(np.log(factor)), of_spread)
+    if len(days) >= _LEAST_DAYS:  # together they spread wider than any one of them
+        zeros = np.array([m.from_zero for m in days])
+        logs = np.log([m.spread for m in days])
+        zero, spread = float(zeros.mean()), float(np.exp(logs.mean()))
+        further = 1 + 1 / len(days)
+        of_zero = now.variances[0] + further * float(zeros.var(ddof=1))
+        of_spread = now.variances[1] + further * float(logs.var(ddof=1))
+    from_factor = _favour(now.from_zero - zero, shift / factor / spread, of_zero)
+    from_shift = _favour(float(np.log(now.spread / spread)), float(np.log(factor)), of_spread)
     chance = min(1.0, max(_LEAST_CHANCE, 2 * within * _OF_GROWTH))
     return from_shift >= _LEAST_FROM_SHIFT and from_factor - np.log(chance) >= _LEAST_FAVOUR
 
