@@ -14,7 +14,7 @@ from whydrift.monitor.diagnosis.gaps import FilledPair
 from whydrift.monitor.diagnosis.judgement import ColumnEvidence
 from whydrift.monitor.diagnosis.lost_values import is_beyond_loss
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTestResult
-from whydrift.monitor.diagnosis.mechanism.design import ROWS_PER_FEATURE, products
+from whydrift.monitor.diagnosis.mechanism.design import ROWS_PER_FEATURE, product_count
 from whydrift.monitor.diagnosis.pair import WindowPair
 from whydrift.monitor.diagnosis.testing import Testing
 from whydrift.monitor.diagnosis.words import joined
@@ -212,7 +212,7 @@ def _rows_suffice(pair: WindowPair, name: str, inputs: Parents) -> bool:
     features = sum(pair.features(n).basis.shape[1] for n in inputs)
     linear = sum(pair.features(n).linear.shape[1] for n in inputs)
     rows = int(pair.complete((name, *inputs)).sum())
-    width = 1 + features + products(linear, 1 + features, rows)
+    width = 1 + features + product_count(linear, 1 + features, rows)
     return bool(rows >= ROWS_PER_FEATURE * width)
 
 

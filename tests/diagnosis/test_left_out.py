@@ -1,5 +1,6 @@
 """Parents that moved in ways that the models of a test do not have from the start."""
 
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
@@ -161,3 +162,22 @@ def test_a_feature_counts_only_where_both_models_err_along_it():
     assert harm > 1
     _, harmless = candidates.strongest(noise[0], (product + noise[1])[:, None], 1)
     assert harmless < 1
+
+
+def test_very_many_cells_of_categories_take_no_feature_each():
+    """Four categories of eight levels make some thousand cells: a column each would fill memory."""
+    rng = np.random.default_rng(75)
+
+    def window(moved: int) -> pd.DataFrame:
+        share = np.arange(1, 9) / 36
+        codes = [rng.choice(8, 3000, p=np.roll(share, moved * k)) for k in range(4)]
+        table = pd.DataFrame({f"c{k}": _names(code) for k, code in enumerate(codes)})
+        return table.assign(y=rng.normal(size=3000) + 0.3 * moved)
+
+    reference, current = window(0), window(1)
+    tracemalloc.start()
+    found = answer(reference, current)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.p_value is not None and found.p_value < 1e-3
+    assert most < 150e6

@@ -36,7 +36,7 @@ __all__ = [
     "Design",
     "build_design",
     "level_names",
-    "products",
+    "product_count",
     "ridge_factor",
     "trusted",
     "window_residual",
@@ -65,6 +65,7 @@ _FINER = (-2.4, -1.8, -0.9, -0.3, 0.3, 0.9, 1.8, 2.4)
 _FINEST = (-2.7, -2.1, -1.5, -1.05, -0.75, -0.45, -0.15, 0.15, 0.45, 0.75, 1.05, 1.5, 2.1, 2.7)
 _MANY_ROWS = 2_500  # of both windows
 _HINGE_PAIRS = (-0.6, 0.6)
+_MOST_CELLS = 250  # of categories that act together
 _ROUNDS = 3  # of looking for what both models lack: what is taken in shows what else is
 _MOST_LEFT_OUT = 250  # features that each of them adds
 
@@ -241,12 +242,8 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     owner = [i for i, block in enumerate(linear) for _ in range(block.shape[1])]
     columns = [np.ones(len(stacked)), *(chosen_rows(f.basis, rows) for f in parts)]
     width = 1 + sum(f.basis.shape[1] for f in parts)
-    is_multiplied = products(stacked.shape[1], width, len(stacked)) > 0
-    pairs = [
-        (a, b)
-        for a, b in combinations(range(stacked.shape[1]), 2)
-        if owner[a] != owner[b] and is_multiplied
-    ]
+    multiplied = range(stacked.shape[1] if product_count(len(owner), width, len(stacked)) else 0)
+    pairs = [(a, b) for a, b in combinations(multiplied, 2) if owner[a] != owner[b]]
     columns += [stacked[:, a] * stacked[:, b] for a, b in pairs]
     calendar = [] if pair.calendar is None else [chosen_rows(pair.calendar, rows)]
     matrix = side_by_side([*columns, *calendar])
@@ -267,7 +264,7 @@ def build_design(pair: WindowPair, parents: tuple[str, ...], rows: BoolArray) ->
     return design.with_features(finer, current) or design
 
 
-def products(linear: int, features: int, rows: int) -> int:
+def product_count(linear: int, features: int, rows: int) -> int:
     """Return how many products of two linear features a design of them has; 0: none.
 
     Of many parents they are too many, of a good many so where rows are few. A rejection has to
@@ -336,9 +333,13 @@ def _steps_along(design: Design) -> list[FloatArray]:
 
 
 def _cells(indicators: FloatArray) -> list[FloatArray]:
-    """Return indicators of all cells of categories that act together; none where two say all."""
+    """Return indicators of all cells of categories that act together.
+
+    None where products of two say all, nor where cells are so many that each has few rows.
+    """
     cells, at = np.unique(indicators, axis=0, return_inverse=True)
-    if len(cells) <= 1 + indicators.shape[1] * (indicators.shape[1] + 1) // 2:
+    told_by_pairs = 1 + indicators.shape[1] * (indicators.shape[1] + 1) // 2
+    if not told_by_pairs < len(cells) <= min(_MOST_CELLS, len(indicators) // _ROWS_PER_FINER):
         return []
     return [(at.ravel() == np.arange(1, len(cells))[:, None]).T.astype(np.float64)]
 
