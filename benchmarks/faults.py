@@ -311,6 +311,20 @@ INJECTIONS = (
         "°C → °F", "unit_change", ("temperature",), _set("temperature", lambda v: 1.8 * v + 32)
     ),
     Injection(
+        "the logarithm", "unit_change", ("price",),
+        _set("price", lambda v: np.log(v.clip(lower=0.01))), shares=(1.0,),
+    ),
+    Injection(
+        "the square root", "unit_change", ("price",),
+        _set("price", lambda v: np.sqrt(v.clip(lower=0))), shares=(1.0,),
+    ),
+    Injection(
+        "standardised", "unit_change", ("temperature",),
+        _set("temperature", lambda v: (v - 12) / 6), shares=(1.0,),
+    ),
+    Injection("the sign turned", "unit_change", ("total",), _set("total", np.negative),
+              shares=(1.0,)),
+    Injection(
         "2 hours later", "offset", ("when",), _set("when", lambda v: v + pd.Timedelta("2h"))
     ),
     Injection("hour column + 2", "offset", ("hour",), _hours_later),

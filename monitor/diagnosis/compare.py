@@ -42,6 +42,7 @@ from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.losses import CustomLoss
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
 from whydrift.monitor.diagnosis.mechanism.registry import mechanism_test as registered
+from whydrift.monitor.diagnosis.missingness import told_gaps
 from whydrift.monitor.diagnosis.moment import iso
 from whydrift.monitor.diagnosis.population import population_notes
 from whydrift.monitor.diagnosis.prediction_row import Model
@@ -277,6 +278,7 @@ def _summary(
         constant=is_unexplained_constant(windows.side, question),
         unproven=[n for n in judgement.leads if target and testing.may_cause(n, target)],
         beside=_beside(testing, target),
+        gaps=told_gaps(windows.side.reference, windows.side.current, judgement.other_gaps),
     )
 
 
@@ -310,6 +312,7 @@ def _remedy(
         rescaled=explanation.rescaled,
         inputs_moved=_inputs_moved(judgement, target),
         constant=is_unexplained_constant(windows.side, question),
+        other_gaps=judgement.other_gaps,
     )
     return choose_remedy(case)
 

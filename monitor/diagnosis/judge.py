@@ -128,6 +128,12 @@ class Judgement:
     doubted: tuple[str, ...] = ()
 
     @property
+    def other_gaps(self) -> tuple[str, ...]:
+        """Columns that other rows lack than before, or more or fewer, while the rest holds."""
+        code = ReasonCode.MISSINGNESS_CHANGED
+        return tuple(n for n, judged in self.judged.items() if judged.reason_code is code)
+
+    @property
     def paths(self) -> Graph:
         """The graph by which changes reach other columns."""
         return self.graph if self.ways is None else self.ways

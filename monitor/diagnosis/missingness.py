@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.bunching import Bunching, share_rises_by_itself
 from whydrift.monitor.diagnosis.gaps import GapPair
 from whydrift.monitor.diagnosis.mechanism.base import MechanismTest
 from whydrift.monitor.diagnosis.pair import WindowPair
 
-__all__ = ["missingness_moved"]
+__all__ = ["missingness_moved", "told_gaps"]
 
 _LEVEL = 0.0005  # of each of the two looks, over all columns
 _LEAST_MISSING = 0.02  # change of the share, in all rows or along a cause, that is worth knowing
@@ -49,6 +52,24 @@ def missingness_moved(
     if result.p_value is None or result.p_value >= level:
         return False
     return abs(result.components[0].value) >= _LEAST_MISSING
+
+
+def told_gaps(reference: Snapshot, current: Snapshot, names: Sequence[str]) -> list[str]:
+    """Return in words how the gaps of columns differ, of which it is known that they do.
+
+    A share that reads the same in both windows leaves but one thing: other rows have a value.
+    """
+    told = []
+    for name in names:
+        before, after = (
+            f"{100 * window.summaries[name].missing / window.rows:.3g} %"
+            for window in (reference, current)
+        )
+        if before == after:
+            told.append(f"other rows than before lack a value of {name} ({after} of them, as ever)")
+        else:
+            told.append(f"{after} of {name} is missing, {before} before")
+    return told
 
 
 def _bunching(pair: WindowPair, name: str) -> Bunching:

@@ -67,6 +67,8 @@ class Case:
     constant : bool
         Whether the target has one value in all rows, and nobody said what leads to it: no model
         that is trained on these learns anything.
+    other_gaps : sequence of str
+        Columns that other rows lack than before, or more or fewer, while the rest holds.
     """
 
     verdict: Verdict
@@ -87,6 +89,7 @@ class Case:
     rescaled: Rescaled | None = None
     inputs_moved: bool = True
     constant: bool = False
+    other_gaps: Sequence[str] = ()
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -173,6 +176,8 @@ def _direct(edges: Sequence[Edge]) -> Remedy:
 
 
 def _unmoved(case: Case) -> Remedy:
+    if case.other_gaps:
+        return _who_is_measured(case)
     if case.verdict is Verdict.UNDETERMINED:
         return Remedy(
             Action.INVESTIGATE,
@@ -185,6 +190,18 @@ def _unmoved(case: Case) -> Remedy:
             text=f"Nothing to do: no input was seen to move. Of {case.target} only labels tell.",
         )
     return Remedy(Action.NONE, text="Nothing to do.")
+
+
+def _who_is_measured(case: Case) -> Remedy:
+    named = joined(case.other_gaps)
+    costs = f" A model that reads {'it' if len(case.other_gaps) == 1 else 'them'} is asked of rows "
+    costs += "with other gaps than those that it was trained on."
+    return Remedy(
+        Action.INVESTIGATE,
+        tuple(case.other_gaps),
+        text=f"Find out why other rows have a value of {named} than before: a rule of what is "
+        f"measured, a source, a join.{costs}",
+    )
 
 
 def _without_target(case: Case) -> Remedy:

@@ -67,6 +67,7 @@ def summarise(
     doubted: Sequence[str] = (),
     constant: bool = False,
     beside: Collection[str] = (),
+    gaps: Sequence[str] = (),
 ) -> str:
     """Return one sentence: what happened, where it began, what it did to the measure.
 
@@ -110,6 +111,8 @@ def summarise(
         Whether the target has one value in all rows, and nobody said what leads to it.
     beside : collection of str
         Columns that follow from the target by a graph in which that is not known.
+    gaps : sequence of str
+        What changed of which values are missing, where those that are there are as before.
     """
     parts = []
     if faults:
@@ -168,6 +171,8 @@ def summarise(
     ]
     if tied and conditional_shift and verdict in {Verdict.NONE, Verdict.UNDETERMINED}:
         parts.append(f"What the inputs say of {target} has changed")
+    # A column keeps its name, a sentence begins with a large letter.
+    sentence_of_gaps = f"{gaps[0][0].upper()}{cut(gaps, most=3)[1:]}" if gaps else ""
     inherited = [c for c, j in judged.items() if j.verdict is ColumnVerdict.INHERITED]
     unsure = [c for c, j in judged.items() if j.verdict is ColumnVerdict.UNDETERMINED]
     if parts and inherited:
@@ -178,6 +183,11 @@ def summarise(
         pass
     elif conditional_shift:
         parts.append(f"What the inputs say of {target} has changed")
+        parts += [sentence_of_gaps] if sentence_of_gaps else []
+    elif sentence_of_gaps:
+        holds = conditional_shift is False and target is not None and target in judged
+        said = f"; what the inputs say of {target} was not found to change" if holds else ""
+        parts.append(f"{sentence_of_gaps}{said}")
     elif verdict is Verdict.UNDETERMINED and open_edges:
         parts.append(_without_direction(target, judged, ranking, open_edges, groups))
     elif verdict is Verdict.UNDETERMINED:

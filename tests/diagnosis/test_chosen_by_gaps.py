@@ -57,6 +57,10 @@ def test_a_change_of_who_is_measured_is_told_of_the_gaps_alone(graph):
         lactate = found.columns["lactate"]
         assert (lactate.verdict, lactate.reason_code) == ("undetermined", "missingness_changed")
         assert found.ranking == ()
+        assert "% of lactate is missing, " in found.summary
+        assert "cannot tell" not in found.summary
+        assert found.remedy.columns == ("lactate",)
+        assert "why other rows have a value of lactate" in found.remedy.text
 
 
 @pytest.mark.parametrize("policy", [0.0, 1.0])

@@ -22,6 +22,7 @@ from whydrift.monitor.diagnosis.faults.identity_broken import identity_broken
 from whydrift.monitor.diagnosis.faults.null_spike import null_spike
 from whydrift.monitor.diagnosis.faults.offset import offset
 from whydrift.monitor.diagnosis.faults.onset import dated
+from whydrift.monitor.diagnosis.faults.other_scale import other_scale
 from whydrift.monitor.diagnosis.faults.recode import recode
 from whydrift.monitor.diagnosis.faults.rows_duplicated import rows_duplicated
 from whydrift.monitor.diagnosis.faults.rows_missing import rows_missing
@@ -44,7 +45,7 @@ __all__ = [
 
 _ALL = 0.95  # share of rows, of a unit that changed in all of them
 _LEAST_ROWS = 20  # below this nothing can be told from chance
-# Of each detector. A fault pages whatever else is found: seventeen share a thousandth or two.
+# Of each detector. A fault pages whatever else is found: eighteen share a thousandth or two.
 FAULT_LEVEL: Final = 1e-4
 
 # A column that is gone asks no test of the others. Then rows, since repeated ones would count twice
@@ -62,6 +63,7 @@ DETECTORS: Final[dict[str, Detector]] = {
     "default_value": default_value,
     "stuck_value": stuck_value,
     "unit_change": unit_change,
+    "other_scale": other_scale,
     "scale_in_part": scale_in_part,
     "unit_in_part": unit_in_part,
     "offset": offset,
@@ -74,7 +76,8 @@ DETECTORS: Final[dict[str, Detector]] = {
 
 # Of one column by itself; what is missing of it is known.
 DETECTORS_OF_VALUES: Final[tuple[Detector, ...]] = (
-    default_value, stuck_value, unit_change, offset, truncated, recode, category_vanished,
+    default_value, stuck_value, unit_change, other_scale, offset, truncated, recode,
+    category_vanished,
 )  # fmt: skip
 
 
