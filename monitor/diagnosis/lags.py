@@ -1,7 +1,8 @@
 """Columns that are another one as it was some rows before: what moves that one moves them.
 
 A forecast reads what it forecasts: yesterday's sales stand beside today's. By the graph yesterday's
-are a cause and not an effect, so that a change of the sales themselves seems to begin there.
+are a cause and not an effect, so that a change of the sales themselves seems to begin there. What
+was before tells directions, too: nothing causes what was earlier than itself.
 """
 
 from __future__ import annotations
@@ -9,22 +10,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import Final
 
 import numpy as np
 
 from whydrift.discovery.arrays import FloatArray, IntArray
 from whydrift.discovery.graph import Graph
+from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.words import joined
 
-__all__ = ["Lag", "find_lags", "told_of_lags"]
+__all__ = ["Lag", "find_lags", "told_of_lags", "with_time_order"]
 
 _MOST_ROWS: Final = 2_000
 _MOST_COLUMNS: Final = 100
 _PROBES: Final = 12
+_FEW: Final = 4
 _LEAST_STEPS, _NEARLY_ALL = 20, 0.95  # rows at which the earlier column is not what it was before
 
 
@@ -58,14 +62,17 @@ def find_lags(
         What they may be lags of.
     """
     numbers = [n for n in names if not reference.schema[n].kind.is_discrete][:_MOST_COLUMNS]
+    if len(numbers) < 2:
+        return {}
     windows = [{n: w.column(n)[:_MOST_ROWS] for n in numbers} for w in (reference, current)]
+    table = np.column_stack([windows[0][n] for n in numbers])
     found: dict[str, Lag] = {}
     for name in suspects:
         if name not in windows[0]:
             continue
         lags = {
             other: rows
-            for other in numbers
+            for other in (numbers[i] for i in _alike(windows[0][name], table))
             if other != name
             and (rows := _rows_between(windows[0][name], windows[0][other]))
             and _is_lag(windows[1][name], windows[1][other], rows)
@@ -110,6 +117,37 @@ def told_of_lags(
             judged[name], verdict=ColumnVerdict.INHERITED, reason_code=None, reason=text
         )
     return out
+
+
+def with_time_order(known: Knowledge, lags: Mapping[str, Lag]) -> Knowledge:
+    """Return what is known, and that no column causes one that is known to be of earlier rows.
+
+    Of a column that is no lag and has none it is not known: it may say what always was so, or what
+    was announced.
+
+    Parameters
+    ----------
+    known : Knowledge
+        An edge that it requires is not forbidden.
+    lags : mapping of str to Lag
+    """
+    age = {lag.of: 0 for lag in lags.values()} | {name: lag.rows for name, lag in lags.items()}
+    edges = tuple(
+        (cause, effect)
+        for cause, effect in permutations(age, 2)
+        if age[cause] < age[effect] and (cause, effect) not in known.required
+    )
+    return replace(known, forbidden=tuple(dict.fromkeys((*known.forbidden, *edges))))
+
+
+def _alike(late: FloatArray, table: FloatArray) -> IntArray:
+    """Return the columns of a table in which values of another one are, at a few places at least.
+
+    A quick look: of nearly all pairs of columns it leaves nothing to ask.
+    """
+    probes = late[np.linspace(len(late) // 2, len(late) - 1, _PROBES).astype(np.int64)]
+    probes = probes[np.isfinite(probes)][:_FEW]
+    return np.flatnonzero(sum((table == p).any(axis=0) for p in probes))
 
 
 def _rows_between(late: FloatArray, early: FloatArray) -> int:

@@ -20,6 +20,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
 from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.derived import with_derived
+from whydrift.monitor.diagnosis.lags import find_lags, with_time_order
 from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.structural_gaps import (
     structural_gaps,
@@ -160,6 +161,7 @@ def window_graph(
     if prediction is not None and reference.has(prediction):
         inputs = read_by_model(reference, prediction, [n for n in varying if n != target])
     known, is_last = with_assumed(known, varying, target, inputs, calendar)
+    known = with_time_order(known, find_lags(reference, current, varying, varying))
     if both:
         known, exact = with_derived(reference, varying, known)
         gaps = structural_gaps(windows, varying)

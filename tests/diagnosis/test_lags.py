@@ -8,7 +8,7 @@ import pytest
 
 import whydrift as wd
 from whydrift.discovery.snapshot.snapshot import Snapshot
-from whydrift.monitor.diagnosis.lags import Lag, find_lags
+from whydrift.monitor.diagnosis.lags import Lag, find_lags, with_time_order
 
 FEATURES = ("demand", "demand_lag1", "sales_lag1", "sales_lag2")
 KNOWLEDGE = wd.Knowledge(tiers=(FEATURES, ("sales",)))
@@ -39,6 +39,8 @@ def test_a_change_does_not_begin_at_what_the_column_was_before(change, verdict, 
             reference, current, target="sales", time_column="at", knowledge=KNOWLEDGE
         )
         assert (found.verdict, found.ranking) == (verdict, (origin,))
+        untold = wd.compare(reference, current, target="sales", time_column="at")
+        assert (untold.verdict, untold.ranking) == (verdict, (origin,))
         lag = found.columns["sales_lag2"]
         assert lag.verdict == "inherited" and "It is sales 2 rows before" in lag.reason
 
@@ -54,6 +56,15 @@ def test_only_what_is_another_column_in_both_windows_is_its_lag():
     assert find_lags(same, other, ["sales_lag1", "sales_lag2"], names) == {
         "sales_lag1": Lag("sales", 1)
     }
+
+
+def test_nothing_causes_what_was_before_it_unless_somebody_says_so():
+    lags = {"y1": Lag("y", 1), "y2": Lag("y", 2), "x1": Lag("x", 1)}
+    known = with_time_order(wd.Knowledge(required=(("y", "y2"),)), lags)
+    assert {("y", "y1"), ("y", "x1"), ("x", "x1"), ("x", "y1"), ("y1", "y2"), ("x1", "y2")} == {
+        *known.forbidden
+    } - {("x", "y2")}
+    assert ("y", "y2") not in known.forbidden and ("x", "y2") in known.forbidden
 
 
 def test_a_lag_is_named_where_nothing_else_moved():
