@@ -8,7 +8,7 @@ was before tells directions, too: nothing causes what was earlier than itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Final
@@ -20,6 +20,7 @@ from whydrift.discovery.graph import Graph
 from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
+from whydrift.monitor.diagnosis.filtered import find_filtered
 from whydrift.monitor.diagnosis.judgement import Judged
 from whydrift.monitor.diagnosis.words import joined
 
@@ -41,22 +42,34 @@ class Lag:
     of : str
         The other column, no lag itself.
     rows : int
+        0 where the present row's value is among those that it is computed from.
+    is_computed : bool
+        Whether it is a rolling mean or the like of that column up to there.
     """
 
     of: str
     rows: int
+    is_computed: bool = False
+
+    @property
+    def text(self) -> str:
+        """What it is."""
+        if self.is_computed:
+            now = " and the present one" if not self.rows else ""
+            return f"computed from {self.of} of the rows before{now}"
+        return f"{self.of} {'in the row before' if self.rows == 1 else f'{self.rows} rows before'}"
 
 
 def find_lags(
-    reference: Snapshot, current: Snapshot, suspects: Iterable[str], names: Iterable[str]
+    reference: Snapshot, current: Snapshot, suspects: Collection[str], names: Iterable[str]
 ) -> dict[str, Lag]:
-    """Return which of some columns are others as they were some rows before, in both windows.
+    """Return which of some columns are others of some rows before, or computed from these.
 
     Parameters
     ----------
     reference, current : Snapshot
         Windows in the order of time; of several series, one after the other.
-    suspects : iterable of str
+    suspects : collection of str
         Columns asked about.
     names : iterable of str
         What they may be lags of.
@@ -80,6 +93,16 @@ def find_lags(
         if lags:  # of y two rows before, and of that column, the one farthest back is y itself
             of = max(lags, key=lambda n: lags[n])
             found[name] = Lag(of, lags[of])
+    # Of all, since one may be a mean of another one's decaying mean.
+    sources = [n for n in numbers if n not in found]
+    filtered = find_filtered(windows[0], windows[1], sources, sources)
+    for name in set(filtered).intersection(suspects):
+        of, rows, passed = name, 0, set()
+        while of in filtered and of not in passed:
+            passed.add(of)
+            rows += 0 if filtered[of].with_present else 1
+            of = filtered[of].of
+        found[name] = Lag(of, min(rows, 1), is_computed=True)
     return found
 
 
@@ -103,14 +126,13 @@ def told_of_lags(
     for name, lag in lags.items():
         if not judged[name].verdict.is_origin:
             continue
-        before = "in the row before" if lag.rows == 1 else f"{lag.rows} rows before"
         above = sorted(origins.intersection({lag.of, *graph.ancestors(lag.of)}))
         beside = {n: lags[n].of if n in lags else n for n in graph.parents(name)}
         other = next((n for n, of in beside.items() if of in origins), None)
         if above:
-            text = f"It is {lag.of} {before}, which moved; the change began at {joined(above)}."
+            text = f"It is {lag.text}, which moved; the change began at {joined(above)}."
         elif other is not None:  # a lag of what broke goes otherwise with the lags of its causes
-            text = f"It is {lag.of} {before}: as {beside[other]} changed, so did {other} beside it."
+            text = f"It is {lag.text}: as {beside[other]} changed, so did {other} beside it."
         else:
             continue
         out[name] = replace(

@@ -8,6 +8,7 @@ import pytest
 
 import whydrift as wd
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.filtered import Filtered, find_filtered
 from whydrift.monitor.diagnosis.lags import Lag, find_lags, with_time_order
 
 FEATURES = ("demand", "demand_lag1", "sales_lag1", "sales_lag2")
@@ -74,3 +75,59 @@ def test_a_lag_is_named_where_nothing_else_moved():
     current = current.assign(sales_lag1=current["sales_lag1"].sample(frac=1, random_state=0) + 2)
     found = wd.compare(reference, current, target="sales", time_column="at", knowledge=KNOWLEDGE)
     assert "sales_lag1" in found.ranking
+
+
+def averaged(frame: pd.DataFrame) -> pd.DataFrame:
+    """Rolling and decaying means of what was sold before, in place of what was sold then."""
+    sold = frame["sales"].shift(1)
+    means = {"mean7": sold.rolling(7).mean().round(3), "decaying": sold.ewm(span=5).mean().round(3)}
+    return frame.drop(columns=["sales_lag1", "sales_lag2"]).assign(**means).iloc[20:]
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict", "origin"),
+    [({"slope": 0.5}, "mechanism", "sales"), ({"level": 1.0}, "covariate", "demand")],
+)
+def test_a_change_does_not_begin_at_a_mean_of_the_rows_before(change, verdict, origin):
+    for seed in range(3):
+        reference, current = (averaged(forecasts(s, **c)) for s, c in
+                              ((seed, {}), (100 + seed, change)))  # fmt: skip
+        found = wd.compare(reference, current, target="sales", time_column="at")
+        assert (found.verdict, found.ranking) == (verdict, (origin,))
+        said = [found.columns[n].reason for n in ("mean7", "decaying")]
+        assert any("It is computed from sales of the rows before" in reason for reason in said)
+
+
+@pytest.mark.parametrize(
+    ("filtered", "with_present"),
+    [
+        (lambda x: x.shift(1).rolling(28).sum(), False),
+        (lambda x: x.shift(1).rolling(168).mean(), False),
+        (lambda x: x.shift(1) - x.shift(8), False),
+        (lambda x: x.rolling(7).mean(), True),
+        (lambda x: x.shift(1).ewm(span=20).mean(), False),
+    ],
+)
+def test_a_filter_of_a_column_is_seen_in_windows_that_differ(filtered, with_present):
+    windows = []
+    for seed, level in ((1, 0.0), (2, 3.0)):
+        x = forecasts(seed, level=level)["sales"]
+        table = pd.DataFrame({"x": x, "other": x.sample(frac=1, random_state=0).to_numpy()})
+        windows.append(table.assign(y=filtered(x).round(3)))
+    before, after = ({n: w[n].to_numpy() for n in w} for w in windows)
+    found = find_filtered(before, after, list(before), list(before))
+    assert found == {"y": Filtered("x", with_present)}
+
+
+def test_a_copy_and_a_cause_are_no_filters_and_a_running_total_is_one():
+    rng = np.random.default_rng(4)
+    x, noise = rng.normal(size=(2, 1000))
+    caused = np.zeros(1000)
+    for i in range(1, 1000):
+        caused[i] = 0.5 * caused[i - 1] + x[i - 1] + 0.3 * noise[i]
+    table = {"x": x, "fahrenheit": 32 + 1.8 * x, "caused": caused, "total": np.cumsum(noise),
+             "noise": noise}  # fmt: skip
+    before, after = ({n: v[rows] for n, v in table.items()} for rows in
+                     (slice(0, 500), slice(500, 1000)))  # fmt: skip
+    found = find_filtered(before, after, list(before), list(before))
+    assert found == {"total": Filtered("noise", with_present=True)}

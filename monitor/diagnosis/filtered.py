@@ -1,0 +1,156 @@
+"""Columns computed from other ones of some rows before: rolling means and sums, decaying averages.
+
+Such a column is a linear filter of another: its present value follows, row by row, from its own
+last one and from present and earlier values of the other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from whydrift.discovery.arrays import FloatArray, IntArray
+
+__all__ = ["Filtered", "find_filtered"]
+
+# A month of days, two days of hours; then weeks and more of days, of hours and of half hours.
+_NEAR: Final = 49
+_FAR: Final = (56, 60, 61, 72, 73, 84, 85, 90, 91, 96, 97, 120, 121, 144, 145, 168, 169, 336, 337)
+_ROWS_PER_LAG: Final = 5
+_LEAST_ROWS: Final = 100
+_EXACT: Final = 0.01  # of what a column's own last value leaves open, in the reference
+_EXACT_NOW: Final = 0.02  # the same by the same weights in the current window
+_LEAST_HINT: Final = 0.1  # share of a step that the other column's last values tell
+
+
+@dataclass(frozen=True, slots=True)
+class Filtered:
+    """What a column is computed from.
+
+    Parameters
+    ----------
+    of : str
+    with_present : bool
+        Whether the same row's value is among them.
+    """
+
+    of: str
+    with_present: bool
+
+
+def find_filtered(
+    before: Mapping[str, FloatArray],
+    after: Mapping[str, FloatArray],
+    suspects: Iterable[str],
+    sources: Collection[str],
+) -> dict[str, Filtered]:
+    """Return which of some columns are filters of others, by the same weights in both windows.
+
+    Parameters
+    ----------
+    before, after : mapping of str to ndarray of shape (n_rows,)
+        Numbers in the order of time.
+    suspects : iterable of str
+        Columns asked about.
+    sources : collection of str
+        What they may be computed from.
+    """
+    found: dict[str, Filtered] = {}
+    known = {n: v for n, v in before.items() if np.isfinite(v).sum() >= _LEAST_ROWS}
+    if len(known) < 2:
+        return {}
+    names, hints = list(known), _hints(known)
+    for name in (n for n in suspects if n in known):
+        own = hints[names.index(name)]
+        order = np.argsort(-own, kind="stable")
+        for of in (names[i] for i in order if own[i] > _LEAST_HINT and names[i] in sources):
+            filtered = _filter(before, after, name, of)
+            if filtered is not None:
+                found[name] = filtered
+                break
+    # Of a total and its steps either is computed from the other.
+    mutual = {n for n, f in found.items() if f.of in found and found[f.of].of == n}
+    return {n: f for n, f in found.items() if n not in mutual}
+
+
+def _hints(values: Mapping[str, FloatArray]) -> FloatArray:
+    """Return the share of each column's steps that another's last or present values tell.
+
+    Given its own last value. A quick look at all of them at once: of nearly all pairs of columns
+    nothing is left to ask.
+    """
+    table = np.column_stack(list(values.values()))
+    table = np.nan_to_num(table - np.nanmean(table, axis=0))
+    last, steps = table[:-1], np.diff(table, axis=0)
+    own = np.einsum("ij,ij->j", last, last)
+    slope = np.divide(np.einsum("ij,ij->j", steps, last), own, where=own > 0, out=0.0 * own)
+    open_ = np.einsum("ij,ij->j", steps, steps) - slope**2 * own
+    shares = np.zeros((len(own), len(own)))
+    for other in (last, table[1:]):
+        with_last = last.T @ other
+        along = steps.T @ other - slope[:, None] * with_last
+        per_own = np.divide(with_last**2, own[:, None], where=own[:, None] > 0, out=0.0 * with_last)
+        left = open_[:, None] * (np.einsum("ij,ij->j", other, other) - per_own)
+        shares = np.maximum(
+            shares, np.divide(along**2, left, where=left > 0, out=np.zeros_like(left))
+        )
+    np.fill_diagonal(shares, 0.0)
+    return shares
+
+
+def _filter(
+    before: Mapping[str, FloatArray], after: Mapping[str, FloatArray], name: str, of: str
+) -> Filtered | None:
+    rows = min(len(before[name]), len(after[name]))
+    lags = _lags(rows)
+    if not lags.size:
+        return None
+    design, y, open_ = _rows(before, name, of, lags)
+    if len(y) < _ROWS_PER_LAG * design.shape[1] or _is_constant(y):
+        return None
+    weights = np.linalg.lstsq(design, y, rcond=None)[0]
+    if _left(y - design @ weights) > _EXACT * open_:
+        return None
+    now, y_now, open_now = _rows(after, name, of, lags)
+    if len(y_now) < _LEAST_ROWS // 2 or _left(y_now - now @ weights) > _EXACT_NOW * open_now:
+        return None
+    present = design[:, [0, 2]]  # it alone: another unit, or a copy
+    fit = present @ np.linalg.lstsq(present, y, rcond=None)[0]
+    if _left(y - fit) <= _EXACT * open_:
+        return None
+    earlier = np.delete(design, 2, axis=1)
+    rest = y - earlier @ np.linalg.lstsq(earlier, y, rcond=None)[0]
+    return Filtered(of, with_present=_left(rest) > _EXACT * open_)
+
+
+def _lags(rows: int) -> IntArray:
+    """Return by how many rows earlier values are asked, present ones first."""
+    lags = np.array([*range(_NEAR + 1), *_FAR])
+    return lags[(lags < rows // 4) & (np.arange(len(lags)) < rows // (2 * _ROWS_PER_LAG))]
+
+
+def _rows(
+    values: Mapping[str, FloatArray], name: str, of: str, lags: IntArray
+) -> tuple[FloatArray, FloatArray, float]:
+    """Return 1, the last value and the other column's, the present ones, and what is open then."""
+    first, rows = max(1, int(lags.max())), len(values[name])
+    earlier = [values[of][first - k : rows - k] for k in lags.tolist()]
+    design = np.column_stack([np.ones(rows - first), values[name][first - 1 : -1], *earlier])
+    y = values[name][first:]
+    there = np.isfinite(y) & np.isfinite(design).all(axis=1)
+    design, y = design[there], y[there]
+    if not len(y):
+        return design, y, 0.0
+    own = design[:, :2]
+    return design, y, _left(y - own @ np.linalg.lstsq(own, y, rcond=None)[0])
+
+
+def _left(residuals: FloatArray) -> float:
+    return float((residuals**2).mean()) if residuals.size else 0.0
+
+
+def _is_constant(values: FloatArray) -> bool:
+    return bool(values.size) and float(np.ptp(values)) == 0.0
