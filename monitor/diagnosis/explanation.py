@@ -11,7 +11,7 @@ from whydrift.monitor.diagnosis.faults.onset import dated
 from whydrift.monitor.diagnosis.graph_change import changed_edges
 from whydrift.monitor.diagnosis.graph_check import missing_edges, reversed_edges
 from whydrift.monitor.diagnosis.judge import Judgement, judge, retold
-from whydrift.monitor.diagnosis.lags import find_lags, told_of_lags
+from whydrift.monitor.diagnosis.lags import told_of_lags
 from whydrift.monitor.diagnosis.prediction_row import Asked, ask_model
 from whydrift.monitor.diagnosis.question import Question
 from whydrift.monitor.diagnosis.recalibration import Rescaled, recalibrated
@@ -111,9 +111,7 @@ def explain(
     elif rescaled is not None:
         judgement = retold(judgement, rescaled.told(judgement.judged), target)
     with watch.measure("tests"):
-        pair = testing.repaired
-        lags = find_lags(pair.reference, pair.current, judgement.ranking, judgement.judged)
-        instead = told_of_lags(lags, judgement.judged, judgement.paths)
+        instead = told_of_lags(windows.side.lags, judgement.judged, judgement.paths)
         if instead:
             judgement = retold(judgement, instead, target)
         shift = name_shift(
@@ -163,6 +161,7 @@ def _judged(
             parts=windows.parts,
             clocks=side.clocks,
             calendar=side.calendar,
+            lags=side.lags,
             target=question.target,
             prediction=question.prediction,
         )

@@ -23,6 +23,9 @@ _ROWS_PER_LAG: Final = 5
 _LEAST_ROWS: Final = 100
 _EXACT: Final = 0.01  # of what a column's own last value leaves open, in the reference
 _EXACT_NOW: Final = 0.02  # the same by the same weights in the current window
+_MOST: Final = 0.6  # of the rows: the first of each of several series follow from none before
+_TRIMS: Final = 5
+_FAR_OFF: Final = 5.0  # times the middle one of what is left
 _LEAST_HINT: Final = 0.1  # share of a step that the other column's last values tell
 
 
@@ -104,26 +107,44 @@ def _hints(values: Mapping[str, FloatArray]) -> FloatArray:
 def _filter(
     before: Mapping[str, FloatArray], after: Mapping[str, FloatArray], name: str, of: str
 ) -> Filtered | None:
-    rows = min(len(before[name]), len(after[name]))
-    lags = _lags(rows)
+    lags = _lags(min(len(before[name]), len(after[name])))
     if not lags.size:
         return None
     design, y, open_ = _rows(before, name, of, lags)
-    if len(y) < _ROWS_PER_LAG * design.shape[1] or _is_constant(y):
+    if len(y) < _ROWS_PER_LAG * design.shape[1] or not open_ > 0:
         return None
-    weights = np.linalg.lstsq(design, y, rcond=None)[0]
-    if _left(y - design @ weights) > _EXACT * open_:
+    weights = _weights(design, y)
+    if not _follows(y - design @ weights, open_, _EXACT):
         return None
     now, y_now, open_now = _rows(after, name, of, lags)
-    if len(y_now) < _LEAST_ROWS // 2 or _left(y_now - now @ weights) > _EXACT_NOW * open_now:
+    if len(y_now) < _LEAST_ROWS // 2 or not _follows(y_now - now @ weights, open_now, _EXACT_NOW):
         return None
     present = design[:, [0, 2]]  # it alone: another unit, or a copy
-    fit = present @ np.linalg.lstsq(present, y, rcond=None)[0]
-    if _left(y - fit) <= _EXACT * open_:
+    if _follows(y - present @ _weights(present, y), open_, _EXACT):
         return None
     earlier = np.delete(design, 2, axis=1)
-    rest = y - earlier @ np.linalg.lstsq(earlier, y, rcond=None)[0]
-    return Filtered(of, with_present=_left(rest) > _EXACT * open_)
+    rest = y - earlier @ _weights(earlier, y)
+    return Filtered(of, with_present=not _follows(rest, open_, _EXACT))
+
+
+def _weights(design: FloatArray, y: FloatArray) -> FloatArray:
+    """Return least squares without rows that are far off, if any are.
+
+    The first rows of each of several series follow from no rows before.
+    """
+    weights = np.linalg.lstsq(design, y, rcond=None)[0]
+    for _ in range(_TRIMS):
+        left = np.abs(y - design @ weights)
+        near = left <= max(_FAR_OFF * float(np.median(left)), 1e-9 * float(np.abs(y).max()))
+        if near.all():
+            break
+        weights = np.linalg.lstsq(design[near], y[near], rcond=None)[0]
+    return np.asarray(weights, dtype=np.float64)
+
+
+def _follows(residuals: FloatArray, open_: float, most: float) -> bool:
+    """Whether hardly anything is left in most rows, of what a column's last value leaves open."""
+    return bool((residuals**2 <= most * open_).mean() >= _MOST)
 
 
 def _lags(rows: int) -> IntArray:
@@ -145,12 +166,5 @@ def _rows(
     if not len(y):
         return design, y, 0.0
     own = design[:, :2]
-    return design, y, _left(y - own @ np.linalg.lstsq(own, y, rcond=None)[0])
-
-
-def _left(residuals: FloatArray) -> float:
-    return float((residuals**2).mean()) if residuals.size else 0.0
-
-
-def _is_constant(values: FloatArray) -> bool:
-    return bool(values.size) and float(np.ptp(values)) == 0.0
+    left = y - own @ np.linalg.lstsq(own, y, rcond=None)[0]
+    return design, y, float((left**2).mean())

@@ -8,7 +8,7 @@ was before tells directions, too: nothing causes what was earlier than itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Final
@@ -31,6 +31,8 @@ _MOST_COLUMNS: Final = 100
 _PROBES: Final = 12
 _FEW: Final = 4
 _LEAST_STEPS, _NEARLY_ALL = 20, 0.95  # rows at which the earlier column is not what it was before
+# Of values that hardly come twice: at the first rows of each of several series a lag is no other.
+_MOST, _DISTINCT = 0.6, 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,49 +62,50 @@ class Lag:
         return f"{self.of} {'in the row before' if self.rows == 1 else f'{self.rows} rows before'}"
 
 
-def find_lags(
-    reference: Snapshot, current: Snapshot, suspects: Collection[str], names: Iterable[str]
-) -> dict[str, Lag]:
+def find_lags(reference: Snapshot, current: Snapshot, names: Iterable[str]) -> dict[str, Lag]:
     """Return which of some columns are others of some rows before, or computed from these.
 
     Parameters
     ----------
     reference, current : Snapshot
-        Windows in the order of time; of several series, one after the other.
-    suspects : collection of str
-        Columns asked about.
+        Windows in the order of time; of several series, one after the other or taking turns.
     names : iterable of str
-        What they may be lags of.
     """
     numbers = [n for n in names if not reference.schema[n].kind.is_discrete][:_MOST_COLUMNS]
     if len(numbers) < 2:
         return {}
     windows = [{n: w.column(n)[:_MOST_ROWS] for n in numbers} for w in (reference, current)]
-    table = np.column_stack([windows[0][n] for n in numbers])
-    found: dict[str, Lag] = {}
-    for name in suspects:
-        if name not in windows[0]:
-            continue
-        lags = {
-            other: rows
-            for other in (numbers[i] for i in _alike(windows[0][name], table))
-            if other != name
-            and (rows := _rows_between(windows[0][name], windows[0][other]))
-            and _is_lag(windows[1][name], windows[1][other], rows)
-        }
-        if lags:  # of y two rows before, and of that column, the one farthest back is y itself
-            of = max(lags, key=lambda n: lags[n])
-            found[name] = Lag(of, lags[of])
-    # Of all, since one may be a mean of another one's decaying mean.
-    sources = [n for n in numbers if n not in found]
-    filtered = find_filtered(windows[0], windows[1], sources, sources)
-    for name in set(filtered).intersection(suspects):
+    found = _same_values(*windows)
+    # Of all others, since one may be a mean of another one's decaying mean.
+    rest = [n for n in numbers if n not in found]
+    filtered = find_filtered(windows[0], windows[1], rest, rest)
+    for name in filtered:
         of, rows, passed = name, 0, set()
         while of in filtered and of not in passed:
             passed.add(of)
             rows += 0 if filtered[of].with_present else 1
             of = filtered[of].of
         found[name] = Lag(of, min(rows, 1), is_computed=True)
+    return found
+
+
+def _same_values(
+    before: Mapping[str, FloatArray], after: Mapping[str, FloatArray]
+) -> dict[str, Lag]:
+    """Return which columns are others as they were some rows before."""
+    table, names = np.column_stack(list(before.values())), list(before)
+    found: dict[str, Lag] = {}
+    for name in names:
+        lags = {
+            other: rows
+            for other in (names[i] for i in _alike(before[name], table))
+            if other != name
+            and (rows := _rows_between(before[name], before[other]))
+            and _is_lag(after[name], after[other], rows)
+        }
+        if lags:  # of y two rows before, and of that column, the one farthest back is y itself
+            of = max(lags, key=lambda n: lags[n])
+            found[name] = Lag(of, lags[of])
     return found
 
 
@@ -124,7 +127,7 @@ def told_of_lags(
     origins = {n for n, found in judged.items() if found.verdict.is_origin and n not in lags}
     out = {}
     for name, lag in lags.items():
-        if not judged[name].verdict.is_origin:
+        if not {name, lag.of} <= set(judged) or not judged[name].verdict.is_origin:
             continue
         above = sorted(origins.intersection({lag.of, *graph.ancestors(lag.of)}))
         beside = {n: lags[n].of if n in lags else n for n in graph.parents(name)}
@@ -187,10 +190,13 @@ def _rows_between(late: FloatArray, early: FloatArray) -> int:
 
 def _is_lag(late: FloatArray, early: FloatArray, rows: int) -> bool:
     """Whether it is so in nearly all rows in which the second column is not as before."""
-    if rows >= len(early):
+    if rows > len(early) // 2:  # the end of a window that is like the begin of another column
         return False
     now, then = late[rows:], early[:-rows]
     steps = np.isfinite(now) & np.isfinite(then) & (early[rows:] != then)
     if steps.sum() < _LEAST_STEPS:
         return False
-    return bool((now[steps] == then[steps]).mean() >= _NEARLY_ALL)
+    same = float((now[steps] == then[steps]).mean())
+    if same >= _NEARLY_ALL:
+        return True
+    return same >= _MOST and len(np.unique(then[steps])) >= _DISTINCT * steps.sum()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from whydrift.monitor.diagnosis.interleaving import (
     series_after_series,
     series_side_by_side,
 )
+from whydrift.monitor.diagnosis.lags import Lag, find_lags
 from whydrift.monitor.diagnosis.local_time import UTC, LocalTime
 from whydrift.monitor.diagnosis.long_tail import with_tail_pooled
 from whydrift.monitor.diagnosis.moved_dates import dates_that_moved
@@ -50,6 +51,7 @@ class Sides:
     cluster: str | None = None  # named, or seen
     clocks: tuple[str, ...] = ()  # columns left out since their values are new as time went by
     calendar: frozenset[str] = frozenset()  # columns of which the row's time says what they are
+    lags: Mapping[str, Lag] = field(default_factory=dict)  # columns that are others of rows before
 
 
 def prepare(
@@ -111,9 +113,12 @@ def prepare(
     notes += _few_rows(reference, current)
     notes += dates_that_moved(reference, current)
     reference, current = with_tail_pooled(reference, current, tuple(names))
+    lags = find_lags(reference, current, names)
     if not keep_order:
         reference, current, told = _put_in_order(reference, current, tuple(names), cluster)
         notes += told
+        if told:  # series that took turns come one after the other now
+            lags = {**find_lags(reference, current, names), **lags}
     return Sides(
         reference,
         current,
@@ -123,6 +128,7 @@ def prepare(
         cluster,
         tuple(clocks),
         calendar_names(reference, current, others, local),
+        lags,
     )
 
 

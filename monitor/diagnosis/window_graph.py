@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, pairwise, product
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
 from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.derived import with_derived
-from whydrift.monitor.diagnosis.lags import find_lags, with_time_order
+from whydrift.monitor.diagnosis.lags import Lag, with_time_order
 from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.structural_gaps import (
     structural_gaps,
@@ -94,6 +95,7 @@ def window_graph(
     parts: IntArray | None = None,
     clocks: tuple[str, ...] = (),
     calendar: frozenset[str] = frozenset(),
+    lags: Mapping[str, Lag] = MappingProxyType({}),
     target: str | None = None,
     prediction: str | None = None,
 ) -> WindowGraph:
@@ -117,6 +119,8 @@ def window_graph(
         Columns left out of the comparison, which a given graph may have.
     calendar : frozenset of str
         Columns of which the row's time says what they are: nothing else causes them.
+    lags : mapping of str to Lag
+        Columns that are others of earlier rows.
     target, prediction : str, optional
         The target is taken to cause none of the columns that its prediction follows, where
         knowledge says nothing of it.
@@ -161,7 +165,8 @@ def window_graph(
     if prediction is not None and reference.has(prediction):
         inputs = read_by_model(reference, prediction, [n for n in varying if n != target])
     known, is_last = with_assumed(known, varying, target, inputs, calendar)
-    known = with_time_order(known, find_lags(reference, current, varying, varying))
+    here = {n: lag for n, lag in lags.items() if {n, lag.of} <= set(varying)}
+    known = with_time_order(known, here)
     if both:
         known, exact = with_derived(reference, varying, known)
         gaps = structural_gaps(windows, varying)
