@@ -40,6 +40,11 @@ _SAYS: Final = {
     AlertKind.CONDITIONAL: "given the model's inputs, it moved",
     AlertKind.GRAPH: "columns depend on each other otherwise than in the reference",
 }
+_SAYS_OF_SEVERAL: Final = _SAYS | {
+    AlertKind.COVARIATE: "their own distributions moved",
+    AlertKind.MECHANISM: "what leads to them has changed",
+    AlertKind.CONDITIONAL: "given the model's inputs, they moved",
+}
 # Once a window; drift is decided on at each stage.
 _ONCE: Final = (Purpose.FAULT, Purpose.GRAPH)
 _UNSAID: Final[Mapping[AlertKey, frozenset[str]]] = MappingProxyType({})
@@ -203,7 +208,8 @@ def _summary(
 ) -> str:
     if not slowly or set(columns) - set(slowly):
         # A diagnosis of broken data speaks of these alone.
-        own = _SAYS.get(key.kind) if diagnosis.fault and columns else None
+        words = _SAYS if len(columns) == 1 else _SAYS_OF_SEVERAL
+        own = words.get(key.kind) if diagnosis.fault and columns else None
         if own is None:
             return diagnosis.summary
         return f"{joined(columns)}: {own}. In the same window: {diagnosis.summary}"

@@ -257,7 +257,8 @@ def test_an_alert_of_many_columns_names_a_few_in_its_sentence_and_all_in_its_lis
     key = AlertKey("y", AlertKind.COVARIATE)
     details = details_of(diagnosis("a", fault=True), key, found, SlowDrift())
     assert details["columns"] == named
-    assert details["summary"].startswith("c0, c1, c2, c3 and 5 more: its own distribution moved.")
+    said = details["summary"]
+    assert said.startswith("c0, c1, c2, c3 and 5 more: their own distributions moved.")
 
 
 @pytest.mark.parametrize("segments", [(), ("DE", "FR")])
