@@ -49,7 +49,7 @@ def findings(diagnosis: Diagnosis) -> frozenset[str]:
     """
     verdict = diagnosis.verdict.value
     found = {"covariate", "mechanism"} if verdict == "both" else {verdict}
-    matters = verdict == "undetermined" or (verdict == "none" and _is_followed(diagnosis))
+    matters = verdict == "undetermined" or (verdict == "none" and diagnosis.predictions_followed)
     if matters and _has_moved(diagnosis):
         found.add("covariate")
     if diagnosis.fault:
@@ -59,12 +59,6 @@ def findings(diagnosis: Diagnosis) -> frozenset[str]:
     if diagnosis.conditional_shift or found & {"fault", "covariate", "mechanism"}:
         found.add("any")
     return frozenset(found - {"none"})
-
-
-def _is_followed(diagnosis: Diagnosis) -> bool:
-    """Whether the predictions moved with the inputs: a shift for the model, not for the target."""
-    row = None if diagnosis.prediction is None else diagnosis.columns.get(diagnosis.prediction)
-    return row is not None and row.verdict == "inherited"
 
 
 def _has_moved(diagnosis: Diagnosis) -> bool:

@@ -122,6 +122,8 @@ def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey,
     # Without labels nothing is known of the target's own mechanism: an alert of it stays.
     is_unlabelled = bool(target) and diagnosis.stage is Stage.FEATURES
     broken = None if is_open or is_unlabelled else verdict in {Verdict.MECHANISM, Verdict.BOTH}
+    # Inputs that the predictions followed, and the target did not: a shift for the model.
+    misled = verdict is Verdict.NONE and bool(upstream) and diagnosis.predictions_followed
     by_model = {diagnosis.prediction} if diagnosis.model_changed and diagnosis.prediction else set()
     answers: dict[AlertKind, tuple[bool | None, set[str]]] = {
         AlertKind.MECHANISM: (
@@ -129,7 +131,7 @@ def alert_findings(diagnosis: Diagnosis, segment: str = WHOLE) -> dict[AlertKey,
             (own if broken else set()) | by_model,
         ),
         AlertKind.COVARIATE: (
-            None if is_open else verdict in {Verdict.COVARIATE, Verdict.BOTH},
+            None if is_open else misled or verdict in {Verdict.COVARIATE, Verdict.BOTH},
             upstream,
         ),
         AlertKind.FAULT: (diagnosis.fault, faulty),

@@ -314,6 +314,12 @@ class Diagnosis:
         return row is not None and row.verdict is ColumnVerdict.MECHANISM
 
     @property
+    def predictions_followed(self) -> bool:
+        """Whether predictions moved with the inputs, be it that the target did or not."""
+        row = self.columns.get(self.prediction or "")
+        return row is not None and row.verdict is ColumnVerdict.INHERITED
+
+    @property
     def found(self) -> bool:
         """Whether there is something to report: a fault, a shift that reaches a target, a model."""
         moved = self.verdict in {Verdict.COVARIATE, Verdict.MECHANISM, Verdict.BOTH}

@@ -1,5 +1,7 @@
 from dataclasses import replace
 
+import numpy as np
+import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -126,3 +128,22 @@ def test_faults_have_an_alert_of_their_own_and_what_is_unknown_holds_it():
     for kind in (AlertKind.CONDITIONAL, AlertKind.MECHANISM):
         assert late[AlertKey("price", kind)].outcome is Outcome.UNKNOWN
     assert late[AlertKey("price", AlertKind.COVARIATE)].outcome is Outcome.QUIET
+
+
+def misread(seed: int, move: float = 0.0) -> pd.DataFrame:
+    """Prices follow income; the model also reads a column that says nothing of them."""
+    rng = np.random.default_rng(seed)
+    income, noise = rng.normal(size=(2, 2000))
+    price = income + 0.5 * rng.normal(size=2000)
+    noise = noise + move
+    return pd.DataFrame({"income": income, "noise": noise, "price": price,
+                         "predicted": 0.9 * income + 0.3 * noise})  # fmt: skip
+
+
+def test_an_input_that_only_the_predictions_follow_opens_an_alert():
+    key = AlertKey("price", AlertKind.COVARIATE)
+    for move, outcome, columns in ((0.0, Outcome.QUIET, set()), (1.0, Outcome.REJECTED, {"noise"})):
+        found = wd.compare(misread(1), misread(2, move), target="price", prediction="predicted")
+        assert found.verdict == "none"
+        alert = alert_findings(found)[key]
+        assert (alert.outcome, alert.columns) == (outcome, columns)
