@@ -111,7 +111,9 @@ def explain(
     elif rescaled is not None:
         judgement = retold(judgement, rescaled.told(judgement.judged), target)
     with watch.measure("tests"):
-        instead = told_of_lags(windows.side.lags, judgement.judged, judgement.paths)
+        instead = told_of_lags(
+            windows.side.lags, judgement.judged, judgement.paths, judgement.groups
+        )
         if instead:
             judgement = retold(judgement, instead, target)
         shift = name_shift(

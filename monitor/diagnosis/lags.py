@@ -8,7 +8,7 @@ was before tells directions, too: nothing causes what was earlier than itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import permutations
 from typing import Final
@@ -21,8 +21,9 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict
 from whydrift.monitor.diagnosis.filtered import find_filtered
+from whydrift.monitor.diagnosis.groups import Group
 from whydrift.monitor.diagnosis.judgement import Judged
-from whydrift.monitor.diagnosis.words import joined
+from whydrift.monitor.diagnosis.words import any_of, joined
 
 __all__ = ["Lag", "find_lags", "told_of_lags", "with_time_order"]
 
@@ -110,7 +111,10 @@ def _same_values(
 
 
 def told_of_lags(
-    lags: Mapping[str, Lag], judged: Mapping[str, Judged], graph: Graph
+    lags: Mapping[str, Lag],
+    judged: Mapping[str, Judged],
+    graph: Graph,
+    groups: Sequence[Group] = (),
 ) -> dict[str, Judged]:
     """Return the verdicts on lags where the change began at another column.
 
@@ -123,6 +127,8 @@ def told_of_lags(
     judged : mapping of str to Judged
     graph : Graph
         By which changes reach other columns.
+    groups : sequence of Group
+        Columns of which one moved, while the data cannot tell which.
     """
     origins = {n for n, found in judged.items() if found.verdict.is_origin and n not in lags}
     out = {}
@@ -132,8 +138,11 @@ def told_of_lags(
         above = sorted(origins.intersection({lag.of, *graph.ancestors(lag.of)}))
         beside = {n: lags[n].of if n in lags else n for n in graph.parents(name)}
         other = next((n for n, of in beside.items() if of in origins), None)
+        either = next((g.columns for g in groups if lag.of in g.columns), ())
         if above:
             text = f"It is {lag.text}, which moved; the change began at {joined(above)}."
+        elif either:
+            text = f"It is {lag.text}; the change began at {any_of(either)}."
         elif other is not None:  # a lag of what broke goes otherwise with the lags of its causes
             text = f"It is {lag.text}: as {beside[other]} changed, so did {other} beside it."
         else:

@@ -7,9 +7,13 @@ import pandas as pd
 import pytest
 
 import whydrift as wd
+from whydrift.discovery.graph import Graph
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.diagnosis import ColumnVerdict, ReasonCode
 from whydrift.monitor.diagnosis.filtered import Filtered, find_filtered
-from whydrift.monitor.diagnosis.lags import Lag, find_lags, with_time_order
+from whydrift.monitor.diagnosis.groups import Group
+from whydrift.monitor.diagnosis.judgement import Judged
+from whydrift.monitor.diagnosis.lags import Lag, find_lags, told_of_lags, with_time_order
 
 FEATURES = ("demand", "demand_lag1", "sales_lag1", "sales_lag2")
 KNOWLEDGE = wd.Knowledge(tiers=(FEATURES, ("sales",)))
@@ -159,3 +163,16 @@ def test_lags_of_several_series_are_seen_whatever_order_they_come_in(by):
     reference, current = (w.drop(columns="at") for w in (reference, current))
     untold = wd.compare(reference, current, target="sales")
     assert untold.ranking[0] == "sales" and not {"lag1", "lag7", "mean7"} & {*untold.ranking}
+
+
+def test_what_is_computed_from_one_of_two_that_may_have_moved_inherits_it():
+    found = {
+        "asset": Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, ""),
+        "market": Judged(ColumnVerdict.UNDETERMINED, ReasonCode.UNDECIDED_EDGE, ""),
+        "mean": Judged(ColumnVerdict.MECHANISM, None, "It moved."),
+    }
+    lags = {"mean": Lag("asset", 1, is_computed=True)}
+    assert told_of_lags(lags, found, Graph(tuple(found))) == {}
+    told = told_of_lags(lags, found, Graph(tuple(found)), [Group(("asset", "market"))])
+    assert told["mean"].verdict is ColumnVerdict.INHERITED
+    assert "the change began at asset or market" in told["mean"].reason
