@@ -63,11 +63,14 @@ class Attribution:
     groups : mapping of str to str
         For players that cannot be told apart, the name of their group. Each is given an equal
         part, with an interval from nothing to all.
+    unknown : frozenset of str
+        Columns of which nobody can tell what they contribute.
     """
 
     metric: Metric
     contributions: Mapping[str, Estimate]
     groups: Mapping[str, str] = field(default_factory=dict)
+    unknown: frozenset[str] = frozenset()
 
 
 def attribute(

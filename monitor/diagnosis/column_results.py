@@ -21,7 +21,12 @@ __all__ = ["column_results", "gone_columns"]
 
 # Of what moved, nobody knows where: what such a column contributes is not nothing, but not known.
 _NOT_PLACED = frozenset(
-    {ReasonCode.UNDECIDED_EDGE, ReasonCode.SHARED_HIDDEN_CAUSE, ReasonCode.NO_ORIGIN}
+    {
+        ReasonCode.UNDECIDED_EDGE,
+        ReasonCode.SHARED_HIDDEN_CAUSE,
+        ReasonCode.NO_ORIGIN,
+        ReasonCode.NO_OVERLAP,
+    }
 )
 
 
@@ -84,7 +89,8 @@ def _column(
     contribution = None
     if attribution is not None:
         is_placed = judged.reason_code not in _NOT_PLACED and not _may_lead(name, side, judgement)
-        nothing = Estimate(0.0, 0.0, 0.0) if is_placed else None
+        is_known = is_placed and name not in attribution.unknown
+        nothing = Estimate(0.0, 0.0, 0.0) if is_known else None
         contribution = attribution.contributions.get(name, nothing)
     reason = judged.reason
     if judged.verdict is ColumnVerdict.FAULT:

@@ -9,10 +9,11 @@ import numpy as np
 from whydrift.discovery.graph import Graph
 from whydrift.discovery.progress import Progress
 from whydrift.monitor.diagnosis.attribution import Attribution, attribute
-from whydrift.monitor.diagnosis.diagnosis import Metric
+from whydrift.monitor.diagnosis.diagnosis import Metric, ReasonCode
 from whydrift.monitor.diagnosis.estimated_loss import EstimatedLoss, estimate_loss
 from whydrift.monitor.diagnosis.explanation import Explanation
 from whydrift.monitor.diagnosis.gain import Gains, measure_gains
+from whydrift.monitor.diagnosis.judge import Judgement
 from whydrift.monitor.diagnosis.metric import RowMeasure, row_measure
 from whydrift.monitor.diagnosis.prediction_row import PredictionRow, prediction_row
 from whydrift.monitor.diagnosis.question import Question
@@ -112,11 +113,16 @@ def _attributed(
     ways = paths.with_edges(e for e in paths if (e.a, e.b) not in apart)
     players = _players(judgement.ranking, together, ways, target, measure)
     reader = prediction if measure.is_loss and prediction is not None else target
-    pair = testing.recorded
-    if testing.faulty.keys() & set(players) and not testing.reads_faults(reader, target):
-        players = tuple(n for n in players if n not in testing.faulty)
-        pair = testing.repaired
-    return attribute(
+    pair, unknown = testing.recorded, frozenset[str]()
+    broken = testing.faulty.keys() & set(players)
+    if broken:
+        is_beyond = reader == target and _is_beyond_compare(judgement, target)
+        if is_beyond or not testing.reads_faults(reader, target):
+            players = tuple(n for n in players if n not in testing.faulty)
+            pair = testing.repaired
+        if is_beyond:  # it moved given their sound values; given those recorded none are alike
+            unknown = frozenset(broken)
+    found = attribute(
         pair,
         measure,
         ways,
@@ -126,6 +132,13 @@ def _attributed(
         rng=np.random.default_rng(question.random_state),
         together=together,
     )
+    return replace(found, unknown=unknown)
+
+
+def _is_beyond_compare(judgement: Judgement, target: str) -> bool:
+    """Whether the target's mechanism is unknown since hardly any rows are alike."""
+    found = judgement.judged.get(target)
+    return found is not None and found.reason_code is ReasonCode.NO_OVERLAP
 
 
 def _players(

@@ -346,3 +346,22 @@ def test_what_stars_lose_by_a_cause_that_moved_is_no_more_than_it_is():
         covered += contribution.low <= true <= contribution.high
     assert np.mean(values) == pytest.approx(true, rel=0.3)
     assert covered >= 4
+
+
+def test_what_a_broken_unit_did_to_a_target_that_changed_as_well_is_not_claimed():
+    """Given what was recorded no rows are alike: to go on along the curve tells nothing."""
+
+    def waits(seed: int, slope: float) -> pd.DataFrame:
+        rng = np.random.default_rng(seed)
+        latency, age = np.exp(4 + 0.8 * rng.normal(size=2000)), rng.normal(45, 12, 2000)
+        cost = slope * age / 10 + 0.5 * np.log(latency) + rng.normal(size=2000)
+        return pd.DataFrame({"latency": latency, "age": age, "cost": cost})
+
+    current = waits(2, 1.3)
+    current["latency"] *= 60
+    found = wd.compare(waits(1, 1.0), current, target="cost")
+    assert found.columns["cost"].reason_code == "no_overlap"
+    assert found.columns["latency"].contribution is None
+    assert found.columns["cost"].contribution is None
+    assert found.metric is not None
+    assert found.metric.unattributed == pytest.approx(found.metric.change.value)

@@ -115,7 +115,7 @@ def _of_column(suspects: Suspects, name: str) -> Finding | None:
         return None
     text = " or ".join(dict.fromkeys(s.text for s in (best, *alike)))
     evidence = (
-        f"{name} reads {text}: largest gap to the reference's distribution {distance:.2f} as "
+        f"it reads {text}: largest gap to the reference's distribution {distance:.2f} as "
         f"recorded, {left:.2f} when undone"
     )
     fault = Fault(FaultKind.UNIT_CHANGE, (name,), 1.0, evidence, repaired=True, scale=text)
