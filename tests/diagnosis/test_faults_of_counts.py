@@ -352,3 +352,13 @@ def test_nines_beside_a_grade_that_never_varied_are_a_placeholder(reference, cur
 @pytest.mark.parametrize("values", [np.empty(0), np.ones(1), np.linspace(0, 1, 5_000)])
 def test_a_distance_by_chance_is_known_of_any_values(values):
     assert distance_by_chance(values, np.arange(2.0)) > 0
+
+
+def test_two_tails_that_end_as_far_apart_by_chance_are_no_constant_that_was_added():
+    rng = np.random.default_rng(12)
+    for _ in range(200):
+        sample = {k: np.round(60 + 10 * rng.normal(size=(2, 60))) for k in "abcdef"}
+        windows = [pd.DataFrame({k: v[i] for k, v in sample.items()}) for i in (0, 1)]
+        reference = Snapshot.from_frame(windows[0])
+        current = Snapshot.from_frame(windows[1], schema=reference.schema)
+        assert find_faults(reference, current, tuple(sample)).findings == ()

@@ -21,6 +21,7 @@ _CHANCE = 1e-3  # of as much that is left
 _LEAST_ROWS = 50
 _CLEARLY = 10.0  # of a discrepancy that is about χ² distributed
 _LEAST_EDGE = 0.03  # share of the value that vanished, and of the one that came, at the ends
+_LEAST_AT_END = 5  # rows with the first value and with the last, of both windows
 _MOST_VALUES = 60
 _LEAST_VALUES = 3  # a dial that is set otherwise has no shares to keep
 _AS_MANY = 0.9  # rows, times the reference's: none were left out
@@ -163,6 +164,9 @@ def _index(suspects: Suspects, name: str) -> Finding | None:
     size = int(high - low) + 1
     profile = np.bincount((known - low).astype(np.int64), minlength=size)
     moved = np.bincount((values - low - step).astype(np.int64), minlength=size)
+    # Where a tail ends is chance, and two of these are as long now and then.
+    if min(p[end] for p in (profile, moved) for end in (0, -1)) < _LEAST_AT_END:
+        return None
     terms = int((profile + moved > 0).sum()) - 1
     if terms < 1 or chdtrc(terms, _discrepancy(profile, moved)) < 0.01:
         return None
@@ -189,6 +193,8 @@ def _first_value(suspects: Suspects, name: str) -> Finding | None:
     for sign, verb in ((1.0, "begin"), (-1.0, "end")):
         was, now = float((sign * known).min()), float((sign * values).min())
         added = now - was
+        if min((sign * known == was).sum(), (sign * values == now).sum()) < _LEAST_AT_END:
+            continue
         gone, new = sign * known < was + added, sign * values < was
         if (sign * known == was).mean() < _LEAST_EDGE or (
             max(gone.mean(), new.mean()) < _LEAST_EDGE
