@@ -362,3 +362,15 @@ def test_two_tails_that_end_as_far_apart_by_chance_are_no_constant_that_was_adde
         reference = Snapshot.from_frame(windows[0])
         current = Snapshot.from_frame(windows[1], schema=reference.schema)
         assert find_faults(reference, current, tuple(sample)).findings == ()
+
+
+def test_more_requests_at_a_time_out_in_a_long_tail_are_not_stuck():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        waits = [
+            np.minimum(np.exp(1 + s + rng.normal(size=n)), 15) for s, n in ((0, 1500), (0.8, 400))
+        ]
+        windows = [pd.DataFrame({"wait": w.round(1)}) for w in waits]
+        reference = Snapshot.from_frame(windows[0])
+        current = Snapshot.from_frame(windows[1], schema=reference.schema)
+        assert find_faults(reference, current, ("wait",)).findings == ()

@@ -22,7 +22,8 @@ _NEAR = 0.5  # of the size of the values
 _FILLED = 0.2  # of the values beyond the old bound lie short of the new one
 _LEAST_ROWS = 50
 _LEAST_AT_BOUND = 0.01  # share of the reference's rows, of a bound that was one
-_LEAST_TIMES, _BESIDE, _LEAST_CHANCE = 2, 0.1, 1e-3
+_LEAST_TIMES, _LEAST_CHANCE = 2, 1e-3
+_BESIDE = (0.1, 0.3)  # shares of the range: in a long tail few values lie next to its bound
 _LONGER = 1.5  # times the reference's longest stretch
 _AS_COMMON = 0.3  # as the value is now: what stood at the reference's bound
 
@@ -165,11 +166,17 @@ def _is_crowded(before: FloatArray, after: FloatArray, bound: float) -> bool:
     """Whether a bound that there was has more rows beside it, too: the values moved against it."""
     if (before == bound).sum() < _LEAST_TIMES:
         return False
-    width = _BESIDE * float(before.max() - before.min())
-    counts = [
-        (int(((np.abs(v - bound) <= width) & (v != bound)).sum()), v.size) for v in (before, after)
-    ]
-    return share_rises(*counts[0], *counts[1]) < _LEAST_CHANCE
+    widths = [share * float(before.max() - before.min()) for share in _BESIDE]
+    widths.append(abs(bound - float(np.median(before))))
+    return any(
+        share_rises(*_beside(before, bound, width), *_beside(after, bound, width)) < _LEAST_CHANCE
+        for width in widths
+    )
+
+
+def _beside(values: FloatArray, bound: float, width: float) -> tuple[int, int]:
+    """Return how many values lie near a bound but not at it, and how many there are."""
+    return int(((np.abs(values - bound) <= width) & (values != bound)).sum()), values.size
 
 
 def _is_usual_stretch(suspects: Suspects, name: str, seen: Spike) -> bool:
