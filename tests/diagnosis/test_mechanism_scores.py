@@ -19,6 +19,7 @@ from whydrift.monitor.diagnosis.mechanism.combination import (
     wald,
 )
 from whydrift.monitor.diagnosis.mechanism.dependence import Rows
+from whydrift.monitor.diagnosis.mechanism.number_scores import BESIDE_AN_END
 from whydrift.monitor.diagnosis.mechanism.residual_scores import ResidualScores
 from whydrift.monitor.diagnosis.pair import WindowPair
 
@@ -278,3 +279,32 @@ def test_products_of_many_levels_keep_the_level():
     trials = 150
     p_values = [result(window(), window(), ("g", "h", "x", "z")).p_value for _ in range(trials)]
     assert sum(p <= 0.05 for p in p_values) <= binom.isf(1e-3, trials, 0.05)
+
+
+def refunds(rng: np.random.Generator, rows: int, *, size: float = 0.0, x: float = 0.0):
+    """Nine rows in ten are of nothing."""
+    x = x + rng.normal(size=rows)
+    is_any = rng.random(rows) < 1 / (1 + np.exp(2.2 - 0.8 * x))
+    amount = np.exp(size + 0.3 * x + 0.8 * rng.normal(size=rows))
+    return pd.DataFrame({"x": x, "z": rng.normal(size=rows), "y": np.where(is_any, amount, 0.0)})
+
+
+def test_how_much_a_number_is_where_it_is_something_is_seen_beside_many_zeros():
+    found = 0
+    for seed in range(20):
+        rng = np.random.default_rng([seed, 3])
+        answer = result(refunds(rng, 3_000), refunds(rng, 3_000, size=0.4), ("x", "z"))
+        assert answer.p_value is not None
+        leading = answer.components[0]
+        found += answer.p_value < 0.001 and leading.name == BESIDE_AN_END and leading.value > 0.2
+    assert found >= 17
+
+
+@pytest.mark.parametrize("x", [0.0, 0.7])
+def test_zeros_that_nobody_touched_keep_the_level(x):
+    trials, rejections = 150, 0
+    for seed in range(trials):
+        rng = np.random.default_rng([seed, 4])
+        answer = result(refunds(rng, 1_000), refunds(rng, 1_000, x=x), ("x", "z"))
+        rejections += answer.p_value is not None and answer.p_value <= 0.05
+    assert rejections <= binom.isf(1e-4, trials, 0.05)

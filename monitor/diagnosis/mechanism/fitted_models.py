@@ -90,6 +90,11 @@ class FittedModels:
         """Whether residuals are responses less their mean."""
         return self.matrix.shape[1] == 1 and self._before is None
 
+    @property
+    def is_in_order(self) -> bool:
+        """Whether rows are what each adds to the one before."""
+        return self._before is not None
+
     def residual(self, response: FloatArray) -> FloatArray:
         """Return response minus its ridge fit."""
         return self._regression.residual(response)

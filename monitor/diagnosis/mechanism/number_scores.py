@@ -23,9 +23,12 @@ from whydrift.monitor.diagnosis.mechanism.scores import MOST_SCORES, Scores
 from whydrift.monitor.diagnosis.mechanism.unit_size import of_unit_size, sd_of
 from whydrift.monitor.diagnosis.side_by_side import side_by_side
 
-__all__ = ["EXTREMES", "number_scores"]
+__all__ = ["BESIDE_AN_END", "EXTREMES", "number_scores"]
 
 EXTREMES: Final = "share of extreme values"
+# The name of a change in how much a number is that is often nothing, or as much as can be.
+BESIDE_AN_END: Final = "size where it is not at its end"
+_MOST_AWAY, _LEAST_AWAY = 0.7, 100  # share of the rows, and rows, that are not at the end
 _MOST_LEANING = 3.0  # sd: the cube of one row far out would be that of all
 # By how many sd the 5 % and 95 % quantiles move with the mean third Hermite polynomial
 # (Cornish & Fisher 1937): (1.645² - 1) / 6.
@@ -69,6 +72,8 @@ def number_scores(
     for extreme in spreads[1:]:
         sd = max(sd_of(extreme), 1e-12)
         out.add(extreme, extreme, one, EXTREMES, "probability", own, sd)
+    for size, share in _beside_an_end(models, score) if spreads else ():
+        out.add(size, size / share, one, BESIDE_AN_END, "sd", own)
     if lean is not None:
         out.add(lean, _OUTER_PER_LEAN * sd_of(in_sd) * lean, one, OUTER_QUANTILES, unit, own)
     few = lin.shape[1] <= MOST_SCORES // 4
@@ -108,6 +113,30 @@ def _shape(models: FittedModels, u: FloatArray) -> tuple[list[FloatArray], Float
     lean = inside**3 - 3 * inside
     *spreads, lean = models.on_both_rows().residual(side_by_side([*spreads, lean])).T
     return spreads, lean
+
+
+def _beside_an_end(models: FittedModels, score: FloatArray) -> list[tuple[FloatArray, float]]:
+    """Return how much a number often at an end is elsewhere, and the share of the rows there.
+
+    Where nine claims in ten are of nothing, ranks tell whether there is one; what it costs hardly
+    moves them. Less what the parents tell of it, like what tells of the spread. Not of innovations,
+    which are at no end.
+
+    References
+    ----------
+    Cragg (1971), Some statistical models for limited dependent variables.
+    """
+    low, high = score.min(), score.max()
+    if models.is_in_order or low == high:
+        return []
+    ends = [score == low, score == high]
+    away = ~max(ends, key=np.count_nonzero)
+    share = float(away.mean())
+    if share > _MOST_AWAY or away.sum() < _LEAST_AWAY:
+        return []
+    size = np.zeros(len(score))
+    size[away] = rank_normal(score[away])
+    return [(models.residual(size), share)]
 
 
 def _bent(linear: FloatArray, k: int) -> FloatArray:
