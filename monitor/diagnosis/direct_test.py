@@ -54,7 +54,8 @@ def target_given_inputs(
 ) -> DirectTest | None:
     """Test P(target | all inputs), or return None where rows are too few.
 
-    Inputs are all other columns but unrepaired faulty ones. With repaired inputs both versions
+    Inputs are all other columns but unrepaired faulty ones, and those that tell the target outright
+    and came after it: given them it never moves. With repaired inputs both versions
     have to reject: what the target follows may have read either. Of a target that lost values
     the rest is tested, and a change counts if it is larger than their loss can make it. A
     column that neither the target nor the prediction has to do with costs it no rows: its gaps
@@ -84,6 +85,8 @@ def target_given_inputs(
     inputs = tuple(
         n for n in testing.graph.nodes if n in testing.usable and n != target and n not in broken
     )
+    after = testing.came_after(target)
+    inputs = tuple(n for n in inputs if n not in after)
     if not inputs:
         return None
     filled = _costly_gaps(testing, target, inputs)

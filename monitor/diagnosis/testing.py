@@ -16,6 +16,7 @@ from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.after_target import after_target
 from whydrift.monitor.diagnosis.alternatives import Alternatives, Parents
 from whydrift.monitor.diagnosis.chosen_by_gaps import ChosenByGaps
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
@@ -507,6 +508,21 @@ class Testing:
         """
         found = self.read(target)
         return found.union(self._asked_about(target)[MOST_COLUMNS:] if found else ())
+
+    def came_after(self, target: str) -> frozenset[str]:
+        """Return the columns that tell the target outright, and by the graph do not lead to it."""
+        reference = self.recorded.reference
+        names = [n for n in self.graph.nodes if n in self.usable]
+        has_prediction = self._prediction is not None and reference.has(self._prediction)
+        told = after_target(
+            reference,
+            names,
+            target,
+            self.read(target),
+            # Who gave a graph said what leads to it.
+            has_prediction=has_prediction or self.is_given,
+        )
+        return frozenset(told) - self.graph.ancestors(target)
 
     def _asked_about(self, target: str | None) -> list[str]:
         return [n for n in self.graph.nodes if n != target]

@@ -18,6 +18,7 @@ from whydrift.discovery.progress import Progress
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.after_target import after_target, with_after
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
 from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.derived import with_derived
@@ -167,6 +168,11 @@ def window_graph(
     known, is_last = with_assumed(known, varying, target, inputs, calendar)
     here = {n: lag for n, lag in lags.items() if {n, lag.of} <= set(varying)}
     known = with_time_order(known, here)
+    after: tuple[str, ...] = ()
+    if target is not None and target in varying:
+        has_prediction = prediction is not None and reference.has(prediction)
+        told = after_target(reference, varying, target, inputs, has_prediction=has_prediction)
+        known, after = with_after(known, target, told)
     if both:
         known, exact = with_derived(reference, varying, known)
         gaps = structural_gaps(windows, varying)
@@ -208,6 +214,9 @@ def window_graph(
         text = _WITHOUT_CURRENT.format(joined(gone))
     if is_last:
         text += f"; {target!r} is taken to cause none of the columns that {prediction!r} follows"
+    if after:
+        tell = "tell what it is, and are" if len(after) > 1 else "tells what it is, and is"
+        text += f"; {joined(after)} {tell} taken to have come after {target!r}"
     note = Note("graph_learned", None, text)
     return WindowGraph(learned.with_nodes(names), (note, *notes), alternatives, known)
 

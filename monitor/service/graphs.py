@@ -15,10 +15,12 @@ from whydrift.discovery.knowledge import Knowledge
 from whydrift.discovery.snapshot.pool import pool
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.after_target import after_target, with_after
 from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.clocks import calendar_names
 from whydrift.monitor.diagnosis.derived import with_derived
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
+from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.structural_gaps import (
     structural_gaps,
     with_gaps_filled,
@@ -196,9 +198,26 @@ def _known(
     calendar = calendar_names(stretches[0], stretches[-1], features)
     known = (given or Knowledge()).checked(windows[-1].schema.names).within(columns)
     last = target if given is None else None
-    known, _ = with_assumed(known, columns, last, features, calendar)
+    after = _after(monitor, stretches[0], features) if target in columns else ()
+    before = tuple(n for n in features if n not in after)
+    known, _ = with_assumed(known, columns, last, before, calendar)
+    if target is not None:
+        known, _ = with_after(known, target, after)
     varying = tuple(n for n in columns if not all(w.is_constant(n) for w in windows))
     return with_derived(stretches[-1], varying, known)[0]
+
+
+def _after(monitor: Monitor, window: Snapshot, features: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the columns that tell the target outright, which its prediction does not follow."""
+    target, prediction = monitor.columns.target, monitor.columns.prediction
+    assert target is not None
+    has_prediction = prediction is not None and window.has(prediction)
+    read = (
+        read_by_model(window, prediction, features)
+        if prediction is not None and has_prediction
+        else frozenset()
+    )
+    return after_target(window, features, target, read, has_prediction=has_prediction)
 
 
 def _stretches(windows: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
