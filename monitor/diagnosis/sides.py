@@ -13,6 +13,7 @@ from whydrift.discovery.snapshot.infer import NO_VALUE
 from whydrift.discovery.snapshot.note import Note
 from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
+from whydrift.monitor.diagnosis.class_chances import class_chances
 from whydrift.monitor.diagnosis.clocks import calendar_names, clock, counts_rows, is_day_of_month
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
@@ -93,6 +94,10 @@ def prepare(
         names = [n for n in names if n not in made]
         notes += made.values()
         reference, current = _with_loss(reference, current, tuple(made))
+    if prediction is not None and reference.has(prediction):
+        outputs = _class_chances(reference, names, target, prediction, named)
+        names = [n for n in names if n not in outputs] or names
+        notes += outputs.values()
     others = tuple(n for n in names if n != target)
     forgotten = forgotten_cluster(reference, current, others) if cluster is None else None
     if forgotten is not None:
@@ -332,6 +337,27 @@ def _made_of_outcome(
             "left out",
         )
         for name in made_of_outcome(reference, target, prediction, features)
+    }
+
+
+def _class_chances(
+    reference: Snapshot,
+    names: Collection[str],
+    target: str | None,
+    prediction: str,
+    named: Collection[str],
+) -> dict[str, Note]:
+    """Return the chances of which the prediction is the largest, with what to say of each."""
+    apart = [n for n in names if n not in {target, prediction} and n not in named]
+    features = [n for n in apart if reference.schema[n].role is Role.FEATURE]
+    return {
+        name: Note(
+            "made_by_model",
+            name,
+            f"column {name!r} is one of the chances of which {prediction!r} is the largest: it is "
+            "no input, and is left out",
+        )
+        for name in class_chances(reference, prediction, features)
     }
 
 

@@ -17,6 +17,7 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.after_target import after_target, with_after
 from whydrift.monitor.diagnosis.assumed import with_assumed
+from whydrift.monitor.diagnosis.class_chances import class_chances
 from whydrift.monitor.diagnosis.clocks import calendar_names
 from whydrift.monitor.diagnosis.derived import with_derived
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
@@ -161,6 +162,9 @@ def _columns(monitor: Monitor, windows: Sequence[Snapshot]) -> tuple[str, ...]:
     if target in there and prediction is not None and newest.has(prediction):
         others = [n for n in there if newest.schema[n].role is Role.FEATURE]
         made = made_of_outcome(newest, target, prediction, others)
+    if prediction is not None and newest.has(prediction):
+        others = [n for n in there if newest.schema[n].role is Role.FEATURE and n != target]
+        made += class_chances(newest, prediction, others)
     return tuple(n for n in there if n not in made)
 
 
