@@ -248,9 +248,9 @@ class Testing:
         turned = edges_to_turn(self.graph, self.p_value, may_turn)
         for cause, effect in sorted(turned):
             text = (
-                f"the windows suggested {cause} --> {effect}, by which both would have changed and "
-                f"cancelled in {effect}; the edge is turned around here, and {cause} alone "
-                "changed: require the edge if you know that it is right"
+                f"the windows suggested {cause} --> {effect}, by which {effect} would have changed "
+                f"by just as much as takes back what {cause} does to it; the edge is turned around "
+                f"here, and {effect} is as before: require the edge if you know that it is right"
             )
             self.notes.append(Note("edge_turned", effect, text))
         if turned and self.alternatives is not None:

@@ -29,6 +29,7 @@ def edges_to_turn(
     That such a column's mechanism changed, too, and just so that nothing is seen of either change,
     would be a coincidence; that its edge was learned the wrong way round is none: a relation that
     features do not follow closely enough leaves residuals in which any direction can be read.
+    So it is where the cause inherited its change, and does so beside the effect as well.
     Where two columns that seem to have changed with a cause have no edge between them, their edges
     are right, and the cause reads otherwise: two causes of one column depend on each other given
     it.
@@ -53,12 +54,13 @@ def edges_to_turn(
         return found is not None and found <= _CHANGED
 
     moved = {n for n in graph.nodes if has_moved(n, graph.parents(n))}
-    if len(moved) < 2 or not graph.is_dag:
+    if not moved or not graph.is_dag:
         return frozenset()
     edges = set()
     for name in moved:
         parents = graph.parents(name)
-        causes = tuple(p for p in parents if p in moved and may_turn(p, name))
+        turnable = (p for p in parents if may_turn(p, name))
+        causes = tuple(p for p in turnable if p in moved or has_moved(p, ()))
         if causes:
             without = p_value(name, tuple(p for p in parents if p not in causes))
             if without is not None and without > _STABLE:
@@ -69,7 +71,9 @@ def edges_to_turn(
             continue
         torn = [n for n in graph.children(cause) if n in moved]
         are_joined = all(graph.edge_between(*pair) for pair in combinations(torn, 2))
-        if not are_joined or not has_moved(cause, (*graph.parents(cause), *effects)):
+        # One that inherited its change does so beside what it follows from, too.
+        moves = has_moved(cause, (*graph.parents(cause), *effects))
+        if not are_joined or moves != (cause in moved):
             edges -= {(cause, n) for n in effects}
     return frozenset(edges)
 

@@ -36,6 +36,22 @@ def test_an_edge_stays_where_that_explains_nothing(instead):
     assert turned(ONE_CHANGE | instead) == frozenset()
 
 
+# r moved, t inherits that, and o would have changed just so that it stays what it was.
+INHERITED = {
+    **{("r", ()): 1e-9, ("t", ("r",)): 0.6, ("t", ()): 1e-9, ("o", ("t",)): 1e-12, ("o", ()): 0.6},
+    ("t", ("o", "r")): 0.5,
+}
+
+
+def test_an_edge_from_a_column_that_inherited_its_change_is_turned_too():
+    chain = Graph(("r", "t", "o"), (Edge.of("r", "-->", "t"), Edge.of("t", "-->", "o")))
+    assert turned(INHERITED, chain) == {("t", "o")}
+    # Turned around it would have changed itself: nothing is won.
+    assert turned(INHERITED | {("t", ("o", "r")): 1e-9}, chain) == frozenset()
+    assert turned(INHERITED | {("o", ()): 0.01}, chain) == frozenset()
+    assert turned(INHERITED | {("t", ()): 0.3}, chain) == frozenset()
+
+
 def test_what_knowledge_says_stays():
     assert turned(ONE_CHANGE, may_turn=lambda cause, effect: effect != "o") == frozenset()
 
