@@ -28,6 +28,10 @@ _ID = re.compile(
     r"(^|[^a-z])(id|ids|uid|guid|key|user|users|customer|client|account|member|session|device|patient|"
     r"driver|merchant|store|shop|site|machine|household|company)($|[^a-z]|id$|key$|no$|nr$)|[a-z]Id$|ID$",
 )
+# Mean square of the step to the next level, beside the variance between levels: 2 where the order
+# of the levels means nothing, and less the more it does.
+_STEPS_APART = 1.0
+_SAME = 1e-12  # of the variance: what rounding leaves of none
 _LEVEL = 1e-6  # at which rows of one level are alike, over all pairs of columns
 
 
@@ -51,7 +55,9 @@ class Forgotten:
 def forgotten_cluster(
     reference: Snapshot, current: Snapshot, names: tuple[str, ...]
 ) -> Forgotten | None:
-    """Return the column whose values come and go and whose rows are alike in some number.
+    """Return the column whose values come and go and whose rows are alike in some other column.
+
+    In a number; of what is called an id, in a category too.
 
     Parameters
     ----------
@@ -61,6 +67,7 @@ def forgotten_cluster(
         Columns that both have.
     """
     numbers = [n for n in names if reference.schema[n].kind.is_numeric]
+    categories = [n for n in names if reference.schema[n].kind.is_discrete]
     for name in names:
         is_number = not reference.schema[name].kind.is_discrete
         before, after = reference.column(name), current.column(name)
@@ -77,13 +84,27 @@ def forgotten_cluster(
             continue
         if np.isin(now, levels, invert=True).mean() < _LEAST_NEW:
             continue
-        limit = _LEVEL / (len(numbers) * len(names)) if numbers else 0.0
         alike = _apart if is_number else _alike
-        others = (n for n in numbers if n != name)
-        if any(alike(reference.rank_scores(n)[seen], code) < limit for n in others):
+        # What is called an id has no kinds: a device that all rows of one have in common is theirs.
+        asked = [*numbers, *(categories if _ID.search(name) else ())]
+        others = [n for n in asked if n != name]
+        limit = _LEVEL / max(1, len(asked) * len(names))
+        if any(alike(_score(reference, n)[seen], code) < limit for n in others):
             gone = float(np.isin(before[seen], levels_now, invert=True).mean())
             return Forgotten(name, fewest >= _MANY_LEVELS and gone >= _LEAST_NEW)
     return None
+
+
+def _score(reference: Snapshot, name: str) -> FloatArray:
+    """Return a number's rank, or where a category's commonest level is, as a number."""
+    if not reference.schema[name].kind.is_discrete:
+        return reference.rank_scores(name)
+    codes = reference.column(name)
+    seen = np.isfinite(codes)
+    if not seen.any():
+        return codes
+    commonest = int(np.bincount(codes[seen].astype(np.int64)).argmax())
+    return np.where(seen, codes == commonest, np.nan)
 
 
 def _may_be_names(values: FloatArray) -> bool:
@@ -105,9 +126,11 @@ def _apart(score: FloatArray, level: IntArray) -> float:
         return 1.0
     means = np.bincount(number, value) / rows
     variance = float(((value - means[number]) ** 2).sum()) / freedom
-    if variance <= 0:
-        return 1.0
-    steps = np.diff(means) ** 2 / (variance * (1 / rows[1:] + 1 / rows[:-1]))
+    squares = np.diff(means) ** 2
+    if variance <= _SAME * value.var():  # all rows of one level have the same
+        is_apart = squares.mean() > _STEPS_APART * means.var()
+        return 0.0 if is_apart else 1.0
+    steps = squares / (variance * (1 / rows[1:] + 1 / rows[:-1]))
     error = np.sqrt(3 / len(steps) + 2 / freedom)  # neighbouring steps share a mean
     return float(ndtr(-(steps.mean() - 1) / error))
 
