@@ -1,8 +1,10 @@
 """Sums over clusters of rows: users, sessions, machines."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import whydrift
 from whydrift.monitor.diagnosis.mechanism.clusters import varied_by_cluster
 
 
@@ -62,3 +64,27 @@ def test_users_in_both_windows_vary_as_their_sums_do():
     sums = np.bincount(number, columns[:, 0] * weights)
     assert varied.variance[0, 0] == pytest.approx(((sums - sums.mean()) ** 2).sum(), rel=0.05)
     assert varied.freedom == pytest.approx(49, abs=2)
+
+
+def sessions(seed: int, *, exchanged: bool = False) -> pd.DataFrame:
+    """Ten rows of each session, on one device, of about one size."""
+    rng = np.random.default_rng(seed)
+    device, size = rng.choice(["a", "b", "c"], 300, p=[0.5, 0.3, 0.2]), rng.normal(size=300)
+    size += 0.8 * (device == "a")
+    if exchanged:
+        device = np.array([{"a": "b", "b": "a", "c": "c"}[d] for d in device])
+    own = np.repeat(np.arange(300), 10)
+    x = size[own] + 0.3 * rng.normal(size=len(own))
+    return pd.DataFrame({"user": seed * 1000 + own, "device": device[own], "x": x, "z": x**2})
+
+
+def test_devices_of_few_sessions_have_not_changed_places():
+    graph = [("device", "x"), ("x", "z")]
+    told = []
+    for seed in range(12):
+        windows = sessions(2 * seed), sessions(2 * seed + 1)
+        told += whydrift.compare(*windows, graph=graph, cluster="user").faults
+    assert not told
+    windows = sessions(50), sessions(51, exchanged=True)
+    found = whydrift.compare(*windows, graph=graph, cluster="user")
+    assert [(f.kind, f.columns) for f in found.faults] == [("recode", ("device",))]

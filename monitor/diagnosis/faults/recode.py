@@ -11,6 +11,7 @@ from whydrift.discovery.arrays import BoolArray, FloatArray, IntArray
 from whydrift.discovery.snapshot.snapshot import OTHER, ColumnSummary, Snapshot
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, share_rises
+from whydrift.monitor.diagnosis.faults.independent_rows import independent_of_clusters
 from whydrift.monitor.diagnosis.faults.late import begins, in_the_last
 from whydrift.monitor.diagnosis.faults.profile import context, level_profile
 from whydrift.monitor.diagnosis.long_tail import least_kept
@@ -272,6 +273,39 @@ class _Company:
         counts, means = level_profile(codes, levels, features)
         return counts, means[:, others]
 
+    def independence(self, name: str, levels: int) -> float:
+        """Return how many independent rows each row counts for, where clusters are known.
+
+        Whose rows they are says what a label keeps company with as well: what a user looks at in a
+        dozen rows is one user's.
+        """
+        known = self.suspects.clusters
+        if known is None:
+            return 1.0
+        return min(
+            self._independence(name, levels, keys, is_reference=is_reference)
+            for keys, is_reference in zip(known, (True, False), strict=True)
+        )
+
+    def _independence(
+        self, name: str, levels: int, keys: FloatArray, *, is_reference: bool
+    ) -> float:
+        features, others = self._of((is_reference, 0, 1), name)
+        codes = self._window(is_reference).column(name)
+        seen = np.isfinite(codes) & np.isfinite(keys) & (codes < levels)
+        if not seen.any():
+            return 1.0
+        level, user = codes[seen].astype(np.int64), np.unique(keys[seen], return_inverse=True)[1]
+        own = np.column_stack([level == k for k in np.unique(level)]) * 1.0
+        company = features[seen][:, others]
+        counts = np.bincount(level, minlength=levels)
+        for k in np.flatnonzero(counts):
+            company[level == k] -= company[level == k].mean(axis=0)
+        return min(
+            independent_of_clusters(own - own.mean(axis=0), user),
+            independent_of_clusters(company, user * levels + level),
+        )
+
     def pulls(self, name: str, a: int, b: int) -> FloatArray:
         """Return for each current row how far its company is that of one label and not another.
 
@@ -307,30 +341,31 @@ class _Company:
         return features, owner != own
 
 
-def _crossed(pulls: FloatArray, codes: FloatArray, a: int, b: int) -> float:
+def _crossed(pulls: FloatArray, codes: FloatArray, a: int, b: int, each: float) -> float:
     """Return the p-value of "the company does not tell two labels apart the other way round".
 
     It is compared between the current rows of both labels: of how far their shares moved it knows
-    nothing, and it is as good for columns that go with each other.
+    nothing, and it is as good for columns that go with each other. Each row counts for ``each``.
     """
     groups = pulls[codes == a], pulls[codes == b]
     if min(g.size for g in groups) < 2 or not np.ptp(pulls) > 0:
         return 1.0
-    return _chance_of_less(*groups)
+    return _chance_of_less(*groups, each)
 
 
-def _chance_of_less(low: FloatArray, high: FloatArray) -> float:
+def _chance_of_less(low: FloatArray, high: FloatArray, each: float) -> float:
     """Return the p-value of "the mean of the first rows is not below that of the second" (Welch).
 
     `scipy.stats` has the test, and takes half a second to import.
     """
-    parts = [float(rows.var(ddof=1)) / rows.size for rows in (low, high)]
+    sizes = [max(2.0, each * rows.size) for rows in (low, high)]
+    parts = [float(v.var(ddof=1)) / n for v, n in zip((low, high), sizes, strict=True)]
     variance = sum(parts)
     if variance <= 0:
         return 1.0
     t = float(low.mean() - high.mean()) / variance**0.5
     freedom = variance**2 / sum(
-        part**2 / (rows.size - 1) for part, rows in zip(parts, (low, high), strict=True)
+        part**2 / (size - 1) for part, size in zip(parts, sizes, strict=True)
     )
     return float(stdtr(freedom, t))
 
@@ -375,7 +410,8 @@ def _exchanged_since(
     if min(reference[0].sum(), first[0].sum()) < _LEAST_ROWS:
         return None
     pairs = np.column_stack(np.triu_indices(levels, 1))
-    gains = _gain(_gaps(reference, first), pairs)
+    each = company.independence(name, levels)
+    gains = _gain(each * _gaps(reference, first), pairs)
     best = int(np.argmax(gains))
     if gains[best] < _LEAST_GAIN:
         return None
@@ -383,7 +419,7 @@ def _exchanged_since(
     second = company.profile(name, levels, start + 1)
     if second[0].sum() < _LEAST_ROWS:
         return None
-    gaps = _gaps(reference, second)
+    gaps = each * _gaps(reference, second)
     plain, gain = float(np.trace(gaps)), float(_gain(gaps, pairs[[best]])[0])
     # What is left must look like chance: other changes would leave more.
     by_chance = levels - 1 + levels * reference[1].shape[1]
@@ -396,7 +432,7 @@ def _exchanged_since(
         return None
     pulls = company.pulls(name, a, b)[start:]
     codes = company.suspects.current.column(name)[start:]
-    if _crossed(pulls, codes, a, b) * len(pairs) >= _CROSSED:
+    if _crossed(pulls, codes, a, b, each) * len(pairs) >= _CROSSED:
         return None
     return a, b, gain / plain
 
