@@ -22,6 +22,7 @@ from whydrift.monitor.diagnosis.after_target import after_target, with_after
 from whydrift.monitor.diagnosis.alternatives import Alternative, Alternatives, Parents
 from whydrift.monitor.diagnosis.assumed import with_assumed
 from whydrift.monitor.diagnosis.derived import with_derived
+from whydrift.monitor.diagnosis.how_many import how_much, with_how_many_first
 from whydrift.monitor.diagnosis.lags import Lag, with_time_order
 from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.structural_gaps import (
@@ -173,6 +174,7 @@ def window_graph(
         has_prediction = prediction is not None and reference.has(prediction)
         told = after_target(reference, varying, target, inputs, has_prediction=has_prediction)
         known, after = with_after(known, target, told)
+    known = with_how_many_first(known, how_much(reference, varying))
     if both:
         known, exact = with_derived(reference, varying, known)
         gaps = structural_gaps(windows, varying)
