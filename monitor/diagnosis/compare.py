@@ -20,6 +20,7 @@ from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.column_results import column_results, gone_columns
 from whydrift.monitor.diagnosis.consequences import Consequences, consequences
 from whydrift.monitor.diagnosis.constant_target import is_unexplained_constant
+from whydrift.monitor.diagnosis.cut_off import CUT_OFF
 from whydrift.monitor.diagnosis.diagnosis import (
     ColumnVerdict,
     Diagnosis,
@@ -313,6 +314,7 @@ def _remedy(
         inputs_moved=_inputs_moved(judgement, target),
         constant=is_unexplained_constant(windows.side, question),
         other_gaps=judgement.other_gaps,
+        cut_off=any(n.code == CUT_OFF and n.column == target for n in windows.side.notes),
     )
     return choose_remedy(case)
 

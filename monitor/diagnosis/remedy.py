@@ -69,6 +69,8 @@ class Case:
         that is trained on these learns anything.
     other_gaps : sequence of str
         Columns that other rows lack than before, or more or fewer, while the rest holds.
+    cut_off : bool
+        Whether the target ends at a limit in the current window, and went on beyond it before.
     """
 
     verdict: Verdict
@@ -90,6 +92,7 @@ class Case:
     inputs_moved: bool = True
     constant: bool = False
     other_gaps: Sequence[str] = ()
+    cut_off: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -141,6 +144,8 @@ def choose_remedy(case: Case) -> Remedy:
         return _direct(case.open_edges)
     if case.constant and case.ranking:
         return _beside_constant(case)
+    if case.cut_off and case.target_changed and case.target is not None:
+        return _beyond_the_limit(case, case.target)
     if case.gains is not None and case.metric is not None:
         won = _by_gain(case, case.gains, case.metric)
         if won is not None:
@@ -240,6 +245,16 @@ def _beside_constant(case: Case) -> Remedy:
         text=f"Look at {case.named}: the change began there. {case.target} is the same in every "
         "row of both windows, which tells nothing of what leads to it: if it should vary, mend "
         "what writes it.",
+    )
+
+
+def _beyond_the_limit(case: Case, target: str) -> Remedy:
+    return Remedy(
+        Action.INVESTIGATE,
+        case.columns,
+        text=f"Find out what cuts {target} off: observation that ended earlier, a sensor's range, "
+        "a form's limit. Wait for what lies beyond, or mend it; a model that is trained on these "
+        "rows learns the limit.",
     )
 
 

@@ -15,6 +15,7 @@ from whydrift.discovery.snapshot.schema import Role
 from whydrift.discovery.snapshot.snapshot import Snapshot
 from whydrift.monitor.diagnosis.class_chances import class_chances
 from whydrift.monitor.diagnosis.clocks import calendar_names, clock, counts_rows, is_day_of_month
+from whydrift.monitor.diagnosis.cut_off import cut_off_notes
 from whydrift.monitor.diagnosis.diagnosis import FaultKind
 from whydrift.monitor.diagnosis.faults.base import Finding
 from whydrift.monitor.diagnosis.faults.loss_identity import loss_identity
@@ -117,6 +118,7 @@ def prepare(
         )
     notes += _few_rows(reference, current)
     notes += dates_that_moved(reference, current)
+    notes += cut_off_notes(reference, current, names)
     reference, current = with_tail_pooled(reference, current, tuple(names))
     lags = find_lags(reference, current, names)
     if not keep_order:

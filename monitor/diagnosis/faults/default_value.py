@@ -8,6 +8,7 @@ import numpy as np
 
 from whydrift.discovery.arrays import FloatArray
 from whydrift.discovery.snapshot.schema import ColumnKind
+from whydrift.monitor.diagnosis.cut_off import limit_of
 from whydrift.monitor.diagnosis.diagnosis import Fault, FaultKind
 from whydrift.monitor.diagnosis.faults.atom import moved_atom
 from whydrift.monitor.diagnosis.faults.base import Finding, Suspects, ks_distance, share_rises
@@ -70,6 +71,9 @@ def _number(suspects: Suspects, name: str) -> Finding | None:
     atom = moved_atom(suspects, name)
     if atom is not None and atom.now == seen.value:
         return None  # all others moved with it
+    limit = limit_of(suspects.reference.column(name), suspects.current.column(name))
+    if limit is not None and limit.value == seen.value:
+        return None  # the others are where they were, up to there
     is_time = suspects.reference.schema[name].kind is ColumnKind.TIMESTAMP
     if is_time:
         # Sorted rows put equal moments together, and a window may be of one day.
