@@ -186,6 +186,7 @@ def _judged(
             local=question.local,
             knowledge=learned.knowledge,
             prediction=question.prediction,
+            turns=side.turns,
         )
         judgement = judge(
             testing,

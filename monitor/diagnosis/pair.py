@@ -37,6 +37,8 @@ class WindowPair:
         Which past window each reference row came from, ascending, where there are several.
     local : LocalTime
         By which rows have their hour and day.
+    turns : (int, int)
+        How many series that took turns stand one after the other in each window.
     """
 
     reference: Snapshot
@@ -45,6 +47,7 @@ class WindowPair:
     cluster: str | None = None
     parts: IntArray | None = None
     local: LocalTime = UTC
+    turns: tuple[int, int] = (1, 1)
     _features: dict[str, Features] = field(default_factory=dict, repr=False, compare=False)
     _observed: dict[str, BoolArray] = field(default_factory=dict, repr=False, compare=False)
     _lags: dict[str, float] = field(default_factory=dict, repr=False, compare=False)
@@ -65,6 +68,7 @@ class WindowPair:
             self.cluster,
             self.parts,
             self.local,
+            self.turns,
         )
         kept._features.update((n, f) for n, f in self._features.items() if n not in values)
         kept._observed.update((n, o) for n, o in self._observed.items() if n not in values)

@@ -1,4 +1,8 @@
-"""Rows in groups that are left out in turn: whole clusters, else stretches of neighbours."""
+"""Rows in groups that are left out in turn: whole clusters, else stretches of neighbours.
+
+Of series that took turns each has a part in every group, as it has in every hour: machines differ,
+and what is won at all of them would vary from group to group as one from the other.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +38,11 @@ def row_groups(pair: WindowPair, counted: BoolArray) -> IntArray:
             place: IntArray = np.searchsorted(known, pair.clusters[rows])
             out[rows] = place * GROUPS // max(1, len(known))
         return out
-    for side in (slice(0, pair.split), slice(pair.split, None)):
+    for side, turns in zip(
+        (slice(0, pair.split), slice(pair.split, None)), pair.turns, strict=True
+    ):
         before: IntArray = np.cumsum(counted[side]) - counted[side]
         number = max(1, int(counted[side].sum()))
-        out[side] = np.minimum(before * GROUPS // number, GROUPS - 1)
+        each = -(-number // turns)
+        out[side] = np.minimum(before, number - 1) % each * GROUPS // each
     return out

@@ -54,6 +54,7 @@ class Sides:
     clocks: tuple[str, ...] = ()  # columns left out since their values are new as time went by
     calendar: frozenset[str] = frozenset()  # columns of which the row's time says what they are
     lags: Mapping[str, Lag] = field(default_factory=dict)  # columns that are others of rows before
+    turns: tuple[int, int] = (1, 1)  # series that took turns, and stand one after the other
 
 
 def prepare(
@@ -121,8 +122,9 @@ def prepare(
     notes += cut_off_notes(reference, current, names)
     reference, current = with_tail_pooled(reference, current, tuple(names))
     lags = find_lags(reference, current, names)
+    turns = (1, 1)
     if not keep_order:
-        reference, current, told = _put_in_order(reference, current, tuple(names), cluster)
+        reference, current, turns, told = _put_in_order(reference, current, tuple(names), cluster)
         notes += told
         if told:  # series that took turns come one after the other now
             lags = {**find_lags(reference, current, names), **lags}
@@ -136,6 +138,7 @@ def prepare(
         tuple(clocks),
         calendar_names(reference, current, others, local),
         lags,
+        turns,
     )
 
 
@@ -402,8 +405,11 @@ def _few_rows(reference: Snapshot, current: Snapshot) -> list[Note]:
 
 def _put_in_order(
     reference: Snapshot, current: Snapshot, names: tuple[str, ...], cluster: str | None
-) -> tuple[Snapshot, Snapshot, list[Note]]:
-    """Return the windows with rows in an order that means something, or in none."""
+) -> tuple[Snapshot, Snapshot, tuple[int, int], list[Note]]:
+    """Return the windows with rows in an order that means something, or in none.
+
+    Also how many series stand one after the other in each.
+    """
     has_time = reference.schema.with_role(Role.TIME) is not None
     by = None if has_time else sorted_by((reference, current), names)
     if by is not None:
@@ -412,10 +418,10 @@ def _put_in_order(
             "nothing (name the time column if they follow each other in time)"
         )
         before, after = (shuffled(w, seed) for seed, w in enumerate((reference, current)))
-        return before, after, [Note("rows_sorted", by, text)]
+        return before, after, (1, 1), [Note("rows_sorted", by, text)]
     if cluster is None:
         return _apart(reference, current, names)
-    return reference, current, []
+    return reference, current, (1, 1), []
 
 
 def _check_clusters(reference: Snapshot, current: Snapshot, cluster: str | None) -> None:
@@ -456,12 +462,12 @@ def _lost_zeros(reference: Snapshot, current: Snapshot, name: str) -> bool:
 
 def _apart(
     reference: Snapshot, current: Snapshot, names: tuple[str, ...]
-) -> tuple[Snapshot, Snapshot, list[Note]]:
+) -> tuple[Snapshot, Snapshot, tuple[int, int], list[Note]]:
     """Put series that take turns one after the other, so that what is alike stands together."""
     windows = (reference, current)
     series = [series_side_by_side(window, names) for window in windows]
     if max(series) == 1:
-        return reference, current, []
+        return reference, current, (1, 1), []
     # Of a longer window only a sample is here: what takes turns there shows in the other one. Rows
     # that resemble none lose nothing by other turns, and how long a value stands is alike in both.
     is_whole = [w.rows == len(w.sample) for w in windows]
@@ -477,8 +483,8 @@ def _apart(
     remedy = "Name the column that tells them apart with --cluster"
     if seen == 1 or before is None or after is None:
         text += "In windows this long errors do not allow for that. "
-        return reference, current, [Note("rows_interleaved", None, text + remedy)]
-    return before, after, [Note("rows_interleaved", None, text + remedy)]
+        return reference, current, (1, 1), [Note("rows_interleaved", None, text + remedy)]
+    return before, after, (turns[0], turns[1]), [Note("rows_interleaved", None, text + remedy)]
 
 
 def _told(side: str, window: Snapshot) -> list[Note]:

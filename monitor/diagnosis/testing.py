@@ -95,6 +95,8 @@ class Testing:
         By which rows have their hour and day.
     prediction : str, optional
         What follows columns that are no part of the graph's surroundings of the target, maybe.
+    turns : (int, int)
+        How many series that took turns stand one after the other in each window.
     """
 
     def __init__(
@@ -117,6 +119,7 @@ class Testing:
         knowledge: Knowledge | None = None,
         local: LocalTime = UTC,
         prediction: str | None = None,
+        turns: tuple[int, int] = (1, 1),
     ) -> None:
         self.graph = graph
         self._knowledge = knowledge
@@ -131,10 +134,10 @@ class Testing:
         self._late = late
         self._calendar = calendar
         self.notes: list[Note] = []
-        self.recorded = WindowPair(reference, current, usable, cluster, parts, local)
+        self.recorded = WindowPair(reference, current, usable, cluster, parts, local, turns)
         has_repairs = any(f.repairs for f in self.findings)
         self.repaired = (
-            WindowPair(reference, repaired, usable, cluster, parts, local)
+            WindowPair(reference, repaired, usable, cluster, parts, local, turns)
             if has_repairs
             else self.recorded
         )
