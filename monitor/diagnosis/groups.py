@@ -33,11 +33,14 @@ class Group:
         Whether a hidden common cause may have moved instead; else an edge's direction is open.
     p_value : float, optional
         Of "they depend on each other as before", where that alone changed.
+    moved : tuple of str
+        Those of them whose own distribution moved, by themselves or with another one.
     """
 
     columns: tuple[str, ...]
     is_hidden_cause: bool = False
     p_value: float | None = None
+    moved: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:

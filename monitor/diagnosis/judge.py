@@ -389,7 +389,10 @@ def _doubts(
             for n, e in evidence.items()
             if e.marginal is None or e.marginal.p_value is None or e.marginal.p_value <= _DOUBTFUL
         ]
-        alone, groups = open_groups(testing.alternatives, by_parents, rejected, marginally, limit)
+        alone, found = open_groups(testing.alternatives, by_parents, rejected, marginally, limit)
+        marginal = {n: e.marginal.p_value for n, e in evidence.items() if e.marginal is not None}
+        surely = {n for n, p_value in marginal.items() if p_value is not None and p_value <= limit}
+        groups = tuple(replace(g, moved=tuple(c for c in g.columns if c in surely)) for g in found)
     doubtful: dict[str, Group | None] = dict.fromkeys(alone)
     return doubtful | {c: g for g in groups for c in g.columns}, groups
 

@@ -463,8 +463,9 @@ def judge_target(
     """Return the verdict for one target from its own column's and its ancestors' verdicts.
 
     Faulty columns count towards neither side. Of a group one column moved: where all of them lead
-    to the target, the change is upstream whichever it was; where one does and the target moved, but
-    not by itself, it was carried there.
+    to the target, the change is upstream whichever it was; where one does and its distribution
+    moved, it did so by itself or carries on the other's move; where one does and the target moved,
+    but not by itself, it was carried there.
     """
     moved = {ColumnVerdict.SOURCE, ColumnVerdict.MECHANISM}
     above = graph.ancestors(target)
@@ -472,7 +473,7 @@ def judge_target(
     upstream = any(judged[a].verdict in moved for a in above if a in judged)
     has_followed = judged[target].verdict is ColumnVerdict.INHERITED
     for group in groups:
-        upstream |= above.issuperset(group.columns)
+        upstream |= above.issuperset(group.columns) or not above.isdisjoint(group.moved)
         upstream |= has_followed and not above.isdisjoint(group.columns)
     if own and upstream:
         return Verdict.BOTH
