@@ -22,9 +22,10 @@ __all__ = ["CUT_OFF", "Limit", "cut_off_notes", "limit_of"]
 CUT_OFF: Final = "cut_off"  # code of the note
 
 _LEAST_SHARE, _LEAST_ROWS = 0.03, 20  # that stand at the limit
+_MOST_SHARE = 0.9  # a column that hardly has another value stands still
 _LEAST_EXPECTED = 30.0  # rows beyond it, were it not there
 _MOST_BEFORE = 0.2  # of that share, in the reference
-_LEAST_OF_THEM, _MOST_OF_THEM = 0.5, 2.0  # beside the reference's share at it and beyond
+_LEAST_OF_THEM, _MOST_OF_THEM = 0.5, 1.5  # beside the reference's share at it and beyond
 _LEAST_VALUES = 20
 
 
@@ -99,7 +100,7 @@ def _limits(before: FloatArray, after: FloatArray) -> Iterator[Limit]:
         share, usual = float((after == value).mean()), float((before == value).mean())
         beyond = float((sign * before > sign * value).mean())
         if (
-            share >= max(_LEAST_SHARE, _LEAST_ROWS / after.size)
+            max(_LEAST_SHARE, _LEAST_ROWS / after.size) <= share <= _MOST_SHARE
             and beyond * after.size >= _LEAST_EXPECTED
             and usual <= _MOST_BEFORE * share
             and _LEAST_OF_THEM <= share / (usual + beyond) <= _MOST_OF_THEM

@@ -21,6 +21,7 @@ def test_a_limit_has_the_rows_that_lay_beyond_it(is_upper):
     assert (found.value, found.is_upper) == (sign * 0.5, is_upper)
     assert found.share == pytest.approx(0.31, abs=0.04)
     assert limit_of(before, after) is None
+    assert limit_of(before, np.zeros(1_500)) is None  # it stands still
     assert limit_of(before, after[sign * after < 0.5]) is None  # rows are gone, not cut off
     assert limit_of(before, np.where(rng.random(1_500) < 0.3, 0.5, after)) is None  # others beyond
     assert limit_of(sign * np.minimum(sign * before, 0.5), cut) is None  # as before
