@@ -21,6 +21,7 @@ from whydrift.monitor.diagnosis.class_chances import class_chances
 from whydrift.monitor.diagnosis.clocks import calendar_names
 from whydrift.monitor.diagnosis.derived import with_derived
 from whydrift.monitor.diagnosis.how_many import how_much, with_how_many_first
+from whydrift.monitor.diagnosis.lags import find_lags, with_time_order
 from whydrift.monitor.diagnosis.outcome import made_of_outcome
 from whydrift.monitor.diagnosis.read_by_model import read_by_model
 from whydrift.monitor.diagnosis.structural_gaps import (
@@ -209,6 +210,7 @@ def _known(
     if target is not None:
         known, _ = with_after(known, target, after)
     known = with_how_many_first(known, how_much(stretches[0], columns))
+    known = with_time_order(known, find_lags(stretches[0], stretches[-1], columns))
     varying = tuple(n for n in columns if not all(w.is_constant(n) for w in windows))
     return with_derived(stretches[-1], varying, known)[0]
 
