@@ -111,7 +111,8 @@ def p_value(cell: Cell, pair: int) -> float | None:
     first = window(family, reference, cell.parts, None)
     second = window(family, current, cell.parts, first)
     parents = tuple(c for c in reference if str(c).startswith("x"))
-    both = WindowPair(first, second, (*parents, "y"), family.cluster)
+    turns = family.series, family.series
+    both = WindowPair(first, second, (*parents, "y"), family.cluster, turns=turns)
     return ResidualScores()(both, "y", parents).p_value
 
 

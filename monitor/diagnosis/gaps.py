@@ -36,6 +36,11 @@ class _Beside(WindowPair):
         return self.whole.clusters
 
     @cached_property
+    def steps(self) -> IntArray | None:
+        """When each pooled row was, where series took turns, or None."""
+        return self.whole.steps
+
+    @cached_property
     def calendar(self) -> FloatArray | None:
         """Columns of the calendar, or None."""
         return self.whole.calendar

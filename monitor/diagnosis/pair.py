@@ -152,6 +152,22 @@ class WindowPair:
         return codes
 
     @cached_property
+    def steps(self) -> IntArray | None:
+        """When each pooled row was, within its window, where series took turns; else None.
+
+        Rows of one step are one of each series: what all have in common comes as often as there
+        are series.
+        """
+        if max(self.turns) == 1:
+            return None
+        counts = self.split, len(self.is_current) - self.split
+        own = []
+        for rows, series in zip(counts, self.turns, strict=True):
+            number = np.arange(rows)
+            own.append((number // series)[np.lexsort((number, number % series))])
+        return np.concatenate(own)
+
+    @cached_property
     def is_autocorrelated(self) -> bool:
         """Whether neighbouring rows resemble each other in some column: seen, never declared.
 

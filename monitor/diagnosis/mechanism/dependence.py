@@ -16,6 +16,7 @@ __all__ = ["Moments", "Rows"]
 
 _AT_ONCE, _LEAST_AT_ONCE = 32_000, 256  # numbers, and rows, that stay in the processor's cache
 _FEW = 30  # columns
+_CLEARLY = 2.0  # standard errors, of a variance that series have in common
 _LEAST_TELLING = 8.0  # rows of equal weight that a sum must rest on: fewer are not normal
 
 
@@ -73,6 +74,8 @@ class Rows:
     has_past : bool
         Whether past windows tell how far totals of a window wander, whatever makes them wander:
         better than a few slow waves of one window, which would count it twice.
+    steps : ndarray of int, shape (n_rows,), optional
+        When each row was in its window, where several series took turns.
     """
 
     window: FloatArray
@@ -82,6 +85,7 @@ class Rows:
     in_order: bool
     clusters: IntArray | None
     has_past: bool = False
+    steps: IntArray | None = None
 
     def moments(self, columns: FloatArray, window: FloatArray, *, jointly: bool = True) -> Moments:
         """Return the sums of ``columns`` × ``window`` and their variance.
@@ -151,18 +155,50 @@ class Rows:
         """Return the variance of the totals of series by near rows, or by slow waves where more.
 
         Also over how many lags it looked, and each variance's degrees of freedom where waves tell
-        it.
+        it. Of series that took turns waves are those of the sums over all of them at each step:
+        from one series to the next a change of one of them would be a wave itself, and what they
+        have in common, such as a batch that runs through all machines, comes once and not as often
+        as there are series. That sums vary more has to be more than chance, since they are fewer.
+
+        References
+        ----------
+        Driscoll & Kraay (1998), Consistent covariance matrix estimation with spatially dependent
+        panel data.
         """
+        if self.steps is None:
+            return self._along(columns, self.split)
         of_window, lags = _bartlett(columns, self.split)
+        # About their means: a change is in every row, and would be what the rows have in common.
+        sides = slice(0, self.split), slice(self.split, None)
+        centred = [columns[side] - columns[side].mean(axis=0) for side in sides]
+        sums = [_by_step(own, self.steps[side]) for own, side in zip(centred, sides, strict=True)]
+        together, further, freedom = self._along(np.concatenate(sums), len(sums[0]))
+        alone, _ = _bartlett(np.concatenate(centred), self.split)
+        apart, once = np.diag(alone.sum(axis=0)), np.diag(together)
+        ratio = np.divide(once, apart, out=np.ones_like(apart), where=apart > 0)
+        chance = np.sqrt(2 * (further + 1) / sum(len(own) for own in sums))
+        more = ratio > 1 + _CLEARLY * chance
+        wider = np.sqrt(np.where(more, ratio, 1.0))
+        variance = of_window.sum(axis=0) * np.outer(wider, wider)
+        return variance, lags, np.where(more, freedom, np.inf)
+
+    def _along(self, columns: FloatArray, split: int) -> tuple[FloatArray, int, FloatArray]:
+        of_window, lags = _bartlett(columns, split)
         variance = of_window.sum(axis=0)
         near = np.diag(variance)
         if self.has_past:
             return variance, lags, np.full(len(near), np.inf)
-        total, freedom = by_slow_waves(
-            columns, self.split, np.diagonal(of_window, axis1=1, axis2=2)
-        )
+        total, freedom = by_slow_waves(columns, split, np.diagonal(of_window, axis1=1, axis2=2))
         wider = np.sqrt(np.divide(total, near, out=np.ones_like(near), where=near > 0))
         return variance * np.outer(wider, wider), lags, freedom
+
+
+def _by_step(columns: FloatArray, steps: IntArray) -> FloatArray:
+    """Return the sums over the rows of each step, in the order of steps."""
+    found, step = np.unique(steps, return_inverse=True)
+    sums = np.zeros((len(found), columns.shape[1]))
+    np.add.at(sums, step, columns)
+    return sums
 
 
 def _summed(

@@ -53,6 +53,8 @@ class FittedModels:
         Past window of each reference row.
     in_order : bool
         Whether neighbouring rows may still resemble each other.
+    steps : ndarray of int, shape (n_rows,), optional
+        When each row was in its window, where series took turns.
     """
 
     def __init__(
@@ -65,6 +67,7 @@ class FittedModels:
         parts: IntArray | None,
         *,
         in_order: bool = False,
+        steps: IntArray | None = None,
     ) -> None:
         self.matrix = design.matrix
         self.calendar = design.matrix[:, design.telling :]
@@ -80,7 +83,7 @@ class FittedModels:
         window = design.beside_calendar(window_residual(current, chance))
         fitted = design.matrix.shape[1] + design.rare.count
         has_past = parts is not None
-        self.rows = Rows(window, chance, split, fitted, in_order, clusters, has_past)
+        self.rows = Rows(window, chance, split, fitted, in_order, clusters, has_past, steps)
         self.plain_window = window  # by the row's own parents, where the others are differenced
         self._gram = design.gram
         self._regression = Regression(design)
@@ -205,7 +208,10 @@ class FittedModels:
         strangers = self.strangers[here] - rho * self.strangers[before]
         parts = None if self.parts is None else self.parts[adjacent[:split]]
         old = int(adjacent[:split].sum())
-        models = FittedModels(design, current, old, None, strangers, parts, in_order=True)
+        steps = None if self.rows.steps is None else self.rows.steps[here]
+        models = FittedModels(
+            design, current, old, None, strangers, parts, in_order=True, steps=steps
+        )
         beta = solved(factor, matrix.T @ differenced)
         residual = response - self.matrix @ beta
         models._before = _Before(here, before, rho, self.plain, residual - residual.mean(axis=0))

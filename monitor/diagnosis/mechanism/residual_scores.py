@@ -146,7 +146,8 @@ class _Question:
         strangers, dependence = stranger_features(pair, self.others, rows)
         clusters = None if pair.clusters is None else pair.clusters[rows]
         parts = None if pair.parts is None else pair.parts[rows[: pair.split]]
-        models = FittedModels(design, current, counts[0], clusters, strangers, parts)
+        steps = None if pair.steps is None else pair.steps[rows]
+        models = FittedModels(design, current, counts[0], clusters, strangers, parts, steps=steps)
         response, rho = self.response, 0.0
         raw = models.residual(response)
         alike = self._resemblance(raw, parts)
@@ -229,7 +230,8 @@ class _Question:
         current = pair.is_current[rows]
         clusters = None if pair.clusters is None else pair.clusters[rows]
         has_past = pair.parts is not None
-        by_rows = Rows(current, current, split, 1, result.in_order, clusters, has_past)
+        steps = None if pair.steps is None else pair.steps[rows]
+        by_rows = Rows(current, current, split, 1, result.in_order, clusters, has_past, steps)
         values = pair.values(self.column)[rows]
         if not is_root:
             values = Regression(design).residual(values[:, None])[:, 0]
