@@ -87,7 +87,7 @@ def column_p_values(
     testing = Testing(
         side.reference, side.current, repaired, late.findings, learned.graph, usable, side.cluster,
         mechanism_test("residual_scores"), silent, parts if past.count >= LEAST_WINDOWS else None,
-        calendar=side.calendar, local=local,
+        calendar=side.calendar, local=local, turns=side.turns,
     )  # fmt: skip
     found = {}
     for name in learned.graph.nodes:
