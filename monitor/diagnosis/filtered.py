@@ -6,7 +6,7 @@ last one and from present and earlier values of the other.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -47,10 +47,7 @@ class Filtered:
 
 
 def find_filtered(
-    before: Mapping[str, FloatArray],
-    after: Mapping[str, FloatArray],
-    suspects: Iterable[str],
-    sources: Collection[str],
+    before: Mapping[str, FloatArray], after: Mapping[str, FloatArray]
 ) -> dict[str, Filtered]:
     """Return which of some columns are filters of others, by the same weights in both windows.
 
@@ -58,20 +55,15 @@ def find_filtered(
     ----------
     before, after : mapping of str to ndarray of shape (n_rows,)
         Numbers in the order of time.
-    suspects : iterable of str
-        Columns asked about.
-    sources : collection of str
-        What they may be computed from.
     """
     found: dict[str, Filtered] = {}
     known = {n: v for n, v in before.items() if np.isfinite(v).sum() >= _LEAST_ROWS}
     if len(known) < 2:
         return {}
     names, hints = list(known), _hints(known)
-    for name in (n for n in suspects if n in known):
-        own = hints[names.index(name)]
+    for name, own in zip(names, hints, strict=True):
         order = np.argsort(-own, kind="stable")
-        hinted = [names[i] for i in order if own[i] > _LEAST_HINT and names[i] in sources]
+        hinted = [names[i] for i in order if own[i] > _LEAST_HINT]
         for of in hinted[:_MOST_ASKED]:
             filtered = _filter(before, after, name, of)
             if filtered is not None:

@@ -78,8 +78,8 @@ def find_lags(reference: Snapshot, current: Snapshot, names: Iterable[str]) -> d
     windows = [{n: w.column(n)[:_MOST_ROWS] for n in numbers} for w in (reference, current)]
     found = _same_values(*windows)
     # Of all others, since one may be a mean of another one's decaying mean.
-    rest = [n for n in numbers if n not in found]
-    filtered = find_filtered(windows[0], windows[1], rest, rest)
+    rest = [{n: v for n, v in window.items() if n not in found} for window in windows]
+    filtered = find_filtered(*rest)
     for name in filtered:
         of, rows, passed = name, 0, set()
         while of in filtered and of not in passed:

@@ -126,7 +126,7 @@ def prepare(
     if not keep_order:
         reference, current, turns, told = _put_in_order(reference, current, tuple(names), cluster)
         notes += told
-        if told:  # series that took turns come one after the other now
+        if max(turns) > 1:  # series that took turns come one after the other now
             lags = {**find_lags(reference, current, names), **lags}
     return Sides(
         reference,

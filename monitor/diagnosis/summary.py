@@ -171,7 +171,6 @@ def summarise(
     ]
     if tied and conditional_shift and verdict in {Verdict.NONE, Verdict.UNDETERMINED}:
         parts.append(f"What the inputs say of {target} has changed")
-    # A column keeps its name, a sentence begins with a large letter.
     sentence_of_gaps = f"{gaps[0][0].upper()}{cut(gaps, most=3)[1:]}" if gaps else ""
     inherited = [c for c, j in judged.items() if j.verdict is ColumnVerdict.INHERITED]
     unsure = [c for c, j in judged.items() if j.verdict is ColumnVerdict.UNDETERMINED]

@@ -118,7 +118,7 @@ def test_a_filter_of_a_column_is_seen_in_windows_that_differ(filtered, with_pres
         table = pd.DataFrame({"x": x, "other": x.sample(frac=1, random_state=0).to_numpy()})
         windows.append(table.assign(y=filtered(x).round(3)))
     before, after = ({n: w[n].to_numpy() for n in w} for w in windows)
-    found = find_filtered(before, after, list(before), list(before))
+    found = find_filtered(before, after)
     assert found == {"y": Filtered("x", with_present)}
 
 
@@ -132,7 +132,7 @@ def test_a_copy_and_a_cause_are_no_filters_and_a_running_total_is_one():
              "noise": noise}  # fmt: skip
     before, after = ({n: v[rows] for n, v in table.items()} for rows in
                      (slice(0, 500), slice(500, 1000)))  # fmt: skip
-    found = find_filtered(before, after, list(before), list(before))
+    found = find_filtered(before, after)
     assert found == {"total": Filtered("noise", with_present=True)}
 
 
@@ -176,3 +176,19 @@ def test_what_is_computed_from_one_of_two_that_may_have_moved_inherits_it():
     told = told_of_lags(lags, found, Graph(tuple(found)), [Group(("asset", "market"))])
     assert told["mean"].verdict is ColumnVerdict.INHERITED
     assert "the change began at asset or market" in told["mean"].reason
+
+
+def test_columns_that_stand_still_repeat_or_lack_values_are_looked_at_without_harm():
+    hours = np.arange(400)
+    table = {
+        "sine": np.sin(hours * np.pi / 12), "cosine": np.cos(hours * np.pi / 12),
+        "constant": np.ones(400), "gaps": np.where(hours < 390, np.nan, 1.0),
+        "clock": hours.astype(float), "daily": (hours % 24).astype(float),
+    }  # fmt: skip
+    assert "constant" not in find_filtered(table, table)
+    short = {n: v[:3] for n, v in table.items()}
+    assert find_filtered(table, short) == find_filtered(short, table) == {}
+    frame = Snapshot.from_frame(pd.DataFrame(table))
+    few = Snapshot.from_frame(pd.DataFrame(table).iloc[:1], schema=frame.schema)
+    names = tuple(n for n in table if frame.has(n))
+    assert "sine" in names and find_lags(frame, few, names) == {}

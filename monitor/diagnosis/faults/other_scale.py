@@ -4,7 +4,8 @@ in standard deviations from the mean.
 A step of the pipeline that is applied twice, or no longer, leaves a column that fits the reference
 once the function is undone, and hardly overlaps it before. No constant of such a function is fitted
 to the current window, so that place, spread and shape have to agree at once, which growth does not
-do.
+do. (Of a standardised column place and spread are: they have to be about 0 and 1 in one window, and
+far from that in the other.)
 """
 
 from __future__ import annotations
